@@ -1,0 +1,89 @@
+"""Settings: read once from the environment (prefix ``KERNELBOT_``), frozen, passed as a value.
+
+Nothing else in the project reads the environment. Every field says its unit, default and meaning.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """One installation's choices."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KERNELBOT_", frozen=True, extra="ignore", populate_by_name=True
+    )
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DATABASE_URL", "database_url"),
+        description="postgresql://user:password@host:port/name. Unset: an embedded Postgres under data_dir.",
+    )
+    data_dir: Path = Field(
+        default=ROOT / ".kernelbot",
+        description="Where the embedded Postgres, job directories and local secrets live.",
+    )
+    problems_dir: Path = Field(
+        default=ROOT / "problems", description="Folder of problems and competitions/*.yaml."
+    )
+    targets_file: Path = Field(
+        default=ROOT / "runners" / "targets.yaml",
+        description="GPU kinds and how to reach them.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address the API listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
+    api_processes: int = Field(default=1, ge=1, le=64, description="Processes serving the API.")
+    public_url: str = Field(
+        default="", description="How people reach the API, for links. Empty: http://host:port."
+    )
+    pool_size: int = Field(default=10, ge=1, description="Database connections per process.")
+    database_timeout_s: float = Field(default=10.0, gt=0, description="Longest wait for a connection.")
+    worker_slots: int = Field(
+        default=0, ge=0, description="Runs at once on this machine's CPU target. 0: by its cores."
+    )
+    targets: str = Field(
+        default="",
+        description="Comma-separated targets this worker serves. Empty: those this machine can.",
+    )
+    heartbeat_s: float = Field(default=2.0, gt=0, description="Seconds between a worker's signs of life.")
+    lease_s: float = Field(
+        default=10.0, gt=0, description="Silence after which a worker's runs are given to another."
+    )
+    attempts: int = Field(
+        default=5, ge=1, description="Attempts of a run before our own failure is reported as one."
+    )
+    retry_s: float = Field(
+        default=2.0, gt=0, description="First pause before an infrastructure retry; doubles each time."
+    )
+    discord_token: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("DISCORD_TOKEN", "discord_token"),
+        description="The bot's token. Unset: no bot.",
+    )
+    discord_api_url: str = Field(
+        default="", description="Another Discord (http://127.0.0.1:...), for tests. Empty: the real one."
+    )
+    discord_gateway_url: str = Field(
+        default="", description="Gateway of that other Discord (ws://...). Empty: the real one."
+    )
+    discord_channel: str = Field(
+        default="submissions",
+        description="Channel (name or id) for announcements when a competition names none.",
+    )
+    admin_token: SecretStr | None = Field(
+        default=None,
+        description="If set, a token with this value and every scope exists. kernelbot up makes one.",
+    )
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_json: bool = Field(default=True, description="JSON lines; false: for people.")
+
+    @property
+    def url(self) -> str:
+        """Where people reach the API, without a trailing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
