@@ -1,0 +1,275 @@
+"""Problems and competitions from disk, checked, as values. Read-only; knows no database.
+
+::
+
+    problems/
+      competitions/*.yaml
+      NAME/problem.yaml, statement.md, reference.py, starter/, examples/
+
+Files are opened without following links out of their folder and without waiting on anything that
+is not a regular file: a problem folder may come from a stranger's repository.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelbot.domain.competition import Competition, read_competition
+from kernelbot.domain.definition import DefinitionErrors, Flaw
+from kernelbot.domain.problem import PROBLEM_FILE, Problem, read_problem
+from kernelbot.services.located_yaml import MAX_BYTES, decode, parse
+
+COMPETITIONS_DIR = "competitions"
+MAX_FILE_BYTES = 1 << 20
+MAX_FOLDER_BYTES = 8 << 20
+MAX_FILES = 200
+MAX_FOLDER_DEPTH = 10
+
+_TEXT_SUFFIXES = (".py", ".md", ".yaml", ".yml", ".cu", ".hip", ".cuh", ".h", ".txt")
+_LEFT_BEHIND = (
+    "__pycache__",
+)  # what tools leave in a folder; also everything beginning with a dot
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """Everything under one ``problems/``, by name."""
+
+    problems: Mapping[str, Problem]
+    competitions: Mapping[str, Competition]
+
+
+def load_problem(path: Path, *, shown: str = "") -> Problem:
+    """The problem in the folder ``path``; ``shown`` is how messages name it.
+
+    Raises DefinitionErrors with everything wrong with it.
+    """
+    folder = path.resolve()
+    place = shown or path.as_posix()
+    files, flaws = _read_folder(folder, place)
+    content = files.get(PROBLEM_FILE)
+    if content is None:
+        if not flaws:
+            remedy = f"A problem is a folder with a {PROBLEM_FILE}; see problems/README.md"
+            flaws.append(Flaw(file=f"{place}/{PROBLEM_FILE}", reason="is missing", remedy=remedy))
+        raise DefinitionErrors(flaws)
+    document, yaml_flaws = parse(content, f"{place}/{PROBLEM_FILE}")
+    flaws += yaml_flaws
+    if document is None:
+        raise DefinitionErrors(flaws)
+    try:
+        problem = read_problem(document, folder=folder.name, files=files, place=place)
+    except DefinitionErrors as errors:
+        raise DefinitionErrors([*flaws, *errors.flaws]) from None
+    if flaws:
+        raise DefinitionErrors(flaws)
+    return problem
+
+
+def load_competition(
+    path: Path, problems: Collection[str], gpus: Collection[str], *, shown: str = ""
+) -> Competition:
+    """The competition in the file ``path``.
+
+    ``problems`` are the names that exist (a mapping by name will do), ``gpus`` the known targets.
+    Raises DefinitionErrors with everything wrong with it.
+    """
+    place = shown or path.as_posix()
+    content = _read_regular(path, place, MAX_BYTES)
+    if isinstance(content, Flaw):
+        raise DefinitionErrors([content])
+    document, flaws = parse(content, place)
+    if document is None:
+        raise DefinitionErrors(flaws)
+    try:
+        competition = read_competition(document, place=place, problems=problems, gpus=gpus)
+    except DefinitionErrors as errors:
+        raise DefinitionErrors([*flaws, *errors.flaws]) from None
+    if flaws:
+        raise DefinitionErrors(flaws)
+    return competition
+
+
+def load_catalog(root: Path, gpus: Collection[str]) -> Catalog:
+    """Every problem and competition under ``root``.
+
+    Raises DefinitionErrors with everything wrong with any of them: nothing is published from a
+    tree that is half right.
+    """
+    flaws: list[Flaw] = []
+    folders = _problem_folders(root, flaws)
+    problems: dict[str, Problem] = {}
+    for folder in folders:
+        try:
+            problems[folder.name] = load_problem(folder, shown=f"{root.name}/{folder.name}")
+        except DefinitionErrors as errors:
+            flaws += errors.flaws
+    competitions: dict[str, Competition] = {}
+    owners: dict[str, str] = {}
+    # A folder that does not load exists all the same: its competition is not wrong as well.
+    names = [folder.name for folder in folders]
+    for file in _competition_files(root):
+        shown = f"{root.name}/{COMPETITIONS_DIR}/{file.name}"
+        try:
+            competition = load_competition(file, names, gpus, shown=shown)
+        except DefinitionErrors as errors:
+            flaws += errors.flaws
+            continue
+        flaws += _doubled_names(competition, shown, competitions, owners)
+        competitions[competition.name] = competition
+    if flaws:
+        raise DefinitionErrors(flaws)
+    return Catalog(problems=problems, competitions=competitions)
+
+
+def _doubled_names(
+    competition: Competition,
+    file: str,
+    competitions: Mapping[str, Competition],
+    owners: dict[str, str],
+) -> Iterator[Flaw]:
+    """Names are addresses: ``submit --leaderboard NAME`` says no competition."""
+    if competition.name in competitions:
+        reason = f"another file already defines the competition {competition.name!r}"
+        yield Flaw(file=file, path="name", reason=reason, remedy="Rename one of them")
+    for board in competition.leaderboards:
+        if board.name in owners:
+            reason = f"the leaderboard {board.name!r} already belongs to {owners[board.name]!r}"
+            remedy = "Give it another name with 'leaderboard: ...'"
+            yield Flaw(file=file, path="problems", reason=reason, remedy=remedy)
+        else:
+            owners[board.name] = competition.name
+
+
+def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
+    try:
+        entries = sorted(root.iterdir())
+    except OSError as error:
+        remedy = "Give the folder that holds the problems"
+        flaws.append(
+            Flaw(file=root.as_posix(), reason=f"cannot be read: {_why(error)}", remedy=remedy)
+        )
+        return []
+    return [
+        entry
+        for entry in entries
+        if entry.is_dir() and entry.name != COMPETITIONS_DIR and not _is_left_behind(entry.name)
+    ]
+
+
+def _competition_files(root: Path) -> list[Path]:
+    folder = root / COMPETITIONS_DIR
+    if not folder.is_dir():
+        return []
+    return sorted(
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix in {".yaml", ".yml"} and not _is_left_behind(entry.name)
+    )
+
+
+def _is_left_behind(name: str) -> bool:
+    return name.startswith(".") or name in _LEFT_BEHIND
+
+
+# --- files -------------------------------------------------------------------------------------
+
+
+def _read_folder(folder: Path, place: str) -> tuple[dict[str, bytes], list[Flaw]]:
+    """Every file under a folder by relative path, within the bounds; and what is wrong with them."""
+    files: dict[str, bytes] = {}
+    flaws: list[Flaw] = []
+    total = 0
+    for path in _walk(folder, place, flaws):
+        name = path.relative_to(folder).as_posix()
+        if len(files) >= MAX_FILES:
+            reason = f"holds more than {MAX_FILES} files"
+            flaws.append(
+                Flaw(file=place, reason=reason, remedy="Remove what the problem does not need")
+            )
+            break
+        content = _read_file(folder, path, f"{place}/{name}")
+        if isinstance(content, Flaw):
+            flaws.append(content)
+            continue
+        total += len(content)
+        if total > MAX_FOLDER_BYTES:
+            reason = f"holds more than {MAX_FOLDER_BYTES >> 20} MiB"
+            flaws.append(
+                Flaw(file=place, reason=reason, remedy="Generate data instead of shipping it")
+            )
+            break
+        # problem.yaml is decoded, and its encoding judged, when it is parsed.
+        if name.endswith(_TEXT_SUFFIXES) and name != PROBLEM_FILE:
+            undecodable = decode(content, f"{place}/{name}")[1]
+            if undecodable:
+                flaws.append(undecodable)
+        files[name] = content
+    return files, flaws
+
+
+def _walk(folder: Path, place: str, flaws: list[Flaw], depth: int = 0) -> Iterator[Path]:
+    """Files below a folder in a fixed order; folders that are links are not entered."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        remedy = "Give the folder of a problem"
+        flaws.append(Flaw(file=place, reason=f"cannot be read: {_why(error)}", remedy=remedy))
+        return
+    for entry in entries:
+        if _is_left_behind(entry.name):
+            continue
+        inner = f"{place}/{entry.name}"
+        if not entry.is_dir():
+            yield Path(entry.path)
+        elif entry.is_symlink():
+            remedy = "Copy the folder here"
+            flaws.append(Flaw(file=inner, reason="is a link to a folder", remedy=remedy))
+        elif depth >= MAX_FOLDER_DEPTH:
+            reason = f"is nested more than {MAX_FOLDER_DEPTH} folders deep"
+            flaws.append(Flaw(file=inner, reason=reason, remedy="Flatten it"))
+        else:
+            yield from _walk(Path(entry.path), inner, flaws, depth + 1)
+
+
+def _read_file(folder: Path, path: Path, shown: str) -> bytes | Flaw:
+    """A file's bytes; a link is followed only to a file of the same folder."""
+    if path.is_symlink():
+        try:
+            target = path.resolve(strict=True)
+        except (OSError, RuntimeError):
+            return Flaw(file=shown, reason="is a link to nothing", remedy="Copy the file here")
+        if not target.is_relative_to(folder):
+            reason = "is a link that leaves the problem's folder"
+            return Flaw(file=shown, reason=reason, remedy="Copy the file here")
+        path = target
+    return _read_regular(path, shown, MAX_FILE_BYTES)
+
+
+def _read_regular(path: Path, shown: str, limit: int) -> bytes | Flaw:
+    """At most ``limit`` bytes. O_NONBLOCK, because opening a FIFO would otherwise wait for a writer."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read: {_why(error)}"
+        return Flaw(file=shown, reason=reason, remedy="Put a readable file here")
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return Flaw(file=shown, reason="is not a regular file", remedy="Remove it")
+        with open(descriptor, "rb", closefd=False) as file:
+            content = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) > limit:
+        reason = f"is larger than {limit >> 10} KiB"
+        return Flaw(file=shown, reason=reason, remedy="Shorten it")
+    return content
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()

@@ -1,0 +1,210 @@
+"""YAML into :class:`Node` trees that know their lines; what is not plain data is refused.
+
+Built on PyYAML's event stream rather than its constructors, because the latter keep the last of two
+equal keys silently, expand aliases without bound, recurse as deep as the file nests, and read
+``1e-3`` as text and ``no`` as false (YAML 1.1). Scalars follow YAML 1.2's core schema. Reading
+stops at the first token that breaks a bound, so a hostile file costs what was read until there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import yaml
+
+from kernelbot.domain.definition import Flaw, Node, Scalar, shorten
+
+MAX_BYTES = 256 << 10
+MAX_DEPTH = 20
+MAX_NODES = 20_000
+
+_INT = re.compile(r"[-+]?(0|[1-9][0-9_]{0,60})")
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,16}")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]{1,60}|[0-9]{1,60}(\.[0-9]{0,60})?)([eE][-+]?[0-9]{1,4})?")
+_INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
+_NAN = re.compile(r"\.(nan|NaN|NAN)")
+
+
+def parse(content: bytes, file: str) -> tuple[Node | None, list[Flaw]]:
+    """The one document of a file, and what is wrong with it as YAML.
+
+    The node is None when the file cannot be read to its end; flaws next to a node (a key given
+    twice) leave the rest usable, so that its own mistakes can be told in the same breath.
+    """
+    if len(content) > MAX_BYTES:
+        reason = f"has {len(content)} bytes, a definition may have {MAX_BYTES}"
+        return None, [Flaw(file=file, reason=reason, remedy="Shorten it")]
+    text, undecodable = decode(content, file)
+    if undecodable:
+        return None, [undecodable]
+    composer = _Composer(file)
+    try:
+        return composer.document(text), composer.flaws
+    except _Unreadable as stop:
+        return None, [*composer.flaws, stop.flaw]
+    except yaml.YAMLError as error:
+        return None, [*composer.flaws, _syntax_flaw(file, error)]
+
+
+def decode(content: bytes, file: str) -> tuple[str, Flaw | None]:
+    """Text of a UTF-8 file, or the flaw that keeps it from being one."""
+    if (at := content.find(b"\0")) >= 0:
+        line = content.count(b"\n", 0, at) + 1
+        return "", Flaw(
+            file=file, line=line, reason="contains a NUL byte", remedy="Save it as plain UTF-8 text"
+        )
+    try:
+        return content.decode("utf-8-sig"), None
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        reason = f"is not UTF-8: byte 0x{content[error.start]:02X} at offset {error.start}"
+        return "", Flaw(file=file, line=line, reason=reason, remedy="Save the file as UTF-8")
+
+
+class _Unreadable(Exception):
+    def __init__(self, flaw: Flaw) -> None:
+        self.flaw = flaw
+
+
+class _Composer:
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.flaws: list[Flaw] = []
+        self.nodes = 0
+
+    def document(self, text: str) -> Node:
+        events = iter(yaml.parse(text, Loader=yaml.BaseLoader))
+        root: Node | None = None
+        for event in events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if root is not None:
+                    self._stop(
+                        event, "holds a second document", "Keep one document: remove the '---'"
+                    )
+                root = self._node(next(events), events, 0)
+        if root is None or root.value is None:
+            raise _Unreadable(
+                Flaw(
+                    file=self.file, reason="is empty", remedy="See problems/README.md for its keys"
+                )
+            )
+        return root
+
+    def _node(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
+        self._within_bounds(event, depth)
+        if isinstance(event, yaml.ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(event, events, depth)
+        return self._mapping(event, events, depth)
+
+    def _within_bounds(self, event: yaml.Event, depth: int) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            self._stop(event, f"holds more than {MAX_NODES} values", "Shorten it")
+        if depth > MAX_DEPTH:
+            self._stop(event, f"is nested more than {MAX_DEPTH} deep", "Flatten it")
+        # An alias stands for a copy: nine levels of nine aliases are 387 million values.
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            self._stop(event, "uses a YAML anchor or alias", "Write the value out where it is used")
+        if tag := getattr(event, "tag", None):
+            self._stop(
+                event, f"uses the YAML tag {shorten(tag)!r}", "Remove the tag; plain values suffice"
+            )
+
+    def _sequence(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
+        items = []
+        while not isinstance(inner := next(events), yaml.SequenceEndEvent):
+            items.append(self._node(inner, events, depth + 1))
+        return Node(value=items, line=_line(event))
+
+    def _mapping(self, event: yaml.Event, events: Iterator[yaml.Event], depth: int) -> Node:
+        values: dict[str, Node] = {}
+        lines: dict[str, int] = {}
+        while not isinstance(inner := next(events), yaml.MappingEndEvent):
+            key = self._key(self._node(inner, events, depth + 1))
+            value = self._node(next(events), events, depth + 1)
+            if key in values:
+                self._note(
+                    _line(inner),
+                    f"the key {shorten(key)!r} is given twice, first in line {lines[key]}",
+                    "Keep one of them",
+                )
+            else:
+                values[key], lines[key] = value, _line(inner)
+        return Node(value=values, line=_line(event), key_lines=lines)
+
+    def _key(self, node: Node) -> str:
+        if isinstance(node.value, str):
+            return node.value
+        self._note(
+            node.line,
+            f"{node.described} is used as a key",
+            "Use text as the key; put it in quotes if it looks like a number",
+        )
+        return node.text
+
+    def _scalar(self, event: yaml.ScalarEvent) -> Node:
+        text = str(event.value)
+        if event.style is not None:  # quoted or a block: always text
+            return Node(value=text, line=_line(event), text=text)
+        if _LEADING_ZERO.fullmatch(text):
+            self._note(
+                _line(event),
+                f"{shorten(text)} begins with a zero, which some YAML readers take for octal",
+                "Remove the zero, or put it in quotes if text is meant",
+            )
+        return Node(value=_plain(text), line=_line(event), text=text)
+
+    def _note(self, line: int, reason: str, remedy: str) -> None:
+        self.flaws.append(Flaw(file=self.file, line=line, reason=reason, remedy=remedy))
+
+    def _stop(self, event: yaml.Event, reason: str, remedy: str) -> None:
+        raise _Unreadable(Flaw(file=self.file, line=_line(event), reason=reason, remedy=remedy))
+
+
+def _plain(text: str) -> Scalar:
+    """What an unquoted scalar means in YAML 1.2's core schema (and 1_000, as people write it)."""
+    if text in {"", "~", "null", "Null", "NULL"}:
+        return None
+    if text in {"true", "True", "TRUE"}:
+        return True
+    if text in {"false", "False", "FALSE"}:
+        return False
+    if _INT.fullmatch(text) and not text.endswith("_"):
+        return int(text.replace("_", ""))
+    if _HEX.fullmatch(text):
+        return int(text, 16)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _INFINITE.fullmatch(text):
+        return float("-inf" if text.startswith("-") else "inf")
+    if _NAN.fullmatch(text):
+        return float("nan")
+    return text
+
+
+def _line(event: yaml.Event) -> int:
+    mark = event.start_mark
+    return mark.line + 1 if mark else 0
+
+
+def _syntax_flaw(file: str, error: yaml.YAMLError) -> Flaw:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+    line = mark.line + 1 if mark else 0
+    if "'\\t'" in reason:
+        return Flaw(
+            file=file,
+            line=line,
+            reason="a tab is used for indentation",
+            remedy="Indent with spaces: YAML forbids tabs",
+        )
+    return Flaw(
+        file=file,
+        line=line,
+        reason=f"is not YAML: {shorten(reason)}",
+        remedy="Check the indentation, quotes and brackets around this line",
+    )

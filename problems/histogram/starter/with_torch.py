@@ -1,0 +1,10 @@
+#!kernelbot leaderboard histogram
+import torch
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    values, out = data
+    out.copy_(torch.bincount(values, minlength=256))
+    return out

@@ -1,0 +1,11 @@
+# expect: passed
+"""The library's own product, straight into the given buffer."""
+
+import torch
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    a, b, out = data
+    return torch.matmul(a, b, out=out)

@@ -1,0 +1,10 @@
+# expect: crashed
+"""Raises in the middle of the work."""
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    a, b, out = data
+    out.copy_(a + b)
+    return out[len(out) + 1]
