@@ -12,6 +12,7 @@
     │   ├── TooLarge             413
     │   └── RateLimited          429  says when to retry
     └── Fault                    500  ours; the person gets an id, the log gets the rest
+        └── Unavailable          503  the database does not answer just now; the same request may pass
 
 Channels translate in one place each: ``api/errors.py``, ``bot/errors.py``, ``cli/main.py``.
 """
@@ -90,6 +91,13 @@ class RateLimited(Refused):
 
 class Fault(KernelbotError):
     """Ours. ``message`` is for the person; the cause goes to the log under the same id."""
+
+
+class Unavailable(Fault):
+    """The database does not answer: nothing was decided, the same request may pass in a moment."""
+
+    status = 503
+    default_code = "unavailable"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

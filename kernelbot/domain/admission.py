@@ -1,0 +1,226 @@
+"""May this submission enter? Every rule in one place, for every channel.
+
+The functions take values and return the decided value or raise the refusal, whose message says
+what, where and how to fix it. What needs the database (who is this, how many already) comes in as
+an argument.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kernelbot.domain.directives import Directives
+from kernelbot.domain.people import Actor
+from kernelbot.errors import Forbidden, InvalidInput, NotFound, RateLimited, TooLarge, did_you_mean
+from kernelbot.judge.protocol import Mode
+
+MAX_CODE_BYTES = 1_000_000
+MAX_NAME_CHARACTERS = 100
+WINDOW = timedelta(hours=1)
+
+CODING_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """When a leaderboard takes submissions; None is no bound."""
+
+    opens_at: datetime | None = None
+    closes_at: datetime | None = None
+
+
+def code_text(code: bytes) -> str:
+    """The source as text. Refuses what is empty, too large, binary or not UTF-8."""
+    if len(code) > MAX_CODE_BYTES:
+        raise TooLarge(
+            f"Your file has {len(code):,} bytes; the limit is {MAX_CODE_BYTES:,}.",
+            code="file_too_large",
+            detail={"limit_bytes": MAX_CODE_BYTES, "bytes": len(code)},
+        )
+    if not code.strip():
+        raise InvalidInput("Your file is empty.", code="empty_file")
+    if b"\0" in code:
+        raise InvalidInput(
+            f"Your file is binary: byte {code.index(0)} is NUL. Send source code as UTF-8 text.",
+            code="binary_file",
+        )
+    try:
+        text = code.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = code.count(b"\n", 0, error.start) + 1
+        raise InvalidInput(
+            f"Your file is not UTF-8: byte {error.start} (line {line}) cannot be decoded. "
+            "Save it as UTF-8 and send it again.",
+            code="not_utf8",
+            detail={"byte": error.start, "line": line},
+        ) from None
+    _refuse_foreign_coding(code)
+    return text
+
+
+def _refuse_foreign_coding(code: bytes) -> None:
+    # A coding cookie (utf-7, rot13 ...) makes Python read another program than a reviewer sees.
+    head = b"\n".join(code.splitlines()[:2])
+    match = CODING_COOKIE.search(head)
+    if match and match.group(1).decode("ascii", "replace").lower().replace("_", "-") not in (
+        "utf-8",
+        "utf8",
+        "ascii",
+        "us-ascii",
+    ):
+        raise InvalidInput(
+            f"Your file declares the encoding {match.group(1).decode('ascii', 'replace')!r}; "
+            "only UTF-8 is taken. Remove the coding line.",
+            code="foreign_encoding",
+        )
+
+
+def file_name(name: str) -> str:
+    """A name that is safe to store and show: the last part of the path, printable, bounded."""
+    last = re.split(r"[\\/]", name)[-1]
+    kept = "".join(
+        character for character in last if unicodedata.category(character)[0] not in ("C", "Z")
+    )
+    cleaned = re.sub(r"[^\w.+-]", "_", kept).lstrip(".")
+    if len(cleaned) > MAX_NAME_CHARACTERS:
+        stem, dot, ending = cleaned.rpartition(".")
+        cleaned = (stem or cleaned)[: MAX_NAME_CHARACTERS - 10] + (dot + ending)[:10]
+    return cleaned or "submission.py"
+
+
+def language(name: str, suffixes: Mapping[str, str]) -> str:
+    """The language of a file by its ending. ``suffixes`` maps the endings this problem takes."""
+    ending = "." + name.rpartition(".")[2].lower() if "." in name else ""
+    if ending not in suffixes:
+        raise InvalidInput(
+            f"A file ending in {ending or 'nothing'!r} is not taken here. "
+            f"This problem takes: {', '.join(suffixes)}.",
+            code="wrong_extension",
+            detail={"choices": list(suffixes)},
+        )
+    return suffixes[ending]
+
+
+def leaderboard_name(given: str | None, directives: Directives) -> str:
+    """Which leaderboard is meant: the one named in the request, which the file may not contradict."""
+    wanted, written = (given or "").strip(), (directives.leaderboard or "").strip()
+    if wanted and written and wanted.lower() != written.lower():
+        raise InvalidInput(
+            f"You named the leaderboard {wanted[:80]!r}, your file says {written[:80]!r}. "
+            "Change one of them.",
+            code="contradicting_leaderboard",
+        )
+    if not (wanted or written):
+        raise InvalidInput(
+            "No leaderboard is named. Name one in the request, or begin the file with "
+            "'#!kernelbot leaderboard NAME'.",
+            code="no_leaderboard",
+        )
+    return wanted or written
+
+
+def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -> tuple[str, ...]:
+    """Which GPUs are meant, spelled as the leaderboard spells them.
+
+    The request wins over the file only where both agree or one is silent; a leaderboard with a
+    single GPU needs neither.
+    """
+    asked = _unique(word for entry in given for word in re.split(r"[,\s]+", entry) if word)
+    written = _unique(directives.gpus)
+    if asked and written and {w.lower() for w in asked} != {w.lower() for w in written}:
+        raise InvalidInput(
+            f"You asked for {', '.join(asked)[:80]}, your file says {', '.join(written)[:80]}. "
+            "Change one of them.",
+            code="contradicting_gpu",
+        )
+    wanted = asked or written
+    if not wanted and len(offered) == 1:
+        return (offered[0],)
+    if not wanted:
+        raise InvalidInput(
+            f"No GPU is named. Choose from: {', '.join(offered)}.",
+            code="no_gpu",
+            detail={"choices": list(offered)},
+        )
+    spelled = {name.lower(): name for name in offered}
+    for word in wanted:
+        if word.lower() not in spelled:
+            raise InvalidInput(
+                f"The GPU {word[:40]!r} is not offered here. Choose from: {', '.join(offered)}."
+                + did_you_mean(word, offered),
+                code="unknown_gpu",
+                detail={"choices": list(offered)},
+            )
+    return tuple(_unique(spelled[word.lower()] for word in wanted))
+
+
+def _unique(words: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(words))
+
+
+def unknown_leaderboard(name: str, known: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"There is no leaderboard {name[:80]!r}.{did_you_mean(name[:80], known)}",
+        code="unknown_leaderboard",
+    )
+
+
+def not_banned(actor: Actor, now: datetime) -> None:
+    if actor.banned_until is not None and actor.banned_until > now:
+        reason = f" Reason: {actor.ban_reason}" if actor.ban_reason else ""
+        raise Forbidden(
+            f"You may not submit until {actor.banned_until:%Y-%m-%d %H:%M} UTC.{reason}",
+            code="banned",
+            detail={"until": actor.banned_until.isoformat()},
+        )
+
+
+def within_window(name: str, window: Window, now: datetime) -> None:
+    if window.opens_at is not None and now < window.opens_at:
+        raise Forbidden(
+            f"{name} opens at {window.opens_at:%Y-%m-%d %H:%M} UTC.",
+            code="not_open_yet",
+            detail={"opens_at": window.opens_at.isoformat()},
+        )
+    if window.closes_at is not None and now >= window.closes_at:
+        raise Forbidden(
+            f"{name} closed at {window.closes_at:%Y-%m-%d %H:%M} UTC.",
+            code="deadline_passed",
+            detail={"closes_at": window.closes_at.isoformat()},
+        )
+
+
+def mode_group(mode: Mode) -> str:
+    """Ranked submissions have an allowance of their own."""
+    return "ranked" if mode is Mode.RANKED else "other"
+
+
+def within_allowance(
+    name: str, mode: Mode, used: int, limit: int | None, oldest: datetime | None, now: datetime
+) -> None:
+    """``used`` submissions of this group were taken in the last hour, the oldest at ``oldest``."""
+    if limit is None or used < limit:
+        return
+    wait = WINDOW if oldest is None else oldest + WINDOW - now
+    seconds = max(1, int(wait.total_seconds()) + 1)
+    group = "ranked" if mode is Mode.RANKED else "test and benchmark"
+    raise RateLimited(
+        f"You have used {used} of {limit} {group} submissions to {name} within an hour. "
+        f"Try again in {seconds} s.",
+        retry_after_s=seconds,
+        code="over_allowance",
+        limit=limit,
+        used=used,
+    )
+
+
+def allowances(limits: Mapping[str, int | None], used: Mapping[str, int]) -> dict[str, int | None]:
+    """What is left of each group; None is without limit."""
+    return {
+        group: None if limit is None else max(0, limit - used.get(group, 0))
+        for group, limit in limits.items()
+    }

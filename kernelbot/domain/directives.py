@@ -1,0 +1,79 @@
+"""What a submission's first lines say about where it wants to go.
+
+``#!kernelbot leaderboard vectoradd`` and ``#!kernelbot gpu H100 B200``, or the field's older
+``#!POPCORN leaderboard vectoradd``; ``//!`` in C++ files. Only the leading run of comment and blank
+lines is read, so a string further down cannot redirect a submission.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kernelbot.errors import InvalidInput, did_you_mean
+
+MARKER = re.compile(r"^(?:#|//)!\s*(kernelbot|popcorn)\b(.*)$", re.IGNORECASE)
+KEYS = {"leaderboard": "leaderboard", "gpu": "gpus", "gpus": "gpus"}
+HEADER_LINES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directives:
+    leaderboard: str | None = None
+    gpus: tuple[str, ...] = ()
+
+
+def parse(source: str) -> Directives:
+    """Read the header. Raises InvalidInput naming the line that is wrong."""
+    leaderboard: str | None = None
+    gpus: tuple[str, ...] = ()
+    seen: dict[str, int] = {}
+    for number, words in _marked_lines(source):
+        key, values = _key_and_values(number, words)
+        if key in seen:
+            raise _wrong(number, f"repeats the {key!r} of line {seen[key]}; keep one of them")
+        seen[key] = number
+        if key == "leaderboard":
+            leaderboard = _single(number, values)
+        else:
+            gpus = tuple(value for word in values for value in word.split(",") if value)
+    return Directives(leaderboard=leaderboard, gpus=gpus)
+
+
+def _marked_lines(source: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in enumerate(source.splitlines()[:HEADER_LINES], start=1):
+        text = line.strip().lstrip("\ufeff")
+        if text and not text.startswith(("#", "//")):
+            return
+        match = MARKER.match(text)
+        if match:
+            yield number, match.group(2).split()
+
+
+def _key_and_values(number: int, words: list[str]) -> tuple[str, list[str]]:
+    if not words:
+        raise _wrong(
+            number, "says nothing; write '#!kernelbot leaderboard NAME' or '#!kernelbot gpu NAME'"
+        )
+    key = KEYS.get(words[0].lower())
+    if key is None:
+        hint = did_you_mean(words[0], KEYS)
+        raise _wrong(
+            number, f"has the unknown key {words[0][:40]!r}; known are leaderboard and gpu.{hint}"
+        )
+    if not words[1:]:
+        raise _wrong(number, f"names no {key.rstrip('s')}")
+    return key, words[1:]
+
+
+def _single(number: int, values: list[str]) -> str:
+    if len(values) > 1:
+        raise _wrong(number, f"names {len(values)} leaderboards; a submission goes to one")
+    return values[0]
+
+
+def _wrong(number: int, what: str) -> InvalidInput:
+    return InvalidInput(
+        f"Line {number} of your file {what}.", code="bad_directive", detail={"line": number}
+    )

@@ -1,0 +1,74 @@
+"""A submission and its runs: the words for where they stand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from kernelbot.errors import InvalidInput, did_you_mean
+from kernelbot.judge.protocol import Mode, VerdictKind
+
+
+class Status(StrEnum):
+    """Of a run, and of a submission (which is done when all its runs are)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        return self in (Status.DONE, Status.CANCELLED)
+
+
+PRIORITY = {Mode.TEST: 10, Mode.BENCHMARK: 20, Mode.PROFILE: 20, Mode.RANKED: 30}
+"""Higher goes first. Ranked before benchmark before test: what counts waits least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What somebody wants to submit, as it arrived: nothing in it has been checked."""
+
+    code: bytes
+    file_name: str
+    leaderboard: str | None = None
+    gpus: tuple[str, ...] = ()
+    mode: str = Mode.TEST.value
+    idempotency_key: str | None = None
+
+
+def parse_mode(word: str) -> Mode:
+    """The mode a person meant; the field's ``leaderboard`` is our ``ranked``."""
+    plain = word.strip().lower()
+    if plain == "leaderboard":
+        return Mode.RANKED
+    try:
+        return Mode(plain)
+    except ValueError:
+        choices = ", ".join(mode.value for mode in Mode)
+        hint = did_you_mean(plain, [mode.value for mode in Mode])
+        raise InvalidInput(
+            f"There is no mode {word[:40]!r}. Choose one of: {choices}.{hint}",
+            code="unknown_mode",
+            detail={"choices": [mode.value for mode in Mode]},
+        ) from None
+
+
+def ranking_note(mode: Mode, status: Status, verdict: VerdictKind | None, note: str = "") -> str:
+    """The last line of every report: ranked or not ranked, and why.
+
+    ``note`` is what the recording of the run had to add (a ban, an end of the competition).
+    """
+    if status is Status.CANCELLED:
+        return "Not ranked: it was cancelled."
+    if not status.final:
+        return "Not decided yet."
+    if verdict is VerdictKind.JUDGE_FAILED:
+        return "Not ranked: our machine failed, not your code. It does not count against you; send it again."
+    if mode is not Mode.RANKED:
+        return f"Not ranked: this was a {mode.value} run. Submit with mode 'ranked' to count."
+    if verdict is not VerdictKind.PASSED:
+        kind = (verdict or VerdictKind.JUDGE_FAILED).value.replace("_", " ")
+        return f"Not ranked: {kind}."
+    return f"Not ranked: {note}" if note else "Ranked."

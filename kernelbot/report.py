@@ -1,0 +1,157 @@
+"""A run in words: the sentences and rows that every channel shows, in its own dress. Pure."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernelbot.domain.submission import Status
+from kernelbot.domain.waiting import Wait
+from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind
+
+HEADLINES = {
+    VerdictKind.PASSED: "Passed",
+    VerdictKind.WRONG_ANSWER: "Wrong answer",
+    VerdictKind.BUILD_FAILED: "Build failed",
+    VerdictKind.CRASHED: "Crashed",
+    VerdictKind.TIMED_OUT: "Timed out",
+    VerdictKind.OUT_OF_MEMORY: "Out of memory",
+    VerdictKind.DISQUALIFIED: "Disqualified",
+    VerdictKind.JUDGE_FAILED: "Our judge failed",
+}
+
+
+class Run(Protocol):
+    """What of a run these words are about."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def status(self) -> Status: ...
+    @property
+    def progress(self) -> str: ...
+    @property
+    def kind(self) -> VerdictKind | None: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def seconds(self) -> float | None: ...
+    @property
+    def error(self) -> float | None: ...
+    @property
+    def wait(self) -> Wait | None: ...
+    @property
+    def verdict(self) -> Verdict | None: ...
+
+
+@dataclass(frozen=True)
+class CaseRow:
+    """One case as a line of a table."""
+
+    stage: Stage
+    spec: str
+    ok: bool
+    text: str  # "22.4 µs ± 0.1", "right", or what is wrong
+
+
+def headline(run: Run) -> str:
+    """What happened, in one line."""
+    if run.status is Status.QUEUED:
+        return wait_text(run.wait) if run.wait else "Queued"
+    if run.status is Status.RUNNING:
+        return f"Running: {run.progress}" if run.progress else "Running"
+    if run.status is Status.CANCELLED:
+        return "Cancelled"
+    words = HEADLINES[run.kind] if run.kind else "Done"
+    if run.kind is VerdictKind.PASSED and run.seconds is not None:
+        return f"{words}: {format_time_error(run.seconds, run.error or 0.0)}"
+    return f"{words}: {run.message}" if run.message else words
+
+
+def case_rows(run: Run) -> tuple[CaseRow, ...]:
+    """The cases in the order they ran."""
+    if run.verdict is None:
+        return ()
+    rows = []
+    for case in run.verdict.cases:
+        timing = case.measurement
+        if timing is not None:
+            text = format_time_error(timing.ns * 1e-9, timing.stderr_ns / timing.ns)
+        else:
+            text = "right" if case.ok else case.message or "wrong"
+        rows.append(CaseRow(case.stage, case.spec, case.ok, text))
+    return tuple(rows)
+
+
+def format_time(seconds: float) -> str:
+    """Three significant digits in the unit that suits: ``22.4 µs``."""
+    value, unit = _scaled(seconds)
+    return f"{_digits(value, 3)} {unit}"
+
+
+def format_time_error(seconds: float, error: float) -> str:
+    """A time with its 95 % half-width, both to the digit that the error leaves: ``22.4 µs ± 0.1``."""
+    value, unit = _scaled(seconds)
+    half = 1.96 * error * value
+    if not half > 0:
+        return f"{_digits(value, 3)} {unit}"
+    decimals = max(0, -math.floor(math.log10(half)))
+    if round(half, decimals) >= 10 ** (1 - decimals):
+        decimals = max(0, decimals - 1)
+    return f"{value:.{decimals}f} {unit} ± {half:.{decimals}f}"
+
+
+def _scaled(seconds: float) -> tuple[float, str]:
+    for factor, unit in ((1e9, "ns"), (1e6, "µs"), (1e3, "ms")):
+        if abs(seconds) * factor < 999.5:
+            return seconds * factor, unit
+    return seconds, "s"
+
+
+def _digits(value: float, count: int) -> str:
+    if value == 0:
+        return "0"
+    whole = math.floor(math.log10(abs(value))) + 1
+    return f"{value:.{max(0, count - whole)}f}"
+
+
+def ordinal(number: int) -> str:
+    """1st, 2nd, 3rd, 4th, 11th, 21st."""
+    ending = (
+        "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    )
+    return f"{number}{ending}"
+
+
+def duration_text(seconds: float) -> str:
+    """Rough, as people say it: ``40 s``, ``3 min``, ``2 h``."""
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    if seconds < 5400:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def wait_text(wait: Wait) -> str:
+    """``3rd in line, starts in 20 s to 50 s``; says so when no runner is connected."""
+    place = "next in line" if wait.ahead == 0 else f"{ordinal(wait.position)} in line"
+    if wait.start_low_s is None or wait.start_high_s is None:
+        return f"{place}; no runner for this GPU is connected, it starts when one is"
+    if wait.start_high_s < 2:
+        return f"{place}, starts now"
+    low, high = duration_text(wait.start_low_s), duration_text(wait.start_high_s)
+    return f"{place}, starts in {low} to {high}" if low != high else f"{place}, starts in {low}"
+
+
+def log_excerpt(text: str, lines: int = 20, characters: int = 1500) -> str:
+    """The end of a log, where the error is, bounded; says what it left out."""
+    kept = text.rstrip().splitlines()[-lines:]
+    excerpt = "\n".join(kept)[-characters:]
+    left_out = len(text.rstrip()) - len(excerpt)
+    return f"[... {left_out} characters before]\n{excerpt}" if left_out > 0 else excerpt
+
+
+def shows_log(mode: Mode) -> bool:
+    """Nothing printed by a secret run reaches the contestant."""
+    return mode is not Mode.RANKED

@@ -1,0 +1,1 @@
+"""Use cases: verbs that every channel calls. Each opens one transaction and commits it."""

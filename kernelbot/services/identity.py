@@ -1,0 +1,204 @@
+"""Who is this: tokens, external accounts, and what a person may see of themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row
+
+from kernelbot.domain.people import ALL_SCOPES, PERSONAL_SCOPES, Actor, Role, Scope
+from kernelbot.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
+from kernelbot.services.context import Context
+from kernelbot.services.views import MeView, TokenView
+from kernelbot.storage import people
+
+PREFIX = "kb_"
+MAX_TOKEN_CHARACTERS = 200
+MAX_LIVE_TOKENS = 50
+MAX_DAYS = 3650
+
+HOW_TO_SIGN_IN = "Sign in with `kernelbot login`, or send 'Authorization: Bearer TOKEN'."
+
+
+def digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+async def authenticate(ctx: Context, secret: str, channel: str) -> Actor:
+    """The person a token stands for. Raises NotSignedIn, saying what is wrong with the token."""
+    if not secret or len(secret) > MAX_TOKEN_CHARACTERS:
+        raise NotSignedIn(f"This is not a token of ours. {HOW_TO_SIGN_IN}", code="unknown_token")
+    hashed = digest(secret)
+    async with ctx.database.read() as connection:
+        row = await people.by_token(connection, hashed)
+        if row is None:
+            why = await people.why_token_fails(connection, hashed)
+            words = {"unknown": "is not known", "revoked": "was revoked", "expired": "has expired"}
+            raise NotSignedIn(f"Your token {words[why]}. {HOW_TO_SIGN_IN}", code=f"{why}_token")
+    scopes = frozenset(Scope(scope) for scope in row.scopes if scope in set(Scope))
+    return _actor(row, channel, scopes)
+
+
+async def person(ctx: Context, provider: str, subject: str, name: str, channel: str) -> Actor:
+    """The person behind an external account that has already been proven (a Discord interaction)."""
+    async with ctx.database.transaction() as connection:
+        row = await people.find_or_create(connection, provider, subject, display_name(name))
+    return _actor(row, channel, PERSONAL_SCOPES)
+
+
+def _actor(row: Row[Any], channel: str, scopes: frozenset[Scope]) -> Actor:
+    return Actor(
+        user_id=row.id,
+        name=row.name,
+        channel=channel,
+        role=Role(row.role),
+        scopes=scopes,
+        banned_until=row.banned_until,
+        ban_reason=row.ban_reason,
+    )
+
+
+def display_name(name: str) -> str:
+    """A name that can be shown anywhere: one line, printable, at most 64 characters."""
+    kept = "".join(
+        " " if unicodedata.category(character) in ("Zs", "Zl", "Zp") else character
+        for character in unicodedata.normalize("NFC", name)
+        if unicodedata.category(character)[0] != "C"
+    )
+    return " ".join(kept.split())[:64] or "somebody"
+
+
+async def me(ctx: Context, actor: Actor) -> MeView:
+    async with ctx.database.read() as connection:
+        identities = await people.identities_of(connection, actor.user_id)
+    return MeView(
+        user_id=actor.user_id,
+        name=actor.name,
+        role=actor.role.value,
+        scopes=tuple(sorted(scope.value for scope in actor.scopes)),
+        identities=tuple({"provider": row.provider, "name": row.name} for row in identities),
+        banned_until=actor.banned_until,
+        ban_reason=actor.ban_reason,
+    )
+
+
+async def create_token(
+    ctx: Context, actor: Actor, name: str, scopes: Sequence[str], days: int | None
+) -> TokenView:
+    """A new token of this person; its secret is in this answer and nowhere else."""
+    actor.needs(Scope.TOKENS)
+    wanted = _scopes(scopes)
+    beyond = wanted - actor.scopes
+    if beyond:
+        names = ", ".join(sorted(scope.value for scope in beyond))
+        raise Forbidden(
+            f"A token cannot give what yours does not have: {names}.", code="missing_scope"
+        )
+    return await _make_token(ctx, actor.user_id, name, wanted, days, by=actor.user_id)
+
+
+async def create_user_token(
+    ctx: Context,
+    admin: Actor,
+    user_name: str,
+    token_name: str,
+    scopes: Sequence[str],
+    days: int | None,
+) -> TokenView:
+    """A person who comes by no provider (a class, a script), with a token to hand over."""
+    admin.needs(Scope.ADMIN)
+    name = display_name(user_name)
+    async with ctx.database.transaction() as connection:
+        user = await people.find_or_create(connection, "local", name, name)
+        await people.record(connection, admin.user_id, "user.token", f"user:{user.id}")
+    return await _make_token(ctx, user.id, token_name, _scopes(scopes), days, by=admin.user_id)
+
+
+async def _make_token(
+    ctx: Context, user_id: int, name: str, scopes: frozenset[Scope], days: int | None, *, by: int
+) -> TokenView:
+    if days is not None and not 1 <= days <= MAX_DAYS:
+        raise InvalidInput(f"A token lasts 1 to {MAX_DAYS} days.", code="bad_lifetime")
+    secret = PREFIX + secrets.token_urlsafe(32)
+    async with ctx.database.transaction() as connection:
+        existing = await people.tokens_of(connection, user_id)
+        if sum(_is_live(row) for row in existing) >= MAX_LIVE_TOKENS:
+            raise InvalidInput(
+                f"You have {MAX_LIVE_TOKENS} tokens; revoke one first.", code="too_many_tokens"
+            )
+        row = await people.add_token(
+            connection,
+            user_id=user_id,
+            name=display_name(name),
+            digest=digest(secret),
+            hint=secret[:8],
+            scopes=sorted(scope.value for scope in scopes),
+            expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+        )
+        await people.record(connection, by, "token.create", f"token:{row.id}")
+    return _token_view(row, secret)
+
+
+def _is_live(row: Row[Any]) -> bool:
+    expired = row.expires_at is not None and row.expires_at <= datetime.now(UTC)
+    return row.revoked_at is None and not expired
+
+
+def _scopes(words: Sequence[str]) -> frozenset[Scope]:
+    known = [scope.value for scope in Scope]
+    for word in words:
+        if word not in known:
+            raise InvalidInput(
+                f"There is no scope {word[:40]!r}. Choose from: {', '.join(known)}.",
+                code="unknown_scope",
+            )
+    return frozenset(Scope(word) for word in words) or frozenset({Scope.READ, Scope.SUBMIT})
+
+
+async def tokens(ctx: Context, actor: Actor) -> tuple[TokenView, ...]:
+    actor.needs(Scope.READ)
+    async with ctx.database.read() as connection:
+        rows = await people.tokens_of(connection, actor.user_id)
+    return tuple(_token_view(row) for row in rows)
+
+
+async def revoke_token(ctx: Context, actor: Actor, token_id: int) -> None:
+    actor.needs(Scope.TOKENS)
+    async with ctx.database.transaction() as connection:
+        if not await people.revoke(connection, actor.user_id, token_id):
+            raise NotFound(f"You have no live token {token_id}.", code="unknown_token")
+        await people.record(connection, actor.user_id, "token.revoke", f"token:{token_id}")
+
+
+def _token_view(row: Row[Any], secret: str | None = None) -> TokenView:
+    return TokenView(
+        id=row.id,
+        name=row.name,
+        hint=row.hint,
+        scopes=tuple(row.scopes),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+        secret=secret,
+    )
+
+
+async def ensure_admin(ctx: Context, secret: str) -> None:
+    """The installation's own administrator, reachable by this token. Repeatable."""
+    async with ctx.database.transaction() as connection:
+        user = await people.find_or_create(connection, "local", "admin", "admin")
+        await people.set_role(connection, user.id, Role.ADMIN.value)
+        await people.put_token(
+            connection,
+            user_id=user.id,
+            name="local administrator",
+            digest=digest(secret),
+            hint=secret[:8],
+            scopes=sorted(scope.value for scope in ALL_SCOPES),
+        )

@@ -1,0 +1,232 @@
+"""What services hand to the channels: read models, one shape for API, Discord, web and CLI.
+
+Times of kernels are seconds as float; points in time are aware datetimes in UTC. Text that came
+from people (names, logs, file names) is as they wrote it: every channel escapes it for its own medium.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from kernelbot.domain.ranking import Standing
+from kernelbot.domain.submission import Status
+from kernelbot.domain.waiting import Wait
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunView:
+    """One run as its owner may see it. ``verdict`` holds cases, times, log, device and harness."""
+
+    id: int
+    gpu: str
+    mode: Mode
+    status: Status
+    stage: str  # build | check | measure while running, else ""
+    progress: str  # "check 3 of 5" while running, else ""
+    kind: VerdictKind | None
+    message: str  # one sentence: what happened
+    ranking: str  # "Ranked 3rd ..." | "Not ranked: why"
+    seconds: float | None  # the score of this run
+    error: float | None  # its relative standard error
+    attempt: int
+    wait: Wait | None  # while queued
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionView:
+    id: int
+    leaderboard: str
+    problem: str
+    title: str
+    competition: str
+    user_id: int
+    user_name: str
+    mode: Mode
+    file_name: str
+    language: str
+    channel: str
+    status: Status
+    created_at: datetime
+    finished_at: datetime | None
+    runs: tuple[RunView, ...]
+    repeated: bool = False  # accepted before under the same idempotency key
+
+    @property
+    def done(self) -> bool:
+        return self.status.final
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """A part of a list. ``cursor`` asks for the next part; None: there is no more."""
+
+    items: tuple[Any, ...]
+    cursor: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventView:
+    """A step of a submission. ``id`` rises; ``state`` events repeat the whole and have id 0."""
+
+    id: int
+    kind: str  # queued | started | stage | case | retry | finished | cancelled | done | wait
+    run_id: int | None
+    gpu: str
+    data: dict[str, Any]
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardView:
+    name: str
+    competition: str
+    problem: str
+    title: str
+    summary: str
+    languages: tuple[str, ...]
+    gpus: tuple[str, ...]
+    scoring: str
+    opens_at: datetime | None
+    closes_at: datetime | None
+    is_open: bool
+    ranked_per_hour: int | None
+    other_per_hour: int | None
+    people: int  # with a standing, over all GPUs
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandingsPage:
+    """One leaderboard on one GPU, in ranking order. ``mine`` is always there for who is on it."""
+
+    leaderboard: str
+    gpu: str
+    revision: int
+    total: int
+    items: tuple[Standing, ...]
+    mine: Standing | None
+    cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestView:
+    """A personal best at the time it was set."""
+
+    user_name: str
+    submission_id: int
+    seconds: float
+    error: float
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProblemView:
+    name: str
+    title: str
+    summary: str
+    statement: str
+    digest: str
+    languages: tuple[str, ...]
+    scoring: str
+    tests: tuple[str, ...]
+    benchmarks: tuple[str, ...]
+    tolerances: tuple[dict[str, float], ...]
+    starters: dict[str, str]  # language or style -> source
+    leaderboards: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenView:
+    id: int
+    name: str
+    hint: str  # first characters, to tell tokens apart
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    secret: str | None = None  # only in the answer that made it
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeView:
+    user_id: int
+    name: str
+    role: str
+    scopes: tuple[str, ...]
+    identities: tuple[dict[str, str], ...]
+    banned_until: datetime | None
+    ban_reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AllowanceView:
+    """What is left of the hourly allowance on one leaderboard; None is without limit."""
+
+    leaderboard: str
+    ranked_left: int | None
+    ranked_limit: int | None
+    other_left: int | None
+    other_limit: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueView:
+    """The state of one GPU's queue."""
+
+    gpu: str
+    queued: int
+    running: int
+    slots: int  # 0: no runner is connected
+    oldest_s: float | None  # how long the longest waiting run has waited
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """Something to tell a channel, claimed from the outbox: acknowledge it with its id."""
+
+    id: int
+    key: str
+    topic: str  # "podium" | "finished"
+    payload: dict[str, Any]
+    attempt: int
+    created_at: datetime
+    previous_attempt_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """The Discord message that shows a submission while it runs."""
+
+    submission_id: int
+    channel_id: int
+    message_id: int | None
+    user_subject: str
+    shown: str
+    closed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Podium:
+    """A change among the first three, ready to be worded."""
+
+    leaderboard: str
+    title: str
+    gpu: str
+    channel: str
+    user_name: str
+    rank: int
+    tied: bool
+    seconds: float
+    error: float
+    previous_seconds: float | None
+    displaced_name: str | None
+    displaced_seconds: float | None
+    submission_id: int
+    extra: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,177 @@
+"""Problems, competitions and leaderboards as the database knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.competition import Competition, LeaderboardSpec
+from kernelbot.domain.problem import Problem
+from kernelbot.storage.tables import (
+    competitions,
+    leaderboard_gpus,
+    leaderboards,
+    problem_files,
+    problems,
+)
+
+BOARDS = """
+    SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
+           l.other_per_hour, c.name AS competition, c.visibility, c.channel,
+           p.name AS problem, p.digest AS problem_digest, p.document,
+           g.gpus
+    FROM leaderboards l
+    JOIN competitions c ON c.id = l.competition_id
+    JOIN problems p ON p.id = l.problem_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(gpu ORDER BY place), '{}') AS gpus
+        FROM leaderboard_gpus WHERE leaderboard_id = l.id AND offered
+    ) g
+    WHERE NOT l.retired
+"""
+BOARD = text(BOARDS + " AND lower(l.name) = lower(:name)")
+ALL_BOARDS = text(BOARDS + " ORDER BY c.id, l.id")
+
+
+async def put_problem(connection: AsyncConnection, problem: Problem) -> int:
+    """The id of this version of the problem, stored if it is new."""
+    row = (
+        await connection.execute(
+            upsert(problems)
+            .values(
+                name=problem.name,
+                digest=problem.digest,
+                content_digest=problem.content_digest,
+                document=problem.to_document(),
+            )
+            .on_conflict_do_nothing(index_elements=["name", "content_digest"])
+            .returning(problems.c.id)
+        )
+    ).first()
+    if row is None:
+        query = select(problems.c.id).where(
+            problems.c.name == problem.name, problems.c.content_digest == problem.content_digest
+        )
+        return int((await connection.execute(query)).scalar_one())
+    await connection.execute(
+        insert(problem_files),
+        [
+            {"problem_id": row.id, "path": path, "content": content}
+            for path, content in problem.files.items()
+        ],
+    )
+    return int(row.id)
+
+
+async def problem(connection: AsyncConnection, problem_id: int) -> Problem:
+    """A version of a problem with all its files."""
+    document = await connection.execute(
+        select(problems.c.document).where(problems.c.id == problem_id)
+    )
+    files = await connection.execute(
+        select(problem_files.c.path, problem_files.c.content).where(
+            problem_files.c.problem_id == problem_id
+        )
+    )
+    return Problem.from_document(
+        document.scalar_one(), {path: bytes(content) for path, content in files}
+    )
+
+
+async def put_competition(connection: AsyncConnection, competition: Competition) -> int:
+    values = {
+        "document": competition.to_document(),
+        "visibility": competition.visibility.value,
+        "channel": competition.channel or "",
+    }
+    query = (
+        upsert(competitions)
+        .values(name=competition.name, **values)
+        .on_conflict_do_update(index_elements=["name"], set_={**values, "updated_at": func.now()})
+        .returning(competitions.c.id)
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def put_leaderboard(
+    connection: AsyncConnection,
+    competition_id: int,
+    competition: Competition,
+    spec: LeaderboardSpec,
+    problem_id: int,
+) -> int:
+    """Create or change a leaderboard; its GPUs that are no longer named keep their standings."""
+    values = {
+        "competition_id": competition_id,
+        "problem_id": problem_id,
+        "opens_at": spec.opens,
+        "closes_at": spec.closes,
+        "ranked_per_hour": competition.ranked_per_hour,
+        "other_per_hour": competition.other_per_hour,
+        "retired": False,
+    }
+    found = await connection.execute(
+        select(leaderboards.c.id).where(func.lower(leaderboards.c.name) == spec.name.lower())
+    )
+    board_id = found.scalar()
+    if board_id is None:
+        made = insert(leaderboards).values(name=spec.name, **values).returning(leaderboards.c.id)
+        board_id = (await connection.execute(made)).scalar_one()
+    else:
+        await connection.execute(
+            update(leaderboards).where(leaderboards.c.id == board_id).values(**values)
+        )
+    await _put_gpus(connection, int(board_id), spec.gpus)
+    return int(board_id)
+
+
+async def _put_gpus(connection: AsyncConnection, board_id: int, gpus: Sequence[str]) -> None:
+    await connection.execute(
+        update(leaderboard_gpus)
+        .where(leaderboard_gpus.c.leaderboard_id == board_id)
+        .values(offered=False)
+    )
+    for place, gpu in enumerate(gpus):
+        await connection.execute(
+            upsert(leaderboard_gpus)
+            .values(leaderboard_id=board_id, gpu=gpu, place=place)
+            .on_conflict_do_update(
+                index_elements=["leaderboard_id", "gpu"], set_={"place": place, "offered": True}
+            )
+        )
+
+
+async def retire_missing(
+    connection: AsyncConnection, competition_id: int, kept: Sequence[int]
+) -> None:
+    """Hide the competition's leaderboards that its file no longer names."""
+    await connection.execute(
+        update(leaderboards)
+        .where(leaderboards.c.competition_id == competition_id, leaderboards.c.id.not_in(kept))
+        .values(retired=True)
+    )
+
+
+async def board(connection: AsyncConnection, name: str) -> Row[Any] | None:
+    return (await connection.execute(BOARD, {"name": name})).first()
+
+
+async def boards(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    return (await connection.execute(ALL_BOARDS)).all()
+
+
+async def competition_documents(connection: AsyncConnection) -> Sequence[Any]:
+    query = select(competitions.c.document, competitions.c.visibility).order_by(competitions.c.id)
+    return (await connection.execute(query)).all()
+
+
+async def people_on_boards(connection: AsyncConnection) -> Mapping[int, int]:
+    """How many people have a standing, by leaderboard."""
+    rows = await connection.execute(
+        text("SELECT leaderboard_id, count(DISTINCT user_id) FROM standings GROUP BY 1")
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,123 @@
+"""Workers that are alive, how long runs take, and what the queues hold."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, func, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.waiting import Duration
+from kernelbot.storage.tables import durations, workers
+
+ALIVE = "heartbeat_at > now() - make_interval(secs => :alive)"
+
+SLOTS = text(
+    f"""
+    SELECT s.key AS gpu, sum(s.value::int) AS slots
+    FROM workers, jsonb_each_text(slots) s WHERE {ALIVE} GROUP BY 1
+    """  # noqa: S608
+)
+RUNNING = text(
+    """
+    SELECT leaderboard_id, mode, extract(epoch FROM now() - started_at) AS so_far
+    FROM runs WHERE gpu = :gpu AND status = 'running'
+    """
+)
+QUEUES = text(
+    """
+    SELECT substr(entrypoint, 5) AS gpu, count(*) AS queued,
+           extract(epoch FROM now() - min(created)) AS oldest
+    FROM pgqueuer WHERE status = 'queued' GROUP BY 1
+    """
+)
+RUNNING_COUNTS = text(
+    "SELECT gpu, count(*) AS running FROM runs WHERE status = 'running' GROUP BY 1"
+)
+
+
+async def register(
+    connection: AsyncConnection,
+    worker_id: uuid.UUID,
+    host: str,
+    slots: Mapping[str, int],
+    device: Mapping[str, Any],
+    judge_digest: str,
+) -> None:
+    """A worker says what it is; repeated as its heartbeat."""
+    values = {
+        "host": host,
+        "slots": dict(slots),
+        "device": dict(device),
+        "judge_digest": judge_digest,
+    }
+    await connection.execute(
+        upsert(workers)
+        .values(id=worker_id, **values)
+        .on_conflict_do_update(index_elements=["id"], set_={**values, "heartbeat_at": func.now()})
+    )
+
+
+async def leave(connection: AsyncConnection, worker_id: uuid.UUID) -> None:
+    await connection.execute(text("DELETE FROM workers WHERE id = :id"), {"id": worker_id})
+
+
+async def forget_dead(connection: AsyncConnection) -> None:
+    await connection.execute(
+        text("DELETE FROM workers WHERE heartbeat_at < now() - interval '1 day'")
+    )
+
+
+async def slots(connection: AsyncConnection, alive_s: float) -> dict[str, int]:
+    """How many runs at once, by GPU, over the workers heard of within ``alive_s``."""
+    rows = await connection.execute(SLOTS, {"alive": alive_s})
+    return {row.gpu: int(row.slots) for row in rows}
+
+
+async def running(connection: AsyncConnection, gpu: str) -> list[tuple[int, str, float]]:
+    """Runs in progress on a GPU: leaderboard, mode, seconds so far."""
+    rows = await connection.execute(RUNNING, {"gpu": gpu})
+    return [(row.leaderboard_id, row.mode, float(row.so_far or 0)) for row in rows]
+
+
+async def queues(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], dict[str, int]]:
+    queued = (await connection.execute(QUEUES)).all()
+    counts = await connection.execute(RUNNING_COUNTS)
+    return queued, {row.gpu: int(row.running) for row in counts}
+
+
+async def duration(
+    connection: AsyncConnection, leaderboard_id: int, gpu: str, mode: str
+) -> Duration | None:
+    query = select(durations).where(
+        durations.c.leaderboard_id == leaderboard_id,
+        durations.c.gpu == gpu,
+        durations.c.mode == mode,
+    )
+    row = (await connection.execute(query)).first()
+    return Duration(mean_s=row.mean_s, deviation_s=row.deviation_s, count=row.runs) if row else None
+
+
+async def durations_on(connection: AsyncConnection, gpu: str) -> dict[tuple[int, str], Duration]:
+    """All measured durations on a GPU, by leaderboard and mode."""
+    rows = await connection.execute(select(durations).where(durations.c.gpu == gpu))
+    return {
+        (row.leaderboard_id, row.mode): Duration(
+            mean_s=row.mean_s, deviation_s=row.deviation_s, count=row.runs
+        )
+        for row in rows
+    }
+
+
+async def put_duration(
+    connection: AsyncConnection, leaderboard_id: int, gpu: str, mode: str, value: Duration
+) -> None:
+    values = {"mean_s": value.mean_s, "deviation_s": value.deviation_s, "runs": value.count}
+    await connection.execute(
+        upsert(durations)
+        .values(leaderboard_id=leaderboard_id, gpu=gpu, mode=mode, **values)
+        .on_conflict_do_update(index_elements=["leaderboard_id", "gpu", "mode"], set_=values)
+    )

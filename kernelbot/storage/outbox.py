@@ -1,0 +1,66 @@
+"""What the world has to be told: claimed by one, acknowledged once told, told again if nobody did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.storage import changes
+from kernelbot.storage.tables import outbox
+
+CLAIM = text(
+    """
+    UPDATE outbox o SET attempts = attempts + 1, due_at = now() + make_interval(secs => :hold)
+    FROM (
+        SELECT id, due_at FROM outbox
+        WHERE delivered_at IS NULL AND due_at <= now() AND topic = ANY(:topics)
+        ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
+    ) picked
+    WHERE o.id = picked.id
+    RETURNING o.*
+    """
+)
+
+
+async def add(
+    connection: AsyncConnection, key: str, topic: str, payload: Mapping[str, Any]
+) -> None:
+    """Once per key, however often this is called."""
+    await connection.execute(
+        upsert(outbox)
+        .values(key=key, topic=topic, payload=dict(payload))
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    await changes.notify(connection, changes.OUTBOX, topic)
+
+
+async def claim(
+    connection: AsyncConnection, topics: Sequence[str], limit: int, hold_s: float
+) -> list[Row[Any]]:
+    values = {"topics": list(topics), "limit": limit, "hold": hold_s}
+    rows = (await connection.execute(CLAIM, values)).all()
+    return sorted(rows, key=lambda row: row.id)
+
+
+async def delivered(connection: AsyncConnection, outbox_id: int, receipt: str) -> None:
+    await connection.execute(
+        text(
+            "UPDATE outbox SET delivered_at = now(), receipt = :receipt, trouble = '' "
+            "WHERE id = :id AND delivered_at IS NULL"
+        ),
+        {"id": outbox_id, "receipt": receipt},
+    )
+
+
+async def failed(connection: AsyncConnection, outbox_id: int, trouble: str, retry_s: float) -> None:
+    await connection.execute(
+        text(
+            "UPDATE outbox SET trouble = :trouble, due_at = now() + make_interval(secs => :retry) "
+            "WHERE id = :id AND delivered_at IS NULL"
+        ),
+        {"id": outbox_id, "trouble": trouble[:500], "retry": retry_s},
+    )

@@ -1,0 +1,158 @@
+"""Users, their identities and tokens; the audit log of what was done to whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.storage.tables import audit_log, identities, tokens, users
+
+# The lookup of every signed request: one statement, one index. ``last_used_at`` is written at most
+# once a minute, so that reading does not become writing.
+BY_TOKEN = text(
+    """
+    SELECT t.id AS token_id, t.scopes, u.id, u.name, u.role, u.banned_until, u.ban_reason,
+           coalesce(t.last_used_at < now() - interval '1 minute', true) AS stale
+    FROM tokens t JOIN users u ON u.id = t.user_id
+    WHERE t.digest = :digest AND t.revoked_at IS NULL
+      AND (t.expires_at IS NULL OR t.expires_at > now())
+    """
+)
+
+# An expired or revoked token deserves better words than an unknown one.
+WHY_NOT = text("SELECT revoked_at IS NOT NULL AS revoked FROM tokens WHERE digest = :digest")
+
+
+async def by_token(connection: AsyncConnection, digest: bytes) -> Row[Any] | None:
+    row = (await connection.execute(BY_TOKEN, {"digest": digest})).first()
+    if row is not None and row.stale:
+        await connection.execute(
+            text("UPDATE tokens SET last_used_at = now() WHERE id = :id"), {"id": row.token_id}
+        )
+    return row
+
+
+async def why_token_fails(connection: AsyncConnection, digest: bytes) -> str:
+    """``unknown``, ``revoked`` or ``expired``."""
+    row = (await connection.execute(WHY_NOT, {"digest": digest})).first()
+    if row is None:
+        return "unknown"
+    return "revoked" if row.revoked else "expired"
+
+
+async def find_or_create(
+    connection: AsyncConnection, provider: str, subject: str, name: str
+) -> Row[Any]:
+    """The user behind an external account; made on first sight, renamed when the name changed."""
+    found = await _by_identity(connection, provider, subject)
+    if found is None:
+        # Two first requests of one person race here; the advisory lock makes the second one find.
+        await connection.execute(
+            text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"),
+            {"key": f"{provider}:{subject}"},
+        )
+        found = await _by_identity(connection, provider, subject)
+    if found is None:
+        return await _create(connection, provider, subject, name)
+    if found.name != name:
+        await connection.execute(update(users).where(users.c.id == found.id).values(name=name))
+    return found
+
+
+async def _by_identity(connection: AsyncConnection, provider: str, subject: str) -> Row[Any] | None:
+    query = (
+        select(users)
+        .join(identities, identities.c.user_id == users.c.id)
+        .where(identities.c.provider == provider, identities.c.subject == subject)
+    )
+    return (await connection.execute(query)).first()
+
+
+async def _create(connection: AsyncConnection, provider: str, subject: str, name: str) -> Row[Any]:
+    result = await connection.execute(insert(users).values(name=name).returning(users))
+    user: Row[Any] = result.one()
+    await connection.execute(
+        insert(identities).values(provider=provider, subject=subject, user_id=user.id, name=name)
+    )
+    return user
+
+
+async def set_role(connection: AsyncConnection, user_id: int, role: str) -> None:
+    await connection.execute(update(users).where(users.c.id == user_id).values(role=role))
+
+
+async def user(connection: AsyncConnection, user_id: int) -> Row[Any]:
+    found: Row[Any] = (await connection.execute(select(users).where(users.c.id == user_id))).one()
+    return found
+
+
+async def users_named(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:
+    query = select(users).where(users.c.name == name).order_by(users.c.id).limit(20)
+    return (await connection.execute(query)).all()
+
+
+async def identities_of(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
+    query = select(identities).where(identities.c.user_id == user_id)
+    return (await connection.execute(query.order_by(identities.c.created_at))).all()
+
+
+async def ban(
+    connection: AsyncConnection, user_id: int, until: datetime | None, reason: str
+) -> None:
+    await connection.execute(
+        update(users).where(users.c.id == user_id).values(banned_until=until, ban_reason=reason)
+    )
+
+
+async def add_token(connection: AsyncConnection, **values: Any) -> Row[Any]:
+    result = await connection.execute(insert(tokens).values(**values).returning(tokens))
+    made: Row[Any] = result.one()
+    return made
+
+
+async def put_token(connection: AsyncConnection, **values: Any) -> None:
+    """Make sure that a token with this digest exists."""
+    await connection.execute(
+        upsert(tokens).values(**values).on_conflict_do_nothing(index_elements=["digest"])
+    )
+
+
+async def tokens_of(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
+    query = select(tokens).where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc())
+    return (await connection.execute(query.limit(200))).all()
+
+
+async def revoke(connection: AsyncConnection, user_id: int, token_id: int) -> bool:
+    """False when this user has no such live token."""
+    result = await connection.execute(
+        text(
+            "UPDATE tokens SET revoked_at = now() "
+            "WHERE id = :id AND user_id = :user AND revoked_at IS NULL"
+        ),
+        {"id": token_id, "user": user_id},
+    )
+    return bool(result.rowcount)
+
+
+async def record(
+    connection: AsyncConnection, actor_id: int | None, action: str, target: str, **detail: Any
+) -> None:
+    """Write down who did what to what."""
+    await connection.execute(
+        insert(audit_log).values(actor_id=actor_id, action=action, target=target, detail=detail)
+    )
+
+
+async def audit(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+    query = (
+        select(audit_log, users.c.name.label("actor"))
+        .outerjoin(users, users.c.id == audit_log.c.actor_id)
+        .order_by(audit_log.c.id.desc())
+        .limit(limit)
+    )
+    return (await connection.execute(query)).all()

@@ -1,0 +1,209 @@
+"""Entries, standings, personal bests: written in the recording transaction, read by index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.ranking import Entry
+from kernelbot.domain.scoring import Score
+from kernelbot.storage.tables import bests
+
+# Whoever records on this board and GPU waits here for whoever is doing it, so before and after are
+# two consecutive states of the board and each change gets a revision of its own.
+NEXT_REVISION = text(
+    """
+    UPDATE leaderboard_gpus SET revision = revision + 1
+    WHERE leaderboard_id = :board AND gpu = :gpu RETURNING revision
+    """
+)
+
+SCORES = text(
+    """
+    SELECT seconds, error FROM runs
+    WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user AND code_digest = :code
+      AND mode = 'ranked' AND verdict = 'passed' AND problem_digest = :problem AND note = ''
+    ORDER BY id
+    """
+)
+
+PUT_ENTRY = text(
+    """
+    INSERT INTO entries AS e (leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
+                              seconds, error, runs, submitted_at)
+    SELECT :board, :gpu, :user, :code, :run, s.id, :seconds, :error, :runs, s.created_at
+    FROM submissions s WHERE s.id = :submission
+    ON CONFLICT (leaderboard_id, gpu, user_id, code_digest) DO UPDATE
+    SET seconds = excluded.seconds, error = excluded.error, runs = excluded.runs
+    """
+)
+
+# A person's standing is their best code that is not void.
+PUT_STANDING = text(
+    """
+    INSERT INTO standings AS st (leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
+                                 seconds, error, runs, submitted_at)
+    SELECT leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
+           seconds, error, runs, submitted_at
+    FROM entries
+    WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user AND NOT void
+    ORDER BY seconds, submitted_at LIMIT 1
+    ON CONFLICT (leaderboard_id, gpu, user_id) DO UPDATE
+    SET code_digest = excluded.code_digest, run_id = excluded.run_id,
+        submission_id = excluded.submission_id, seconds = excluded.seconds,
+        error = excluded.error, runs = excluded.runs, submitted_at = excluded.submitted_at
+    """
+)
+DROP_STANDING = text(
+    """
+    DELETE FROM standings st WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user
+      AND NOT EXISTS (SELECT FROM entries e WHERE e.leaderboard_id = :board AND e.gpu = :gpu
+                      AND e.user_id = :user AND NOT e.void)
+    """
+)
+
+ENTRIES = """
+    SELECT st.user_id, u.name AS user_name, st.submission_id, st.run_id, st.seconds, st.error,
+           st.runs, st.submitted_at
+    FROM standings st JOIN users u ON u.id = st.user_id
+    WHERE st.leaderboard_id = :board AND st.gpu = :gpu
+    ORDER BY st.seconds, st.submitted_at
+"""
+ALL = text(ENTRIES)
+FIRST = text(ENTRIES + " LIMIT :limit")
+
+REVISION = text(
+    """
+    SELECT l.id, l.name, c.visibility, g.gpu, g.revision
+    FROM leaderboards l
+    JOIN competitions c ON c.id = l.competition_id
+    JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
+    WHERE lower(l.name) = lower(:name) AND NOT l.retired
+    ORDER BY g.place
+    """
+)
+
+BESTS = text(
+    """
+    SELECT b.id, u.name AS user_name, b.submission_id, b.seconds, b.error, b.created_at
+    FROM bests b JOIN users u ON u.id = b.user_id
+    WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before
+      AND (CAST(:user AS bigint) IS NULL OR b.user_id = :user)
+      AND (CAST(:user_name AS text) IS NULL OR u.name = :user_name)
+    ORDER BY b.id DESC LIMIT :limit
+    """
+)
+
+
+async def next_revision(connection: AsyncConnection, board_id: int, gpu: str) -> int:
+    result = await connection.execute(NEXT_REVISION, {"board": board_id, "gpu": gpu})
+    return int(result.scalar_one())
+
+
+async def scores(connection: AsyncConnection, run: Row[Any]) -> list[Score]:
+    """Of all counted runs of this person's same code on the same version of the problem."""
+    values = {
+        "board": run.leaderboard_id,
+        "gpu": run.gpu,
+        "user": run.user_id,
+        "code": run.code_digest,
+        "problem": run.problem_digest,
+    }
+    rows = await connection.execute(SCORES, values)
+    return [Score(seconds=row.seconds, error=row.error) for row in rows]
+
+
+async def put_entry(connection: AsyncConnection, run: Row[Any], score: Score) -> None:
+    values = {
+        "board": run.leaderboard_id,
+        "gpu": run.gpu,
+        "user": run.user_id,
+        "code": run.code_digest,
+        "run": run.id,
+        "submission": run.submission_id,
+        "seconds": score.seconds,
+        "error": score.error,
+        "runs": score.runs,
+    }
+    await connection.execute(PUT_ENTRY, values)
+
+
+async def put_standing(connection: AsyncConnection, board_id: int, gpu: str, user_id: int) -> None:
+    """Bring a person's standing in line with their entries."""
+    values = {"board": board_id, "gpu": gpu, "user": user_id}
+    await connection.execute(PUT_STANDING, values)
+    await connection.execute(DROP_STANDING, values)
+
+
+async def set_void(
+    connection: AsyncConnection, submission_id: int, void: bool
+) -> Sequence[Row[Any]]:
+    """Void or restore what a submission's code stands for; the (board, gpu, user) it touched."""
+    result = await connection.execute(
+        text(
+            """
+            UPDATE entries e SET void = :void
+            FROM submissions s
+            WHERE s.id = :id AND e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
+              AND e.code_digest = s.code_digest
+            RETURNING e.leaderboard_id, e.gpu, e.user_id
+            """
+        ),
+        {"id": submission_id, "void": void},
+    )
+    return result.all()
+
+
+async def entries(
+    connection: AsyncConnection, board_id: int, gpu: str, limit: int | None = None
+) -> list[Entry]:
+    """In order of time; all of them, or the first few."""
+    values: dict[str, Any] = {"board": board_id, "gpu": gpu}
+    if limit is None:
+        rows = await connection.execute(ALL, values)
+    else:
+        rows = await connection.execute(FIRST, {**values, "limit": limit})
+    return [Entry(**row._mapping) for row in rows]
+
+
+async def revisions(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:
+    """The board's GPUs with the revision of each, in the order the organiser named them."""
+    return (await connection.execute(REVISION, {"name": name})).all()
+
+
+async def add_best(connection: AsyncConnection, run: Row[Any], score: Score) -> None:
+    await connection.execute(
+        insert(bests).values(
+            leaderboard_id=run.leaderboard_id,
+            gpu=run.gpu,
+            user_id=run.user_id,
+            run_id=run.id,
+            submission_id=run.submission_id,
+            seconds=score.seconds,
+            error=score.error,
+        )
+    )
+
+
+async def bests_of(
+    connection: AsyncConnection,
+    board_id: int,
+    gpu: str,
+    *,
+    user_id: int | None,
+    user_name: str | None,
+    before: int,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    values = {
+        "board": board_id,
+        "gpu": gpu,
+        "user": user_id,
+        "user_name": user_name,
+        "before": before,
+        "limit": limit,
+    }
+    return (await connection.execute(BESTS, values)).all()

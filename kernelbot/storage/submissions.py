@@ -1,0 +1,351 @@
+"""Submissions, their runs, and what happened to them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Row, insert, select, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.judge.protocol import Verdict, to_json
+from kernelbot.storage import changes
+from kernelbot.storage.tables import (
+    code_blobs,
+    measurements,
+    run_events,
+    runs,
+    submissions,
+    verdicts,
+)
+
+# Held until the end of the transaction, so that two requests of one person count one after the other.
+LOCK_ALLOWANCE = text("SELECT pg_advisory_xact_lock(:user_key, :board_key)")
+
+USED = text(
+    """
+    SELECT count(*) FILTER (WHERE mode = 'ranked') AS ranked,
+           count(*) FILTER (WHERE mode <> 'ranked') AS other,
+           min(created_at) FILTER (WHERE mode = 'ranked') AS oldest_ranked,
+           min(created_at) FILTER (WHERE mode <> 'ranked') AS oldest_other
+    FROM submissions
+    WHERE user_id = :user AND leaderboard_id = :board AND NOT refunded
+      AND created_at > now() - interval '1 hour'
+    """
+)
+
+SUBMISSION = """
+    SELECT s.*, l.name AS leaderboard, c.name AS competition, p.name AS problem,
+           p.document->>'title' AS title, u.name AS user_name
+    FROM submissions s
+    JOIN leaderboards l ON l.id = s.leaderboard_id
+    JOIN competitions c ON c.id = l.competition_id
+    JOIN problems p ON p.id = s.problem_id
+    JOIN users u ON u.id = s.user_id
+"""
+ONE = text(SUBMISSION + " WHERE s.id = :id")
+MINE = text(
+    SUBMISSION
+    + """ WHERE s.user_id = :user AND s.id < :before
+          AND (CAST(:leaderboard AS text) IS NULL OR lower(l.name) = lower(:leaderboard))
+          ORDER BY s.id DESC LIMIT :limit"""
+)
+
+RUNS = text(
+    """
+    SELECT r.*, v.document AS verdict_document
+    FROM runs r LEFT JOIN verdicts v ON v.run_id = r.id
+    WHERE r.submission_id = ANY(:ids) ORDER BY r.id
+    """
+)
+
+
+async def lock_allowance(connection: AsyncConnection, user_id: int, board_id: int) -> None:
+    mask = 0x7FFFFFFF
+    await connection.execute(
+        LOCK_ALLOWANCE, {"user_key": user_id & mask, "board_key": board_id & mask}
+    )
+
+
+async def used(connection: AsyncConnection, user_id: int, board_id: int) -> Row[Any]:
+    return (await connection.execute(USED, {"user": user_id, "board": board_id})).one()
+
+
+async def by_idempotency_key(connection: AsyncConnection, user_id: int, key: str) -> int | None:
+    query = select(submissions.c.id).where(
+        submissions.c.user_id == user_id, submissions.c.idempotency_key == key
+    )
+    return (await connection.execute(query)).scalar()
+
+
+async def put_code(connection: AsyncConnection, digest: bytes, content: bytes) -> None:
+    """Store a file once, whoever sends it."""
+    await connection.execute(
+        upsert(code_blobs)
+        .values(digest=digest, content=content)
+        .on_conflict_do_nothing(index_elements=["digest"])
+    )
+
+
+async def add(connection: AsyncConnection, **values: Any) -> int:
+    result = await connection.execute(
+        insert(submissions).values(**values).returning(submissions.c.id)
+    )
+    return int(result.scalar_one())
+
+
+async def add_runs(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    result = await connection.execute(
+        insert(runs).returning(runs.c.id, sort_by_parameter_order=True), list(rows)
+    )
+    return [int(row.id) for row in result]
+
+
+async def set_queue_ids(connection: AsyncConnection, queue_ids: Mapping[int, int]) -> None:
+    await connection.execute(
+        text(
+            "UPDATE runs SET queue_id = q.queue_id "
+            "FROM unnest(CAST(:runs AS bigint[]), CAST(:queue AS bigint[])) AS q(run_id, queue_id) "
+            "WHERE runs.id = q.run_id"
+        ),
+        {"runs": list(queue_ids), "queue": list(queue_ids.values())},
+    )
+
+
+async def submission(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
+    return (await connection.execute(ONE, {"id": submission_id})).first()
+
+
+async def mine(
+    connection: AsyncConnection, user_id: int, leaderboard: str | None, before: int, limit: int
+) -> Sequence[Row[Any]]:
+    values = {"user": user_id, "leaderboard": leaderboard, "before": before, "limit": limit}
+    return (await connection.execute(MINE, values)).all()
+
+
+async def runs_of(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    return (await connection.execute(RUNS, {"ids": list(ids)})).all()
+
+
+async def code(connection: AsyncConnection, submission_id: int) -> Any:
+    query = (
+        select(submissions.c.file_name, submissions.c.user_id, code_blobs.c.content)
+        .join(code_blobs, code_blobs.c.digest == submissions.c.code_digest)
+        .where(submissions.c.id == submission_id)
+    )
+    return (await connection.execute(query)).first()
+
+
+# --- events ------------------------------------------------------------------------------------
+
+
+async def add_event(
+    connection: AsyncConnection,
+    submission_id: int,
+    run_id: int | None,
+    kind: str,
+    data: Mapping[str, Any],
+) -> None:
+    """Write down a step and wake whoever watches this submission."""
+    await connection.execute(
+        insert(run_events).values(
+            submission_id=submission_id, run_id=run_id, kind=kind, data=dict(data)
+        )
+    )
+    await changes.notify(connection, changes.SUBMISSION, str(submission_id))
+
+
+async def events(
+    connection: AsyncConnection, submission_id: int, after: int, limit: int
+) -> Sequence[Row[Any]]:
+    query = (
+        select(run_events, runs.c.gpu)
+        .outerjoin(runs, runs.c.id == run_events.c.run_id)
+        .where(run_events.c.submission_id == submission_id, run_events.c.id > after)
+        .order_by(run_events.c.id)
+        .limit(limit)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def forget_events(connection: AsyncConnection, days: int) -> None:
+    """Steps are for watching; the verdict stays."""
+    await connection.execute(
+        text("DELETE FROM run_events WHERE created_at < now() - make_interval(days => :days)"),
+        {"days": days},
+    )
+
+
+# --- the life of a run ---------------------------------------------------------------------------
+
+# The lease goes to whoever claimed last: an older holder's word no longer counts.
+LEASE = text(
+    """
+    UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
+           stage = '', started_at = now(), heartbeat_at = now(), handle = NULL
+    WHERE id = :id AND status IN ('queued', 'running')
+    RETURNING *
+    """
+)
+HEARTBEAT = text(
+    """
+    UPDATE runs SET heartbeat_at = now()
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS held(id, lease)
+    WHERE runs.id = held.id AND runs.lease = held.lease AND runs.status = 'running'
+    RETURNING runs.id, runs.cancel_requested
+    """
+)
+FINISH = text(
+    """
+    UPDATE runs SET status = :status, verdict = :verdict, seconds = :seconds, error = :error,
+           note = :note, judge_digest = :judge, device = :device, lease = NULL, stage = '',
+           finished_at = now()
+    WHERE id = :id AND lease = :lease AND status = 'running'
+    RETURNING *
+    """
+)
+RELEASE = text(
+    """
+    UPDATE runs SET status = 'queued', lease = NULL, stage = '',
+           attempt = attempt - CAST(:refund AS integer)
+    WHERE id = :id AND lease = :lease AND status = 'running'
+    RETURNING id
+    """
+)
+# A submission is done when no run of it is left; only the run that makes it so finds it so, because
+# recording locks the submission first.
+SETTLE = text(
+    """
+    UPDATE submissions s SET finished_at = now(), refunded = refunded OR :refunded,
+           status = CASE WHEN EXISTS (SELECT FROM runs WHERE submission_id = s.id AND status = 'done')
+                         THEN 'done' ELSE 'cancelled' END
+    WHERE s.id = :id AND s.status NOT IN ('done', 'cancelled') AND NOT EXISTS (
+        SELECT FROM runs WHERE submission_id = s.id AND status NOT IN ('done', 'cancelled'))
+    RETURNING s.id
+    """
+)
+
+
+async def lock(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
+    query = select(submissions).where(submissions.c.id == submission_id).with_for_update()
+    return (await connection.execute(query)).first()
+
+
+async def lease(connection: AsyncConnection, run_id: int, worker_id: uuid.UUID) -> Row[Any] | None:
+    """Make this worker the holder of the run, or None when the run needs nobody any more."""
+    values = {"id": run_id, "lease": uuid.uuid4(), "worker": worker_id}
+    row = (await connection.execute(LEASE, values)).first()
+    if row is not None:
+        await connection.execute(
+            text("UPDATE submissions SET status = 'running' WHERE id = :id AND status = 'queued'"),
+            {"id": row.submission_id},
+        )
+    return row
+
+
+async def heartbeat(connection: AsyncConnection, held: Mapping[int, uuid.UUID]) -> dict[int, bool]:
+    """Of the runs held, those still ours, each with whether it is to be cancelled."""
+    values = {"ids": list(held), "leases": list(held.values())}
+    rows = await connection.execute(HEARTBEAT, values)
+    return {row.id: row.cancel_requested for row in rows}
+
+
+async def set_stage(connection: AsyncConnection, run_id: int, lease: uuid.UUID, stage: str) -> bool:
+    result = await connection.execute(
+        text("UPDATE runs SET stage = :stage WHERE id = :id AND lease = :lease RETURNING id"),
+        {"id": run_id, "lease": lease, "stage": stage},
+    )
+    return result.first() is not None
+
+
+async def finish(
+    connection: AsyncConnection,
+    run_id: int,
+    lease: uuid.UUID,
+    *,
+    status: str,
+    verdict: Verdict | None = None,
+    seconds: float | None = None,
+    error: float | None = None,
+    note: str = "",
+) -> Row[Any] | None:
+    """End a run for its holder; None when the lease is no longer theirs."""
+    values = {
+        "id": run_id,
+        "lease": lease,
+        "status": status,
+        "verdict": verdict.kind.value if verdict else None,
+        "seconds": seconds,
+        "error": error,
+        "note": note,
+        "judge": verdict.harness.judge_digest if verdict else None,
+        "device": verdict.device.name if verdict else None,
+    }
+    row = (await connection.execute(FINISH, values)).first()
+    if row is not None and verdict is not None:
+        await _keep(connection, row, verdict)
+    return row
+
+
+async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) -> None:
+    await connection.execute(
+        insert(verdicts).values(run_id=run.id, attempt=run.attempt, document=to_json(verdict))
+    )
+    timed = [case for case in verdict.cases if case.measurement is not None]
+    if timed:
+        await connection.execute(
+            insert(measurements),
+            [
+                {
+                    "run_id": run.id,
+                    "case_index": case.index,
+                    "spec": case.spec,
+                    "ns": case.measurement.ns,
+                    "low_ns": case.measurement.low_ns,
+                    "high_ns": case.measurement.high_ns,
+                    "samples": case.measurement.samples,
+                    "clock": case.measurement.clock,
+                }
+                for case in timed
+                if case.measurement is not None
+            ],
+        )
+
+
+async def release(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, *, refund: bool
+) -> bool:
+    """Put a run back in the queue; with ``refund`` the attempt does not count (orderly shutdown)."""
+    values = {"id": run_id, "lease": lease, "refund": int(refund)}
+    return (await connection.execute(RELEASE, values)).first() is not None
+
+
+async def cancel_queued(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
+    result = await connection.execute(
+        text(
+            "UPDATE runs SET status = 'cancelled', finished_at = now() "
+            "WHERE submission_id = :id AND status = 'queued' RETURNING *"
+        ),
+        {"id": submission_id},
+    )
+    return result.all()
+
+
+async def request_cancel(connection: AsyncConnection, submission_id: int) -> int:
+    """How many running runs were asked to stop."""
+    result = await connection.execute(
+        text(
+            "UPDATE runs SET cancel_requested = true "
+            "WHERE submission_id = :id AND status = 'running'"
+        ),
+        {"id": submission_id},
+    )
+    return int(result.rowcount)
+
+
+async def settle(connection: AsyncConnection, submission_id: int, *, refunded: bool) -> bool:
+    """Mark the submission done if its last run is; True for the one caller that made it so."""
+    result = await connection.execute(SETTLE, {"id": submission_id, "refunded": refunded})
+    return result.first() is not None

@@ -1,0 +1,401 @@
+"""The schema as code; a test compares it with what the migrations build.
+
+Sized for 400,000 submissions and 1,000,000 runs from the start: ``runs`` stays narrow (verdicts
+live beside it), every list is read by an index in the order it is shown, and a leaderboard is read
+from ``standings``, whose size is the number of people on it, whatever they submitted.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(), primary_key=True)
+
+
+def _at(name: str, *, now: bool = False) -> Column[object]:
+    if now:
+        return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+    return Column(name, DateTime(timezone=True))
+
+
+users = Table(
+    "users",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False, server_default="member"),
+    _at("banned_until"),
+    Column("ban_reason", Text, nullable=False, server_default=""),
+    _at("created_at", now=True),
+)
+
+# One person may come by Discord, GitHub and a local token: each provider has its own namespace.
+identities = Table(
+    "identities",
+    metadata,
+    Column("provider", String(32), primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    _at("created_at", now=True),
+)
+
+# Only sha256 of a token is kept: 32 random bytes need no slow hash, and a leaked table signs nobody in.
+tokens = Table(
+    "tokens",
+    metadata,
+    _id(),
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("scopes", ARRAY(String(16)), nullable=False),
+    _at("expires_at"),
+    _at("revoked_at"),
+    _at("last_used_at"),
+    _at("created_at", now=True),
+)
+
+problems = Table(
+    "problems",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("content_digest", String(64), nullable=False),
+    Column("document", JSONB, nullable=False),
+    _at("created_at", now=True),
+    UniqueConstraint("name", "content_digest"),
+)
+
+problem_files = Table(
+    "problem_files",
+    metadata,
+    Column("problem_id", ForeignKey("problems.id"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+)
+
+competitions = Table(
+    "competitions",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("document", JSONB, nullable=False),
+    Column("visibility", String(16), nullable=False),
+    Column("channel", Text, nullable=False, server_default=""),
+    _at("created_at", now=True),
+    _at("updated_at", now=True),
+)
+
+leaderboards = Table(
+    "leaderboards",
+    metadata,
+    _id(),
+    Column("competition_id", ForeignKey("competitions.id"), nullable=False, index=True),
+    Column("problem_id", ForeignKey("problems.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    _at("opens_at"),
+    _at("closes_at"),
+    Column("ranked_per_hour", Integer),
+    Column("other_per_hour", Integer),
+    Column("retired", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at", now=True),
+)
+Index("uq_leaderboards_lower_name", func.lower(leaderboards.c.name), unique=True)
+
+# ``revision`` rises with every change of the standings: readers cache by it, recorders queue on it.
+leaderboard_gpus = Table(
+    "leaderboard_gpus",
+    metadata,
+    Column("leaderboard_id", ForeignKey("leaderboards.id"), primary_key=True),
+    Column("gpu", Text, primary_key=True),
+    Column("place", Integer, nullable=False),
+    Column("offered", Boolean, nullable=False, server_default=text("true")),
+    Column("revision", BigInteger, nullable=False, server_default="0"),
+)
+
+code_blobs = Table(
+    "code_blobs",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    _at("created_at", now=True),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    _id(),
+    Column("leaderboard_id", ForeignKey("leaderboards.id"), nullable=False),
+    Column("problem_id", ForeignKey("problems.id"), nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("language", String(16), nullable=False),
+    Column("code_digest", ForeignKey("code_blobs.digest"), nullable=False),
+    Column("channel", String(16), nullable=False),
+    Column("idempotency_key", Text),
+    Column("status", String(16), nullable=False, server_default="queued"),
+    Column("refunded", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at", now=True),
+    _at("finished_at"),
+    UniqueConstraint("user_id", "idempotency_key"),
+)
+Index("ix_submissions_mine", submissions.c.user_id, submissions.c.id.desc())
+Index(
+    "ix_submissions_allowance",
+    submissions.c.user_id,
+    submissions.c.leaderboard_id,
+    submissions.c.created_at,
+)
+Index("ix_submissions_leaderboard", submissions.c.leaderboard_id, submissions.c.id.desc())
+Index("ix_submissions_code", submissions.c.code_digest)
+
+runs = Table(
+    "runs",
+    metadata,
+    _id(),
+    Column("submission_id", ForeignKey("submissions.id"), nullable=False, index=True),
+    Column("leaderboard_id", BigInteger, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("code_digest", LargeBinary, nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("status", String(16), nullable=False, server_default="queued"),
+    Column("stage", String(16), nullable=False, server_default=""),
+    Column("verdict", String(24)),
+    Column(
+        "note", Text, nullable=False, server_default=""
+    ),  # why a passed ranked run is not ranked
+    Column("seconds", Float),
+    Column("error", Float),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("lease", Uuid),
+    Column("worker_id", Uuid),
+    Column("handle", JSONB),
+    Column("cancel_requested", Boolean, nullable=False, server_default=text("false")),
+    Column("queue_id", BigInteger),
+    Column("problem_digest", String(64), nullable=False),
+    Column("judge_digest", String(64)),
+    Column("device", Text),
+    _at("created_at", now=True),
+    _at("started_at"),
+    _at("heartbeat_at"),
+    _at("finished_at"),
+    CheckConstraint("(status = 'done') = (verdict IS NOT NULL)", name="verdict_when_done"),
+    CheckConstraint("(status = 'running') = (lease IS NOT NULL)", name="lease_when_running"),
+    UniqueConstraint("submission_id", "gpu"),
+)
+Index(
+    "ix_runs_entry",
+    runs.c.leaderboard_id,
+    runs.c.gpu,
+    runs.c.user_id,
+    runs.c.code_digest,
+    postgresql_where=text("mode = 'ranked' AND verdict = 'passed'"),
+)
+Index("ix_runs_running", runs.c.gpu, postgresql_where=text("status = 'running'"))
+Index("ix_runs_personal", runs.c.user_id, runs.c.leaderboard_id, runs.c.gpu, runs.c.id.desc())
+
+# The whole verdict, once per run: the primary key is what makes "recorded once" true.
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("document", JSONB, nullable=False),
+    _at("created_at", now=True),
+)
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("case_index", Integer, primary_key=True),
+    Column("spec", Text, nullable=False),
+    Column("ns", Float, nullable=False),
+    Column("low_ns", Float, nullable=False),
+    Column("high_ns", Float, nullable=False),
+    Column("samples", Integer, nullable=False),
+    Column("clock", String(16), nullable=False),
+)
+
+run_events = Table(
+    "run_events",
+    metadata,
+    _id(),
+    Column("submission_id", ForeignKey("submissions.id"), nullable=False),
+    Column("run_id", BigInteger),
+    Column("kind", String(24), nullable=False),
+    Column("data", JSONB, nullable=False),
+    _at("created_at", now=True),
+)
+Index("ix_run_events_submission", run_events.c.submission_id, run_events.c.id)
+Index("ix_run_events_created_at", run_events.c.created_at)
+
+# One row for each code of a person: all its ranked runs pooled. The best is that person's standing.
+entries = Table(
+    "entries",
+    metadata,
+    Column("leaderboard_id", BigInteger, primary_key=True),
+    Column("gpu", Text, primary_key=True),
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("code_digest", LargeBinary, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),  # the first run of this code
+    Column("submission_id", ForeignKey("submissions.id"), nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("error", Float, nullable=False),
+    Column("runs", Integer, nullable=False),
+    _at("submitted_at", now=True),
+    Column("void", Boolean, nullable=False, server_default=text("false")),
+)
+
+standings = Table(
+    "standings",
+    metadata,
+    Column("leaderboard_id", BigInteger, primary_key=True),
+    Column("gpu", Text, primary_key=True),
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("code_digest", LargeBinary, nullable=False),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("submission_id", ForeignKey("submissions.id"), nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("error", Float, nullable=False),
+    Column("runs", Integer, nullable=False),
+    Column("submitted_at", DateTime(timezone=True), nullable=False),
+    ForeignKeyConstraint(
+        ["leaderboard_id", "gpu"], ["leaderboard_gpus.leaderboard_id", "leaderboard_gpus.gpu"]
+    ),
+)
+Index("ix_standings_board", standings.c.leaderboard_id, standings.c.gpu, standings.c.seconds)
+
+# Personal bests as they happened, for the history chart.
+bests = Table(
+    "bests",
+    metadata,
+    _id(),
+    Column("leaderboard_id", BigInteger, nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("submission_id", BigInteger, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("error", Float, nullable=False),
+    _at("created_at", now=True),
+)
+Index("ix_bests_board", bests.c.leaderboard_id, bests.c.gpu, bests.c.id)
+Index("ix_bests_person", bests.c.user_id, bests.c.leaderboard_id, bests.c.gpu, bests.c.id)
+
+# Measured wall time of a kind of run, for the wait that people are told.
+durations = Table(
+    "durations",
+    metadata,
+    Column("leaderboard_id", BigInteger, primary_key=True),
+    Column("gpu", Text, primary_key=True),
+    Column("mode", String(16), primary_key=True),
+    Column("mean_s", Float, nullable=False),
+    Column("deviation_s", Float, nullable=False),
+    Column("runs", Integer, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("slots", JSONB, nullable=False),  # {gpu: how many runs at once}
+    Column("device", JSONB, nullable=False),
+    Column("judge_digest", String(64), nullable=False),
+    _at("started_at", now=True),
+    _at("heartbeat_at", now=True),
+)
+
+# What the world has to be told, written in the transaction that made it true.
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    Column("key", Text, nullable=False, unique=True),
+    Column("topic", String(32), nullable=False),
+    Column("payload", JSONB, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _at("created_at", now=True),
+    _at("due_at", now=True),
+    _at("delivered_at"),
+    Column("receipt", Text, nullable=False, server_default=""),  # id of the message it became
+    Column("trouble", Text, nullable=False, server_default=""),
+)
+Index("ix_outbox_due", outbox.c.due_at, postgresql_where=text("delivered_at IS NULL"))
+
+# The message in Discord that shows a submission's progress: found again after a restart.
+cards = Table(
+    "cards",
+    metadata,
+    Column("submission_id", ForeignKey("submissions.id"), primary_key=True),
+    Column("channel_id", BigInteger, nullable=False),
+    Column("message_id", BigInteger),
+    Column("user_subject", Text, nullable=False),
+    Column("shown", Text, nullable=False, server_default=""),  # digest of what it shows
+    Column("closed", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at", now=True),
+)
+Index("ix_cards_open", cards.c.submission_id, postgresql_where=text("NOT closed"))
+
+# A private thread for each person and competition, so that results do not litter the channel.
+threads = Table(
+    "threads",
+    metadata,
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("channel_id", BigInteger, primary_key=True),
+    Column("thread_id", BigInteger, nullable=False),
+    _at("created_at", now=True),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    _id(),
+    Column("actor_id", BigInteger),
+    Column("action", String(64), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    _at("created_at", now=True),
+)
+Index("ix_audit_log_target", audit_log.c.target, audit_log.c.id)
