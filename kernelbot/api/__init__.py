@@ -1,0 +1,1 @@
+"""The HTTP API: parse, call one service, render. Start with ``python -m kernelbot.api``."""

@@ -1,0 +1,53 @@
+"""``python -m kernelbot.api``: serve the API as the settings say, until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+
+import uvicorn
+from fastapi import FastAPI
+
+from kernelbot.config import Settings
+
+STOP_S = 3
+"""Event streams end only with their submissions: at a stop they are cut, and clients come back."""
+
+
+def factory() -> FastAPI:
+    """What each serving process builds for itself."""
+    from kernelbot.api.application import create
+    from kernelbot.app import build
+
+    settings = Settings()
+    return create(lambda: build(settings))
+
+
+def main() -> None:
+    settings = Settings()
+    processes = settings.api_processes
+    with tempfile.TemporaryDirectory(prefix="kernelbot-metrics-") as shared:
+        if processes > 1:
+            # Prometheus may reach any of the processes; the counts of all are in these files.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        uvicorn.run(
+            "kernelbot.api.__main__:factory",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=processes,
+            loop="auto" if sys.platform == "win32" else "uvloop",
+            http="auto" if sys.platform == "win32" else "httptools",
+            ws="none",
+            access_log=False,
+            log_level=settings.log_level.lower(),
+            server_header=False,
+            date_header=True,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=STOP_S,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,185 @@
+"""From services' views to what the API says."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kernelbot import report
+from kernelbot.api import schemas
+from kernelbot.domain.ranking import Standing
+from kernelbot.domain.waiting import Wait
+from kernelbot.judge.protocol import CaseResult, Verdict
+from kernelbot.services.views import (
+    EventView,
+    Page,
+    ProblemView,
+    RunView,
+    StandingsPage,
+    SubmissionView,
+    TokenView,
+)
+
+
+def submission(view: SubmissionView, now: datetime | None = None) -> schemas.SubmissionOut:
+    at = now or datetime.now(UTC)
+    url = f"/v1/submissions/{view.id}"
+    return schemas.SubmissionOut.model_construct(
+        id=view.id,
+        leaderboard=view.leaderboard,
+        problem=view.problem,
+        title=view.title,
+        competition=view.competition,
+        user_id=view.user_id,
+        user_name=view.user_name,
+        mode=view.mode,
+        file_name=view.file_name,
+        language=view.language,
+        channel=view.channel,
+        status=view.status,
+        done=view.done,
+        repeated=view.repeated,
+        created_at=view.created_at,
+        finished_at=view.finished_at,
+        url=url,
+        events_url=f"{url}/events",
+        runs=[run(item, at) for item in view.runs],
+    )
+
+
+def submissions(page: Page) -> schemas.SubmissionsOut:
+    now = datetime.now(UTC)
+    return schemas.SubmissionsOut.model_construct(
+        items=[submission(view, now) for view in page.items], cursor=page.cursor
+    )
+
+
+def run(view: RunView, now: datetime) -> schemas.RunOut:
+    return schemas.RunOut.model_construct(
+        id=view.id,
+        gpu=view.gpu,
+        mode=view.mode,
+        status=view.status,
+        stage=view.stage,
+        progress=view.progress,
+        verdict=view.kind,
+        headline=report.headline(view),
+        message=view.message,
+        ranking=view.ranking,
+        seconds=view.seconds,
+        error=view.error,
+        attempt=view.attempt,
+        wait=None if view.wait is None else wait(view.wait, now),
+        created_at=view.created_at,
+        started_at=view.started_at,
+        finished_at=view.finished_at,
+        **_judged(view.verdict),
+    )
+
+
+def _judged(verdict: Verdict | None) -> dict[str, Any]:
+    # ``fault`` stays out: it is for the operator.
+    if verdict is None:
+        nothing = dict.fromkeys(("judged_stage", "device", "harness", "spent"))
+        return {**nothing, "cases": [], "log": "", "rule": "", "evidence": ""}
+    return {
+        "judged_stage": verdict.stage,
+        "cases": [case(item) for item in verdict.cases],
+        "log": verdict.log,
+        "rule": verdict.rule,
+        "evidence": verdict.evidence,
+        "device": schemas.DeviceOut.model_construct(**vars(verdict.device)),
+        "harness": schemas.HarnessOut.model_construct(**vars(verdict.harness)),
+        "spent": schemas.SpentOut.model_construct(**vars(verdict.spent)),
+    }
+
+
+def case(result: CaseResult) -> schemas.CaseOut:
+    measured = result.measurement
+    return schemas.CaseOut.model_construct(
+        stage=result.stage,
+        index=result.index,
+        spec=result.spec,
+        ok=result.ok,
+        message=result.message,
+        measurement=None
+        if measured is None
+        else schemas.MeasurementOut.model_construct(
+            **{**vars(measured), "warnings": list(measured.warnings)}
+        ),
+    )
+
+
+def wait(value: Wait, now: datetime) -> schemas.WaitOut:
+    def at(seconds: float | None) -> datetime | None:
+        return None if seconds is None else now + timedelta(seconds=round(seconds, 1))
+
+    return schemas.WaitOut.model_construct(
+        **vars(value),
+        starts_after=at(value.start_low_s),
+        starts_before=at(value.start_high_s),
+        ends_after=at(value.finish_low_s),
+        ends_before=at(value.finish_high_s),
+        text=report.wait_text(value),
+    )
+
+
+def event(view: EventView) -> schemas.EventOut:
+    return schemas.EventOut(
+        kind=view.kind, run_id=view.run_id, gpu=view.gpu, at=view.at, data=view.data
+    )
+
+
+def standings(page: StandingsPage) -> dict[str, Any]:
+    """Plain values: this is the page read most, and models would double what it costs."""
+    return {
+        "leaderboard": page.leaderboard,
+        "gpu": page.gpu,
+        "revision": page.revision,
+        "total": page.total,
+        "items": [standing(item) for item in page.items],
+        "mine": None if page.mine is None else standing(page.mine),
+        "cursor": page.cursor,
+    }
+
+
+def standing(item: Standing) -> dict[str, Any]:
+    entry = item.entry
+    return {
+        "rank": item.rank,
+        "position": item.position,
+        "tied": item.tied,
+        "user_id": entry.user_id,
+        "user_name": entry.user_name,
+        "submission_id": entry.submission_id,
+        "seconds": entry.seconds,
+        "error": entry.error,
+        "runs": entry.runs,
+        "submitted_at": entry.submitted_at.isoformat(),
+    }
+
+
+def bests(page: Page) -> schemas.BestsOut:
+    return schemas.BestsOut(
+        items=[schemas.BestOut(**vars(view)) for view in page.items], cursor=page.cursor
+    )
+
+
+def problem(view: ProblemView) -> schemas.ProblemOut:
+    return schemas.ProblemOut(**asdict(view))
+
+
+def problem_summary(view: ProblemView) -> schemas.ProblemSummaryOut:
+    names = schemas.ProblemSummaryOut.model_fields
+    return schemas.ProblemSummaryOut(**{name: getattr(view, name) for name in names})
+
+
+def token(view: TokenView) -> schemas.TokenOut:
+    names = schemas.TokenOut.model_fields
+    return schemas.TokenOut(**{name: getattr(view, name) for name in names})
+
+
+def new_token(view: TokenView) -> schemas.NewTokenOut:
+    names = schemas.NewTokenOut.model_fields
+    return schemas.NewTokenOut(**{name: getattr(view, name) for name in names})

@@ -1,0 +1,1 @@
+"""Routes by noun. Each parses, calls one service and renders what it returned."""

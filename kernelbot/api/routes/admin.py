@@ -1,0 +1,82 @@
+"""Administration. Every route needs a token with the scope ``admin``; every act is in the audit log."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from kernelbot.api import present, schemas
+from kernelbot.api.access import SECURED, Ctx, Id, Member, NameInPath, json_response
+from kernelbot.api.errors import documented
+from kernelbot.services import identity, moderation
+
+router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
+
+FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""The end of a ban that has none."""
+
+
+@router.post(
+    "/users",
+    status_code=201,
+    response_model=schemas.NewTokenOut,
+    responses=documented(401, 403, 409),
+)
+async def new_user(ctx: Ctx, actor: Member, body: schemas.UserIn) -> Response:
+    """A person (found by name, or made) and a new token for them."""
+    view = await identity.create_user_token(
+        ctx, actor, body.name, body.token_name, body.scopes, body.days
+    )
+    return json_response(present.new_token(view), 201)
+
+
+@router.post(
+    "/users/{name}/ban", response_model=schemas.DoneOut, responses=documented(401, 403, 404, 409)
+)
+async def ban(ctx: Ctx, actor: Member, name: NameInPath, body: schemas.BanIn) -> Response:
+    """Let this person submit nothing for a time."""
+    until = FOR_EVER if body.days is None else datetime.now(UTC) + timedelta(days=body.days)
+    await moderation.ban(ctx, actor, name, until, body.reason)
+    return json_response(schemas.DoneOut())
+
+
+@router.delete(
+    "/users/{name}/ban", response_model=schemas.DoneOut, responses=documented(401, 403, 404, 409)
+)
+async def unban(ctx: Ctx, actor: Member, name: NameInPath) -> Response:
+    """Let this person submit again."""
+    await moderation.unban(ctx, actor, name)
+    return json_response(schemas.DoneOut())
+
+
+@router.post(
+    "/submissions/{submission_id}/void",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409),
+)
+async def void(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
+    """Take a submission out of the standings."""
+    await moderation.void(ctx, actor, submission_id, body.reason)
+    return json_response(schemas.DoneOut())
+
+
+@router.post(
+    "/submissions/{submission_id}/restore",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409),
+)
+async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
+    """Let a voided submission count again."""
+    await moderation.restore(ctx, actor, submission_id, body.reason)
+    return json_response(schemas.DoneOut())
+
+
+@router.get("/audit", response_model=schemas.AuditOut, responses=documented(401, 403))
+async def audit(
+    ctx: Ctx, actor: Member, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> Response:
+    """Who did what, the newest first."""
+    entries = await moderation.audit(ctx, actor, limit)
+    return json_response(schemas.AuditOut(items=list(entries)))

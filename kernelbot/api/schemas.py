@@ -1,0 +1,384 @@
+"""What the API says, as models: the reference for clients, read from the OpenAPI document.
+
+Times of kernels are seconds; points in time are ISO 8601 in UTC. Lists that can grow come in parts:
+``cursor`` asks for the next one and is null at the end.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from kernelbot.domain.people import Scope
+from kernelbot.domain.submission import Status
+from kernelbot.judge.protocol import Mode, Stage, VerdictKind
+
+LARGEST_ID = 2**63 - 1
+
+
+def _without_control(text: str) -> str:
+    if any(ord(sign) < 32 or ord(sign) == 127 for sign in text):
+        raise ValueError("contains a control character; remove it")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_without_control)]
+Reason = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_without_control)]
+Days = Annotated[int, Field(ge=1, le=3650, description="Days until it expires; null: never.")]
+
+
+class Body(BaseModel):
+    """What a client sends: an unknown key is a mistake worth telling."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+# --- submissions -------------------------------------------------------------------------------
+
+
+class WaitOut(BaseModel):
+    """How long until a queued run starts and ends, as 90 % ranges; null: no runner is connected."""
+
+    position: int = Field(description="1 is next.")
+    ahead: int
+    start_low_s: float | None
+    start_high_s: float | None
+    finish_low_s: float | None
+    finish_high_s: float | None
+    starts_after: datetime | None
+    starts_before: datetime | None
+    ends_after: datetime | None
+    ends_before: datetime | None
+    text: str = Field(description="The same in words.")
+
+
+class MeasurementOut(BaseModel):
+    """The time of one case with its 95 % confidence interval, in nanoseconds."""
+
+    ns: float
+    low_ns: float
+    high_ns: float
+    stderr_ns: float
+    best_ns: float
+    worst_ns: float
+    samples: int
+    clock: str = Field(description="host or device: which clock decided.")
+    warnings: list[str]
+
+
+class CaseOut(BaseModel):
+    stage: Stage
+    index: int
+    spec: str
+    ok: bool
+    message: str
+    measurement: MeasurementOut | None
+
+
+class DeviceOut(BaseModel):
+    """The machine the run really had."""
+
+    kind: str
+    name: str
+    count: int
+    memory_bytes: int
+    sm_count: int
+    capability: str
+    driver: str
+
+
+class HarnessOut(BaseModel):
+    """Which judge measured, and how the submission was fenced in."""
+
+    judge_digest: str
+    protocol: int
+    python: str
+    torch: str
+    triton: str
+    isolation: str
+    evidence: str
+
+
+class SpentOut(BaseModel):
+    """Wall seconds of the run by stage."""
+
+    build_s: float
+    check_s: float
+    measure_s: float
+    wall_s: float
+    device_s: float
+
+
+class RunOut(BaseModel):
+    """One submission on one GPU kind."""
+
+    id: int
+    gpu: str
+    mode: Mode
+    status: Status
+    stage: str = Field(description="build, check or measure while running, else empty.")
+    progress: str
+    verdict: VerdictKind | None
+    headline: str = Field(description="The verdict in one line.")
+    message: str
+    ranking: str = Field(description="Ranked or not ranked, and why.")
+    seconds: float | None = Field(description="The score.")
+    error: float | None = Field(description="Relative standard error of the score.")
+    attempt: int
+    wait: WaitOut | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    judged_stage: Stage | None = Field(description="Where the judge ended.")
+    cases: list[CaseOut]
+    log: str = Field(description="Output of the compiler or the program; empty for secret runs.")
+    rule: str
+    evidence: str
+    device: DeviceOut | None
+    harness: HarnessOut | None
+    spent: SpentOut | None
+
+
+class SubmissionOut(BaseModel):
+    id: int
+    leaderboard: str
+    problem: str
+    title: str
+    competition: str
+    user_id: int
+    user_name: str
+    mode: Mode
+    file_name: str
+    language: str
+    channel: str
+    status: Status
+    done: bool
+    repeated: bool = Field(description="Accepted before under the same Idempotency-Key.")
+    created_at: datetime
+    finished_at: datetime | None
+    url: str
+    events_url: str
+    runs: list[RunOut]
+
+
+class SubmissionsOut(BaseModel):
+    items: list[SubmissionOut]
+    cursor: str | None
+
+
+class EventOut(BaseModel):
+    """The data of one server-sent event."""
+
+    kind: str
+    run_id: int | None
+    gpu: str
+    at: datetime
+    data: dict[str, Any]
+
+
+# --- leaderboards ------------------------------------------------------------------------------
+
+
+class LeaderboardOut(BaseModel):
+    name: str
+    competition: str
+    problem: str
+    title: str
+    summary: str
+    languages: list[str]
+    gpus: list[str]
+    scoring: str
+    opens_at: datetime | None
+    closes_at: datetime | None
+    is_open: bool
+    ranked_per_hour: int | None = Field(description="Ranked submissions a person may send an hour.")
+    other_per_hour: int | None
+    people: int
+
+
+class LeaderboardsOut(BaseModel):
+    items: list[LeaderboardOut]
+
+
+class StandingOut(BaseModel):
+    """A place. Times closer than their joint error share a rank, the earlier first."""
+
+    rank: int
+    position: int
+    tied: bool
+    user_id: int
+    user_name: str
+    submission_id: int
+    seconds: float
+    error: float = Field(description="Relative standard error.")
+    runs: int
+    submitted_at: datetime
+
+
+class StandingsOut(BaseModel):
+    leaderboard: str
+    gpu: str
+    revision: int = Field(description="Rises with every change of these standings.")
+    total: int
+    items: list[StandingOut]
+    mine: StandingOut | None
+    cursor: str | None
+
+
+class BestOut(BaseModel):
+    """A personal best at the time it was set."""
+
+    user_name: str
+    submission_id: int
+    seconds: float
+    error: float
+    at: datetime
+
+
+class BestsOut(BaseModel):
+    items: list[BestOut]
+    cursor: str | None
+
+
+class QueueOut(BaseModel):
+    gpu: str
+    queued: int
+    running: int
+    slots: int = Field(description="Runs at once over all connected runners; 0: none is connected.")
+    oldest_s: float | None
+
+
+class QueuesOut(BaseModel):
+    items: list[QueueOut]
+
+
+# --- problems and competitions -----------------------------------------------------------------
+
+
+class ProblemSummaryOut(BaseModel):
+    name: str
+    title: str
+    summary: str
+    digest: str
+    languages: list[str]
+    scoring: str
+    leaderboards: list[str]
+
+
+class ProblemOut(ProblemSummaryOut):
+    statement: str = Field(description="Markdown.")
+    tests: list[str]
+    benchmarks: list[str]
+    tolerances: list[dict[str, float]]
+    starters: dict[str, str] = Field(description="Style to source.")
+
+
+class ProblemsOut(BaseModel):
+    items: list[ProblemSummaryOut]
+
+
+class CompetitionsOut(BaseModel):
+    items: list[dict[str, Any]]
+
+
+# --- people ------------------------------------------------------------------------------------
+
+
+class MeOut(BaseModel):
+    user_id: int
+    name: str
+    role: str
+    scopes: list[str]
+    identities: list[dict[str, str]]
+    banned_until: datetime | None
+    ban_reason: str
+
+
+class AllowanceOut(BaseModel):
+    """What is left of the hourly allowance; null is without limit."""
+
+    leaderboard: str
+    ranked_left: int | None
+    ranked_limit: int | None
+    other_left: int | None
+    other_limit: int | None
+
+
+class AllowancesOut(BaseModel):
+    items: list[AllowanceOut]
+
+
+class TokenOut(BaseModel):
+    id: int
+    name: str
+    hint: str = Field(description="First characters, to tell tokens apart.")
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewTokenOut(TokenOut):
+    secret: str = Field(description="The token itself: shown this once.")
+
+
+class TokensOut(BaseModel):
+    items: list[TokenOut]
+
+
+class TokenIn(Body):
+    name: Name
+    scopes: list[Scope] = Field(
+        default=[Scope.READ, Scope.SUBMIT, Scope.TOKENS], min_length=1, max_length=len(Scope)
+    )
+    days: Days | None = None
+
+
+# --- administration ----------------------------------------------------------------------------
+
+
+class UserIn(Body):
+    """A person and a token for them."""
+
+    name: Name
+    token_name: Name = Field(default="first token")
+    scopes: list[Scope] = Field(
+        default=[Scope.READ, Scope.SUBMIT, Scope.TOKENS], min_length=1, max_length=len(Scope)
+    )
+    days: Days | None = None
+
+
+class BanIn(Body):
+    reason: Reason
+    days: Days | None = Field(default=None, description="Null: until it is lifted.")
+
+
+class ReasonIn(Body):
+    reason: Reason
+
+
+class AuditOut(BaseModel):
+    items: list[dict[str, Any]]
+
+
+class DoneOut(BaseModel):
+    """It is done."""
+
+    done: bool = True
+
+
+# --- operations --------------------------------------------------------------------------------
+
+
+class HealthOut(BaseModel):
+    status: str
+    version: str
+
+
+class ReadyOut(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+    status: str
