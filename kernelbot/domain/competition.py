@@ -261,7 +261,7 @@ def _problem(section: Section, problems: Collection[str]) -> str:
     node = section.required("problem", "Add 'problem: ' and the name of a folder in problems/")
     name = (node and section.reader.text(node, section.at("problem"), limit=200)) or ""
     if node and name and name not in problems:
-        hint = did_you_mean(shorten(name), problems).strip().rstrip("?")
+        hint = did_you_mean(shorten(name), problems).strip()
         remedy = hint or f"Add the folder problems/{shorten(name)} or fix the name"
         reason = f"there is no problem {shorten(name)!r}"
         section.reader.flaw(node.line, section.at("problem"), reason, remedy)

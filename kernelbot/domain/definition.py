@@ -37,7 +37,9 @@ class Flaw:
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
         key = f" {self.path}:" if self.path else ""
-        return f"{place}:{key} {self.reason}. {self.remedy}."
+        return (
+            f"{place}:{key} {self.reason}. {self.remedy}{'' if self.remedy.endswith('?') else '.'}"
+        )
 
 
 class DefinitionErrors(InvalidInput):
@@ -160,10 +162,10 @@ class Reader:
             return None
         spelt = {option.lower(): option for option in options}
         if text.lower() not in spelt:
-            hint = did_you_mean(shorten(text), options).strip().rstrip("?")
+            hint = did_you_mean(shorten(text), options).strip()
             remedy = f"Use one of: {', '.join(options)}"
             reason = f"{shorten(text)!r} is unknown"
-            self.flaw(node.line, path, reason, f"{hint}? {remedy}" if hint else remedy)
+            self.flaw(node.line, path, reason, f"{hint} {remedy}" if hint else remedy)
             return None
         return spelt[text.lower()]
 
@@ -240,7 +242,7 @@ class Reader:
         if text not in files:
             hint = did_you_mean(text, files).strip()
             reason = f"there is no file {shorten(text)!r} in the folder"
-            self.flaw(node.line, path, reason, hint.rstrip("?") or "Add the file or fix the path")
+            self.flaw(node.line, path, reason, hint or "Add the file or fix the path")
             return None
         return text
 
@@ -254,7 +256,7 @@ class Reader:
             if key not in keys:
                 hint = did_you_mean(shorten(key), keys).strip()
                 reason = f"unknown key {shorten(key)!r}"
-                remedy = hint.rstrip("?") if hint else f"The keys here are: {', '.join(keys)}"
+                remedy = hint if hint else f"The keys here are: {', '.join(keys)}"
                 self.flaw(node.key_lines.get(key, node.line), path, reason, remedy)
         return Section(self, path, node.line, node.value)
 

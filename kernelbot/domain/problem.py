@@ -647,7 +647,7 @@ class _Reference:
         for name, value in given.items():
             if name not in accepted and name not in _GIVEN_BY_JUDGE and not open_ended:
                 choices = sorted(accepted - set(_GIVEN_BY_JUDGE))
-                hint = did_you_mean(shorten(name), choices).strip().rstrip("?")
+                hint = did_you_mean(shorten(name), choices).strip()
                 remedy = hint or f"It takes: {', '.join(choices) or 'nothing'}"
                 reason = f"generate_input in {REFERENCE_FILE} takes no {shorten(name)!r}"
                 self.reader.flaw(value.line, f"{path}.{shorten(name)}", reason, remedy)

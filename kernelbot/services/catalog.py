@@ -155,16 +155,19 @@ def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
             Flaw(file=root.as_posix(), reason=f"cannot be read: {_why(error)}", remedy=remedy)
         )
         return []
-    return [
-        entry
-        for entry in entries
-        if entry.is_dir() and entry.name != COMPETITIONS_DIR and not _is_left_behind(entry.name)
-    ]
+    folders = [entry for entry in entries if entry.is_dir() and not _is_left_behind(entry.name)]
+    for link in [folder for folder in folders if folder.is_symlink()]:
+        shown = f"{root.name}/{link.name}"
+        flaws.append(
+            Flaw(file=shown, reason="is a link to a folder", remedy="Copy the folder here")
+        )
+        folders.remove(link)
+    return [folder for folder in folders if folder.name != COMPETITIONS_DIR]
 
 
 def _competition_files(root: Path) -> list[Path]:
     folder = root / COMPETITIONS_DIR
-    if not folder.is_dir():
+    if not folder.is_dir() or folder.is_symlink():
         return []
     return sorted(
         entry
@@ -224,8 +227,12 @@ def _walk(folder: Path, place: str, flaws: list[Flaw], depth: int = 0) -> Iterat
     for entry in entries:
         if _is_left_behind(entry.name):
             continue
+        if not entry.name.isprintable():
+            reason = f"holds a file named {entry.name!r}"
+            flaws.append(Flaw(file=place, reason=reason, remedy="Rename it with printable letters"))
+            continue
         inner = f"{place}/{entry.name}"
-        if not entry.is_dir():
+        if not os.path.isdir(entry.path):  # unlike entry.is_dir(), False for a link in a circle
             yield Path(entry.path)
         elif entry.is_symlink():
             remedy = "Copy the folder here"

@@ -44,7 +44,11 @@ def parse(content: bytes, file: str) -> tuple[Node | None, list[Flaw]]:
         return composer.document(text), composer.flaws
     except _Unreadable as stop:
         return None, [*composer.flaws, stop.flaw]
-    except yaml.YAMLError as error:
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        reason = f"contains the character U+{ord(text[error.position]):04X}, which YAML forbids"
+        return None, [Flaw(file=file, line=line, reason=reason, remedy="Remove it")]
+    except yaml.MarkedYAMLError as error:
         return None, [*composer.flaws, _syntax_flaw(file, error)]
 
 
@@ -191,17 +195,13 @@ def _line(event: yaml.Event) -> int:
     return mark.line + 1 if mark else 0
 
 
-def _syntax_flaw(file: str, error: yaml.YAMLError) -> Flaw:
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
+def _syntax_flaw(file: str, error: yaml.MarkedYAMLError) -> Flaw:
+    mark = error.problem_mark or error.context_mark
     line = mark.line + 1 if mark else 0
+    reason = error.problem or str(error)
     if "'\\t'" in reason:
-        return Flaw(
-            file=file,
-            line=line,
-            reason="a tab is used for indentation",
-            remedy="Indent with spaces: YAML forbids tabs",
-        )
+        reason = "a tab is used for indentation"
+        return Flaw(file=file, line=line, reason=reason, remedy="Indent with spaces")
     return Flaw(
         file=file,
         line=line,

@@ -1,0 +1,315 @@
+"""Competition files and whole trees: what is accepted, and what mistakes are answered with."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+
+from kernelbot.domain.competition import Competition, Visibility
+from kernelbot.domain.definition import DefinitionErrors, Flaw
+from kernelbot.services.catalog import load_catalog, load_competition
+
+GPUS = ["CPU", "H100", "MI300X"]
+PROBLEMS = {"vectoradd": None, "matmul": None}
+
+SPEC = """\
+name: spring
+title: Spring sprint
+host: The GPU club
+rules: |
+  Be kind.
+licence: Apache-2.0
+visibility: invite
+opens: 2026-03-01T00:00:00Z
+closes: 2026-04-01T00:00:00+02:00
+gpus: [cpu, h100]
+ranked_per_hour: 5
+other_per_hour: 60
+channel: gpu-club
+problems:
+  - {problem: vectoradd}
+  - {problem: matmul, leaderboard: matmul-fast, gpus: [mi300x], closes: 2026-03-15T12:00:00Z, weight: 2.5}
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "spring.yaml"
+    path.write_text(SPEC)
+    return path
+
+
+def load(file: Path) -> Competition:
+    return load_competition(file, PROBLEMS, GPUS, shown="spring.yaml")
+
+
+def flaws(file: Path) -> tuple[Flaw, ...]:
+    with pytest.raises(DefinitionErrors) as refused:
+        load(file)
+    return refused.value.flaws
+
+
+def edited(file: Path, old: str, new: str) -> None:
+    assert old in SPEC
+    file.write_text(SPEC.replace(old, new, 1))
+
+
+def test_a_file_becomes_a_competition(file: Path) -> None:
+    competition = load(file)
+
+    assert (competition.name, competition.host, competition.rules) == (
+        "spring",
+        "The GPU club",
+        "Be kind.",
+    )
+    assert competition.visibility is Visibility.INVITE
+    assert competition.opens == datetime(2026, 3, 1, tzinfo=UTC)
+    assert competition.closes == datetime(2026, 4, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert (competition.ranked_per_hour, competition.other_per_hour) == (5, 60)
+    assert competition.channel == "gpu-club"
+
+
+def test_a_leaderboard_inherits_what_it_does_not_say(file: Path) -> None:
+    plain, special = load(file).leaderboards
+
+    assert (plain.name, plain.problem, plain.weight) == ("vectoradd", "vectoradd", 1.0)
+    assert plain.closes == datetime(2026, 4, 1, tzinfo=timezone(timedelta(hours=2)))
+    assert (special.name, special.problem, special.weight) == ("matmul-fast", "matmul", 2.5)
+    assert special.opens == datetime(2026, 3, 1, tzinfo=UTC)
+    assert special.closes == datetime(2026, 3, 15, 12, tzinfo=UTC)
+
+
+def test_gpus_are_spelt_as_the_targets_are(file: Path) -> None:
+    plain, special = load(file).leaderboards
+
+    assert (plain.gpus, special.gpus) == (("CPU", "H100"), ("MI300X",))
+
+
+def test_a_leaderboard_may_stay_open_after_its_competition(file: Path) -> None:
+    edited(file, "closes: 2026-03-15T12:00:00Z", "closes: null")
+
+    assert load(file).leaderboards[1].closes is None
+
+
+def test_only_name_title_licence_gpus_and_problems_are_needed(file: Path) -> None:
+    file.write_text(
+        "name: tiny\ntitle: Tiny\nlicence: MIT\nproblems: [{problem: matmul, gpus: [CPU]}]\n"
+    )
+
+    competition = load(file)
+
+    assert competition.visibility is Visibility.PUBLIC
+    assert (competition.opens, competition.closes, competition.channel) == (None, None, None)
+    assert competition.leaderboards[0].is_open(datetime(1990, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("written", "channel"),
+    [
+        ("'#gpu-club'", "gpu-club"),
+        ("1189498204333543425", "1189498204333543425"),
+        ("'1189498204333543425'", "1189498204333543425"),
+        ("gpu-größe-日本", "gpu-größe-日本"),
+    ],
+)
+def test_a_channel_is_a_name_or_an_id(file: Path, written: str, channel: str) -> None:
+    edited(file, "gpu-club", written)
+
+    assert load(file).channel == channel
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-03-01T00:00:00Z",
+        "2026-03-01 00:00:00Z",
+        "2026-03-01 00:00:00 +00:00",
+        "'2026-03-01T01:00:00+01:00'",
+        "2026-02-28T18:30:00-05:30",
+        "2026-03-01T00:00Z",
+    ],
+)
+def test_a_time_may_be_written_in_any_iso_form_with_a_zone(file: Path, written: str) -> None:
+    edited(file, "2026-03-01T00:00:00Z", written)
+
+    assert load(file).opens == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+MISTAKES = [
+    ("name: spring", "name: Spring!", 1, "name", "not a usable name", "a-z"),
+    ("name: spring\n", "", 1, "", "the key 'name' is missing", "Add"),
+    ("title: Spring sprint", "title: [a]", 2, "title", "expected text, got a list", "quotes"),
+    ("licence: Apache-2.0", "license: MIT", 6, "", "unknown key 'license'", "'licence'"),
+    ("visibility: invite", "visibility: hidden", 7, "visibility", "unknown", "public, invite, private"),
+    ("2026-03-01T00:00:00Z", "2026-03-01T00:00:00", 8, "opens", "names no time zone", "00:00:00Z for UTC"),
+    ("2026-03-01T00:00:00Z", "2026-03-01", 8, "opens", "names no time zone", "2026-03-01T00:00:00Z"),
+    ("2026-03-01T00:00:00Z", "2026-03-01 6:59", 8, "opens", "expected a date and time", "Write it like"),
+    ("2026-03-01T00:00:00Z", "2026-03-01 00:00 UTC", 8, "opens", "expected a date", "Write it like"),
+    ("2026-03-01T00:00:00Z", "2026-02-30T00:00:00Z", 8, "opens", "expected a date", "Write it like"),
+    ("2026-03-01T00:00:00Z", "soon", 8, "opens", "expected a date and time", "Write it like"),
+    ("2026-03-01T00:00:00Z", "1772323200", 8, "opens", "expected a date", "Write it like"),
+    ("2026-03-01T00:00:00Z", "[a]", 8, "opens", "expected a date and time", "Write it like"),
+    ("2026-04-01T00:00:00+02:00", "2026-02-01T00:00:00Z", 9, "closes", "not after it opens", "Swap"),
+    ("2026-03-15T12:00:00Z", "2026-02-01T00:00:00Z", 16, "problems[1].closes", "not after", "Swap"),
+    ("[cpu, h100]", "[cpu, h1000]", 10, "gpus[1]", "'h1000' is unknown", "Did you mean 'H100'?"),
+    ("[cpu, h100]", "[cpu, CPU]", 10, "gpus[1]", "'CPU' is listed twice", "Remove"),
+    ("[cpu, h100]", "[]", 10, "gpus", "is an empty list", "at least one"),
+    ("[cpu, h100]", "CPU", 10, "gpus", "expected a list of GPUs", "'- '"),
+    ("gpus: [cpu, h100]\n", "", 14, "problems[0]", "names no GPU", "Add 'gpus: [...]'"),
+    ("ranked_per_hour: 5", "ranked_per_hour: 0", 11, "ranked_per_hour", "out of range", "Use 1"),
+    ("ranked_per_hour: 5", "ranked_per_hour: true", 11, "ranked_per_hour", "truth value", "number"),
+    ("ranked_per_hour: 5", "ranked_per_hour: 2.5", 11, "ranked_per_hour", "whole number", "number"),
+    ("channel: gpu-club", "channel: #gpu-club", 13, "channel", "is empty", "in quotes"),
+    ("channel: gpu-club", "channel: GPU Club", 13, "channel", "neither a channel's name", "lower"),
+    ("channel: gpu-club", "channel: '@everyone'", 13, "channel", "neither a channel's", "lower"),
+    ("channel: gpu-club", "channel: '<#12>'", 13, "channel", "neither a channel's", "lower"),
+    ("{problem: vectoradd}", "{problem: vectorad}", 15, "problems[0].problem", "no problem 'vectorad'", "'vectoradd'?"),
+    ("{problem: vectoradd}", "{problem: sorting}", 15, "problems[0].problem", "no problem", "problems/sorting"),
+    ("{problem: vectoradd}", "{leaderboard: x}", 15, "problems[0]", "key 'problem' is missing", "Add"),
+    ("{problem: vectoradd}", "vectoradd", 15, "problems[0]", "expected a map", "key: value"),
+    ("{problem: vectoradd}", "{problem: matmul, leaderboard: matmul-fast}", 16, "problems[1]", "already in this", "of its own"),
+    ("leaderboard: matmul-fast", "leaderboard: -x", 16, "problems[1].leaderboard", "not a usable", "a-z"),
+    ("leaderboard: matmul-fast", "leaderbord: a", 16, "problems[1]", "unknown key", "'leaderboard'?"),
+    ("weight: 2.5", "weight: 0", 16, "problems[1].weight", "out of range", "more than 0"),
+    ("weight: 2.5", "weight: .inf", 16, "problems[1].weight", "not finite", "finite"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "path", "reason", "remedy"),
+    MISTAKES,
+    ids=[f"{path or 'top'}: {new[:25]!r}" for _, new, _, path, _, _ in MISTAKES],
+)
+def test_a_mistake_is_told_with_file_line_key_reason_and_remedy(
+    file: Path, old: str, new: str, line: int, path: str, reason: str, remedy: str
+) -> None:
+    edited(file, old, new)
+
+    found = flaws(file)
+
+    told = [flaw for flaw in found if reason in flaw.reason]
+    assert told, [str(flaw) for flaw in found]
+    assert (told[0].file, told[0].line, told[0].path) == ("spring.yaml", line, path)
+    assert remedy in told[0].remedy
+
+
+def test_problems_may_not_be_missing_or_empty(file: Path) -> None:
+    start = SPEC.split("problems:", maxsplit=1)[0]
+    told = []
+    for tail in ("", "problems:\n", "problems: []\n", "problems: vectoradd\n"):
+        file.write_text(start + tail)
+        told.append(flaws(file)[0].reason)
+
+    assert told == [
+        "the key 'problems' is missing",
+        "expected a list of problems, got nothing",
+        "is an empty list",
+        "expected a list of problems, got the text 'vectoradd'",
+    ]
+
+
+def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "link.yaml").symlink_to("/etc/hostname")
+
+    for name, reason in (
+        ("absent.yaml", "cannot be read: no such file or directory"),
+        ("folder.yaml", "is not a regular file"),
+        ("link.yaml", "is a link"),
+    ):
+        assert [flaw.reason for flaw in flaws(tmp_path / name)] == [reason]
+
+
+# --- whole trees --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A tree of one problem and one competition."""
+    root = tmp_path / "problems"
+    problem = root / "copy"
+    problem.mkdir(parents=True)
+    (problem / "problem.yaml").write_text(
+        "name: copy\ntitle: Copy\nlanguages: [python]\ntests: [{n: 1}]\nbenchmarks: [{n: 2}]\n"
+    )
+    (problem / "reference.py").write_text(
+        "def generate_input(*, seed, device, n): ...\ndef reference(data): ...\n"
+    )
+    (problem / "statement.md").write_text("Copy.\n")
+    (root / "README.md").write_text("How to.\n")
+    (root / "competitions").mkdir()
+    compete(root, "autumn", "[{problem: copy}]")
+    return root
+
+
+def compete(root: Path, name: str, problems: str, *, file: str = "") -> None:
+    (root / "competitions" / f"{file or name}.yaml").write_text(
+        f"name: {name}\ntitle: T\nlicence: MIT\ngpus: [CPU]\nproblems: {problems}\n"
+    )
+
+
+def tree_flaws(root: Path) -> list[str]:
+    with pytest.raises(DefinitionErrors) as refused:
+        load_catalog(root, GPUS)
+    return [str(flaw) for flaw in refused.value.flaws]
+
+
+def test_a_tree_becomes_a_catalog(root: Path) -> None:
+    catalog = load_catalog(root, GPUS)
+
+    assert list(catalog.problems) == ["copy"]
+    assert [board.problem for board in catalog.competitions["autumn"].leaderboards] == ["copy"]
+
+
+def test_mistakes_of_every_file_are_told_at_once(root: Path) -> None:
+    (root / "empty").mkdir()
+    (root / "copy" / "statement.md").unlink()
+    compete(root, "winter", "[{problem: nothing}]")
+
+    told = tree_flaws(root)
+
+    assert [line.split(": ")[0] for line in told] == [
+        "problems/competitions/winter.yaml:5",
+        "problems/copy/statement.md",
+        "problems/empty/problem.yaml",
+    ]
+
+
+def test_a_broken_problem_is_not_reported_as_unknown_as_well(root: Path) -> None:
+    (root / "copy" / "problem.yaml").write_text("name: [\n")
+
+    told = tree_flaws(root)
+
+    assert len(told) == 1
+    assert told[0].startswith("problems/copy/problem.yaml:2: is not YAML")
+
+
+def test_a_leaderboard_name_belongs_to_one_competition(root: Path) -> None:
+    compete(root, "winter", "[{problem: copy}]")
+
+    assert tree_flaws(root) == [
+        "problems/competitions/winter.yaml: problems: the leaderboard 'copy' already belongs to 'autumn'. "
+        "Give it another name with 'leaderboard: ...'."
+    ]
+
+
+def test_a_competition_is_defined_once(root: Path) -> None:
+    compete(root, "autumn", "[{problem: copy, leaderboard: copy-2}]", file="other")
+
+    assert tree_flaws(root) == [
+        "problems/competitions/other.yaml: name: another file already defines the competition 'autumn'. "
+        "Rename one of them."
+    ]
+
+
+def test_a_link_in_place_of_a_problem_is_refused(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (root / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+
+    assert tree_flaws(root) == ["problems/linked: is a link to a folder. Copy the folder here."]
+
+
+def test_a_root_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    assert "cannot be read: no such file" in tree_flaws(tmp_path / "nowhere")[0]
