@@ -21,7 +21,8 @@ from pathlib import Path
 
 from kernelbot.domain.competition import Competition, read_competition
 from kernelbot.domain.definition import DefinitionErrors, Flaw
-from kernelbot.domain.problem import PROBLEM_FILE, Problem, read_problem
+from kernelbot.domain.problem import PROBLEM_FILE, Problem
+from kernelbot.domain.problem_file import read_problem
 from kernelbot.services.located_yaml import MAX_BYTES, decode, parse
 
 COMPETITIONS_DIR = "competitions"

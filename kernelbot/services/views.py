@@ -6,7 +6,7 @@ from people (names, logs, file names) is as they wrote it: every channel escapes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -197,7 +197,6 @@ class Announcement:
     payload: dict[str, Any]
     attempt: int
     created_at: datetime
-    previous_attempt_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,4 +228,3 @@ class Podium:
     displaced_name: str | None
     displaced_seconds: float | None
     submission_id: int
-    extra: dict[str, Any] = field(default_factory=dict)

@@ -175,3 +175,23 @@ async def people_on_boards(connection: AsyncConnection) -> Mapping[int, int]:
         text("SELECT leaderboard_id, count(DISTINCT user_id) FROM standings GROUP BY 1")
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def problem_document(connection: AsyncConnection, problem_id: int) -> dict[str, Any] | None:
+    query = select(problems.c.document).where(problems.c.id == problem_id)
+    return (await connection.execute(query)).scalar()
+
+
+async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:
+    """Name, title and channel of a leaderboard, retired or not."""
+    query = (
+        select(
+            leaderboards.c.name,
+            problems.c.document["title"].astext.label("title"),
+            competitions.c.channel,
+        )
+        .join(problems, problems.c.id == leaderboards.c.problem_id)
+        .join(competitions, competitions.c.id == leaderboards.c.competition_id)
+        .where(leaderboards.c.id == leaderboard_id)
+    )
+    return (await connection.execute(query)).one()

@@ -25,6 +25,9 @@ LOST = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    # Nothing happened and the same may pass: told apart from our own mistakes here, once.
+    asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
     ConnectionError,
     TimeoutError,

@@ -121,3 +121,14 @@ async def put_duration(
         .values(leaderboard_id=leaderboard_id, gpu=gpu, mode=mode, **values)
         .on_conflict_do_update(index_elements=["leaderboard_id", "gpu", "mode"], set_=values)
     )
+
+
+async def touch(connection: AsyncConnection, worker_id: uuid.UUID) -> None:
+    await connection.execute(
+        text("UPDATE workers SET heartbeat_at = now() WHERE id = :id"), {"id": worker_id}
+    )
+
+
+async def ping(connection: AsyncConnection) -> None:
+    """Ask the database for an answer, any answer."""
+    await connection.execute(text("SELECT 1"))

@@ -64,3 +64,16 @@ async def failed(connection: AsyncConnection, outbox_id: int, trouble: str, retr
         ),
         {"id": outbox_id, "trouble": trouble[:500], "retry": retry_s},
     )
+
+
+WAITING = text(
+    """
+    SELECT topic, count(*) AS waiting, extract(epoch FROM now() - min(created_at)) AS oldest
+    FROM outbox WHERE delivered_at IS NULL GROUP BY topic
+    """
+)
+
+
+async def waiting(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """How many announcements of each topic nobody has delivered, and how old the oldest is."""
+    return (await connection.execute(WAITING)).all()

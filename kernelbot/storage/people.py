@@ -156,3 +156,7 @@ async def audit(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
         .limit(limit)
     )
     return (await connection.execute(query)).all()
+
+
+async def user_or_none(connection: AsyncConnection, user_id: int) -> Row[Any] | None:
+    return (await connection.execute(select(users).where(users.c.id == user_id))).first()

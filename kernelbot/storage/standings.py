@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, text
+from sqlalchemy import Row, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.ranking import Entry
 from kernelbot.domain.scoring import Score
-from kernelbot.storage.tables import bests
+from kernelbot.storage.tables import bests, standings
 
 # Whoever records on this board and GPU waits here for whoever is doing it, so before and after are
 # two consecutive states of the board and each change gets a revision of its own.
@@ -207,3 +207,13 @@ async def bests_of(
         "limit": limit,
     }
     return (await connection.execute(BESTS, values)).all()
+
+
+async def own(connection: AsyncConnection, board_id: int, gpu: str, user_id: int) -> Any:
+    """A person's standing as (seconds, error), or None."""
+    query = select(standings.c.seconds, standings.c.error).where(
+        standings.c.leaderboard_id == board_id,
+        standings.c.gpu == gpu,
+        standings.c.user_id == user_id,
+    )
+    return (await connection.execute(query)).first()

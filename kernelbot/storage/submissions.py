@@ -184,7 +184,7 @@ async def forget_events(connection: AsyncConnection, days: int) -> None:
 LEASE = text(
     """
     UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
-           stage = '', started_at = now(), heartbeat_at = now(), handle = NULL
+           progress = '', started_at = now(), heartbeat_at = now(), handle = NULL
     WHERE id = :id AND status IN ('queued', 'running')
     RETURNING *
     """
@@ -200,7 +200,7 @@ HEARTBEAT = text(
 FINISH = text(
     """
     UPDATE runs SET status = :status, verdict = :verdict, seconds = :seconds, error = :error,
-           note = :note, judge_digest = :judge, device = :device, lease = NULL, stage = '',
+           note = :note, judge_digest = :judge, device = :device, lease = NULL, progress = '',
            finished_at = now()
     WHERE id = :id AND lease = :lease AND status = 'running'
     RETURNING *
@@ -208,7 +208,7 @@ FINISH = text(
 )
 RELEASE = text(
     """
-    UPDATE runs SET status = 'queued', lease = NULL, stage = '',
+    UPDATE runs SET status = 'queued', lease = NULL, progress = '',
            attempt = attempt - CAST(:refund AS integer)
     WHERE id = :id AND lease = :lease AND status = 'running'
     RETURNING id
@@ -235,6 +235,11 @@ async def lock(connection: AsyncConnection, submission_id: int) -> Row[Any] | No
 
 async def lease(connection: AsyncConnection, run_id: int, worker_id: uuid.UUID) -> Row[Any] | None:
     """Make this worker the holder of the run, or None when the run needs nobody any more."""
+    # Submission first, then run: the order in which everybody locks.
+    query = select(runs.c.submission_id).where(runs.c.id == run_id)
+    submission_id = (await connection.execute(query)).scalar()
+    if submission_id is None or await lock(connection, submission_id) is None:
+        return None
     values = {"id": run_id, "lease": uuid.uuid4(), "worker": worker_id}
     row = (await connection.execute(LEASE, values)).first()
     if row is not None:
@@ -252,10 +257,12 @@ async def heartbeat(connection: AsyncConnection, held: Mapping[int, uuid.UUID]) 
     return {row.id: row.cancel_requested for row in rows}
 
 
-async def set_stage(connection: AsyncConnection, run_id: int, lease: uuid.UUID, stage: str) -> bool:
+async def set_progress(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, progress: str
+) -> bool:
     result = await connection.execute(
-        text("UPDATE runs SET stage = :stage WHERE id = :id AND lease = :lease RETURNING id"),
-        {"id": run_id, "lease": lease, "stage": stage},
+        text("UPDATE runs SET progress = :progress WHERE id = :id AND lease = :lease RETURNING id"),
+        {"id": run_id, "lease": lease, "progress": progress[:40]},
     )
     return result.first() is not None
 

@@ -199,7 +199,7 @@ runs = Table(
     Column("mode", String(16), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("status", String(16), nullable=False, server_default="queued"),
-    Column("stage", String(16), nullable=False, server_default=""),
+    Column("progress", String(40), nullable=False, server_default=""),
     Column("verdict", String(24)),
     Column(
         "note", Text, nullable=False, server_default=""

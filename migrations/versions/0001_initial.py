@@ -383,7 +383,7 @@ def upgrade() -> None:
         sa.Column("mode", sa.String(length=16), nullable=False),
         sa.Column("priority", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=16), server_default="queued", nullable=False),
-        sa.Column("stage", sa.String(length=16), server_default="", nullable=False),
+        sa.Column("progress", sa.String(length=40), server_default="", nullable=False),
         sa.Column("verdict", sa.String(length=24), nullable=True),
         sa.Column("note", sa.Text(), server_default="", nullable=False),
         sa.Column("seconds", sa.Float(), nullable=True),

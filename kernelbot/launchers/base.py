@@ -1,0 +1,47 @@
+"""What a way to reach a GPU must do. Local, Modal, agents and clusters pass one contract suite."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernelbot.judge.protocol import Event, Job, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """What travels to the GPU: a job with the files it speaks of."""
+
+    job: Job
+    problem_files: Mapping[str, bytes]
+    code: bytes
+
+
+class Launch(Protocol):
+    """A run under way."""
+
+    def events(self) -> AsyncIterator[Event]:
+        """The steps as the referee reports them; ends when the run does."""
+        ...
+
+    async def verdict(self) -> Verdict:
+        """What the referee decided. ``judge_failed`` when the run ended without a word of its own;
+        never raises for anything that happened on the other side."""
+        ...
+
+    async def cancel(self) -> None:
+        """Stop it and everything it started. May come late, twice, or after the end."""
+        ...
+
+
+class Launcher(Protocol):
+    """One way to reach GPUs."""
+
+    async def start(self, package: Package) -> Launch:
+        """Stage and start. Raises OSError when the place to run cannot be had just now."""
+        ...
+
+    async def close(self) -> None:
+        """End what is still running and leave nothing behind."""
+        ...

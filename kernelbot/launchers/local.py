@@ -1,0 +1,209 @@
+"""This machine: a job directory and a referee process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import functools
+import os
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import structlog
+
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import (
+    MAX_EVENT_BYTES,
+    Event,
+    Job,
+    ProtocolError,
+    Verdict,
+    VerdictKind,
+    load,
+)
+from kernelbot.launchers.base import Launch, Package
+
+PR_SET_PDEATHSIG = 1
+STARTING_S = 120.0
+"""Importing torch on a cold, busy machine; nobody's fault, so outside every stage's budget."""
+GRACE_S = 5.0
+KEPT_ERROR_BYTES = 8192
+
+ENVIRONMENT = (
+    "PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH",
+    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCM_HOME", "HIP_VISIBLE_DEVICES",
+    "VIRTUAL_ENV", "PYTHONPATH", "XDG_RUNTIME_DIR", "TRITON_INTERPRET", "NCCL_NVLS_ENABLE",
+)  # fmt: skip
+"""What the judge may know of the worker's environment: no database address, no token."""
+
+log = structlog.get_logger()
+
+
+class LocalLauncher:
+    """Runs the judge on this machine, each run in a directory that is gone afterwards.
+
+    ``device_index`` pins CUDA runs to one device; ``root`` is where job directories are made.
+    """
+
+    def __init__(self, root: Path, environment: Mapping[str, str], device_index: int | None = None):
+        self.root = root
+        self._environment = {name: environment[name] for name in ENVIRONMENT if name in environment}
+        # The judge is imported from the tree this worker runs from, wherever it is started.
+        tree = str(Path(staging.__file__).resolve().parents[2])
+        rest = self._environment.get("PYTHONPATH", "")
+        self._environment["PYTHONPATH"] = f"{tree}{os.pathsep}{rest}" if rest else tree
+        if device_index is not None:
+            self._environment["CUDA_VISIBLE_DEVICES"] = str(device_index)
+        self._running: set[LocalLaunch] = set()
+
+    async def start(self, package: Package) -> Launch:
+        directory = await asyncio.to_thread(self._stage, package)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *staging.command(directory),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env=self._environment,
+                cwd=directory,
+                start_new_session=True,
+                limit=MAX_EVENT_BYTES,
+                preexec_fn=functools.partial(_die_with_parent, os.getpid()),
+            )
+        except BaseException:
+            await asyncio.to_thread(shutil.rmtree, directory, True)
+            raise
+        launch = LocalLaunch(process, directory, package.job)
+        self._running.add(launch)
+        launch.on_end(self._running.discard)
+        return launch
+
+    async def close(self) -> None:
+        await asyncio.gather(*(launch.cancel() for launch in list(self._running)))
+
+    def _stage(self, package: Package) -> Path:
+        self.root.mkdir(parents=True, exist_ok=True)
+        directory = Path(tempfile.mkdtemp(prefix=f"run-{package.job.run_id}-", dir=self.root))
+        try:
+            staging.stage(directory, package.job, package.problem_files, package.code)
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return directory
+
+
+class LocalLaunch:
+    """One referee process."""
+
+    def __init__(self, process: asyncio.subprocess.Process, directory: Path, job: Job):
+        self._process = process
+        self._directory = directory
+        self._job = job
+        self._errors = asyncio.create_task(self._keep_errors())
+        self._verdict: asyncio.Task[Verdict] | None = None
+        self._ended: list[object] = []
+        self._cancelled = False
+        limits = job.limits
+        # The referee keeps the budgets; this only catches a referee that hangs itself.
+        self._deadline_s = STARTING_S + 2 * (limits.build_s + limits.check_s + limits.measure_s)
+
+    def on_end(self, callback: object) -> None:
+        self._ended.append(callback)
+
+    async def events(self) -> AsyncIterator[Event]:
+        assert self._process.stdout is not None
+        while True:
+            try:
+                line = await self._process.stdout.readline()
+            except ValueError:  # an event over the limit: the referee never writes one
+                continue
+            if not line:
+                return
+            try:
+                yield load(Event, line, limit=MAX_EVENT_BYTES)
+            except ProtocolError as error:
+                log.warning("the judge wrote something that is no event", error=str(error))
+
+    async def verdict(self) -> Verdict:
+        if self._verdict is None:
+            self._verdict = asyncio.create_task(self._wait())
+        return await asyncio.shield(self._verdict)
+
+    async def _wait(self) -> Verdict:
+        try:
+            await asyncio.wait_for(self._process.wait(), self._deadline_s)
+            verdict = await asyncio.to_thread(
+                staging.read_verdict, self._directory, self._job.run_id
+            )
+            return await self._explained(verdict)
+        except TimeoutError:
+            return self._failed(f"the judge did not end within {self._deadline_s:.0f} s")
+        finally:
+            await self._clean_up()
+
+    async def _explained(self, verdict: Verdict) -> Verdict:
+        if verdict.kind is not VerdictKind.JUDGE_FAILED or verdict.fault.startswith("problem"):
+            return verdict
+        self._kill()
+        errors = (await self._errors).decode("utf-8", "replace").strip()
+        log.error(
+            "the judge failed",
+            run=self._job.run_id,
+            attempt=self._job.attempt,
+            status=self._process.returncode,
+            fault=verdict.fault,
+            stderr=errors[-2000:],
+        )
+        return verdict
+
+    def _failed(self, fault: str) -> Verdict:
+        log.error("the judge failed", run=self._job.run_id, fault=fault)
+        return Verdict(
+            kind=VerdictKind.JUDGE_FAILED,
+            run_id=self._job.run_id,
+            message=f"Our machine failed (id run-{self._job.run_id}); it does not count against you.",
+            fault=fault,
+        )
+
+    async def cancel(self) -> None:
+        if not self._cancelled:
+            self._cancelled = True
+            with contextlib.suppress(ProcessLookupError):
+                self._process.terminate()  # the referee ends its contestants, then itself
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), GRACE_S)
+            self._kill()
+        await self.verdict()
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+    async def _clean_up(self) -> None:
+        self._kill()
+        await self._process.wait()
+        self._errors.cancel()
+        await asyncio.to_thread(shutil.rmtree, self._directory, True)
+        for callback in self._ended:
+            callback(self)  # type: ignore[operator]
+
+    async def _keep_errors(self) -> bytes:
+        """Drain stderr for ever, remember its end."""
+        assert self._process.stderr is not None
+        kept = b""
+        while chunk := await self._process.stderr.read(4096):
+            kept = (kept + chunk)[-KEPT_ERROR_BYTES:]
+        return kept
+
+
+def _die_with_parent(parent: int) -> None:
+    """In the child: a referee whose worker was killed has nobody to report to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)

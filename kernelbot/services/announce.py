@@ -1,0 +1,46 @@
+"""The outbox as announcements: claimed, delivered once, tried again when delivery failed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kernelbot.services.context import Context
+from kernelbot.services.views import Announcement, Podium
+from kernelbot.storage import outbox
+
+
+async def claim(
+    ctx: Context, topics: Sequence[str], limit: int, hold_s: float
+) -> tuple[Announcement, ...]:
+    """Announcements to deliver now. What is not acknowledged within ``hold_s`` seconds comes again,
+    with a higher ``attempt``: whoever gets it then first looks whether it was delivered after all.
+    """
+    async with ctx.database.transaction() as connection:
+        rows = await outbox.claim(connection, topics, limit, hold_s)
+    return tuple(
+        Announcement(
+            id=row.id,
+            key=row.key,
+            topic=row.topic,
+            payload=row.payload,
+            attempt=row.attempts,
+            created_at=row.created_at,
+        )
+        for row in rows
+    )
+
+
+async def delivered(ctx: Context, announcement_id: int, receipt: str) -> None:
+    """It was told; ``receipt`` is the id of the message it became."""
+    async with ctx.database.transaction() as connection:
+        await outbox.delivered(connection, announcement_id, receipt)
+
+
+async def failed(ctx: Context, announcement_id: int, trouble: str, retry_s: float) -> None:
+    """It could not be told; it comes again in ``retry_s`` seconds."""
+    async with ctx.database.transaction() as connection:
+        await outbox.failed(connection, announcement_id, trouble, retry_s)
+
+
+def podium(announcement: Announcement) -> Podium:
+    return Podium(**announcement.payload)

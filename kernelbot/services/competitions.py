@@ -1,0 +1,135 @@
+"""Problems and competitions: kept in step with their files, read by everybody."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.competition import Visibility
+from kernelbot.domain.people import Actor
+from kernelbot.domain.problem import Problem
+from kernelbot.errors import NotFound, did_you_mean
+from kernelbot.judge.protocol import spec, to_json
+from kernelbot.services.catalog import Catalog
+from kernelbot.services.context import Context
+from kernelbot.services.views import ProblemView
+from kernelbot.storage import contests, people
+
+ARCHIVE_DATE = (2020, 1, 1, 0, 0, 0)
+"""Fixed, so that the same problem gives the same bytes."""
+
+
+async def sync(ctx: Context, catalog: Catalog) -> list[str]:
+    """Bring the database in line with the files; the names of the leaderboards there are.
+
+    A problem that changed becomes a new version; runs keep the digest of the one they were made on.
+    """
+    names: list[str] = []
+    async with ctx.database.transaction() as connection:
+        versions = {
+            name: await contests.put_problem(connection, problem)
+            for name, problem in catalog.problems.items()
+        }
+        for competition in catalog.competitions.values():
+            competition_id = await contests.put_competition(connection, competition)
+            kept = [
+                await contests.put_leaderboard(
+                    connection, competition_id, competition, item, versions[item.problem]
+                )
+                for item in competition.leaderboards
+            ]
+            await contests.retire_missing(connection, competition_id, kept)
+            names += [item.name for item in competition.leaderboards]
+        await people.record(connection, None, "catalog.sync", "catalog", leaderboards=names)
+    return names
+
+
+async def problems(ctx: Context, actor: Actor | None = None) -> tuple[ProblemView, ...]:
+    """The problems of the public leaderboards."""
+    async with ctx.database.read() as connection:
+        boards = await _public_boards(connection)
+        ids = dict.fromkeys(row.problem_id for row in boards)
+        return tuple([await _view(ctx, connection, problem_id, boards) for problem_id in ids])
+
+
+async def problem(ctx: Context, actor: Actor | None, name: str) -> ProblemView:
+    async with ctx.database.read() as connection:
+        boards = await _public_boards(connection)
+        return await _view(ctx, connection, _problem_id(boards, name), boards)
+
+
+async def problem_archive(ctx: Context, actor: Actor | None, name: str) -> bytes:
+    """What a competitor needs to work at home, as a zip: statement, reference, types, starters."""
+    async with ctx.database.read() as connection:
+        boards = await _public_boards(connection)
+        found = await stored(ctx, connection, _problem_id(boards, name))
+    return archive(found)
+
+
+def archive(problem: Problem) -> bytes:
+    """The problem's folder without its example submissions, byte for byte the same each time."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
+        for path in sorted(problem.files):
+            if not path.startswith("examples/"):
+                info = zipfile.ZipInfo(f"{problem.name}/{path}", ARCHIVE_DATE)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                file.writestr(info, problem.files[path])
+    return buffer.getvalue()
+
+
+async def _public_boards(connection: AsyncConnection) -> list[Row[Any]]:
+    rows = await contests.boards(connection)
+    return [row for row in rows if row.visibility == Visibility.PUBLIC]
+
+
+def _problem_id(boards: list[Row[Any]], name: str) -> int:
+    """By the problem's name or by the name of a leaderboard that poses it."""
+    for row in boards:
+        if name.lower() in (row.problem.lower(), row.name.lower()):
+            return int(row.problem_id)
+    known = {row.problem for row in boards}
+    raise NotFound(
+        f"There is no problem {name[:80]!r}.{did_you_mean(name[:80], known)}",
+        code="unknown_problem",
+    )
+
+
+async def stored(ctx: Context, connection: AsyncConnection, problem_id: int) -> Problem:
+    """A version of a problem never changes, so it is read once a process."""
+    key = f"problem:{problem_id}"
+    if key not in ctx.cache:
+        ctx.cache[key] = await contests.problem(connection, problem_id)
+    found: Problem = ctx.cache[key]
+    return found
+
+
+async def _view(
+    ctx: Context, connection: AsyncConnection, problem_id: int, boards: list[Row[Any]]
+) -> ProblemView:
+    found = await stored(ctx, connection, problem_id)
+    return ProblemView(
+        name=found.name,
+        title=found.title,
+        summary=found.summary,
+        statement=found.statement,
+        digest=found.digest,
+        languages=found.languages,
+        scoring=found.scoring.value,
+        tests=tuple(spec(case) for case in found.tests),
+        benchmarks=tuple(spec(case) for case in found.benchmarks),
+        tolerances=tuple(to_json(item) for item in found.tolerances),
+        starters={name: found.starter(name) for name in found.starters},
+        leaderboards=tuple(row.name for row in boards if row.problem_id == problem_id),
+    )
+
+
+async def competitions(ctx: Context, actor: Actor | None = None) -> tuple[dict[str, Any], ...]:
+    """The public competitions as their organisers wrote them."""
+    async with ctx.database.read() as connection:
+        rows = await contests.competition_documents(connection)
+    return tuple(row.document for row in rows if row.visibility == Visibility.PUBLIC)

@@ -1,0 +1,190 @@
+"""From queue to launcher and back: claim, stage, keep alive, give back, give up.
+
+The worker process calls these for its own GPUs; a gateway for agents calls the same functions.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
+
+from kernelbot.domain.target import Target
+from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
+from kernelbot.services import competitions, record
+from kernelbot.services.context import Context
+from kernelbot.storage import fleet, queue
+from kernelbot.storage import submissions as store
+
+LONGEST_PAUSE_S = 300.0
+EVENT_DAYS = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """A run this worker holds: everything needed to judge it, and the lease to speak for it."""
+
+    run_id: int
+    submission_id: int
+    queue_id: int
+    lease: uuid.UUID
+    gpu: str
+    attempt: int
+    job: Job
+    problem_files: Mapping[str, bytes]
+    code: bytes
+
+
+async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> list[Assignment]:
+    """Take the next runs for the GPUs with free slots, and what silent workers left behind.
+
+    A run that has used up its attempts is recorded as our failure here, because whatever it does to
+    workers it has now done often enough.
+    """
+    async with ctx.database.transaction() as connection:
+        # One statement first, so that the queue's own statements are inside this transaction.
+        await fleet.touch(connection, worker_id)
+        held = []
+        for item in await queue.claim(connection, free, worker_id, ctx.settings.lease_s):
+            run = await store.lease(connection, item.run_id, worker_id)
+            if run is None:
+                await queue.finish(connection, item.queue_id, "canceled")
+                continue
+            await store.add_event(
+                connection, run.submission_id, run.id, "started", {"attempt": run.attempt}
+            )
+            held.append(run)
+    assignments = []
+    for run in held:
+        if run.attempt > ctx.settings.attempts:
+            fault = (
+                f"attempt {run.attempt} of {ctx.settings.attempts}: earlier ones ended their worker"
+            )
+            await record.verdict(
+                ctx, run.id, run.submission_id, run.lease, _our_fault(run.id, fault)
+            )
+        else:
+            assignments.append(await _assignment(ctx, run))
+    return assignments
+
+
+async def _assignment(ctx: Context, run: Any) -> Assignment:
+    async with ctx.database.read() as connection:
+        row = await store.submission(connection, run.submission_id)
+        code = await store.code(connection, run.submission_id)
+        assert row is not None, "a run has a submission"
+        problem = await competitions.stored(ctx, connection, row.problem_id)
+    target = ctx.targets.get(run.gpu) or Target(name=run.gpu, device="cuda", match="$^")
+    job = problem.job(
+        run_id=str(run.id),
+        mode=Mode(run.mode),
+        device=target.device,
+        expect_device=target.match,
+        submission_name="submission" + PurePath(code.file_name).suffix,
+        attempt=run.attempt,
+    )
+    return Assignment(
+        run_id=run.id,
+        submission_id=run.submission_id,
+        queue_id=run.queue_id,
+        lease=run.lease,
+        gpu=run.gpu,
+        attempt=run.attempt,
+        job=job,
+        problem_files=problem.judge_files,
+        code=bytes(code.content),
+    )
+
+
+async def progress(ctx: Context, held: Assignment, event: Event) -> bool:
+    """Write down a step of a run; False when the lease is lost."""
+    counted = f" {event.done} of {event.total}" if event.total else ""
+    async with ctx.database.transaction() as connection:
+        words = f"{event.stage.value}{counted}"
+        if not await store.set_progress(connection, held.run_id, held.lease, words):
+            return False
+        data = {"stage": event.stage.value, "done": event.done, "total": event.total}
+        if event.message and not held.job.secret:
+            data["message"] = event.message[:300]
+        await store.add_event(connection, held.submission_id, held.run_id, event.kind, data)
+    return True
+
+
+async def heartbeat(
+    ctx: Context,
+    worker_id: uuid.UUID,
+    host: str,
+    slots: Mapping[str, int],
+    device: Mapping[str, Any],
+    judge_digest: str,
+    held: Mapping[int, Assignment],
+) -> dict[int, bool]:
+    """A worker's sign of life. Of the runs it holds, those still its own, with whether to stop them."""
+    async with ctx.database.transaction() as connection:
+        await fleet.register(connection, worker_id, host, slots, device, judge_digest)
+        leases = {run_id: item.lease for run_id, item in held.items()}
+        alive = await store.heartbeat(connection, leases)
+        if alive:
+            await queue.heartbeat(connection, [held[run_id].queue_id for run_id in alive])
+    return alive
+
+
+async def finish(ctx: Context, held: Assignment, verdict: Verdict) -> bool:
+    """What came of a run: recorded, or, when the failure is ours, tried again after a pause.
+
+    False when the lease was lost meanwhile: whoever holds it now decides.
+    """
+    if verdict.kind is not VerdictKind.JUDGE_FAILED:
+        return await record.verdict(ctx, held.run_id, held.submission_id, held.lease, verdict)
+    if held.attempt >= ctx.settings.attempts:
+        return await record.verdict(ctx, held.run_id, held.submission_id, held.lease, verdict)
+    delay = min(LONGEST_PAUSE_S, ctx.settings.retry_s * 2 ** (held.attempt - 1))
+    return await _put_back(ctx, held, delay, refund=False, why="a fault of ours")
+
+
+async def cancelled(ctx: Context, held: Assignment) -> bool:
+    return await record.cancelled(ctx, held.run_id, held.submission_id, held.lease)
+
+
+async def give_back(ctx: Context, held: Assignment) -> bool:
+    """An orderly shutdown: somebody else takes the run at once, and the attempt does not count."""
+    return await _put_back(ctx, held, 0.0, refund=True, why="a restart of ours")
+
+
+async def _put_back(
+    ctx: Context, held: Assignment, delay_s: float, *, refund: bool, why: str
+) -> bool:
+    async with ctx.database.transaction() as connection:
+        await store.lock(connection, held.submission_id)
+        if not await store.release(connection, held.run_id, held.lease, refund=refund):
+            return False
+        await queue.retry(connection, held.queue_id, delay_s)
+        data = {"why": why, "again_in_s": delay_s, "attempt": held.attempt}
+        await store.add_event(connection, held.submission_id, held.run_id, "retry", data)
+    return True
+
+
+def _our_fault(run_id: int, fault: str) -> Verdict:
+    return Verdict(
+        kind=VerdictKind.JUDGE_FAILED,
+        run_id=str(run_id),
+        stage=Stage.BUILD,
+        message=f"Our machine failed several times on this run (id run-{run_id}). "
+        "It does not count against you.",
+        fault=fault,
+    )
+
+
+async def leave(ctx: Context, worker_id: uuid.UUID) -> None:
+    async with ctx.database.transaction() as connection:
+        await fleet.leave(connection, worker_id)
+
+
+async def housekeeping(ctx: Context) -> None:
+    """Once in a while, by any worker."""
+    async with ctx.database.transaction() as connection:
+        await store.forget_events(connection, EVENT_DAYS)
+        await fleet.forget_dead(connection)
+        await queue.fold_log(connection)

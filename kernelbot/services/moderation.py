@@ -1,0 +1,114 @@
+"""What administrators do to people and results, and the record of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.people import Actor, Scope
+from kernelbot.errors import Conflict, InvalidInput, NotFound
+from kernelbot.services.context import Context
+from kernelbot.services.submissions import MAX_ID, bounded
+from kernelbot.storage import people, standings
+
+MAX_REASON_CHARACTERS = 500
+
+
+async def ban(ctx: Context, admin: Actor, user_name: str, until: datetime, reason: str) -> None:
+    """No submissions until then; what is ranked stays until it is voided."""
+    admin.needs(Scope.ADMIN)
+    _bounded_reason(reason)
+    async with ctx.database.transaction() as connection:
+        user_id = await _user(connection, user_name)
+        await people.ban(connection, user_id, until, reason)
+        await people.record(
+            connection,
+            admin.user_id,
+            "user.ban",
+            f"user:{user_id}",
+            until=until.isoformat(),
+            reason=reason,
+        )
+
+
+async def unban(ctx: Context, admin: Actor, user_name: str) -> None:
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.transaction() as connection:
+        user_id = await _user(connection, user_name)
+        await people.ban(connection, user_id, None, "")
+        await people.record(connection, admin.user_id, "user.unban", f"user:{user_id}")
+
+
+async def _user(connection: AsyncConnection, name: str) -> int:
+    """By name, or by ``#id`` where several people share a name."""
+    if name.startswith("#") and name[1:].isascii() and name[1:].isdigit():
+        found = await people.user_or_none(connection, min(int(name[1:]), MAX_ID))
+        if found is not None:
+            return int(found.id)
+    rows = await people.users_named(connection, name) if "\0" not in name else ()
+    if not rows:
+        raise NotFound(f"There is nobody named {name[:80]!r}.", code="unknown_user")
+    if len(rows) > 1:
+        ids = ", ".join(f"#{row.id}" for row in rows)
+        raise Conflict(f"Several people are named {name[:80]!r}: {ids}. Use one of those.")
+    return int(rows[0].id)
+
+
+async def void(ctx: Context, admin: Actor, submission_id: int, reason: str) -> int:
+    """Take what this submission's code stands for off the boards; how many boards it touched."""
+    return await _set_void(ctx, admin, submission_id, reason, void=True)
+
+
+async def restore(ctx: Context, admin: Actor, submission_id: int, reason: str) -> int:
+    return await _set_void(ctx, admin, submission_id, reason, void=False)
+
+
+async def _set_void(
+    ctx: Context, admin: Actor, submission_id: int, reason: str, *, void: bool
+) -> int:
+    admin.needs(Scope.ADMIN)
+    _bounded_reason(reason)
+    async with ctx.database.transaction() as connection:
+        touched = (
+            await standings.set_void(connection, submission_id, void)
+            if 0 < submission_id <= MAX_ID
+            else ()
+        )
+        if not touched:
+            raise NotFound(
+                f"Submission {submission_id} stands on no leaderboard.", code="unknown_submission"
+            )
+        for row in touched:
+            await standings.next_revision(connection, row.leaderboard_id, row.gpu)
+            await standings.put_standing(connection, row.leaderboard_id, row.gpu, row.user_id)
+        action = "submission.void" if void else "submission.restore"
+        target = f"submission:{submission_id}"
+        await people.record(connection, admin.user_id, action, target, reason=reason)
+    return len(touched)
+
+
+def _bounded_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS or "\0" in reason:
+        raise InvalidInput(
+            f"Give a reason of 1 to {MAX_REASON_CHARACTERS} characters.", code="bad_reason"
+        )
+
+
+async def audit(ctx: Context, admin: Actor, limit: int = 50) -> tuple[dict[str, Any], ...]:
+    """The newest entries of the audit log."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        rows = await people.audit(connection, bounded(limit))
+    return tuple(
+        {
+            "id": row.id,
+            "at": row.created_at,
+            "actor": row.actor,
+            "action": row.action,
+            "target": row.target,
+            "detail": row.detail,
+        }
+        for row in rows
+    )

@@ -1,0 +1,157 @@
+"""Recording a verdict: run, score, entry, standing, announcement, in one transaction, once."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain import ranking, scoring, waiting
+from kernelbot.domain.ranking import PodiumChange
+from kernelbot.domain.scoring import Score, Scoring
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+from kernelbot.services.context import Context
+from kernelbot.storage import contests, fleet, outbox, people, queue, standings
+from kernelbot.storage import submissions as store
+
+PODIUM_READS = 50
+"""More rows than any podium with its ties needs."""
+
+
+async def verdict(
+    ctx: Context, run_id: int, submission_id: int, lease: uuid.UUID, found: Verdict
+) -> bool:
+    """Record what the referee decided, for the holder of the lease.
+
+    False when the lease has passed to somebody else or the run has ended: a late verdict changes
+    nothing. Repeating the call after a lost connection is safe for the same reason.
+    """
+    async with ctx.database.transaction() as connection:
+        submission = await store.lock(connection, submission_id)
+        if submission is None:
+            return False
+        score, note = await _score(connection, submission, found)
+        run = await store.finish(
+            connection,
+            run_id,
+            lease,
+            status="done",
+            verdict=found,
+            seconds=score.seconds if score else None,
+            error=score.error if score else None,
+            note=note,
+        )
+        if run is None:
+            return False
+        if score is not None and Mode(run.mode) is Mode.RANKED and not note:
+            await _rank(connection, submission, run)
+        await _remember_duration(connection, run, found)
+        await queue.finish(connection, run.queue_id, "successful")
+        await _tell(connection, submission, run, found)
+    return True
+
+
+async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.UUID) -> bool:
+    """End a run that its owner stopped while it ran."""
+    async with ctx.database.transaction() as connection:
+        submission = await store.lock(connection, submission_id)
+        run = await store.finish(connection, run_id, lease, status="cancelled")
+        if run is None or submission is None:
+            return False
+        await queue.finish(connection, run.queue_id, "canceled")
+        await store.add_event(connection, submission_id, run_id, "cancelled", {})
+        await settle(connection, submission, refunded=False)
+    return True
+
+
+async def _score(
+    connection: AsyncConnection, submission: Row[Any], found: Verdict
+) -> tuple[Score | None, str]:
+    """The score of a passed run and, for a ranked one, why it does not count (empty: it does)."""
+    if not found.passed or not found.measurements:
+        return None, ""
+    document = (await contests.problem_document(connection, submission.problem_id)) or {}
+    score = scoring.score(found.measurements, Scoring(document["scoring"]))
+    user = await people.user(connection, submission.user_id)
+    if user.banned_until is not None and user.banned_until > datetime.now(UTC):
+        return score, "the account is suspended."
+    return score, ""
+
+
+async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
+    board_id, gpu = run.leaderboard_id, run.gpu
+    revision = await standings.next_revision(connection, board_id, gpu)
+    before = ranking.rank(await standings.entries(connection, board_id, gpu, PODIUM_READS))
+    best = await _own(connection, run)
+    pooled = scoring.pool(await standings.scores(connection, run))
+    await standings.put_entry(connection, run, pooled)
+    await standings.put_standing(connection, board_id, gpu, run.user_id)
+    now = await _own(connection, run)
+    if now is not None and (best is None or now.seconds < best.seconds):
+        await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
+    after = ranking.rank(await standings.entries(connection, board_id, gpu, PODIUM_READS))
+    change = ranking.podium_change(before, after, run.user_id)
+    if change is not None:
+        await _announce(connection, submission, run, revision, change)
+
+
+async def _own(connection: AsyncConnection, run: Row[Any]) -> Any:
+    return await standings.own(connection, run.leaderboard_id, run.gpu, run.user_id)
+
+
+async def _announce(
+    connection: AsyncConnection,
+    submission: Row[Any],
+    run: Row[Any],
+    revision: int,
+    change: PodiumChange,
+) -> None:
+    board = await contests.board_of(connection, run.leaderboard_id)
+    standing, displaced = change.standing, change.displaced
+    payload = {
+        "leaderboard": board.name,
+        "title": board.title,
+        "gpu": run.gpu,
+        "channel": board.channel,
+        "user_name": standing.entry.user_name,
+        "rank": standing.rank,
+        "tied": standing.tied,
+        "seconds": standing.entry.seconds,
+        "error": standing.entry.error,
+        "previous_seconds": change.previous_seconds,
+        "displaced_name": displaced.user_name if displaced else None,
+        "displaced_seconds": displaced.seconds if displaced else None,
+        "submission_id": submission.id,
+    }
+    key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
+    await outbox.add(connection, key, "podium", payload)
+
+
+async def _remember_duration(connection: AsyncConnection, run: Row[Any], found: Verdict) -> None:
+    if found.kind is VerdictKind.JUDGE_FAILED or run.started_at is None:
+        return
+    seconds = (run.finished_at - run.started_at).total_seconds()
+    known = await fleet.duration(connection, run.leaderboard_id, run.gpu, run.mode)
+    value = waiting.updated(known or waiting.Duration(), seconds)
+    await fleet.put_duration(connection, run.leaderboard_id, run.gpu, run.mode, value)
+
+
+async def _tell(
+    connection: AsyncConnection, submission: Row[Any], run: Row[Any], found: Verdict
+) -> None:
+    data = {"verdict": found.kind.value, "message": found.message}
+    await store.add_event(connection, submission.id, run.id, "finished", data)
+    ours = found.kind is VerdictKind.JUDGE_FAILED
+    await settle(connection, submission, refunded=ours)
+
+
+async def settle(connection: AsyncConnection, submission: Row[Any], *, refunded: bool) -> None:
+    """When this was the last run, say so once to whoever does not watch by themselves."""
+    if not await store.settle(connection, submission.id, refunded=refunded):
+        return
+    if submission.channel == "discord":
+        key = f"finished:{submission.id}"
+        await outbox.add(connection, key, "finished", {"submission_id": submission.id})

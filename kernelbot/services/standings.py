@@ -1,0 +1,240 @@
+"""Reading leaderboards: one ranking function, cached by the revision that recording raises."""
+
+from __future__ import annotations
+
+import bisect
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+
+from kernelbot.domain import admission, ranking
+from kernelbot.domain.competition import Visibility
+from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.ranking import Standing
+from kernelbot.errors import InvalidInput, NotFound
+from kernelbot.services.context import Context
+from kernelbot.services.submissions import MAX_ID, bounded, number
+from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
+from kernelbot.storage import contests, fleet
+from kernelbot.storage import standings as store
+
+BOARDS_KEPT = 500
+"""Ranked boards kept in memory by a process; the least recently read goes first."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard on one GPU, ranked, at one revision."""
+
+    leaderboard: str
+    gpu: str
+    revision: int
+    standings: tuple[Standing, ...]
+    by_user: dict[int, Standing]
+
+
+async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
+    """All that this person may see, in the order of their competitions."""
+    async with ctx.database.read() as connection:
+        rows = await contests.boards(connection)
+        people = await contests.people_on_boards(connection)
+    now = datetime.now(UTC)
+    return tuple(
+        _board_view(row, people.get(row.id, 0), now)
+        for row in rows
+        if row.visibility == Visibility.PUBLIC
+    )
+
+
+async def leaderboard(ctx: Context, actor: Actor | None, name: str) -> LeaderboardView:
+    boards = await leaderboards(ctx, actor)
+    for board in boards:
+        if board.name.lower() == name.lower():
+            return board
+    raise admission.unknown_leaderboard(name, [board.name for board in boards])
+
+
+def _board_view(row: Row[Any], people: int, now: datetime) -> LeaderboardView:
+    started = row.opens_at is None or row.opens_at <= now
+    return LeaderboardView(
+        name=row.name,
+        competition=row.competition,
+        problem=row.problem,
+        title=row.document["title"],
+        summary=row.document["summary"],
+        languages=tuple(row.document["languages"]),
+        gpus=tuple(row.gpus),
+        scoring=row.document["scoring"],
+        opens_at=row.opens_at,
+        closes_at=row.closes_at,
+        is_open=started and (row.closes_at is None or now < row.closes_at),
+        ranked_per_hour=row.ranked_per_hour,
+        other_per_hour=row.other_per_hour,
+        people=people,
+    )
+
+
+async def board(ctx: Context, name: str, gpu: str | None) -> Board:
+    """The ranked board: one small read to learn its revision, the rest from memory if unchanged."""
+    if "\0" in name or (gpu is not None and "\0" in gpu):
+        raise admission.unknown_leaderboard(name.replace("\0", ""), ())
+    async with ctx.database.read() as connection:
+        rows = await store.revisions(connection, name)
+        row = _chosen(rows, name, gpu)
+        cache = _cache(ctx)
+        key = (row.id, row.gpu)
+        known = cache.get(key)
+        if known is None or known.revision != row.revision:
+            # Read after the revision: at worst the entries are newer than the number under which
+            # they are kept, and the next revision replaces them.
+            placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
+            by_user = {item.entry.user_id: item for item in placed}
+            known = cache[key] = Board(row.name, row.gpu, row.revision, placed, by_user)
+            while len(cache) > BOARDS_KEPT:
+                cache.popitem(last=False)
+        cache.move_to_end(key)
+    return known
+
+
+def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
+    kept: OrderedDict[tuple[int, str], Board] = ctx.cache.setdefault("boards", OrderedDict())
+    return kept
+
+
+def _chosen(rows: Sequence[Row[Any]], name: str, gpu: str | None) -> Row[Any]:
+    if not rows or rows[0].visibility != Visibility.PUBLIC:
+        raise NotFound(f"There is no leaderboard {name[:80]!r}.", code="unknown_leaderboard")
+    if gpu is None and len(rows) == 1:
+        return rows[0]
+    choices = [row.gpu for row in rows]
+    if gpu is None:
+        raise InvalidInput(
+            f"{rows[0].name} is ranked per GPU. Name one with gpu=: {', '.join(choices)}.",
+            code="no_gpu",
+            detail={"choices": choices},
+        )
+    for row in rows:
+        if row.gpu.lower() == gpu.lower():
+            return row
+    raise NotFound(
+        f"{rows[0].name} has no GPU {gpu[:40]!r}. It has: {', '.join(choices)}.",
+        code="unknown_gpu",
+        detail={"choices": choices},
+    )
+
+
+async def standings(
+    ctx: Context,
+    actor: Actor | None,
+    name: str,
+    gpu: str | None,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> StandingsPage:
+    """A page of a board in ranking order; ``mine`` is the reader's own place wherever it is."""
+    found = await board(ctx, name, gpu)
+    after, limit = number(cursor, 0), bounded(limit)
+    start = bisect.bisect_right(found.standings, after, key=lambda item: item.position)
+    items = found.standings[start : start + limit]
+    more = start + limit < len(found.standings)
+    return StandingsPage(
+        leaderboard=found.leaderboard,
+        gpu=found.gpu,
+        revision=found.revision,
+        total=len(found.standings),
+        items=items,
+        mine=found.by_user.get(actor.user_id) if actor else None,
+        cursor=str(items[-1].position) if more else None,
+    )
+
+
+async def history(
+    ctx: Context,
+    actor: Actor | None,
+    name: str,
+    gpu: str | None,
+    *,
+    user_name: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page:
+    """Personal bests as they were set, newest first; of everybody or of one person."""
+    return await _bests(ctx, name, gpu, None, user_name, cursor, limit)
+
+
+async def personal(
+    ctx: Context,
+    actor: Actor,
+    name: str,
+    gpu: str | None,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page:
+    """One's own bests as they were set."""
+    actor.needs(Scope.READ)
+    return await _bests(ctx, name, gpu, actor.user_id, None, cursor, limit)
+
+
+async def _bests(
+    ctx: Context,
+    name: str,
+    gpu: str | None,
+    user_id: int | None,
+    user_name: str | None,
+    cursor: str | None,
+    limit: int,
+) -> Page:
+    found = await board(ctx, name, gpu)
+    before, limit = number(cursor, MAX_ID), bounded(limit)
+    if user_name is not None and "\0" in user_name:
+        return Page(items=())
+    async with ctx.database.read() as connection:
+        rows = await store.revisions(connection, name)
+        rows = await store.bests_of(
+            connection,
+            _chosen(rows, name, found.gpu).id,
+            found.gpu,
+            user_id=user_id,
+            user_name=user_name,
+            before=before,
+            limit=limit + 1,
+        )
+    items = tuple(
+        BestView(
+            user_name=row.user_name,
+            submission_id=row.submission_id,
+            seconds=row.seconds,
+            error=row.error,
+            at=row.created_at,
+        )
+        for row in rows[:limit]
+    )
+    return Page(items=items, cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
+
+
+async def queues(ctx: Context) -> tuple[QueueView, ...]:
+    """Every GPU that somebody offers, waits for or serves."""
+    async with ctx.database.read() as connection:
+        queued, running = await fleet.queues(connection)
+        slots = await fleet.slots(connection, ctx.alive_s)
+        boards = await contests.boards(connection)
+    waiting = {row.gpu: row for row in queued}
+    offered = {gpu for row in boards if row.visibility == Visibility.PUBLIC for gpu in row.gpus}
+    names = [name for name in ctx.targets if name in offered]
+    names += sorted(({*waiting, *running, *slots} | offered) - set(names))
+    return tuple(
+        QueueView(
+            gpu=gpu,
+            queued=waiting[gpu].queued if gpu in waiting else 0,
+            running=running.get(gpu, 0),
+            slots=slots.get(gpu, 0),
+            oldest_s=float(waiting[gpu].oldest) if gpu in waiting else None,
+        )
+        for gpu in names
+    )

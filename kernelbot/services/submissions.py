@@ -1,0 +1,244 @@
+"""Reading submissions: one, a person's own, their code, their steps as they happen."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot import report
+from kernelbot.domain.people import Actor, Role, Scope
+from kernelbot.domain.submission import Status, ranking_note
+from kernelbot.domain.waiting import Wait
+from kernelbot.errors import InvalidInput, NotFound
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_json
+from kernelbot.services import waits
+from kernelbot.services.context import Context
+from kernelbot.services.views import EventView, Page, RunView, SubmissionView
+from kernelbot.storage import submissions as store
+from kernelbot.storage.changes import Subscription
+
+MAX_ID = (1 << 63) - 1
+MAX_PAGE = 100
+WAIT_REFRESH_S = 2.0
+
+
+async def submission(ctx: Context, actor: Actor, submission_id: int) -> SubmissionView:
+    """One's own submission with its runs, verdicts and waits; anybody's for an administrator."""
+    actor.needs(Scope.READ)
+    async with ctx.database.read() as connection:
+        row = await _visible(connection, actor, submission_id)
+        return await view(ctx, connection, row)
+
+
+async def _visible(connection: AsyncConnection, actor: Actor, submission_id: int) -> Row[Any]:
+    row = await store.submission(connection, submission_id) if 0 < submission_id <= MAX_ID else None
+    may_see_all = actor.role is Role.ADMIN and Scope.ADMIN in actor.scopes
+    # Whether somebody else's submission exists is theirs to know.
+    if row is None or (row.user_id != actor.user_id and not may_see_all):
+        raise NotFound(f"You have no submission {submission_id}.", code="unknown_submission")
+    return row
+
+
+async def view(
+    ctx: Context, connection: AsyncConnection, row: Row[Any], *, repeated: bool = False
+) -> SubmissionView:
+    runs = await store.runs_of(connection, [row.id])
+    queued = await waits.of_runs(connection, runs, ctx.alive_s)
+    return _submission_view(row, [_run_view(run, queued.get(run.id)) for run in runs], repeated)
+
+
+async def mine(
+    ctx: Context,
+    actor: Actor,
+    *,
+    leaderboard: str | None = None,
+    cursor: str | None = None,
+    limit: int = 20,
+) -> Page:
+    """One's own submissions, newest first."""
+    actor.needs(Scope.READ)
+    before, limit = number(cursor, MAX_ID), bounded(limit)
+    async with ctx.database.read() as connection:
+        rows = await store.mine(connection, actor.user_id, leaderboard, before, limit + 1)
+        runs = await store.runs_of(connection, [row.id for row in rows[:limit]])
+        queued = await waits.of_runs(connection, runs, ctx.alive_s)
+    items = tuple(
+        _submission_view(
+            row,
+            [_run_view(run, queued.get(run.id)) for run in runs if run.submission_id == row.id],
+        )
+        for row in rows[:limit]
+    )
+    return Page(items=items, cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+def number(cursor: str | None, default: int) -> int:
+    """A cursor made by us, or the refusal of one that was not."""
+    if cursor is None or cursor == "":
+        return default
+    if not cursor.isascii() or not cursor.isdigit() or not 0 <= int(cursor[:20]) <= MAX_ID:
+        raise InvalidInput(
+            "The cursor is not one of ours; leave it out to begin anew.", code="bad_cursor"
+        )
+    return int(cursor)
+
+
+def bounded(limit: int) -> int:
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInput(f"limit is 1 to {MAX_PAGE}.", code="bad_limit")
+    return limit
+
+
+async def code(ctx: Context, actor: Actor, submission_id: int) -> tuple[str, bytes]:
+    """File name and content of one's own submission."""
+    actor.needs(Scope.READ)
+    async with ctx.database.read() as connection:
+        await _visible(connection, actor, submission_id)
+        row = await store.code(connection, submission_id)
+    return row.file_name, bytes(row.content)
+
+
+# --- following -----------------------------------------------------------------------------------
+
+
+async def events(
+    ctx: Context, submission_id: int, after: int, limit: int = 500
+) -> tuple[EventView, ...]:
+    """Steps after the one with id ``after``, oldest first."""
+    async with ctx.database.read() as connection:
+        rows = await store.events(connection, submission_id, after, limit)
+    return tuple(
+        EventView(
+            id=row.id,
+            kind=row.kind,
+            run_id=row.run_id,
+            gpu=row.gpu or "",
+            data=row.data,
+            at=row.created_at,
+        )
+        for row in rows
+    )
+
+
+async def follow(
+    ctx: Context, actor: Actor, submission_id: int, after: int = 0
+) -> AsyncIterator[EventView]:
+    """The steps after ``after``, then each as it happens; ends with ``done`` or ``cancelled``.
+
+    While a run waits, ``wait`` events (id 0, not kept) tell its place and range when they change.
+    """
+    actor.needs(Scope.READ)
+    async with ctx.database.read() as connection:
+        await _visible(connection, actor, submission_id)
+    async with ctx.events.subscribe(submission_id) as changed:
+        told: tuple[object, ...] = ()
+        while True:
+            for event in await events(ctx, submission_id, after):
+                after = event.id
+                yield event
+            current = await submission(ctx, actor, submission_id)
+            if current.done:
+                for event in await events(ctx, submission_id, after):
+                    yield event
+                yield _closing(current)
+                return
+            told, news = _wait_events(current, told)
+            for event in news:
+                yield event
+            await _pause(changed, queued=current.status is Status.QUEUED)
+
+
+async def _pause(changed: Subscription, *, queued: bool) -> None:
+    await changed.wait(WAIT_REFRESH_S if queued else WAIT_REFRESH_S * 2)
+
+
+def _closing(current: SubmissionView) -> EventView:
+    return EventView(
+        id=0,
+        kind="done",
+        run_id=None,
+        gpu="",
+        data={"status": current.status.value},
+        at=current.finished_at or datetime.now(UTC),
+    )
+
+
+def _wait_events(
+    current: SubmissionView, told: tuple[object, ...]
+) -> tuple[tuple[object, ...], list[EventView]]:
+    state: list[object] = []
+    news = []
+    for run in current.runs:
+        if run.wait is None:
+            continue
+        words = report.wait_text(run.wait)
+        state.append((run.id, words))
+        if (run.id, words) not in told:
+            data = {**to_json(run.wait), "text": words}
+            news.append(
+                EventView(
+                    id=0, kind="wait", run_id=run.id, gpu=run.gpu, data=data, at=datetime.now(UTC)
+                )
+            )
+    return tuple(state), news
+
+
+# --- rows to views ---------------------------------------------------------------------------------
+
+
+def _submission_view(
+    row: Row[Any], runs: Sequence[RunView], repeated: bool = False
+) -> SubmissionView:
+    return SubmissionView(
+        id=row.id,
+        leaderboard=row.leaderboard,
+        problem=row.problem,
+        title=row.title or row.problem,
+        competition=row.competition,
+        user_id=row.user_id,
+        user_name=row.user_name,
+        mode=Mode(row.mode),
+        file_name=row.file_name,
+        language=row.language,
+        channel=row.channel,
+        status=Status(row.status),
+        created_at=row.created_at,
+        finished_at=row.finished_at,
+        runs=tuple(runs),
+        repeated=repeated,
+    )
+
+
+def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
+    mode, status = Mode(row.mode), Status(row.status)
+    kind = VerdictKind(row.verdict) if row.verdict else None
+    verdict = from_json(Verdict, row.verdict_document) if row.verdict_document else None
+    return RunView(
+        id=row.id,
+        gpu=row.gpu,
+        mode=mode,
+        status=status,
+        stage=row.progress.split(" ")[0],
+        progress=row.progress,
+        kind=kind,
+        message=verdict.message if verdict else "",
+        ranking=ranking_note(mode, status, kind, row.note),
+        seconds=row.seconds,
+        error=row.error,
+        attempt=row.attempt,
+        wait=wait,
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        verdict=_shown(verdict) if verdict else None,
+    )
+
+
+def _shown(verdict: Verdict) -> Verdict:
+    """Without what is for the operator alone."""
+    return dataclasses.replace(verdict, fault="")
