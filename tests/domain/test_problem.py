@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelbot.domain.definition import Node
-from kernelbot.domain.problem import DeviceKind, Problem, read_problem
+from kernelbot.domain.problem import DeviceKind, Problem
+from kernelbot.domain.problem_file import read_problem
 from kernelbot.judge.protocol import Job, Mode, Tolerance, dump, load
 
 FILES = {

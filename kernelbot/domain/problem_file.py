@@ -1,0 +1,389 @@
+"""Reading a problem's folder, already in memory, into a :class:`Problem`, or into every flaw it has."""
+
+from __future__ import annotations
+
+import keyword
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from kernelbot.domain.definition import Node, Reader, Section, shorten
+from kernelbot.domain.problem import (
+    EXAMPLES_DIR,
+    NAME,
+    NAME_WORDS,
+    PROBLEM_FILE,
+    REFERENCE_FILE,
+    STARTER_DIR,
+    STATEMENT_FILE,
+    SUFFIXES,
+    Case,
+    DeviceKind,
+    Example,
+    Problem,
+    sealed,
+)
+from kernelbot.domain.reference_source import GIVEN_BY_JUDGE, MAX_OUTPUTS, ReferenceSource
+from kernelbot.domain.scoring import Scoring
+from kernelbot.errors import did_you_mean
+from kernelbot.judge.protocol import Limits, Tolerance, VerdictKind
+
+LATER_LANGUAGES = ("cuda", "hip")
+MAX_CASES = 200
+MAX_ARGUMENTS = 32
+MAX_ARGUMENT_TEXT = 1000
+MAX_ARGUMENT_LIST = 1024
+MAX_STATEMENT = 100_000
+MAX_SUMMARY = 300
+LONGEST_STAGE_S = 3600.0
+LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
+
+_KEYS = (
+    "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
+    "scoring", "contestant_files", "starters", "tags",
+)  # fmt: skip
+_CPU_KEYS = ("tests", "benchmarks", "limits")
+_LIMIT_KEYS = ("build", "check", "measure", "memory")
+_TOLERANCE_KEYS = ("rtol", "atol")
+_TAKEN_MODULES = sys.stdlib_module_names | {"kernelbot", "numpy", "torch", "triton"}
+_BINARY_UNITS = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
+
+
+def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], place: str) -> Problem:
+    """The problem that ``problem.yaml`` (parsed: ``document``) and the ``files`` beside it define.
+
+    ``folder`` is the folder's own name; ``place`` its path as messages show it. Raises
+    DefinitionErrors with every flaw found.
+    """
+    reader = Reader(f"{place}/{PROBLEM_FILE}")
+    top = reader.section(document, "", _KEYS)
+    tests, benchmarks = _required_cases(top, "tests"), _required_cases(top, "benchmarks")
+    limits = _limits(top.get("limits"), "limits", Limits(), reader)
+    cpu = _cpu(top, tests, benchmarks, limits)
+    tolerances = _tolerances(top)
+    contestant_files = _contestant_files(top, files)
+    reference = ReferenceSource(reader, f"{place}/{REFERENCE_FILE}", files.get(REFERENCE_FILE))
+    reference.check(top, outputs=len(tolerances))
+    _check_module_names(reader, place, files)
+    problem = Problem(
+        name=_name(top, folder),
+        title=top.required_text("title", limit=100, remedy="Add 'title: ...', what people read"),
+        summary=top.text("summary", limit=MAX_SUMMARY),
+        statement=_statement(reader, f"{place}/{STATEMENT_FILE}", files.get(STATEMENT_FILE)),
+        languages=_languages(top),
+        tests=tests,
+        benchmarks=benchmarks,
+        cpu_tests=cpu.tests,
+        cpu_benchmarks=cpu.benchmarks,
+        tolerances=tolerances,
+        limits=limits,
+        cpu_limits=cpu.limits,
+        scoring=_scoring(top),
+        contestant_files=contestant_files,
+        starters=_starters(top, files),
+        examples=_examples(reader, place, files),
+        tags=_tags(top),
+        files=files,
+    )
+    reader.finish()
+    return sealed(problem)
+
+
+def _name(top: Section, folder: str) -> str:
+    node = top.required("name", f"Add 'name: {shorten(folder)}'")
+    name = node and top.reader.slug(node, "name", NAME, NAME_WORDS)
+    if node and name and name != folder:
+        reason = f"{name!r} is not the name of the folder, {shorten(folder)!r}"
+        top.reader.flaw(node.line, "name", reason, "Rename one of the two")
+    return name or ""
+
+
+def _languages(top: Section) -> tuple[str, ...]:
+    reader = top.reader
+    node = top.required("languages", "Add 'languages: [python]'")
+    if node is None:
+        return ()
+    read = []
+    for at, item in enumerate(reader.items(node, "languages", limit=10, what="languages")):
+        path = f"languages[{at}]"
+        language = reader.choice(item, path, [*SUFFIXES, *LATER_LANGUAGES])
+        if language in LATER_LANGUAGES:
+            reason = f"{language!r} is not yet judged by this version"
+            remedy = "Use python: CUDA and HIP sources can be compiled inline from it"
+            reader.flaw(item.line, path, reason, remedy)
+        elif language in read:
+            reader.flaw(item.line, path, f"{language!r} is listed twice", "Remove one")
+        elif language:
+            read.append(language)
+    return tuple(read)
+
+
+def _scoring(top: Section) -> Scoring:
+    node = top.get("scoring")
+    word = node and top.reader.choice(node, "scoring", [item.value for item in Scoring])
+    return Scoring(word) if word else Scoring.GEOM
+
+
+def _statement(reader: Reader, file: str, content: bytes | None) -> str:
+    if content is None:
+        reader.flaw(0, "", "is missing", "Write what to compute, shapes and tolerance", file=file)
+        return ""
+    text = content.decode(errors="replace").strip()
+    if not text:
+        reader.flaw(0, "", "is empty", "Write what to compute, shapes and tolerance", file=file)
+    if len(text) > MAX_STATEMENT:
+        reason = f"has {len(text)} characters, {MAX_STATEMENT} are allowed"
+        reader.flaw(0, "", reason, "Shorten it", file=file)
+    return text
+
+
+def _tags(top: Section) -> tuple[str, ...]:
+    return _unique(
+        top, "tags", lambda node, path: top.reader.slug(node, path, NAME, NAME_WORDS), "tags"
+    )
+
+
+def _contestant_files(top: Section, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    def read(node: Node, path: str) -> str | None:
+        name = top.reader.file_path(node, path, files)
+        if name == REFERENCE_FILE:
+            reason = f"{name!r} holds the expected answer and the check"
+            top.reader.flaw(node.line, path, reason, "Move what is shared into a file of its own")
+            return None
+        if name == "submission.py":
+            reason = f"{name!r} is the name the submission itself gets"
+            top.reader.flaw(node.line, path, reason, "Rename the file")
+            return None
+        return name
+
+    return _unique(top, "contestant_files", read, "files")
+
+
+def _unique(
+    top: Section, key: str, read: Callable[[Node, str], str | None], what: str
+) -> tuple[str, ...]:
+    """An optional list of different words."""
+    node = top.get(key)
+    if node is None:
+        return ()
+    words: list[str] = []
+    for at, item in enumerate(top.reader.items(node, key, limit=50, what=what, empty=True)):
+        word = read(item, f"{key}[{at}]")
+        if word in words:
+            top.reader.flaw(item.line, f"{key}[{at}]", f"{word!r} is listed twice", "Remove one")
+        elif word:
+            words.append(word)
+    return tuple(words)
+
+
+def _starters(top: Section, files: Mapping[str, bytes]) -> dict[str, str]:
+    node = top.get("starters")
+    if node is None:
+        return {}
+    if not isinstance(node.value, dict):
+        remedy = f"Write 'torch: {STARTER_DIR}/with_torch.py' lines below it"
+        top.reader.flaw(node.line, "starters", f"expected a map, got {node.described}", remedy)
+        return {}
+    starters = {}
+    for name, item in node.value.items():
+        path = f"starters.{shorten(name)}"
+        if not NAME.fullmatch(name):
+            top.reader.flaw(item.line, path, "is not a usable name", f"Use {NAME_WORDS}")
+        elif file := top.reader.file_path(item, path, files):
+            starters[name] = file
+    return starters
+
+
+# --- cases, tolerances, limits -----------------------------------------------------------------
+
+
+def _required_cases(top: Section, key: str) -> tuple[Case, ...]:
+    node = top.required(key, f"Add '{key}:' with one line '- {{size: 1024}}' per case")
+    return _cases(top.reader, node, key) if node else ()
+
+
+def _cases(reader: Reader, node: Node, path: str) -> tuple[Case, ...]:
+    items = reader.items(node, path, limit=MAX_CASES, what="cases")
+    return tuple(_case(reader, item, f"{path}[{at}]") for at, item in enumerate(items))
+
+
+def _case(reader: Reader, node: Node, path: str) -> Case:
+    if not isinstance(node.value, dict):
+        remedy = "Write its arguments as a map, like {size: 1024}; {} if there are none"
+        reader.flaw(node.line, path, f"expected a map, got {node.described}", remedy)
+        return {}
+    if len(node.value) > MAX_ARGUMENTS:
+        reason = f"has {len(node.value)} arguments, {MAX_ARGUMENTS} are allowed"
+        reader.flaw(node.line, path, reason, "Derive some of them in generate_input")
+    case = {}
+    for name, value in node.value.items():
+        where = f"{path}.{shorten(name)}"
+        if name in GIVEN_BY_JUDGE:
+            reason = f"{name!r} is chosen by the judge for every run"
+            reader.flaw(value.line, where, reason, "Remove it")
+        elif not name.isidentifier() or keyword.iskeyword(name) or len(name) > 64:
+            reason = f"{shorten(name)!r} cannot be the name of an argument"
+            reader.flaw(value.line, where, reason, "Use letters, digits and _")
+        else:
+            case[name] = _argument(reader, value, where)
+    return case
+
+
+def _argument(reader: Reader, node: Node, path: str) -> Any:
+    match node.value:
+        case bool():
+            return node.value
+        case int():
+            return reader.whole(node, path, low=-(1 << 63), high=(1 << 63) - 1)
+        case float():
+            return reader.number(node, path, low=-1e300, high=1e300)
+        case str():
+            return reader.text(node, path, limit=MAX_ARGUMENT_TEXT, empty=True)
+        case list():
+            return _argument_list(reader, node, path)
+        case _:
+            remedy = "Use a number, text, true, false or a flat list of one of these"
+            reader.flaw(node.line, path, f"{node.described} cannot be an argument", remedy)
+            return None
+
+
+def _argument_list(reader: Reader, node: Node, path: str) -> list[Any]:
+    items = reader.items(node, path, limit=MAX_ARGUMENT_LIST, what="values", empty=True)
+    values = []
+    for at, item in enumerate(items):
+        if isinstance(item.value, list):
+            reader.flaw(item.line, f"{path}[{at}]", "a list inside a list", "Use a flat list")
+        else:
+            values.append(_argument(reader, item, f"{path}[{at}]"))
+    return values
+
+
+def _tolerances(top: Section) -> tuple[Tolerance, ...]:
+    node = top.get("tolerance")
+    if node is None:
+        return (Tolerance(),)
+    if not isinstance(node.value, list):
+        return (_tolerance(top.reader, node, "tolerance"),)
+    items = top.reader.items(node, "tolerance", limit=MAX_OUTPUTS, what="tolerances")
+    return tuple(_tolerance(top.reader, item, f"tolerance[{at}]") for at, item in enumerate(items))
+
+
+def _tolerance(reader: Reader, node: Node, path: str) -> Tolerance:
+    section = reader.section(node, path, _TOLERANCE_KEYS)
+    read = {
+        # Relative tolerance of 1 accepts zeros everywhere.
+        key: (item and reader.number(item, section.at(key), low=0.0, high=high)) or 0.0
+        for key, high in (("rtol", 0.999), ("atol", 1e30))
+        for item in [section.get(key)]
+    }
+    return Tolerance(**read)
+
+
+def _limits(node: Node | None, path: str, base: Limits, reader: Reader) -> Limits:
+    """``base`` with what the section changes."""
+    if node is None:
+        return base
+    section = reader.section(node, path, _LIMIT_KEYS)
+    changed: dict[str, Any] = {}
+    for key in ("build", "check", "measure"):
+        if item := section.get(key):
+            seconds = reader.number(
+                item, section.at(key), low=0.0, high=LONGEST_STAGE_S, above_low=True
+            )
+            changed[f"{key}_s"] = seconds or getattr(base, f"{key}_s")
+    if item := section.get("memory"):
+        changed["memory_bytes"] = _memory(reader, item, section.at("memory")) or base.memory_bytes
+    return replace(base, **changed)
+
+
+def _memory(reader: Reader, node: Node, path: str) -> int | None:
+    """Bytes, from a whole number or a text such as ``4 GiB``."""
+    if isinstance(node.value, str):
+        parts = re.fullmatch(r"(\d{1,12})\s*([KMGT]iB)", node.value.strip(), re.IGNORECASE)
+        if parts is None:
+            reason = f"{shorten(node.value)!r} is not a size"
+            reader.flaw(node.line, path, reason, "Write '4 GiB', '512 MiB' or a number of bytes")
+            return None
+        size = int(parts[1]) * _BINARY_UNITS[parts[2].lower()]
+        node = Node(value=size, line=node.line, text=node.text)
+    read = reader.whole(node, path, low=0, high=1 << 62)
+    if read is not None and not LEAST_MEMORY <= read <= MOST_MEMORY:
+        reason = f"{shorten(node.text)} is out of range"
+        reader.flaw(node.line, path, reason, "Use 64 MiB to 2 TiB")
+        return None
+    return read
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Cpu:
+    tests: tuple[Case, ...]
+    benchmarks: tuple[Case, ...]
+    limits: Limits
+
+
+def _cpu(
+    top: Section, tests: tuple[Case, ...], benchmarks: tuple[Case, ...], limits: Limits
+) -> _Cpu:
+    """What the CPU target does instead: sizes made for a GPU do not fit a laptop."""
+    node = top.get("cpu")
+    if node is None:
+        return _Cpu(tests=tests, benchmarks=benchmarks, limits=limits)
+    reader = top.reader
+    cpu = reader.section(node, "cpu", _CPU_KEYS)
+    own_tests, own_benchmarks = cpu.get("tests"), cpu.get("benchmarks")
+    return _Cpu(
+        tests=_cases(reader, own_tests, "cpu.tests") if own_tests else tests,
+        benchmarks=_cases(reader, own_benchmarks, "cpu.benchmarks")
+        if own_benchmarks
+        else benchmarks,
+        limits=_limits(cpu.get("limits"), "cpu.limits", limits, reader),
+    )
+
+
+def _check_module_names(reader: Reader, place: str, files: Collection[str]) -> None:
+    """A ``torch.py`` beside the reference would be what ``import torch`` finds."""
+    for path in files:
+        module = path.removesuffix(".py")
+        if "/" not in path and module != path and module in _TAKEN_MODULES:
+            reason = f"hides the module {module!r} from everything beside it"
+            reader.flaw(0, "", reason, "Rename the file", file=f"{place}/{path}")
+
+
+# --- examples ----------------------------------------------------------------------------------
+
+_HEADER = re.compile(r"#\s*expect:\s*(?P<verdict>\S+)(?P<options>(?:\s+\w+=\w+)*)\s*")
+
+
+def _examples(reader: Reader, place: str, files: Mapping[str, bytes]) -> tuple[Example, ...]:
+    read = (
+        _example(reader, f"{place}/{path}", path, content)
+        for path, content in sorted(files.items())
+        if path.startswith(f"{EXAMPLES_DIR}/") and path.endswith(tuple(SUFFIXES.values()))
+    )
+    return tuple(example for example in read if example)
+
+
+def _example(reader: Reader, file: str, path: str, content: bytes) -> Example | None:
+    """An example by its first line: ``# expect: wrong_answer`` or ``# expect: passed device=cuda``."""
+    kinds = [kind.value for kind in VerdictKind if kind is not VerdictKind.JUDGE_FAILED]
+    first = content.split(b"\n", 1)[0].decode(errors="replace").strip()
+    header = _HEADER.fullmatch(first)
+    if header is None:
+        reason = f"its first line is {shorten(first)!r}"
+        reader.flaw(1, "", reason, "Begin with '# expect: ' and the verdict it must get", file=file)
+        return None
+    options = dict(option.split("=", 1) for option in header["options"].split())
+    device = options.pop("device", None)
+    if header["verdict"] not in kinds:
+        hint = did_you_mean(header["verdict"], kinds).strip()
+        reason = f"{shorten(header['verdict'])!r} is no verdict"
+        reader.flaw(1, "", reason, f"{hint} Use one of: {', '.join(kinds)}".strip(), file=file)
+        return None
+    if options or device not in {None, "cpu", "cuda"}:
+        reason = f"{shorten(header['options'].strip())!r} is not understood"
+        reader.flaw(1, "", reason, "Use device=cpu, device=cuda or nothing", file=file)
+        return None
+    kind: DeviceKind | None = None if device is None else "cpu" if device == "cpu" else "cuda"
+    return Example(path=path, expect=VerdictKind(header["verdict"]), device=kind)

@@ -1,0 +1,166 @@
+"""What a problem's ``reference.py`` defines, read from its syntax: code of an organiser runs in the
+judge and nowhere else."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+
+from kernelbot.domain.definition import Node, Reader, Section, shorten
+from kernelbot.domain.problem import REFERENCE_FILE
+from kernelbot.errors import did_you_mean
+
+GIVEN_BY_JUDGE = ("seed", "device")
+"""Arguments of ``generate_input`` that no case may set."""
+MAX_OUTPUTS = 32
+
+
+class ReferenceSource:
+    """What ``reference.py`` defines, from its syntax alone."""
+
+    def __init__(self, reader: Reader, file: str, content: bytes | None) -> None:
+        self.reader = reader
+        self.file = file
+        self.names: dict[str, ast.AST] = {}
+        self.readable = False
+        if content is None:
+            self._flaw(0, "", "is missing", "Define generate_input and reference in it")
+        else:
+            self._parse(content)
+
+    def _flaw(self, line: int, path: str, reason: str, remedy: str) -> None:
+        self.reader.flaw(line, path, reason, remedy, file=self.file)
+
+    def _parse(self, content: bytes) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # "\d" in a string is the author's business
+                tree = ast.parse(content)
+        except SyntaxError as error:
+            reason = f"does not parse: {error.msg}"
+            self._flaw(error.lineno or 0, "", reason, "Fix the syntax")
+            return
+        except (ValueError, RecursionError, MemoryError) as error:
+            self._flaw(0, "", f"does not parse: {error}", "Simplify it")
+            return
+        self.readable = True
+        for statement in tree.body:
+            for name in _bound(statement):
+                self.names[name] = statement
+
+    def check(self, top: Section, *, outputs: int) -> None:
+        """Notes what is missing, and cases that ``generate_input`` does not take."""
+        if not self.readable:
+            return
+        for name, form in (
+            ("generate_input", "generate_input(*, seed: int, device: str, ...) -> tuple"),
+            ("reference", "reference(data) -> Tensor | tuple"),
+        ):
+            if name not in self.names:
+                self._flaw(0, name, "is not defined", f"Define {form}")
+        self._check_positional("reference", 1)
+        self._check_positional("check", 2)
+        self._check_outputs(outputs)
+        if isinstance(function := self.names.get("generate_input"), ast.FunctionDef):
+            self._check_generator(function, top)
+
+    def _check_positional(self, name: str, count: int) -> None:
+        function = self.names.get(name)
+        if not isinstance(function, ast.FunctionDef):
+            return
+        arguments = function.args
+        taken = len(arguments.posonlyargs) + len(arguments.args)
+        needed = taken - len(arguments.defaults)
+        if needed > count or (taken < count and arguments.vararg is None):
+            words = "data" if count == 1 else "data, output"
+            self._flaw(function.lineno, name, f"cannot be called as {name}({words})", "Change it")
+
+    def _check_outputs(self, tolerances: int) -> None:
+        statement = self.names.get("OUTPUTS")
+        if not isinstance(statement, ast.Assign | ast.AnnAssign):
+            return
+        value = statement.value
+        count = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(count, bool) or not isinstance(count, int) or not 0 <= count <= MAX_OUTPUTS:
+            remedy = (
+                "Write how many entries at the end of data are output buffers, like OUTPUTS = 1"
+            )
+            self._flaw(statement.lineno, "OUTPUTS", "is not a plain small number", remedy)
+        elif tolerances > 1 and count and tolerances != count:
+            reason = f"{tolerances} tolerances for {count} outputs"
+            remedy = "Give one tolerance for all outputs or one for each"
+            self.reader.flaw(0, "tolerance", reason, remedy)
+
+    def _check_generator(self, function: ast.FunctionDef, top: Section) -> None:
+        arguments = function.args
+        by_name = [*arguments.args, *arguments.kwonlyargs]
+        accepted = {item.arg for item in by_name}
+        if arguments.kwarg is None:
+            for name in GIVEN_BY_JUDGE:
+                if name not in accepted:
+                    remedy = "Declare it as generate_input(*, seed, device, ...)"
+                    reason = f"does not take the keyword {name!r}"
+                    self._flaw(function.lineno, "generate_input", reason, remedy)
+        if arguments.posonlyargs:
+            reason = f"takes {arguments.posonlyargs[0].arg!r} by position only"
+            self._flaw(function.lineno, "generate_input", reason, "Arguments are given by keyword")
+        required = _without_default(arguments) - set(GIVEN_BY_JUDGE)
+        for path, node in _case_nodes(top):
+            self._check_case(path, node, accepted, required, open_ended=arguments.kwarg is not None)
+
+    def _check_case(
+        self, path: str, node: Node, accepted: set[str], required: set[str], *, open_ended: bool
+    ) -> None:
+        given = node.value if isinstance(node.value, dict) else {}
+        for name, value in given.items():
+            if name not in accepted and name not in GIVEN_BY_JUDGE and not open_ended:
+                choices = sorted(accepted - set(GIVEN_BY_JUDGE))
+                hint = did_you_mean(shorten(name), choices).strip()
+                remedy = hint or f"It takes: {', '.join(choices) or 'nothing'}"
+                reason = f"generate_input in {REFERENCE_FILE} takes no {shorten(name)!r}"
+                self.reader.flaw(value.line, f"{path}.{shorten(name)}", reason, remedy)
+        for name in sorted(required - set(given)):
+            reason = f"generate_input in {REFERENCE_FILE} needs {name!r}"
+            self.reader.flaw(node.line, path, reason, "Add it to the case or give it a default")
+
+
+def _bound(statement: ast.stmt) -> list[str]:
+    """Names a top-level statement defines."""
+    match statement:
+        case ast.FunctionDef(name=name):
+            return [name]
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+            return [name]
+        case ast.ImportFrom(names=names) | ast.Import(names=names):
+            return [alias.asname or alias.name for alias in names]
+        case _:
+            return []
+
+
+def _without_default(arguments: ast.arguments) -> set[str]:
+    plain = arguments.args[: len(arguments.args) - len(arguments.defaults)]
+    by_keyword = [
+        item
+        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is None
+    ]
+    return {item.arg for item in [*plain, *by_keyword]}
+
+
+def _case_nodes(top: Section) -> list[tuple[str, Node]]:
+    """Every case of the document with its path."""
+    cpu = top.get("cpu")
+    under_cpu = cpu.value if cpu and isinstance(cpu.value, dict) else {}
+    lists = [
+        *((key, top.get(key)) for key in ("tests", "benchmarks")),
+        *((f"cpu.{key}", under_cpu.get(key)) for key in ("tests", "benchmarks")),
+    ]
+    return [
+        (f"{path}[{at}]", item)
+        for path, node in lists
+        if node is not None and isinstance(node.value, list)
+        for at, item in enumerate(node.value)
+        if isinstance(item.value, dict)
+    ]
