@@ -1,0 +1,296 @@
+"""What the referee and a contestant share: memory of a fixed layout, and doorbells.
+
+The referee owns both. The memory is a sealed memfd, so the contestant cannot shrink it under the
+referee's hands; what it holds is bytes at offsets that the referee chose, read back as tensors of
+the shapes and dtypes that the referee chose. A doorbell is a tag, the number of the call and some
+opaque text; nothing from the contestant is ever parsed, unpickled or evaluated.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import math
+import mmap
+import os
+import select
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WORDS = 4096
+"""Bytes at the front of the memory for the words that gate a CUDA call (contestant.py)."""
+ALIGN = 256
+MAX_TEXT = 128 << 10
+HEADER = struct.Struct("<cQ")
+
+WARM, READY, PREPARED, LOADED, DONE = b"W", b"R", b"P", b"L", b"D"
+FAILED, MISMATCH = b"E", b"M"
+
+
+@dataclass(frozen=True)
+class Doorbell:
+    """One message of the contestant: nothing in it is to be believed."""
+
+    tag: bytes
+    number: int
+    text: bytes = b""
+
+
+class Closed(Exception):
+    """The contestant's end is gone."""
+
+
+class Silent(Exception):
+    """No doorbell within the time."""
+
+
+class Garbled(Exception):
+    """Something came that is no doorbell: the contestant wrote to a descriptor it was not given."""
+
+
+class Channel:
+    """The referee's end of the socket."""
+
+    def __init__(self) -> None:
+        self._mine, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._mine.setblocking(False)
+        self._poll = select.poll()
+        self._poll.register(self._mine, select.POLLIN | select.POLLHUP)
+
+    def send(self, message: dict[str, Any], descriptor: int | None = None) -> None:
+        """One JSON message, with a descriptor if there is one. Raises Closed."""
+        descriptors = [] if descriptor is None else [descriptor]
+        try:
+            socket.send_fds(self._mine, [json.dumps(message).encode()], descriptors)
+        except OSError as error:
+            raise Closed from error
+
+    def ring(self) -> None:
+        """The message that starts a call: always the same, whatever the call is for."""
+        try:
+            self._mine.send(b"{}")
+        except OSError as error:
+            raise Closed from error
+
+    def wait(self, timeout_s: float) -> Doorbell:
+        """The next doorbell. Raises Silent, Closed or Garbled."""
+        if not self._poll.poll(max(0.0, timeout_s) * 1000):
+            raise Silent
+        return self._receive()
+
+    def pending(self) -> bool:
+        """Whether something came that nobody asked for."""
+        return bool(self._poll.poll(0))
+
+    def close(self) -> None:
+        self._mine.close()
+        self.theirs.close()
+
+    def _receive(self) -> Doorbell:
+        try:
+            packet = self._mine.recv(HEADER.size + MAX_TEXT)
+        except OSError as error:
+            raise Closed from error
+        if not packet:
+            raise Closed
+        if len(packet) < HEADER.size:
+            raise Garbled
+        tag, number = HEADER.unpack_from(packet)
+        return Doorbell(tag, number, packet[HEADER.size :])
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where a tensor lies in the memory."""
+
+    offset: int
+    nbytes: int
+    dtype: str  # "float16"
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "offset": self.offset,
+            "nbytes": self.nbytes,
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "stride": self.stride,
+        }
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How one case's data and outputs lie in the memory."""
+
+    data: Any  # tree of {"t": index of slot} | {"v": value} | {"list" | "tuple" | "dict": ...}
+    slots: tuple[Slot, ...]
+    inputs: tuple[int, ...]  # slots that carry data to the contestant
+    outputs: tuple[int, ...]  # slots that the answer must end up in
+    single: bool  # the answer is one tensor, not a tuple of them
+    size: int
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "data": self.data,
+            "slots": [slot.to_json() for slot in self.slots],
+            "inputs": self.inputs,
+            "outputs": self.outputs,
+            "single": self.single,
+            "size": self.size,
+        }
+
+
+def plan(data: Sequence[Any], expected: Any, buffers: int) -> Layout:
+    """Lay out the data of a case and its outputs; the last ``buffers`` entries are outputs.
+
+    ``expected`` is a tensor or a tuple of tensors. Raises TypeError for data that is neither
+    tensor, number, string, bool, None nor a tuple, list or dict of those.
+    """
+    planner = _Planner()
+    tree = {"tuple": [planner.node(item) for item in data]}
+    handed_over = len(planner.slots)
+    single = not isinstance(expected, tuple | list)
+    wanted = [expected] if single else list(expected)
+    given = [node["t"] for node in tree["tuple"][len(data) - buffers :] if "t" in node]
+    outputs: list[int] = []
+    for at, tensor in enumerate(wanted):
+        slot = planner.slots[given[at]] if at < len(given) else None
+        if slot and slot.shape == tuple(tensor.shape) and slot.dtype == dtype_name(tensor):
+            outputs.append(given[at])
+        else:
+            outputs.append(planner.add(tensor))
+    taken = set(outputs) | set(given)
+    inputs = tuple(at for at in range(handed_over) if at not in taken)
+    return Layout(tree, tuple(planner.slots), inputs, tuple(outputs), single, planner.size)
+
+
+class _Planner:
+    def __init__(self) -> None:
+        self.slots: list[Slot] = []
+        self.size = WORDS
+
+    def add(self, tensor: Any) -> int:
+        stride = _dense_stride(tensor)
+        nbytes = tensor.numel() * tensor.element_size()
+        slot = Slot(self.size, nbytes, dtype_name(tensor), tuple(tensor.shape), stride)
+        self.slots.append(slot)
+        self.size += math.ceil(max(nbytes, 1) / ALIGN) * ALIGN
+        return len(self.slots) - 1
+
+    def node(self, item: Any) -> dict[str, Any]:
+        import torch
+
+        if isinstance(item, torch.Tensor):
+            return {"t": self.add(item)}
+        if isinstance(item, tuple | list):
+            kind = "tuple" if isinstance(item, tuple) else "list"
+            return {kind: [self.node(entry) for entry in item]}
+        if isinstance(item, dict):
+            return {"dict": {str(name): self.node(entry) for name, entry in item.items()}}
+        if item is None or isinstance(item, bool | int | float | str):
+            return {"v": item}
+        raise TypeError(
+            f"generate_input returned a {type(item).__name__}; only tensors, numbers, "
+            "strings, booleans and tuples, lists and dicts of those can be handed over"
+        )
+
+
+def tensors(data: Any) -> list[Any]:
+    """The tensors of a data tree in the order that plan() numbers them."""
+    import torch
+
+    if isinstance(data, torch.Tensor):
+        return [data]
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, tuple | list):
+        return [tensor for entry in data for tensor in tensors(entry)]
+    return []
+
+
+def dtype_name(tensor: Any) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _dense_stride(tensor: Any) -> tuple[int, ...]:
+    """The tensor's own strides when it fills its memory without gaps or overlap, else contiguous."""
+    expected = 1
+    for size, step in sorted(
+        zip(tensor.shape, tensor.stride(), strict=True), key=lambda x: (x[1], x[0])
+    ):
+        if size != 1 and step != expected:
+            return _contiguous(tuple(tensor.shape))
+        expected *= max(size, 1)
+    return tuple(tensor.stride())
+
+
+def _contiguous(shape: tuple[int, ...]) -> tuple[int, ...]:
+    stride: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        stride.append(step)
+        step *= max(size, 1)
+    return tuple(reversed(stride))
+
+
+class Arena:
+    """The shared memory of one case."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+        self.descriptor = os.memfd_create("case", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.descriptor, layout.size)
+        # A contestant that shrank the file would make the referee die of SIGBUS.
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
+        self._memory = mmap.mmap(self.descriptor, layout.size)
+        self.words = memoryview(self._memory)[:WORDS].cast("I")
+        self._views = [self._view(slot) for slot in layout.slots]
+
+    def fill(self, data: Sequence[Any], poison: int) -> None:
+        """Write one input and overwrite every output slot with the poison byte."""
+        sources = tensors(data)
+        for at in self.layout.inputs:
+            self._views[at].copy_(sources[at])
+        for at, slot in enumerate(self.layout.slots):
+            if at not in self.layout.inputs and slot.nbytes:
+                self._bytes(slot).fill_(poison)
+
+    def outputs(self) -> list[Any]:
+        """Private copies of the output slots, in host memory."""
+        return [self._views[at].clone() for at in self.layout.outputs]
+
+    def close(self) -> None:
+        """Give the memory back; views that are still alive keep the mapping until they die."""
+        self._views.clear()
+        self.words.release()
+        os.close(self.descriptor)
+        try:
+            self._memory.close()
+        except BufferError:
+            pass  # a tensor still refers to it; the mapping goes with the tensor
+
+    def _bytes(self, slot: Slot) -> Any:
+        import torch
+
+        return torch.frombuffer(
+            self._memory, dtype=torch.uint8, count=slot.nbytes, offset=slot.offset
+        )
+
+    def _view(self, slot: Slot) -> Any:
+        import torch
+
+        dtype = getattr(torch, slot.dtype)
+        if not slot.nbytes:
+            return torch.empty(slot.shape, dtype=dtype)
+        return self._bytes(slot).view(dtype).as_strided(slot.shape, slot.stride)
+
+
+def monotonic_ns() -> int:
+    """The deciding clock: the referee's, not steered by the time of day."""
+    return time.perf_counter_ns()

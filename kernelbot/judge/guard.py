@@ -1,0 +1,229 @@
+"""Everything that came from one contestant's process: found, stopped, continued, killed.
+
+Between calls the whole tree is stopped, so nothing can be computed before the clock starts or
+after it stops: not by threads, not by forked children that left the process group. The referee is
+a subreaper, so that no descendant can get away by being orphaned.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+STOPPED = "TtZX"
+
+
+class Unstoppable(Exception):
+    """A process of the contestant could not be stopped in time."""
+
+
+def harden_referee() -> None:
+    """Hide this process from others of its uid, and adopt what its children leave behind."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE: no /proc/<pid>/mem, environ, fd; no ptrace
+    libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+
+
+def status(pid: int) -> tuple[str, int, int] | None:
+    """State, parent and session of a process; None when it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return fields[0], int(fields[1]), int(fields[3])
+
+
+def children(pid: int) -> list[int]:
+    """Direct children, zombies included."""
+    found: list[int] = []
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return found
+    for task in tasks:
+        try:
+            text = Path(f"/proc/{pid}/task/{task}/children").read_text()
+        except FileNotFoundError:
+            if os.path.exists(f"/proc/{pid}/task/{task}"):
+                return _children_by_scan(pid)  # a kernel without this file
+            continue
+        except OSError:
+            continue
+        found += map(int, text.split())
+    return found
+
+
+def _children_by_scan(pid: int) -> list[int]:
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    return [other for other in pids if (found := status(other)) and found[1] == pid]
+
+
+class Tree:
+    """A contestant's process and all its descendants, the orphaned ones included."""
+
+    def __init__(self, root: int) -> None:
+        self.root = root
+        self._stopped: list[int] = []
+
+    def members(self) -> list[int]:
+        """Live processes of the tree, the root first."""
+        found = [self.root]
+        for pid in found:
+            found += [child for child in children(pid) if child not in found]
+        for orphan in self._orphans():
+            if orphan not in found:
+                found.append(orphan)
+                for pid in self._below(orphan):
+                    if pid not in found:
+                        found.append(pid)
+        return [pid for pid in found if (seen := status(pid)) and seen[0] not in "ZX"]
+
+    def halt(self) -> None:
+        """Stop the process group now; :meth:`stop` makes sure of it and finds the rest."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.root, signal.SIGSTOP)
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Return when every process of the tree stands still. Raises Unstoppable."""
+        self.halt()
+        deadline = time.monotonic() + timeout_s
+        known: list[int] = []
+        while True:
+            members = self.members()
+            for pid in members:
+                if pid not in known:
+                    _signal(pid, signal.SIGSTOP)
+            settled = all(_stands_still(pid) for pid in members)
+            if settled and set(members) <= set(known):
+                self._stopped = members
+                return
+            known = sorted({*known, *members})
+            if time.monotonic() > deadline:
+                raise Unstoppable
+
+    def go(self) -> None:
+        """Let the tree run again."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.root, signal.SIGCONT)
+        for pid in self._stopped:
+            if pid != self.root:
+                _signal(pid, signal.SIGCONT)
+
+    def kill(self, timeout_s: float = 10.0) -> None:
+        """Kill all of it; stopping first is what makes a fork bomb hold still."""
+        with contextlib.suppress(Unstoppable):
+            self.stop(timeout_s=2.0)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.root, signal.SIGKILL)
+            members = self.members()
+            for pid in members:
+                _signal(pid, signal.SIGKILL)
+            self._reap()
+            if not members or time.monotonic() > deadline:
+                return
+            time.sleep(0.002)
+
+    def memory(self) -> int:
+        """Resident bytes of the tree."""
+        return sum(_resident(pid) for pid in self.members())
+
+    def _orphans(self) -> list[int]:
+        """Children that this process adopted: what it started itself shares its session."""
+        mine = os.getsid(0)
+        roots = _roots
+        return [
+            pid
+            for pid in children(os.getpid())
+            if pid not in roots and (seen := status(pid)) and seen[2] != mine
+        ]
+
+    def _below(self, pid: int) -> Iterator[int]:
+        for child in children(pid):
+            yield child
+            yield from self._below(child)
+
+    def _reap(self) -> None:
+        for pid in self._orphans():
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
+
+
+_roots: set[int] = set()
+
+
+def register(root: int) -> Tree:
+    """A tree for a process that the referee started itself."""
+    _roots.add(root)
+    return Tree(root)
+
+
+def _signal(pid: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _stands_still(pid: int) -> bool:
+    """Whether every thread of the process is stopped or gone."""
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return True
+    for task in tasks:
+        try:
+            text = Path(f"/proc/{pid}/task/{task}/stat").read_text(errors="replace")
+        except OSError:
+            continue
+        if text[text.rindex(")") + 2] not in STOPPED:
+            return False
+    return True
+
+
+def _resident(pid: int) -> int:
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+    except OSError:
+        return 0
+    kilobytes = 0
+    for line in text.splitlines():
+        if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:")):
+            kilobytes += int(line.split()[1])
+    return kilobytes << 10
+
+
+class MemoryWatch:
+    """Kills a tree that grows beyond its limit: RLIMIT_AS binds one process, this the sum."""
+
+    PERIOD_S = 0.2
+
+    def __init__(self, tree: Tree, limit: int) -> None:
+        self.peak = 0
+        self.exceeded = False
+        self.allowance = 0  # bytes of shared memory that the referee itself lent
+        self._tree = tree
+        self._limit = limit
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self.PERIOD_S):
+            used = self._tree.memory()
+            self.peak = max(self.peak, used)
+            if used > self._limit + self.allowance:
+                self.exceeded = True
+                for pid in self._tree.members():
+                    _signal(pid, signal.SIGKILL)
+                return

@@ -1,0 +1,356 @@
+"""One contestant's process as the referee sees it: started, told what to do, timed, ended.
+
+Everything that comes from it is turned into either a step forward or a Failure. There is no third
+outcome: an odd doorbell, a closed descriptor, a signal or silence all have their verdict, and none
+of them is the judge's fault.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import math
+import os
+import signal
+import struct
+import subprocess
+import time
+from dataclasses import dataclass
+
+from kernelbot.judge import channel, sandbox
+from kernelbot.judge.build import Workshop, shorten, summary
+from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
+from kernelbot.judge.device import cores
+from kernelbot.judge.guard import MemoryWatch, Unstoppable, register
+from kernelbot.judge.output import Drain
+from kernelbot.judge.protocol import Job, Stage, VerdictKind
+
+START_S = 180.0
+ADDRESS_SPACE = 8 << 30
+"""Address space beyond the memory limit: libraries, thread stacks and allocator arenas."""
+GATE, ANSWER, ARMED = 0, 16, 32
+PATIENCE_NS = 250_000_000
+IMPATIENCE_NS = 3_000_000
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
+OUT_OF_MEMORY_TEXT = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
+
+
+class Failure(Exception):
+    """The contestant's run ends here, with this verdict."""
+
+    def __init__(
+        self, kind: VerdictKind, message: str, *, guarded: str = "", detail: str = "",
+        rule: str = "", evidence: str = "",
+    ) -> None:  # fmt: skip
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.guarded = guarded or message  # what may be said when inputs are secret
+        self.detail = detail  # traceback or compiler output, for the log
+        self.rule = rule
+        self.evidence = evidence
+
+
+class NotStarted(Exception):
+    """The runtime did not come up behind this fence; nothing submitted has run."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The time of one call."""
+
+    ns: int  # by the referee's clock, overhead included
+    claimed_ns: float = math.nan  # by the contestant's device events
+    late: bool = False  # the gate opened before everything was enqueued
+
+
+class Contestant:
+    """A running process. Ends with :meth:`close`, which leaves nothing of it alive."""
+
+    def __init__(self, workshop: Workshop, job: Job, fence: sandbox.Fence) -> None:
+        self.fence = fence
+        self.gated = False
+        self._job = job
+        self._workshop = workshop
+        self._stage = Stage.BUILD
+        self._number = 0
+        self._unarmed = 0
+        self._arena: Arena | None = None
+        self._channel = Channel()
+        self._process = self._start()
+        self._channel.theirs.close()
+        self._tree = register(self._process.pid)
+        self._log = self._drain()
+        self._watch = MemoryWatch(self._tree, job.limits.memory_bytes)
+        self._send(
+            {
+                "device": "cuda" if job.device != "cpu" else "cpu",
+                "threads": cores(),
+                "directory": str(workshop.work),
+                "submission": job.submission,
+            }
+        )
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        on_cpu = self._job.device == "cpu"
+        plan = sandbox.Plan(
+            uid=self.fence.uid,
+            parent=os.getpid(),
+            landlock=self.fence.landlock,
+            namespaces=self.fence.namespaces,
+            workdir=str(self._workshop.work),
+            read=[*sandbox.read_paths(), str(self._workshop.runtime.parent)],
+            memory_bytes=self._job.limits.memory_bytes + ADDRESS_SPACE if on_cpu else 0,
+            processes=self._job.limits.processes,
+            environment=sandbox.environment(self._workshop.work, self._job.device),
+        )
+        theirs = self._channel.theirs.fileno()
+        return subprocess.Popen(
+            sandbox.command(self.fence, plan, self._workshop.runtime, theirs),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[theirs],
+            cwd=self._workshop.base,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
+            start_new_session=True,
+        )
+
+    def _drain(self) -> Drain:
+        assert self._process.stdout is not None
+        descriptor = os.dup(self._process.stdout.fileno())
+        self._process.stdout.close()
+        return Drain(descriptor, 2 * self._job.limits.output_bytes)
+
+    # --- steps ---------------------------------------------------------------------------------
+
+    def warm(self) -> None:
+        """Wait until the runtime is up. Raises NotStarted."""
+        try:
+            bell = self._channel.wait(START_S)
+        except (Silent, Closed, Garbled) as error:
+            text = self.close()
+            raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
+        self.gated = bell.tag == channel.WARM and bell.text == b"gates"
+        self._rest()
+
+    def load(self, timeout_s: float) -> float:
+        """Import the submission; returns the seconds it took."""
+        began = time.monotonic()
+        self._send({"op": "load"})
+        self._tree.go()
+        self._expect(channel.READY, timeout_s)
+        self._rest()
+        return time.monotonic() - began
+
+    def enter(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def prepare(self, arena: Arena, timeout_s: float) -> None:
+        """Show the contestant the layout of a case; its data comes with the call."""
+        self._watch.allowance = arena.layout.size
+        self._arena = arena
+        self._send({"op": "case", "layout": arena.layout.to_json()}, arena.descriptor)
+        self._tree.go()
+        self._expect(channel.PREPARED, timeout_s)
+        self._rest()
+
+    def call(self, timeout_s: float) -> Sample:
+        """One call on what the arena holds. The contestant stands still before and after."""
+        self._number += 1
+        sample = (
+            self._call_cpu(timeout_s) if self._job.device == "cpu" else self._call_cuda(timeout_s)
+        )
+        self._rest()
+        return sample
+
+    def profile(self, timeout_s: float) -> str:
+        """One call under the profiler; its table, as the contestant's runtime tells it."""
+        self._number += 1
+        self._send({"op": "profile"})
+        self._tree.go()
+        bell = self._expect(channel.DONE, timeout_s)
+        self._rest()
+        return bell.text.decode("utf-8", "replace")
+
+    def close(self) -> str:
+        """Kill everything that came from this process; returns what it printed."""
+        self._tree.kill()
+        self._watch.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=10)
+        self._channel.close()
+        return self._log.close().replace(str(self._workshop.work) + os.sep, "")
+
+    def _call_cpu(self, timeout_s: float) -> Sample:
+        self._ring()
+        began = channel.monotonic_ns()
+        self._tree.go()
+        self._expect(channel.DONE, timeout_s)
+        self._tree.halt()
+        return Sample(channel.monotonic_ns() - began)
+
+    def _call_cuda(self, timeout_s: float) -> Sample:
+        assert self._arena is not None
+        words = self._arena.words
+        deadline = time.monotonic() + timeout_s
+        self._ring()
+        self._tree.go()
+        self._expect(channel.LOADED, timeout_s)
+        began = channel.monotonic_ns()
+        armed = self._armed(words, began) if self.gated else True
+        if self.gated:
+            began = channel.monotonic_ns()
+            words[GATE] = self._number & 0xFFFFFFFF
+        while words[ANSWER] != self._number & 0xFFFFFFFF:
+            if self._channel.pending() or time.monotonic() > deadline:
+                break  # an error, an end or a time-out: the wait below says which
+        ended = channel.monotonic_ns()
+        bell = self._expect(channel.DONE, deadline - time.monotonic())
+        return Sample(ended - began, _claim(bell.text), late=not armed)
+
+    def _armed(self, words: memoryview, began: int) -> bool:
+        """Wait until everything is enqueued; a call that waits for the device never will be."""
+        patience = PATIENCE_NS if self._unarmed < 3 else IMPATIENCE_NS
+        while words[ARMED] != self._number & 0xFFFFFFFF:
+            if channel.monotonic_ns() - began > patience or self._channel.pending():
+                self._unarmed += 1
+                return False
+        return True
+
+    # --- doorbells -----------------------------------------------------------------------------
+
+    def _send(self, message: dict[str, object], descriptor: int | None = None) -> None:
+        with contextlib.suppress(Closed):  # the wait that follows says what happened
+            self._channel.send(message, descriptor)
+
+    def _ring(self) -> None:
+        with contextlib.suppress(Closed):
+            self._channel.ring()
+
+    def _expect(self, tag: bytes, timeout_s: float) -> Doorbell:
+        """The next doorbell if it is the one that is due; otherwise raises Failure."""
+        try:
+            bell = self._channel.wait(timeout_s)
+        except Silent:
+            raise self.out_of_time() from None
+        except Closed:
+            raise self._ended() from None
+        except Garbled:
+            raise self._foul("something was written to the judge's channel") from None
+        if bell.number == self._number and bell.tag == channel.FAILED:
+            raise self._raised(bell)
+        if bell.number == self._number and bell.tag == channel.MISMATCH:
+            raise self._mismatch(bell)
+        if (bell.tag, bell.number) != (tag, self._number):
+            raise self._foul("a doorbell rang that was not due")
+        return bell
+
+    def _rest(self) -> None:
+        """Stop the whole tree; anything it rang besides what was due ends the run."""
+        try:
+            self._tree.stop()
+        except Unstoppable:
+            raise Failure(
+                VerdictKind.CRASHED, "The program started processes that could not be stopped."
+            ) from None
+        if self._channel.pending():
+            try:
+                self._channel.wait(0)
+            except Closed:
+                raise self._ended() from None
+            except (Garbled, Silent):
+                pass
+            raise self._foul("an extra doorbell rang after the call was over")
+
+    def out_of_time(self) -> Failure:
+        if self._watch.exceeded:
+            return self._too_much_memory()
+        limit = {
+            Stage.BUILD: self._job.limits.build_s,
+            Stage.CHECK: self._job.limits.check_s,
+            Stage.MEASURE: self._job.limits.measure_s,
+        }[self._stage]
+        what = "importing and compiling" if self._stage is Stage.BUILD else "calls of custom_kernel"
+        return Failure(
+            VerdictKind.TIMED_OUT,
+            f"Out of time: {what} in the {self._stage.value} stage took longer than {limit:g} s.",
+        )
+
+    def _raised(self, bell: Doorbell) -> Failure:
+        name, _, text = bell.text.decode("utf-8", "replace").partition("\0")
+        # Loading cannot know anything secret; a call can, and an exception's text may carry it.
+        known = name if name in dir(builtins) else "an exception"
+        secret = f"custom_kernel raised {known}. Run it in test mode to see where."
+        if name in OUT_OF_MEMORY or any(word in text for word in OUT_OF_MEMORY_TEXT):
+            message = f"Out of memory: {summary(name, text)}"
+            return Failure(
+                VerdictKind.OUT_OF_MEMORY, message, guarded="Out of memory.", detail=text
+            )
+        if self._stage is Stage.BUILD:
+            return Failure(VerdictKind.BUILD_FAILED, summary(name, text), detail=text)
+        message = f"custom_kernel raised {summary(name, text)}"
+        return Failure(VerdictKind.CRASHED, message, guarded=secret, detail=text)
+
+    def _mismatch(self, bell: Doorbell) -> Failure:
+        text = shorten(bell.text.decode("utf-8", "replace"))
+        return Failure(
+            VerdictKind.WRONG_ANSWER,
+            text,
+            guarded="the output has the wrong type, shape or dtype",
+        )
+
+    def _foul(self, evidence: str) -> Failure:
+        return Failure(
+            VerdictKind.DISQUALIFIED,
+            f"The submission interfered with the judge: {evidence}.",
+            rule="doorbell",
+            evidence=evidence,
+        )
+
+    def _too_much_memory(self) -> Failure:
+        limit = self._job.limits.memory_bytes / (1 << 30)
+        return Failure(VerdictKind.OUT_OF_MEMORY, f"Out of memory: the limit is {limit:.3g} GiB.")
+
+    def _ended(self) -> Failure:
+        """Why the process is gone, or why it has closed its end although it is not."""
+        code = self._exit_code(timeout_s=1.0)
+        doing = "while it was imported" if self._stage is Stage.BUILD else "during a call"
+        if self._watch.exceeded:
+            return self._too_much_memory()
+        if code is None:
+            return Failure(
+                VerdictKind.CRASHED, f"The program closed its connection to the judge {doing}."
+            )
+        if self.fence.kind == "bubblewrap" and code > 128:
+            code = 128 - code  # its way to say that the child was killed by a signal
+        if code < 0:
+            name = _signal_name(-code)
+            return Failure(VerdictKind.CRASHED, f"The program was killed by {name} {doing}.")
+        return Failure(VerdictKind.CRASHED, f"The program exited with code {code} {doing}.")
+
+    def _exit_code(self, timeout_s: float) -> int | None:
+        """Exit code, or minus the signal; None while it lives. Leaves it to be reaped later."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            if found is not None:
+                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+            if time.monotonic() > deadline:
+                return None
+            time.sleep(0.005)
+
+
+def _claim(text: bytes) -> float:
+    """The contestant's device time in ns: eight bytes, or nothing worth looking at."""
+    if len(text) != 8:
+        return math.nan
+    (milliseconds,) = struct.unpack("<d", text)
+    return float(milliseconds * 1e6) if 0 <= milliseconds < 1e9 else math.nan
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return f"signal {signal.Signals(number).name}"
+    except ValueError:
+        return f"signal {number}"

@@ -1,0 +1,491 @@
+"""The trusted process: owns seeds, inputs, truth, comparison, the clock and the verdict.
+
+One run, told in order: start a contestant behind the strongest fence that works here, import torch
+meanwhile; time calls that do nothing; let it load the submission; check every test; measure every
+benchmark on inputs that are fresh for every call, each answer compared; write the verdict.
+Whatever the contestant does ends as a Failure with a verdict of its own; only our own faults become
+``judge_failed``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import secrets
+import select
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kernelbot.judge import channel, sandbox, timing
+from kernelbot.judge import device as devices
+from kernelbot.judge.build import Workshop, shorten
+from kernelbot.judge.cases import Case, Problem, ProblemFault
+from kernelbot.judge.channel import Arena
+from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
+from kernelbot.judge.protocol import (
+    JOB_FILE,
+    MAX_JOB_BYTES,
+    PROBLEM_DIR,
+    VERDICT_FILE,
+    CaseResult,
+    Device,
+    Event,
+    Harness,
+    Job,
+    Measurement,
+    Mode,
+    ProtocolError,
+    Spent,
+    Stage,
+    Verdict,
+    VerdictKind,
+    dump,
+    judge_digest,
+    load,
+    spec,
+)
+
+NULL_CALLS = 72
+FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
+PASSED = {
+    Mode.TEST: "All tests passed.",
+    Mode.BENCHMARK: "All tests passed and all benchmarks were measured.",
+    Mode.PROFILE: "All tests passed; the profile is in the log.",
+    Mode.RANKED: "All tests passed and all benchmarks were measured on secret inputs.",
+}
+
+
+class Events:
+    """Writes events as JSON lines; drops them rather than ever waiting for a slow reader."""
+
+    LIMIT = 4000  # below PIPE_BUF: a pipe that polls writable takes this much without blocking
+
+    def __init__(self, descriptor: int | None) -> None:
+        self._descriptor = descriptor
+
+    def emit(self, event: Event) -> None:
+        if self._descriptor is None:
+            return
+        line = (dump(replace(event, message=event.message[:500])) + "\n").encode()
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLOUT)
+        with contextlib.suppress(OSError):
+            if len(line) <= self.LIMIT and poll.poll(0):
+                os.write(self._descriptor, line)
+
+
+class Budget:
+    """Seconds of one stage; only the contestant's own time is charged."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self.spent_s = 0.0
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.limit_s - self.spent_s)
+
+    @contextlib.contextmanager
+    def charged(self) -> Iterator[float]:
+        """Yields what is left, as a time-out, and charges what was used."""
+        began = time.monotonic()
+        try:
+            yield self.left_s
+        finally:
+            self.spent_s += time.monotonic() - began
+
+
+def run(directory: Path, events: Events) -> Verdict:
+    """Judge a job directory and leave its verdict there. Never raises for a job's content."""
+    began = time.monotonic()
+    try:
+        job = load(Job, _read(directory / JOB_FILE), limit=MAX_JOB_BYTES)
+    except (OSError, ProtocolError) as error:
+        verdict = _fault(f"{JOB_FILE}: {error}")
+    else:
+        verdict = Referee(directory, job, events).judge()
+    spent = replace(verdict.spent, wall_s=time.monotonic() - began)
+    verdict = replace(verdict, spent=spent)
+    write_verdict(directory, verdict)
+    return verdict
+
+
+def write_verdict(directory: Path, verdict: Verdict) -> None:
+    """Once and atomically: a reader sees no verdict or the whole one."""
+    temporary = directory / f".{VERDICT_FILE}.{os.getpid()}"
+    with temporary.open("w") as file:
+        file.write(dump(verdict))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(directory / VERDICT_FILE)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MAX_JOB_BYTES + 1)
+
+
+def _fault(fault: str, run_id: str = "") -> Verdict:
+    return Verdict(
+        kind=VerdictKind.JUDGE_FAILED,
+        run_id=run_id,
+        message=FAULT_MESSAGE,
+        fault=shorten(fault, 20_000),
+    )
+
+
+class Referee:
+    """One run of one job."""
+
+    def __init__(self, directory: Path, job: Job, events: Events) -> None:
+        self._directory = directory
+        self._job = job
+        self._events = events
+        self._stage = Stage.BUILD
+        self._cases: list[CaseResult] = []
+        self._case: tuple[int, dict[str, Any]] | None = None
+        self._log = ""
+        self._device = Device(kind=job.device)
+        self._harness = Harness(judge_digest=judge_digest(), python=platform.python_version())
+        self._budgets = {
+            Stage.BUILD: Budget(job.limits.build_s),
+            Stage.CHECK: Budget(job.limits.check_s),
+            Stage.MEASURE: Budget(job.limits.measure_s),
+        }
+        self._contestants: list[Contestant] = []
+        self._fence: sandbox.Fence | None = None
+        self._null_claim = timing.Overhead()
+        self._began = time.monotonic()
+
+    def judge(self) -> Verdict:
+        try:
+            verdict = self._judge()
+        except Exception as error:
+            verdict = _fault("".join(traceback.format_exception(error)), self._job.run_id)
+        held = time.monotonic() - self._began
+        spent = Spent(
+            build_s=self._budgets[Stage.BUILD].spent_s,
+            check_s=self._budgets[Stage.CHECK].spent_s,
+            measure_s=self._budgets[Stage.MEASURE].spent_s,
+            device_s=held,
+        )
+        return replace(
+            verdict, run_id=self._job.run_id, stage=self._stage, device=self._device,
+            harness=self._harness, spent=spent,
+        )  # fmt: skip
+
+    def _judge(self) -> Verdict:
+        workshop = Workshop(self._directory, self._job)
+        try:
+            self._run(workshop)
+        except Failure as failure:
+            return self._failed(failure)
+        except (ProblemFault, NotStarted, devices.WrongDevice) as fault:
+            return _fault(str(fault))
+        finally:
+            self._end_contestants()
+            workshop.remove()
+            if self._fence is not None:
+                sandbox.sweep(self._fence.uid)
+        return self._passed()
+
+    def _run(self, workshop: Workshop) -> None:
+        with self._stage_of(Stage.BUILD):
+            first = self._start(workshop)
+            problem = Problem(self._directory / PROBLEM_DIR, self._job.device, self._job.tolerances)
+            overhead = self._build(first)
+        with self._stage_of(Stage.CHECK):
+            spare = self._spare(workshop) if self._job.mode is Mode.RANKED else None
+            self._check(first, problem)
+        if self._job.mode is Mode.TEST:
+            return
+        with self._stage_of(Stage.MEASURE):
+            if self._job.mode is Mode.PROFILE:
+                self._profile(first, problem)
+            elif spare is None:
+                self._measure(first, problem, overhead)
+            else:
+                self._end(first)
+                self._measure(spare, problem, self._build_again(spare))
+
+    # --- starting and ending contestants ---------------------------------------------------------
+
+    def _start(self, workshop: Workshop) -> Contestant:
+        """A warm contestant behind the first fence that holds; torch is imported meanwhile."""
+        faults: list[str] = []
+        for fence in sandbox.fences(self._job.device):
+            workshop.belongs_to(fence.uid)
+            self._fence = fence
+            contestant = Contestant(workshop, self._job, fence)
+            self._contestants.append(contestant)
+            self._identify(fence)
+            try:
+                contestant.warm()
+            except NotStarted as error:
+                self._contestants.remove(contestant)
+                faults.append(str(error))
+                continue
+            if self._job.device != "cpu" and not contestant.gated:
+                self._harness = replace(self._harness, evidence="device-events-bounded")
+            return contestant
+        raise NotStarted("no contestant process could be started:\n" + "\n".join(faults))
+
+    def _identify(self, fence: sandbox.Fence) -> None:
+        """Fill in device and harness, and refuse the wrong device."""
+        import torch
+
+        self._device = devices.inspect(self._job.device)
+        devices.demand(self._device, self._job.expect_device)
+        self._harness = replace(
+            self._harness,
+            torch=torch.__version__,
+            triton=_version("triton"),
+            isolation=fence.kind,
+            evidence="outside-clock",
+        )
+
+    def _spare(self, workshop: Workshop) -> Contestant:
+        """The process that will be measured; imports torch while the other one is checked."""
+        assert self._fence is not None
+        contestant = Contestant(workshop, self._job, self._fence)
+        self._contestants.append(contestant)
+        return contestant
+
+    def _end(self, contestant: Contestant) -> None:
+        self._contestants.remove(contestant)
+        self._log += contestant.close()
+
+    def _end_contestants(self) -> None:
+        for contestant in list(self._contestants):
+            self._end(contestant)
+
+    # --- stages ----------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _stage_of(self, stage: Stage) -> Iterator[None]:
+        self._stage = stage
+        self._case = None
+        for contestant in self._contestants:
+            contestant.enter(stage)
+        self._events.emit(Event(kind="stage", stage=stage, message="started"))
+        yield
+        self._events.emit(Event(kind="stage", stage=stage, message="finished"))
+
+    def _build(self, contestant: Contestant) -> timing.Overhead:
+        overhead = timing.Overhead()
+        if self._job.mode is Mode.BENCHMARK:
+            overhead = self._null_calls(contestant)
+        self._load(contestant)
+        return overhead
+
+    def _build_again(self, spare: Contestant) -> timing.Overhead:
+        """The measured process builds in its own right, out of the build budget."""
+        spare.enter(Stage.BUILD)
+        spare.warm()
+        overhead = self._null_calls(spare)
+        self._load(spare)
+        spare.enter(Stage.MEASURE)
+        return overhead
+
+    def _load(self, contestant: Contestant) -> None:
+        with self._budgets[Stage.BUILD].charged() as left:
+            contestant.load(left)
+
+    def _null_calls(self, contestant: Contestant) -> timing.Overhead:
+        """What a call costs that does nothing; nothing submitted has run in the process yet."""
+        import torch
+
+        device = "cpu" if self._job.device == "cpu" else "cuda"
+        buffer = torch.zeros(64, device=device)
+        arena = Arena(channel.plan((buffer,), buffer, 1))
+        contestant.prepare(arena, 60.0)
+        samples = [contestant.call(60.0) for _ in range(NULL_CALLS)]
+        arena.close()
+        claims = [sample.claimed_ns for sample in samples]
+        self._null_claim = timing.Overhead.of(claims) if min(claims) > 0 else timing.Overhead()
+        return timing.Overhead.of([sample.ns for sample in samples])
+
+    def _check(self, contestant: Contestant, problem: Problem) -> None:
+        total = len(self._job.tests)
+        for index, args in enumerate(self._job.tests):
+            self._case = (index, args)
+            with Lane(contestant, problem, args, self._budgets[Stage.CHECK]) as lane:
+                lane.sample()
+            self._done(index, args, total)
+
+    def _measure(self, contestant: Contestant, problem: Problem, overhead: timing.Overhead) -> None:
+        total = len(self._job.benchmarks)
+        for index, args in enumerate(self._job.benchmarks):
+            self._case = (index, args)
+            with Lane(contestant, problem, args, self._budgets[Stage.MEASURE]) as lane:
+                found = self._measure_case(lane, overhead)
+            self._done(index, args, total, found)
+
+    def _measure_case(self, lane: Lane, overhead: timing.Overhead) -> Measurement:
+        """Samples until the estimate is good enough, every one a checked call on a fresh input."""
+        plan = timing.CPU_PLAN if self._job.device == "cpu" else timing.CUDA_PLAN
+        began = time.monotonic()
+        for _ in range(plan.warmup):
+            lane.sample()
+            if time.monotonic() - began > plan.wall_s:
+                break
+        began = time.monotonic()
+        samples: list[Sample] = []
+        while not timing.enough([s.ns for s in samples], plan, time.monotonic() - began):
+            try:
+                samples.append(lane.sample())
+            except Failure as failure:
+                if failure.kind is VerdictKind.TIMED_OUT and len(samples) >= plan.min_samples:
+                    break
+                raise
+        return self._decide(samples, overhead)
+
+    def _decide(self, samples: list[Sample], overhead: timing.Overhead) -> Measurement:
+        """The outside clock decides; device events give finer digits only where both agree."""
+        warnings = []
+        late = sum(sample.late for sample in samples)
+        if late:
+            warnings.append(f"host-bound: {late} of {len(samples)} calls waited for the host")
+        outside = timing.measurement([s.ns for s in samples], overhead, warnings=warnings)
+        claims = [sample.claimed_ns for sample in samples]
+        if self._job.device == "cpu" or not all(claim > 0 for claim in claims):
+            return outside
+        claimed = timing.measurement(claims, self._null_claim, clock="device", warnings=warnings)
+        if timing.agree(claimed, outside, gated=self._harness.evidence == "outside-clock"):
+            return claimed
+        return replace(
+            outside, warnings=(*outside.warnings, "device events disagree with the outside clock")
+        )
+
+    def _profile(self, contestant: Contestant, problem: Problem) -> None:
+        """The profiler's table of the slowest benchmark."""
+        times: list[tuple[int, int]] = []
+        budget = self._budgets[Stage.MEASURE]
+        for index, args in enumerate(self._job.benchmarks):
+            self._case = (index, args)
+            with Lane(contestant, problem, args, budget) as lane:
+                lane.sample()
+                times.append((lane.sample().ns, index))
+        if not times:
+            return
+        slowest = max(times)[1]
+        args = self._job.benchmarks[slowest]
+        self._case = (slowest, args)
+        with Lane(contestant, problem, args, budget) as lane:
+            table = lane.profile()
+        self._log += f"Profile of benchmark {slowest} ({spec(args)})\n{table}\n"
+        self._done(slowest, args, 1)
+
+    # --- results ---------------------------------------------------------------------------------
+
+    def _done(
+        self, index: int, args: dict[str, Any], total: int, found: Measurement | None = None
+    ) -> None:
+        result = CaseResult(
+            stage=self._stage, index=index, spec=spec(args), ok=True, measurement=found
+        )
+        self._cases.append(result)
+        done = sum(case.stage is self._stage for case in self._cases)
+        self._events.emit(Event(kind="case", stage=self._stage, done=done, total=total))
+
+    def _passed(self) -> Verdict:
+        return Verdict(
+            kind=VerdictKind.PASSED,
+            message=PASSED[self._job.mode],
+            cases=tuple(self._cases),
+            log="" if self._job.secret else self._log,
+        )
+
+    def _failed(self, failure: Failure) -> Verdict:
+        hidden = self._job.secret and self._stage is not Stage.BUILD
+        message = failure.guarded if hidden else failure.message
+        cases = [replace(case, measurement=None) for case in self._cases]
+        if self._case is not None and self._stage is not Stage.BUILD:
+            index, args = self._case
+            cases.append(
+                CaseResult(
+                    stage=self._stage, index=index, spec=spec(args), ok=False, message=message
+                )
+            )
+            name = "Benchmark" if self._stage is Stage.MEASURE else "Test"
+            message = f"{name} {index} ({spec(args)}): {message}"
+        log = "" if hidden else "\n".join(part for part in (failure.detail, self._log) if part)
+        return Verdict(
+            kind=failure.kind, message=message, cases=tuple(cases), log=log,
+            rule=failure.rule, evidence=failure.evidence,
+        )  # fmt: skip
+
+
+class Lane:
+    """One case with one contestant: fresh input, call, comparison, as often as asked."""
+
+    def __init__(
+        self, contestant: Contestant, problem: Problem, args: dict[str, Any], budget: Budget
+    ) -> None:
+        self._contestant = contestant
+        self._problem = problem
+        self._args = args
+        self._budget = budget
+        self._arena: Arena | None = None
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._arena is not None:
+            self._arena.close()
+
+    def sample(self) -> Sample:
+        """One checked call. Raises Failure when it goes wrong or its answer is."""
+        sample: Sample = self._checked(self._contestant.call)
+        return sample
+
+    def profile(self) -> str:
+        table: str = self._checked(self._contestant.profile)
+        return table
+
+    def _checked(self, call: Callable[[float], Any]) -> Any:
+        case = self._problem.fresh(self._args)
+        arena = self._lay_out(case)
+        arena.fill(case.data, secrets.choice(POISONS))
+        if self._budget.left_s <= 0:
+            raise self._contestant.out_of_time()
+        with self._budget.charged() as left:
+            found = call(left)
+        complaint, secret = self._problem.verdict(case, arena.outputs())
+        if complaint:
+            raise Failure(VerdictKind.WRONG_ANSWER, complaint, guarded=secret)
+        return found
+
+    def _lay_out(self, case: Case) -> Arena:
+        """The arena of the case; a new one only when its layout changed."""
+        try:
+            layout = channel.plan(case.data, case.expected, self._problem.outputs)
+        except TypeError as error:
+            raise ProblemFault(str(error)) from error
+        if self._arena is None or self._arena.layout != layout:
+            if self._arena is not None:
+                self._arena.close()
+            self._arena = Arena(layout)
+            with self._budget.charged() as left:
+                self._contestant.prepare(self._arena, left)
+        return self._arena
+
+
+POISONS = (0xFF, 0x7F, 0xA5, 0x5A, 0xDB)
+"""Bytes an output buffer is filled with before a call: NaN or absurd in every dtype."""
+
+
+def _version(name: str) -> str:
+    """Version of an installed package without importing it; "" when there is none."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

@@ -1,0 +1,348 @@
+"""How a contestant's process is fenced in, and the shim that puts the fence up from inside.
+
+Three fences, strongest first, each tried until one lets the runtime start (nothing submitted has
+run by then, so a contestant cannot choose):
+
+``bubblewrap``  own user, PID, network, IPC and mount namespaces, read-only system, private /tmp
+``user``        an unprivileged uid of its own and, where the kernel allows, private namespaces
+``processes``   the caller's uid: limits and Landlock only; for one's own machine
+
+All have: a new session, no new privileges, resource limits, a death signal, a clean environment,
+Landlock where the kernel has it. This file runs twice: imported by the referee, and started as a
+script (``python -I -S sandbox.py PLAN -- COMMAND``) that fences itself in and becomes COMMAND.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import resource
+import secrets
+import shutil
+import signal
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+FIRST_UID, LAST_UID = 60_001, 64_999
+SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib64",
+    "/lib32",
+    "/etc",
+    "/opt",
+    "/nix",
+    "/run/nvidia-persistenced",
+)
+FILE_BYTES = 4 << 30
+"""Largest file a contestant may write: torch.compile's precompiled header alone is over 64 MB."""
+
+
+@dataclass(frozen=True)
+class Fence:
+    """One way to start a contestant."""
+
+    kind: str  # "bubblewrap" | "user" | "processes"
+    uid: int = -1  # to become; -1: stay
+    landlock: bool = True
+    namespaces: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the shim is to do. Goes through its argv, so nothing secret is in it."""
+
+    uid: int
+    parent: int
+    landlock: bool
+    namespaces: bool
+    workdir: str
+    read: list[str]
+    memory_bytes: int  # address space; 0: unlimited (CUDA reserves far more than it uses)
+    processes: int
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+def fences(device: str) -> list[Fence]:
+    """The fences worth trying here, strongest first."""
+    root = os.getuid() == 0
+    uid = FIRST_UID + secrets.randbelow(LAST_UID - FIRST_UID + 1) if root else -1
+    found = []
+    if shutil.which("bwrap"):
+        found.append(Fence("bubblewrap", uid, landlock=False))
+    if root:
+        found.append(Fence("user", uid, namespaces=True))
+        found.append(Fence("user", uid, landlock=False))
+    found.append(Fence("processes"))
+    found.append(Fence("processes", landlock=False))
+    return found
+
+
+def sweep(uid: int) -> None:
+    """Remove what a uid that existed for one run left where others could find it."""
+    if uid < 0:
+        return
+    for place in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(place):
+                if entry.stat(follow_symlinks=False).st_uid == uid:
+                    _remove(entry)
+
+
+def _remove(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            os.unlink(entry.path)
+
+
+def read_paths() -> list[str]:
+    """What a contestant must be able to read: the system, this interpreter and its packages."""
+    paths = [*SYSTEM, sys.prefix, sys.base_prefix, sys.exec_prefix]
+    paths += [entry for entry in sys.path if entry.endswith(("site-packages", "dist-packages"))]
+    paths.append(os.path.dirname(os.path.realpath(sys.executable)))
+    real = [str(Path(entry).resolve()) for entry in paths]
+    found = {entry for entry in (*paths, *real) if entry != "/" and os.path.exists(entry)}
+    return sorted(found)
+
+
+def environment(workdir: Path, device: str) -> dict[str, str]:
+    """Everything a contestant gets to know: nothing of the referee's own variables but these."""
+    passed = {
+        name: os.environ[name]
+        for name in ("PATH", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES",
+                     "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_HOME",
+                     "ROCM_PATH", "HIP_VISIBLE_DEVICES", "TORCH_CUDA_ARCH_LIST", "CC", "CXX",
+                     "TRITON_INTERPRET")
+        if name in os.environ
+    }  # fmt: skip
+    caches = workdir / "cache"
+    own = {
+        "HOME": str(workdir / "home"),
+        "TMPDIR": str(workdir / "tmp"),
+        "LANG": "C.UTF-8",
+        "XDG_CACHE_HOME": str(caches),
+        "TRITON_CACHE_DIR": str(caches / "triton"),
+        "TORCH_EXTENSIONS_DIR": str(caches / "torch_extensions"),
+        "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
+        "CUDA_CACHE_PATH": str(caches / "cuda"),
+        "MAX_JOBS": str(max(1, len(os.sched_getaffinity(0)))),
+    }
+    if device == "cpu":
+        own["TRITON_INTERPRET"] = "1"
+    # Extensions need ninja, which lives beside the interpreter in a virtual environment.
+    passed["PATH"] = os.pathsep.join(
+        (os.path.dirname(sys.executable), passed.get("PATH", "/usr/bin:/bin"))
+    )
+    return passed | own
+
+
+def command(fence: Fence, plan: Plan, runtime: Path, channel: int) -> list[str]:
+    """The command line that starts the runtime behind the fence."""
+    line = [sys.executable, "-I", "-u", str(runtime), str(channel)]
+    if fence.kind == "bubblewrap":
+        line = [*_bubblewrap(plan, runtime), *line]
+    shim = [sys.executable, "-I", "-S", os.path.abspath(__file__), json.dumps(asdict(plan))]
+    return [*shim, "--", *line]
+
+
+def _bubblewrap(plan: Plan, runtime: Path) -> list[str]:
+    flags = [
+        "bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc",
+        "--unshare-uts", "--unshare-cgroup-try", "--uid", "65534", "--gid", "65534",
+        "--die-with-parent", "--hostname", "sandbox", "--cap-drop", "ALL",
+    ]  # fmt: skip
+    flags += ["--tmpfs", "/tmp"]  # noqa: S108
+    for path in plan.read:
+        if os.path.islink(path):
+            flags += ["--symlink", os.readlink(path), path]
+        else:
+            flags += ["--ro-bind", path, path]
+    # /proc/sys is writable for a sandbox started by root: core_pattern would be root on the host.
+    flags += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
+    flags += _accelerator_binds()
+    flags += ["--ro-bind", str(runtime.parent), str(runtime.parent)]
+    flags += ["--bind", plan.workdir, plan.workdir]
+    return [*flags, "--chdir", plan.workdir, "--remount-ro", "/", "--"]
+
+
+def _accelerator_binds() -> list[str]:
+    nodes = sorted(
+        str(path) for pattern in ("nvidia*", "kfd", "dri") for path in Path("/dev").glob(pattern)
+    )
+    flags = [word for node in nodes for word in ("--dev-bind-try", node, node)]
+    if nodes:
+        for path in (
+            "/sys/devices",
+            "/sys/bus/pci",
+            "/sys/module/nvidia",
+            "/sys/class/kfd",
+            "/sys/class/drm",
+        ):
+            flags += ["--ro-bind-try", path, path]
+    return flags
+
+
+# --- the shim: from here on in the contestant's process, before anything submitted runs ----------
+
+
+def enter(plan: Plan) -> None:
+    """Put up the fence around this process. Raises OSError when a part that was asked for fails."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    if plan.namespaces:
+        _private_namespaces(plan)
+    _limits(plan)
+    if plan.uid >= 0:
+        os.setgroups([])
+        os.setresgid(plan.uid, plan.uid, plan.uid)
+        os.setresuid(plan.uid, plan.uid, plan.uid)
+    _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
+    if plan.landlock:
+        _landlock(plan)
+    # After the change of uid, which clears it.
+    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    if os.getppid() != plan.parent:
+        os._exit(1)
+
+
+def _limits(plan: Plan) -> None:
+    wanted = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_FSIZE: FILE_BYTES,
+        resource.RLIMIT_NPROC: plan.processes,
+        resource.RLIMIT_NOFILE: 4096,
+    }
+    if plan.memory_bytes:
+        wanted[resource.RLIMIT_AS] = plan.memory_bytes
+    for limit, value in wanted.items():
+        _, hard = resource.getrlimit(limit)
+        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+        resource.setrlimit(limit, (value, value))
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
+NEWNS, NEWIPC, NEWNET = 0x00020000, 0x08000000, 0x40000000
+MS_REC, MS_PRIVATE, MS_BIND, MS_NOSUID, MS_NODEV = 0x4000, 0x40000, 0x1000, 0x2, 0x4
+
+
+def _private_namespaces(plan: Plan) -> None:
+    """No network, no shared memory or temporary files of anybody else's (needs root)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(NEWNS | NEWIPC | NEWNET):
+        return  # a container without the right to: uid, limits and Landlock remain
+    _mount(libc, "none", "/", None, MS_REC | MS_PRIVATE)
+    base = os.path.dirname(plan.workdir)
+    foreign = [path for path in plan.read if not path.startswith(base)]
+    for place in ("/dev/shm", "/tmp"):  # noqa: S108
+        if os.path.isdir(place) and not any(path.startswith(place) for path in foreign):
+            _cover(libc, place, [base], "size=1g,mode=1777")
+    # An interpreter in somebody's home folder: show it without showing the home folder.
+    for place in {closed for path in plan.read if (closed := _closed_ancestor(path))}:
+        inside = [path for path in plan.read if path.startswith(place + os.sep)]
+        _cover(libc, place, inside, "size=1m,mode=0755")
+    os.chdir(plan.workdir)
+
+
+def _cover(libc: ctypes.CDLL, place: str, keep: list[str], options: str) -> None:
+    """An empty folder over ``place`` in which only ``keep`` is still there."""
+    inside = [path for path in keep if path.startswith(place + os.sep)]
+    kept = [(path, os.open(path, os.O_PATH | os.O_DIRECTORY)) for path in inside]
+    _mount(libc, "tmpfs", place, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    for path, descriptor in kept:
+        os.makedirs(path, exist_ok=True)
+        _mount(libc, f"/proc/self/fd/{descriptor}", path, None, MS_BIND | MS_REC)
+        os.close(descriptor)
+
+
+def _closed_ancestor(path: str) -> str:
+    """The topmost folder on the way to ``path`` that other users may not enter; "" if none."""
+    for parent in reversed(Path(path).parents):
+        if not parent.stat().st_mode & 0o001:
+            return str(parent)
+    return ""
+
+
+def _mount(
+    libc: ctypes.CDLL, source: str, target: str, kind: str | None, flags: int, data: str = ""
+) -> None:
+    status = libc.mount(
+        source.encode(), target.encode(), kind.encode() if kind else None,
+        ctypes.c_ulong(flags), data.encode() or None,
+    )  # fmt: skip
+    if status:
+        raise OSError(ctypes.get_errno(), f"mount {target}")
+
+
+CREATE, ADD_RULE, RESTRICT = 444, 445, 446  # system calls, the same on x86-64 and arm64
+EXECUTE, WRITE_FILE, READ_FILE, READ_DIR = 1, 2, 4, 8
+TRUNCATE = 1 << 14
+
+
+class _Ruleset(ctypes.Structure):
+    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+
+
+class _Beneath(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("access", ctypes.c_uint64), ("parent", ctypes.c_int32))
+
+
+def _landlock(plan: Plan) -> None:
+    """Files outside the allowed folders, TCP, and signals to processes outside: all refused."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    version = libc.syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    if version < 1:
+        return  # a kernel without it; the other parts of the fence remain
+    handled = (1 << (13 if version == 1 else 14 if version == 2 else 15)) - 1
+    rules = _Ruleset(handled, 0b11 if version >= 4 else 0, 0b11 if version >= 6 else 0)
+    size = 24 if version >= 6 else 16 if version >= 4 else 8
+    ruleset = libc.syscall(CREATE, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    if ruleset < 0:
+        raise OSError(ctypes.get_errno(), "landlock_create_ruleset")
+    read = EXECUTE | READ_FILE | READ_DIR
+    for path in (*plan.read, "/proc", "/sys"):
+        _allow(libc, ruleset, path, read & handled)
+    _allow(libc, ruleset, "/dev", (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE) & handled)
+    for path in (plan.workdir, "/dev/shm"):  # noqa: S108
+        _allow(libc, ruleset, path, handled)
+    if libc.syscall(RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0)):
+        raise OSError(ctypes.get_errno(), "landlock_restrict_self")
+    os.close(ruleset)
+
+
+def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
+    if not os.path.exists(path):
+        return
+    parent = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    if not os.path.isdir(path):
+        access &= EXECUTE | READ_FILE | WRITE_FILE | TRUNCATE
+    rule = _Beneath(access, parent)
+    try:
+        if libc.syscall(ADD_RULE, ctypes.c_int(ruleset), 1, ctypes.byref(rule), ctypes.c_uint32(0)):
+            raise OSError(ctypes.get_errno(), f"landlock_add_rule {path}")
+    finally:
+        os.close(parent)
+
+
+def main() -> None:
+    split = sys.argv.index("--")
+    plan = Plan(**json.loads(sys.argv[1]))
+    line = sys.argv[split + 1 :]
+    enter(plan)
+    os.execvpe(line[0], line, plan.environment)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""Writing a job directory and reading what came of it: the one way, for launchers and the CLI."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+
+from kernelbot.judge.protocol import (
+    JOB_FILE,
+    MAX_VERDICT_BYTES,
+    PROBLEM_DIR,
+    SUBMISSION_DIR,
+    VERDICT_FILE,
+    Job,
+    ProtocolError,
+    Verdict,
+    VerdictKind,
+    dump,
+    load,
+)
+
+
+def stage(directory: Path, job: Job, problem_files: Mapping[str, bytes], submission: bytes) -> None:
+    """Write ``job.json``, ``problem/`` and ``submission/`` into an existing, empty directory.
+
+    ``problem_files`` maps paths relative to the problem's folder to contents. Raises ValueError
+    when a path is absolute, climbs out or is empty.
+    """
+    for name, content in problem_files.items():
+        _write(directory / PROBLEM_DIR, name, content)
+    _write(directory / SUBMISSION_DIR, job.submission, submission)
+    (directory / JOB_FILE).write_text(dump(job))
+
+
+def command(directory: Path, *, events_fd: int | None = None) -> list[str]:
+    """The command line that judges a staged directory. Events go to stdout unless told otherwise."""
+    line = [sys.executable, "-m", "kernelbot.judge", "run", str(directory)]
+    return line if events_fd is None else [*line, "--events-fd", str(events_fd)]
+
+
+def read_verdict(directory: Path, run_id: str = "") -> Verdict:
+    """The verdict in a job directory; ``judge_failed`` when there is none or it cannot be read.
+
+    A verdict for another run than ``run_id`` (when given) counts as none.
+    """
+    path = directory / VERDICT_FILE
+    try:
+        with path.open("rb") as file:
+            verdict = load(Verdict, file.read(MAX_VERDICT_BYTES + 1))
+    except FileNotFoundError:
+        return _no_verdict(run_id, "the judge ended without a verdict")
+    except (OSError, ProtocolError) as error:
+        return _no_verdict(run_id, f"the verdict cannot be read: {error}")
+    if run_id and verdict.run_id != run_id:
+        return _no_verdict(run_id, f"the verdict is about run {verdict.run_id!r}")
+    return verdict
+
+
+def files_digest(files: Mapping[str, bytes]) -> str:
+    """sha256 over names and contents, independent of order."""
+    total = hashlib.sha256()
+    for name in sorted(files):
+        total.update(name.encode())
+        total.update(b"\0")
+        total.update(hashlib.sha256(files[name]).digest())
+    return total.hexdigest()
+
+
+def _no_verdict(run_id: str, fault: str) -> Verdict:
+    message = "The judge failed; this is not your fault and the run will be repeated."
+    return Verdict(kind=VerdictKind.JUDGE_FAILED, run_id=run_id, message=message, fault=fault)
+
+
+def _write(root: Path, name: str, content: bytes) -> None:
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts or not relative.parts or "\0" in name:
+        raise ValueError(f"{name!r} is not a path inside the {root.name} folder")
+    path = root / relative
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
