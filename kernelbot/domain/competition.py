@@ -252,7 +252,10 @@ def _leaderboards(
             closes=own_closes,
             weight=_weight(section),
         )
-        _check_leaderboard(section, board, [other.name for other in boards])
+        _check_name(section, board, [other.name for other in boards])
+        if not section.broken and not section.get("gpus") and not top.get("gpus"):
+            remedy = "Add 'gpus: [...]' here or for the whole competition"
+            top.reader.flaw(section.line, path, "names no GPU", remedy)
         boards.append(board)
     return tuple(boards)
 
@@ -284,12 +287,8 @@ def _weight(section: Section) -> float:
     return 1.0 if weight is None else weight
 
 
-def _check_leaderboard(section: Section, board: LeaderboardSpec, before: Collection[str]) -> None:
-    reader = section.reader
+def _check_name(section: Section, board: LeaderboardSpec, before: Collection[str]) -> None:
     if board.name and board.name in before:
         reason = f"a leaderboard {board.name!r} is already in this competition"
         remedy = "Give one of them a name of its own with 'leaderboard: ...'"
-        reader.flaw(section.line, section.path, reason, remedy)
-    if not board.gpus and section.get("gpus") is None and not section.broken:
-        remedy = "Add 'gpus: [...]' here or for the whole competition"
-        reader.flaw(section.line, section.path, "names no GPU", remedy)
+        section.reader.flaw(section.line, section.path, reason, remedy)

@@ -1,0 +1,94 @@
+"""Every example submission in ``problems/`` gets the verdict that its first line promises.
+
+Each is judged as ranked, which checks, measures and hides the most, by the real judge on the CPU.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kernelbot.domain.problem import Example, Problem
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+from kernelbot.judge.staging import command, read_verdict, stage
+from kernelbot.services.catalog import load_problem
+
+ROOT = Path(__file__).resolve().parents[2]
+PROBLEMS = {
+    folder.parent.name: load_problem(folder.parent, shown=f"problems/{folder.parent.name}")
+    for folder in sorted((ROOT / "problems").glob("*/problem.yaml"))
+}
+EXAMPLES = [
+    pytest.param(problem, example, id=f"{problem.name}/{Path(example.path).stem}")
+    for problem in PROBLEMS.values()
+    for example in problem.examples
+    if example.device != "cuda"
+]
+STARTERS = [
+    pytest.param(problem, name, id=f"{problem.name}/{name}")
+    for problem in PROBLEMS.values()
+    for name in problem.starters
+    if name != "cuda"
+]
+
+
+def judge(problem: Problem, submission: bytes, directory: Path, mode: Mode) -> Verdict:
+    """The judge's verdict about a submission, on the CPU."""
+    job = problem.job(run_id="example", mode=mode, device="cpu")
+    stage(directory, job, problem.judge_files, submission)
+    done = subprocess.run(
+        command(directory),
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    return read_verdict(directory, "example")
+
+
+@pytest.mark.parametrize(("problem", "example"), EXAMPLES)
+def test_an_example_gets_the_verdict_it_promises(
+    problem: Problem, example: Example, tmp_path: Path
+) -> None:
+    verdict = judge(problem, problem.files[example.path], tmp_path, Mode.RANKED)
+
+    assert verdict.kind is example.expect, (verdict.message, verdict.fault, verdict.log)
+    measured = len(problem.cpu_benchmarks) if verdict.kind is VerdictKind.PASSED else 0
+    assert len(verdict.measurements) == measured
+
+
+@pytest.mark.parametrize(("problem", "starter"), STARTERS)
+def test_a_starter_is_right_as_it_is(problem: Problem, starter: str, tmp_path: Path) -> None:
+    code = problem.starter(starter).encode()
+
+    verdict = judge(problem, code, tmp_path, Mode.TEST)
+
+    assert verdict.kind is VerdictKind.PASSED, (verdict.message, verdict.fault, verdict.log)
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_a_problem_ships_right_wrong_and_cheating_examples(problem: Problem) -> None:
+    kinds = {Path(example.path).stem.split("_")[0] for example in problem.examples}
+
+    assert {"correct", "wrong", "cheat"} <= kinds
+    assert {"torch", "triton", "cuda"} == set(problem.starters)
+
+
+def test_the_slow_vectoradd_is_measurably_slower_than_the_fast_one(tmp_path: Path) -> None:
+    problem = PROBLEMS["vectoradd"]
+    times = {}
+    for name in ("correct_slow", "correct_fast"):
+        (tmp_path / name).mkdir()
+        code = problem.files[f"examples/{name}.py"]
+        verdict = judge(problem, code, tmp_path / name, Mode.BENCHMARK)
+        times[name] = [measured.ns for measured in verdict.measurements]
+
+    pairs = zip(times["correct_slow"], times["correct_fast"], strict=True)
+
+    assert all(slow > 1.5 * fast for slow, fast in pairs)

@@ -1,0 +1,103 @@
+"""What the documentation shows, loads; the mistakes it quotes are the ones made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kernelbot.domain.definition import DefinitionErrors
+from kernelbot.services.catalog import load_catalog, load_competition, load_problem
+
+ROOT = Path(__file__).resolve().parents[2]
+GUIDE = (ROOT / "docs" / "writing-a-problem.md").read_text()
+DESK = (ROOT / "docs" / "running-a-competition.md").read_text()
+SCHEMA = (ROOT / "problems" / "README.md").read_text()
+GPUS = list(yaml.safe_load((ROOT / "runners" / "targets.yaml").read_text()))
+
+
+def blocks(document: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", document, re.DOTALL)
+
+
+@pytest.fixture
+def guided(tmp_path: Path) -> Path:
+    """The problem that the guide makes."""
+    folder = tmp_path / "scale"
+    (folder / "examples").mkdir(parents=True)
+    reference, example = blocks(GUIDE, "python")
+    (folder / "reference.py").write_text(reference)
+    (folder / "problem.yaml").write_text(blocks(GUIDE, "yaml")[0])
+    (folder / "statement.md").write_text("Twice x.\n")
+    (folder / "examples" / "cheat_zeros.py").write_text(example)
+    return folder
+
+
+def test_the_shipped_tree_loads_with_the_shipped_targets() -> None:
+    catalog = load_catalog(ROOT / "problems", GPUS)
+
+    assert {"vectoradd", "matmul", "histogram"} <= set(catalog.problems)
+    started = catalog.competitions["getting-started"]
+    assert [board.name for board in started.leaderboards] == ["vectoradd", "matmul", "histogram"]
+    assert set(started.gpus) == set(GPUS)
+    assert started.closes is None
+
+
+def test_the_problem_of_the_guide_loads(guided: Path) -> None:
+    assert load_problem(guided).cpu_benchmarks == ({"size": 65536}, {"size": 262144})
+
+
+def test_the_mistakes_in_the_guide_are_the_ones_told(guided: Path) -> None:
+    spec = (guided / "problem.yaml").read_text()
+    spec = spec.replace("- {size: 1000}\n", "- {szie: 1000}\n", 1) + "limits: {build: 60 s}\n"
+    (guided / "problem.yaml").write_text(spec)
+
+    with pytest.raises(DefinitionErrors) as refused:
+        load_problem(guided, shown="problems/scale")
+
+    assert f"```\n{refused.value}\n```" in GUIDE
+
+
+def test_the_competition_of_the_guide_loads(tmp_path: Path) -> None:
+    file = tmp_path / "spring.yaml"
+    file.write_text(blocks(DESK, "yaml")[0])
+
+    competition = load_competition(file, ["vectoradd", "matmul"], GPUS)
+
+    assert [board.gpus for board in competition.leaderboards] == [("H100",), ("H100", "MI300X")]
+
+
+def test_the_mistakes_of_the_competition_guide_are_the_ones_told(tmp_path: Path) -> None:
+    file = tmp_path / "spring.yaml"
+    text = blocks(DESK, "yaml")[0]
+    file.write_text(
+        text.replace("2026-03-01T00:00:00Z", "2026-03-01T00:00:00").replace("[H100]", "[h1000]", 1)
+    )
+
+    with pytest.raises(DefinitionErrors) as refused:
+        load_competition(
+            file,
+            ["vectoradd", "matmul"],
+            ["CPU", "H100", "MI300X"],
+            shown="problems/competitions/spring.yaml",
+        )
+
+    assert f"```\n{refused.value}\n```" in DESK
+
+
+def test_the_schema_by_example_loads(tmp_path: Path) -> None:
+    problem, competition = blocks(SCHEMA, "yaml")
+    folder = tmp_path / "vectoradd"
+    shutil.copytree(ROOT / "problems" / "vectoradd", folder)
+    (folder / "problem.yaml").write_text(problem)
+    (tmp_path / "spring.yaml").write_text(competition)
+
+    assert load_problem(folder).limits_on("cpu").check_s == 10
+    boards = load_competition(tmp_path / "spring.yaml", ["vectoradd", "matmul"], GPUS).leaderboards
+    assert [(board.name, board.weight) for board in boards] == [
+        ("vectoradd", 1.0),
+        ("matmul-spring", 2.0),
+    ]
