@@ -39,7 +39,9 @@ async def visitor(request: Request) -> Actor | None:
         return None
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
-        raise NotSignedIn(f"The Authorization header is not of the form 'Bearer TOKEN'. {HOW_TO_SIGN_IN}")
+        raise NotSignedIn(
+            f"The Authorization header is not of the form 'Bearer TOKEN'. {HOW_TO_SIGN_IN}"
+        )
     agent = request.headers.get("user-agent", "")
     channel = "cli" if agent.startswith(CLI_AGENT) else "api"
     return await identity.authenticate(await context(request), secret.strip(), channel)
@@ -73,9 +75,7 @@ Gpu = Annotated[
 ]
 Cursor = Annotated[
     str | None,
-    Query(
-        min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description="From the part before."
-    ),
+    Query(min_length=1, max_length=20, pattern=r"^[0-9]+$", description="From the part before."),
 ]
 Limit = Annotated[int, Query(ge=1, le=100)]
 LastEventId = Annotated[

@@ -7,7 +7,9 @@ import time
 from collections.abc import Iterable
 
 import structlog
-from prometheus_client import Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.values import MutexValue, ValueClass
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -89,3 +91,12 @@ def _complete(headers: MutableHeaders, request_id: str, path: str) -> None:
 
 def _with_policy(policy: str) -> Iterable[tuple[str, str]]:
     return (*SAFE_HEADERS, ("content-security-policy", policy))
+
+
+def metrics() -> bytes:
+    """What was counted here as Prometheus text: over all serving processes when there are several."""
+    if ValueClass is MutexValue:
+        return generate_latest(REGISTRY)
+    everywhere = CollectorRegistry()
+    MultiProcessCollector(everywhere)  # type: ignore[no-untyped-call]
+    return generate_latest(everywhere)

@@ -25,7 +25,7 @@ def _without_control(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_without_control)]
-Reason = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_without_control)]
+Reason = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_without_control)]
 Days = Annotated[int, Field(ge=1, le=3650, description="Days until it expires; null: never.")]
 
 

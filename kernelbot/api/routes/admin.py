@@ -75,7 +75,7 @@ async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.Reas
 
 @router.get("/audit", response_model=schemas.AuditOut, responses=documented(401, 403))
 async def audit(
-    ctx: Ctx, actor: Member, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    ctx: Ctx, actor: Member, limit: Annotated[int, Query(ge=1, le=100)] = 50
 ) -> Response:
     """Who did what, the newest first."""
     entries = await moderation.audit(ctx, actor, limit)

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 import kernelbot
-from kernelbot.api import schemas
+from kernelbot.api import door, schemas
 from kernelbot.api.access import Ctx, json_response
 from kernelbot.api.errors import documented
 from kernelbot.services import health
@@ -34,4 +34,5 @@ async def ready(ctx: Ctx) -> Response:
 )
 async def metrics(ctx: Ctx) -> Response:
     """For Prometheus."""
-    return Response(await health.metrics(ctx), media_type=CONTENT_TYPE_LATEST)
+    content = door.metrics() + await health.metrics(ctx)
+    return Response(content, media_type=CONTENT_TYPE_LATEST)

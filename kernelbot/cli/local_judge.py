@@ -1,0 +1,102 @@
+"""``kernelbot judge``: the judge that counts, on this machine, without a server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kernelbot.cli.failure import Declined
+from kernelbot.cli.screen import clean, note
+from kernelbot.cli.watch import counted
+from kernelbot.domain import admission
+from kernelbot.domain.problem import DeviceKind, Problem
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import (
+    MAX_EVENT_BYTES,
+    Event,
+    Mode,
+    ProtocolError,
+    Verdict,
+    load,
+    to_json,
+)
+
+GRACE_S = 5.0
+
+
+def judge(problem: Problem, file: Path, mode: Mode, device: DeviceKind) -> Verdict:
+    """The verdict on ``file``. Shows progress on stderr.
+
+    Raises the refusals of admission for a file that no server would take either.
+    """
+    code = read_code(file)
+    admission.code_text(code)
+    name = admission.file_name(file.name)
+    admission.language(name, problem.suffixes)
+    job = problem.job(
+        run_id="local", mode=mode, device=device, submission_name="submission" + Path(name).suffix
+    )
+    with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:
+        directory = Path(place)
+        staging.stage(directory, job, problem.judge_files, code)
+        _run(directory)
+        return staging.read_verdict(directory, job.run_id)
+
+
+def read_code(file: Path) -> bytes:
+    """The file's content, at most one byte over what is allowed. Raises Declined."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(admission.MAX_CODE_BYTES + 1)
+    except OSError as error:
+        raise Declined(
+            f"{clean(file)} cannot be read: {error.strerror}.", code="unreadable_file"
+        ) from None
+
+
+def _run(directory: Path) -> None:
+    with _judging(directory) as process:
+        assert process.stdout is not None
+        said = ""
+        while line := process.stdout.readline(MAX_EVENT_BYTES):
+            said = _show(line, said)
+
+
+def _show(line: bytes, said: str) -> str:
+    try:
+        event = load(Event, line, limit=MAX_EVENT_BYTES)
+    except ProtocolError:
+        return said
+    words = counted(to_json(event))
+    if words != said and (event.kind == "stage" or sys.stderr.isatty()):
+        note(clean(words))
+    return words
+
+
+@contextmanager
+def _judging(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The judge as a process group of its own, gone when this is left."""
+    process = subprocess.Popen(
+        staging.command(directory), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+        process.wait()
+    finally:
+        if process.poll() is None:
+            # Asked first: the judge ends what it started in sessions of their own.
+            process.terminate()
+            try:
+                process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,629 @@
+"""``kernelbot``: submit, watch, read and run. Every command's errors end up in ``main``.
+
+Modules that are slow to import are imported by the command that needs them: ``--help`` and a
+mistyped option must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+import kernelbot
+from kernelbot.cli.exits import Exit, of_submission
+from kernelbot.cli.failure import CommandFailed, Declined
+from kernelbot.cli.screen import clean, document, note, result
+from kernelbot.errors import Fault, Refused
+
+PLAIN: dict[str, Any] = {"no_args_is_help": True, "pretty_exceptions_enable": False}
+
+app = typer.Typer(
+    help="Competitions for GPU kernels: submit, watch, read the standings.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    **PLAIN,
+)
+tokens_app = typer.Typer(help="Your API tokens.", **PLAIN)
+db_app = typer.Typer(help="The database of this installation.", **PLAIN)
+admin_app = typer.Typer(help="Moderation; needs an administrator's token.", **PLAIN)
+app.add_typer(tokens_app, name="tokens")
+app.add_typer(db_app, name="db")
+app.add_typer(admin_app, name="admin")
+
+Url = Annotated[
+    str | None,
+    typer.Option("--url", help="The server. Else KERNELBOT_URL, else what `login` stored."),
+]
+Token = Annotated[
+    str | None,
+    typer.Option("--token", help="An API token. Else KERNELBOT_TOKEN, else what `login` stored."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+SubmissionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option("--scope", help="read, submit, tokens or admin; repeat it for several."),
+]
+Days = Annotated[
+    int | None, typer.Option(min=1, max=3650, help="Days until it expires. Else never.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
+
+
+class ModeWord(StrEnum):
+    TEST = "test"
+    BENCHMARK = "benchmark"
+    RANKED = "ranked"
+    PROFILE = "profile"
+
+
+class DeviceWord(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+ModeOption = Annotated[
+    ModeWord,
+    typer.Option(
+        "--mode",
+        case_sensitive=False,
+        help="test: is it right; benchmark: and how fast; ranked: it counts; "
+        "profile: where the time goes.",
+    ),
+]
+
+
+def connect(url: str | None, token: str | None) -> Any:
+    """The server to talk to, to be used with ``with``."""
+    from kernelbot.cli.profile import resolve
+    from kernelbot.cli.server import Server
+
+    return Server(resolve(url, token))
+
+
+# --- submitting --------------------------------------------------------------------------------
+
+
+@app.command()
+def submit(
+    file: Annotated[Path, typer.Argument(help="Your kernel.")],
+    leaderboard: Annotated[
+        str | None,
+        typer.Option("--leaderboard", "-l", help="Else what the file's first lines say."),
+    ] = None,
+    gpu: Annotated[
+        list[str] | None, typer.Option("--gpu", "-g", help="GPU kind; repeat it for several.")
+    ] = None,
+    mode: ModeOption = ModeWord.TEST,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Only hand it in; watch it another time.")
+    ] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Submit FILE and watch it until it is judged. The exit code is the verdict's."""
+    import uuid
+
+    from kernelbot.cli.local_judge import read_code
+
+    code = read_code(file)
+    fields = {"leaderboard": leaderboard, "gpus": gpu, "mode": mode.value}
+    with connect(url, token) as server:
+        accepted = server.submit(file, code, fields, key=str(uuid.uuid4()))
+        note(f"Submission {accepted['id']} to {clean(accepted['leaderboard'])} is accepted.")
+        if no_wait:
+            _tell_accepted(accepted, as_json=as_json)
+            return
+        _watch(server, accepted, as_json=as_json)
+
+
+def _tell_accepted(accepted: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        document(accepted)
+        return
+    for run in accepted["runs"]:
+        note(f"{clean(run['gpu'])}: {clean(run['headline'])}")
+    note(f"Watch it with: kernelbot watch {accepted['id']}")
+    result(str(accepted["id"]))
+
+
+@app.command()
+def watch(
+    submission_id: SubmissionId, as_json: AsJson = False, url: Url = None, token: Token = None
+) -> None:
+    """Follow a submission until it is judged. The exit code is the verdict's."""
+    with connect(url, token) as server:
+        _watch(server, server.get(f"/v1/submissions/{submission_id}"), as_json=as_json)
+
+
+def _watch(server: Any, submission: dict[str, Any], *, as_json: bool) -> None:
+    from kernelbot.cli import render
+    from kernelbot.cli.watch import follow
+
+    try:
+        finished = follow(server, submission)
+    except (KeyboardInterrupt, CommandFailed) as error:
+        note(
+            f"Submission {submission['id']} goes on without us. "
+            f"Watch it again with: kernelbot watch {submission['id']}"
+        )
+        if isinstance(error, KeyboardInterrupt):
+            raise typer.Exit(Exit.INTERRUPTED) from None
+        raise
+    if as_json:
+        document(finished)
+    else:
+        render.submission(finished)
+    raise typer.Exit(of_submission(finished))
+
+
+@app.command()
+def submissions(
+    leaderboard: Annotated[str | None, typer.Option("--leaderboard", "-l")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Your submissions, the newest first."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        items = _collect(server, "/v1/submissions", limit, leaderboard=leaderboard)
+    if as_json:
+        document({"items": items})
+    elif items:
+        render.submissions(items)
+    else:
+        note("None yet. Begin with: kernelbot problems")
+
+
+def _collect(server: Any, path: str, limit: int, **params: Any) -> list[dict[str, Any]]:
+    """Up to ``limit`` items of a list that comes in parts."""
+    items: list[dict[str, Any]] = []
+    cursor = None
+    while len(items) < limit:
+        page = server.get(path, **params, limit=min(100, limit - len(items)), cursor=cursor)
+        items += page["items"]
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    return items
+
+
+@app.command()
+def show(
+    submission_id: SubmissionId,
+    code: Annotated[bool, typer.Option("--code", help="Print the file as it was sent.")] = False,
+    log: Annotated[bool, typer.Option("--log", help="Print the whole log.")] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """One of your submissions: verdicts, cases, times, log."""
+    from kernelbot.cli import render
+
+    path = f"/v1/submissions/{submission_id}"
+    with connect(url, token) as server:
+        if code:
+            _print_code(server.get_bytes(f"{path}/code"))
+            return
+        found = server.get(path)
+    if as_json:
+        document(found)
+    else:
+        render.submission(found, whole_log=log)
+
+
+def _print_code(code: bytes) -> None:
+    # To a file or a pipe byte for byte; on a terminal what it shows must be what is there.
+    if sys.stdout.isatty():
+        result(clean(code.decode("utf-8", "replace"), lines=True))
+    else:
+        sys.stdout.buffer.write(code)
+        sys.stdout.buffer.flush()
+
+
+@app.command()
+def cancel(
+    submission_id: SubmissionId, as_json: AsJson = False, url: Url = None, token: Token = None
+) -> None:
+    """Cancel a submission of yours that waits or runs."""
+    with connect(url, token) as server:
+        found = server.post(f"/v1/submissions/{submission_id}/cancel", repeat=True)
+    if as_json:
+        document(found)
+    else:
+        done = "is cancelled" if found["done"] else "is being cancelled"
+        result(f"Submission {submission_id} {done}.")
+
+
+# --- reading -----------------------------------------------------------------------------------
+
+
+@app.command()
+def leaderboard(
+    name: Annotated[str | None, typer.Argument(help="Left out: all leaderboards.")] = None,
+    gpu: Annotated[str | None, typer.Option("--gpu", "-g")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """The standings of a leaderboard, or the list of leaderboards."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        if name is None:
+            found = server.get("/v1/leaderboards")
+        else:
+            found = _standings(server, name, gpu, limit)
+    if as_json:
+        document(found)
+    elif name is None:
+        render.leaderboards(found["items"])
+    else:
+        render.standings(found)
+
+
+def _standings(server: Any, name: str, gpu: str | None, limit: int) -> dict[str, Any]:
+    path = f"/v1/leaderboards/{_segment(name)}/standings"
+    page: dict[str, Any] = server.get(path, gpu=gpu, limit=min(limit, 100))
+    while page["cursor"] is not None and len(page["items"]) < limit:
+        more = min(100, limit - len(page["items"]))
+        following = server.get(path, gpu=gpu, limit=more, cursor=page["cursor"])
+        page["items"] += following["items"]
+        page["cursor"] = following["cursor"]
+    return page
+
+
+def _segment(name: str) -> str:
+    """A name as one part of a path."""
+    from urllib.parse import quote
+
+    if name in ("", ".", ".."):
+        raise Declined(f"{name!r} is not a name.", code="bad_name")
+    return quote(name, safe="")
+
+
+@app.command()
+def problems(
+    name: Annotated[str | None, typer.Argument(help="Left out: all problems.")] = None,
+    download: Annotated[
+        Path | None,
+        typer.Option("--download", metavar="DIR", help="Write its files to DIR/NAME."),
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """A problem with its statement, or the list of problems."""
+    from kernelbot.cli import render
+
+    if download is not None and name is None:
+        raise typer.BadParameter("name the problem to download")
+    with connect(url, token) as server:
+        if name is None:
+            found = server.get("/v1/problems")
+        else:
+            found = server.get(f"/v1/problems/{_segment(name)}")
+        if download is not None and name is not None:
+            archive = server.get_bytes(f"/v1/problems/{_segment(name)}/archive")
+    if as_json:
+        document(found)
+    elif download is not None:
+        _unpack(archive, download)
+    elif name is None:
+        render.problems(found["items"])
+    else:
+        render.problem(found)
+
+
+def _unpack(archive: bytes, target: Path) -> None:
+    from kernelbot.cli.archive import unpack
+
+    for path in unpack(archive, target):
+        result(clean(path))
+
+
+@app.command()
+def queue(as_json: AsJson = False, url: Url = None) -> None:
+    """How many runs wait and run for each GPU kind."""
+    from kernelbot.cli import render
+
+    with connect(url, None) as server:
+        found = server.get("/v1/queues")
+    if as_json:
+        document(found)
+    else:
+        render.queues(found["items"])
+
+
+# --- judging here ------------------------------------------------------------------------------
+
+
+@app.command()
+def judge(
+    problem_dir: Annotated[Path, typer.Argument(help="A folder with a problem.yaml.")],
+    file: Annotated[Path, typer.Argument(help="Your kernel.")],
+    mode: ModeOption = ModeWord.TEST,
+    device: Annotated[
+        DeviceWord, typer.Option("--device", help="What to compute on.")
+    ] = DeviceWord.CPU,
+    as_json: AsJson = False,
+) -> None:
+    """Judge FILE on this machine exactly as a server's worker would, without a server."""
+    from kernelbot.cli import local_judge, render
+    from kernelbot.cli.exits import OF_VERDICT
+    from kernelbot.judge.protocol import Mode, to_json
+    from kernelbot.services.catalog import load_problem
+
+    verdict = local_judge.judge(
+        load_problem(problem_dir), file, Mode(mode.value), "cuda" if device == "cuda" else "cpu"
+    )
+    if as_json:
+        document(to_json(verdict))
+    else:
+        render.verdict(verdict)
+    raise typer.Exit(OF_VERDICT[verdict.kind.value])
+
+
+# --- signing in --------------------------------------------------------------------------------
+
+
+@app.command()
+def login(url: Url = None, token: Token = None) -> None:
+    """Store a server and a token for it, once the server has confirmed the token."""
+    from kernelbot.cli import profile
+    from kernelbot.cli.server import Server
+
+    address = profile.resolve(url, None).url
+    secret = token or typer.prompt(f"Token for {clean(address)}", hide_input=True, err=True)
+    with Server(profile.Profile(address, secret.strip())) as server:
+        found = server.get("/v1/me")
+    profile.write(profile.read().with_token(address, secret.strip()))
+    result(f"Signed in to {clean(address)} as {clean(found['name'])}.")
+
+
+@app.command()
+def logout(url: Url = None) -> None:
+    """Forget the stored token. The token itself stays valid: see `kernelbot tokens revoke`."""
+    from kernelbot.cli import profile
+
+    address = profile.resolve(url, None).url
+    stored = profile.read()
+    if stored.token(address) is None:
+        raise Declined(f"No token is stored for {clean(address)}.", code="not_stored")
+    profile.write(stored.without(address))
+    result(f"The token for {clean(address)} is forgotten.")
+
+
+@app.command()
+def me(as_json: AsJson = False, url: Url = None, token: Token = None) -> None:
+    """Who you are to the server, and what you may still send this hour."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        found = server.get("/v1/me")
+        allowance = server.get("/v1/me/allowance")
+        profile = server.profile
+    if as_json:
+        document({**found, "allowance": allowance["items"]})
+    else:
+        render.me(found, allowance["items"], profile.url, profile.origin)
+
+
+@tokens_app.command("list")
+def list_tokens(as_json: AsJson = False, url: Url = None, token: Token = None) -> None:
+    """Your tokens, without their secrets."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        found = server.get("/v1/me/tokens")
+    if as_json:
+        document(found)
+    else:
+        render.tokens(found["items"])
+
+
+@tokens_app.command("create")
+def create_token(
+    name: Annotated[str, typer.Argument(help="What it is for.")],
+    scope: Scopes = None,
+    days: Days = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Make a token and print it, this once."""
+    with connect(url, token) as server:
+        _print_token(
+            server.post("/v1/me/tokens", _token_wish(name=name, scopes=scope, days=days)), as_json
+        )
+
+
+def _token_wish(**wish: Any) -> dict[str, Any]:
+    return {key: value for key, value in wish.items() if value}
+
+
+def _print_token(made: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        document(made)
+        return
+    note(
+        f"Token {made['id']} ({clean(made['name'])}, {', '.join(made['scopes'])}), shown this once:"
+    )
+    result(clean(made["secret"]))
+
+
+@tokens_app.command("revoke")
+def revoke_token(
+    token_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")],
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """From now on this token signs nobody in."""
+    with connect(url, token) as server:
+        server.delete(f"/v1/me/tokens/{token_id}")
+    result(f"Token {token_id} is revoked.")
+
+
+# --- running it --------------------------------------------------------------------------------
+
+
+@app.command(
+    context_settings={
+        "allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": [],
+    }
+)  # fmt: skip
+def up(ctx: typer.Context) -> None:
+    """Run the platform on this machine: database, API, worker, bot. `kernelbot up --help` says more."""
+    from kernelbot.cli import up as supervisor
+
+    raise typer.Exit(supervisor.main(ctx.args))
+
+
+@db_app.command()
+def upgrade() -> None:
+    """Bring the database's schema to this version. Safe to repeat, and from several machines."""
+    _with_settings("upgrade")
+    result("The database is up to date.")
+
+
+@db_app.command()
+def check() -> None:
+    """Whether the database's schema is that of this version; the exit code says it too."""
+    _with_settings("check")
+    result("The database is as this version wants it.")
+
+
+def _with_settings(step: str) -> None:
+    import asyncio
+
+    import kernelbot.app
+    from kernelbot.config import Settings
+
+    asyncio.run(getattr(kernelbot.app, step)(Settings()))
+
+
+@app.command()
+def version(as_json: AsJson = False) -> None:
+    """Which version this is."""
+    if as_json:
+        document({"version": kernelbot.__version__})
+    else:
+        result(f"kernelbot {kernelbot.__version__}")
+
+
+# --- administration ----------------------------------------------------------------------------
+
+FIRST_TOKEN = "first token"  # noqa: S105  a name
+UserName = Annotated[str, typer.Argument(metavar="NAME", help="A name, or '#' and an id.")]
+
+
+@admin_app.command()
+def user(
+    name: UserName,
+    token_name: Annotated[str, typer.Option("--token-name")] = FIRST_TOKEN,
+    scope: Scopes = None,
+    days: Days = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Make a person (or find them) and a token for them; print it, this once."""
+    wish = _token_wish(name=name, token_name=token_name, scopes=scope, days=days)
+    with connect(url, token) as server:
+        _print_token(server.post("/v1/admin/users", wish), as_json)
+
+
+@admin_app.command()
+def ban(
+    name: UserName, reason: Reason, days: Days = None, url: Url = None, token: Token = None
+) -> None:
+    """Let a person submit nothing, for some days or until it is lifted."""
+    with connect(url, token) as server:
+        body = _token_wish(reason=reason, days=days)
+        server.post(f"/v1/admin/users/{_segment(name)}/ban", body, repeat=True)
+    result(f"{clean(name)} may not submit.")
+
+
+@admin_app.command()
+def unban(name: UserName, url: Url = None, token: Token = None) -> None:
+    """Let a person submit again."""
+    with connect(url, token) as server:
+        server.delete(f"/v1/admin/users/{_segment(name)}/ban")
+    result(f"{clean(name)} may submit again.")
+
+
+@admin_app.command()
+def void(submission_id: SubmissionId, reason: Reason, url: Url = None, token: Token = None) -> None:
+    """Take a submission out of the standings."""
+    with connect(url, token) as server:
+        path = f"/v1/admin/submissions/{submission_id}/void"
+        server.post(path, {"reason": reason}, repeat=True)
+    result(f"Submission {submission_id} does not count.")
+
+
+@admin_app.command()
+def restore(
+    submission_id: SubmissionId, reason: Reason, url: Url = None, token: Token = None
+) -> None:
+    """Let a voided submission count again."""
+    with connect(url, token) as server:
+        path = f"/v1/admin/submissions/{submission_id}/restore"
+        server.post(path, {"reason": reason}, repeat=True)
+    result(f"Submission {submission_id} counts again.")
+
+
+@admin_app.command()
+def audit(
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Who did what, the newest first."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        found = server.get("/v1/admin/audit", limit=limit)
+    if as_json:
+        document(found)
+    else:
+        render.audit(found["items"])
+
+
+# --- the one place for errors ------------------------------------------------------------------
+
+
+def main() -> None:
+    """Run the command line; its exit code is documented in docs/cli.md."""
+    try:
+        app()
+    except Refused as error:
+        _report(error.message, error.code, error.detail, "")
+        sys.exit(Exit.REFUSED)
+    except CommandFailed as error:
+        _report(error.message, error.code, error.detail, error.request_id)
+        sys.exit(error.exit)
+    except Fault as error:
+        _report(error.message, error.code, error.detail, "")
+        sys.exit(Exit.OUR_FAULT)
+
+
+def _report(message: str, code: str, detail: dict[str, Any], request_id: str) -> None:
+    note(f"kernelbot: {clean(message, lines=True)}")
+    if request_id and code == "fault":
+        note(f"kernelbot: the server's log has the rest under {clean(request_id)}.")
+    if "--json" in sys.argv:
+        body = {"code": code, "message": message, "detail": detail, "id": request_id}
+        document({"error": body})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""What the API says, as lines and tables for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from kernelbot import report
+from kernelbot.cli.screen import clean, result, table
+from kernelbot.judge.protocol import Verdict, to_json
+
+Document = Mapping[str, Any]
+
+
+def submission(document: Document, *, whole_log: bool = False) -> None:
+    """A submission with its runs; each run ends with whether it is ranked."""
+    about = f"{clean(document['leaderboard'])}, {document['mode']}, {clean(document['file_name'])}"
+    result(f"Submission {document['id']}: {about}")
+    for item in document["runs"]:
+        run(item, whole_log=whole_log)
+
+
+def run(document: Document, *, whole_log: bool = False) -> None:
+    result()
+    result(f"{clean(document['gpu'])}: {clean(document['headline'])}")
+    cases(document["cases"])
+    if document["rule"]:
+        result(f"  Rule: {clean(document['rule'])}")
+        result(f"  Evidence: {clean(document['evidence'])}")
+    log(document["log"], whole=whole_log)
+    result(f"  {clean(document['ranking'])}")
+
+
+def cases(rows: Sequence[Document]) -> None:
+    """The table of cases: what was computed, and how it went."""
+    if rows:
+        table(
+            ("Stage", "Case", "Result"),
+            [(row["stage"], row["spec"], case_text(row)) for row in rows],
+        )
+
+
+def case_text(case: Document) -> str:
+    measured = case["measurement"]
+    if measured is not None:
+        return report.format_time_error(
+            measured["ns"] * 1e-9, measured["stderr_ns"] / measured["ns"]
+        )
+    return "right" if case["ok"] else str(case["message"] or "wrong")
+
+
+def log(text: str, *, whole: bool) -> None:
+    if not text.strip():
+        return
+    shown = text.rstrip() if whole else report.log_excerpt(text)
+    for line in clean(shown, lines=True).splitlines():
+        result(f"  | {line}")
+
+
+def submissions(items: Sequence[Document]) -> None:
+    table(
+        ("Id", "Leaderboard", "Mode", "File", "Sent", "GPU", "Result"),
+        [
+            (
+                item["id"],
+                item["leaderboard"],
+                item["mode"],
+                item["file_name"],
+                moment(item["created_at"]),
+                run_document["gpu"],
+                short_headline(run_document["headline"]),
+            )
+            for item in items
+            for run_document in item["runs"]
+        ],
+    )
+
+
+def short_headline(text: str) -> str:
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def leaderboards(items: Sequence[Document]) -> None:
+    table(
+        ("Leaderboard", "Problem", "GPUs", "People", "Closes"),
+        [
+            (
+                item["name"],
+                item["title"],
+                ", ".join(item["gpus"]),
+                item["people"],
+                window(item),
+            )
+            for item in items
+        ],
+    )
+
+
+def window(board: Document) -> str:
+    if board["is_open"]:
+        return moment(board["closes_at"]) if board["closes_at"] else "open"
+    closed = board["closes_at"] is not None and _passed(board["closes_at"])
+    return "closed" if closed else f"opens {moment(board['opens_at'])}"
+
+
+def _passed(stamp: str) -> bool:
+    at = datetime.fromisoformat(stamp)
+    return at <= datetime.now(at.tzinfo)
+
+
+def standings(page: Document) -> None:
+    result(f"{clean(page['leaderboard'])} on {clean(page['gpu'])}: {page['total']} ranked")
+    if not page["items"]:
+        result("Nobody yet.")
+        return
+    mine = page["mine"]
+    rows = [_standing(item, mine) for item in page["items"]]
+    if mine is not None and all(item["position"] != mine["position"] for item in page["items"]):
+        rows.append(_standing(mine, mine))
+    table(("Rank", "Who", "Time", "Submission", "When"), rows)
+    if any(item["tied"] for item in page["items"]):
+        result("= : closer than their joint error, so they share the rank; the earlier is first.")
+
+
+def _standing(item: Document, mine: Document | None) -> tuple[object, ...]:
+    me = mine is not None and item["position"] == mine["position"]
+    return (
+        f"{item['rank']}{' =' if item['tied'] else ''}",
+        f"{item['user_name']} (you)" if me else item["user_name"],
+        report.format_time_error(item["seconds"], item["error"]),
+        item["submission_id"],
+        moment(item["submitted_at"]),
+    )
+
+
+def problems(items: Sequence[Document]) -> None:
+    table(
+        ("Problem", "Title", "Summary", "Leaderboards"),
+        [
+            (item["name"], item["title"], item["summary"], ", ".join(item["leaderboards"]))
+            for item in items
+        ],
+    )
+
+
+def problem(document: Document) -> None:
+    result(f"{clean(document['title'])} ({clean(document['name'])})")
+    result()
+    result(clean(document["statement"].strip(), lines=True))
+    result()
+    result(f"Tests:       {clean('; '.join(document['tests']))}")
+    result(f"Benchmarks:  {clean('; '.join(document['benchmarks']))}")
+    result(f"Starters:    {clean(', '.join(document['starters']))}")
+    result(f"Leaderboards: {clean(', '.join(document['leaderboards']))}")
+
+
+def queues(items: Sequence[Document]) -> None:
+    table(
+        ("GPU", "Waiting", "Running", "At once", "Longest wait"),
+        [
+            (
+                item["gpu"],
+                item["queued"],
+                item["running"],
+                item["slots"] or "no runner connected",
+                "" if item["oldest_s"] is None else report.duration_text(item["oldest_s"]),
+            )
+            for item in items
+        ],
+    )
+
+
+def tokens(items: Sequence[Document]) -> None:
+    table(
+        ("Id", "Name", "Begins with", "Scopes", "Expires", "Last used"),
+        [
+            (
+                item["id"],
+                item["name"],
+                item["hint"],
+                ", ".join(item["scopes"]),
+                "revoked" if item["revoked_at"] else moment(item["expires_at"]) or "never",
+                moment(item["last_used_at"]) or "never",
+            )
+            for item in items
+        ],
+    )
+
+
+def moment(stamp: str | None) -> str:
+    """A point in time as the clock on this machine's wall shows it; empty for none."""
+    if stamp is None:
+        return ""
+    return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def verdict(found: Verdict) -> None:
+    """What the local judge decided."""
+    words = report.HEADLINES[found.kind]
+    result(f"{words}: {clean(found.message)}" if found.message else words)
+    cases([to_json(case) for case in found.cases])
+    if found.rule:
+        result(f"  Rule: {clean(found.rule)}")
+        result(f"  Evidence: {clean(found.evidence)}")
+    log(found.log, whole=True)
+    if found.fault:
+        result(f"  The judge itself failed: {clean(found.fault, lines=True)}")
+    device = found.device
+    result(f"  Judged on {clean(device.name or device.kind)}, isolation: {found.harness.isolation}")
+
+
+def me(found: Document, allowances: Sequence[Document], url: str, origin: str) -> None:
+    result(f"{clean(found['name'])} ({found['role']}) at {clean(url)}, by {clean(origin)}")
+    result(f"This token may: {clean(', '.join(found['scopes']))}")
+    if found["banned_until"]:
+        result(
+            f"You may not submit until {moment(found['banned_until'])}: {clean(found['ban_reason'])}"
+        )
+    limited = [
+        item for item in allowances if (item["ranked_limit"], item["other_limit"]) != (None, None)
+    ]
+    if limited:
+        table(
+            ("Leaderboard", "Ranked left this hour", "Other left"),
+            [
+                (
+                    item["leaderboard"],
+                    left(item["ranked_left"], item["ranked_limit"]),
+                    left(item["other_left"], item["other_limit"]),
+                )
+                for item in limited
+            ],
+        )
+
+
+def left(count: int | None, limit: int | None) -> str:
+    return "no limit" if limit is None else f"{count} of {limit}"
+
+
+def audit(items: Sequence[Document]) -> None:
+    table(
+        ("When", "Who", "What", "On", "Detail"),
+        [
+            (
+                moment(item["at"]),
+                item["actor"] or "the system",
+                item["action"],
+                item["target"],
+                ", ".join(f"{key}: {value}" for key, value in item["detail"].items()),
+            )
+            for item in items
+        ],
+    )
