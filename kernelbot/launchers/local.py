@@ -57,6 +57,8 @@ class LocalLauncher:
         tree = str(Path(staging.__file__).resolve().parents[2])
         rest = self._environment.get("PYTHONPATH", "")
         self._environment["PYTHONPATH"] = f"{tree}{os.pathsep}{rest}" if rest else tree
+        # The working directory is the job's: nothing in it may be imported by the referee.
+        self._environment["PYTHONSAFEPATH"] = "1"
         if device_index is not None:
             self._environment["CUDA_VISIBLE_DEVICES"] = str(device_index)
         self._running: set[LocalLaunch] = set()

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.errors import Conflict, InvalidInput, NotFound
 from kernelbot.services.context import Context
-from kernelbot.services.submissions import MAX_ID, bounded
+from kernelbot.services.paging import MAX_ID, bounded
 from kernelbot.storage import people, standings
 
 MAX_REASON_CHARACTERS = 500

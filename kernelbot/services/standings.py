@@ -17,7 +17,7 @@ from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.ranking import Standing
 from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services.context import Context
-from kernelbot.services.submissions import MAX_ID, bounded, number
+from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
 from kernelbot.storage import contests, fleet
 from kernelbot.storage import standings as store

@@ -12,18 +12,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot import report
 from kernelbot.domain.people import Actor, Role, Scope
+from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status, ranking_note
 from kernelbot.domain.waiting import Wait
-from kernelbot.errors import InvalidInput, NotFound
+from kernelbot.errors import NotFound
 from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_json
-from kernelbot.services import waits
+from kernelbot.services import standings, waits
 from kernelbot.services.context import Context
+from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import EventView, Page, RunView, SubmissionView
 from kernelbot.storage import submissions as store
 from kernelbot.storage.changes import Subscription
 
-MAX_ID = (1 << 63) - 1
-MAX_PAGE = 100
 WAIT_REFRESH_S = 2.0
 
 
@@ -49,7 +49,29 @@ async def view(
 ) -> SubmissionView:
     runs = await store.runs_of(connection, [row.id])
     queued = await waits.of_runs(connection, runs, ctx.alive_s)
-    return _submission_view(row, [_run_view(run, queued.get(run.id)) for run in runs], repeated)
+    shown = [_run_view(run, queued.get(run.id)) for run in runs]
+    return _submission_view(row, [await _placed(ctx, row, run) for run in shown], repeated)
+
+
+async def _placed(ctx: Context, row: Row[Any], run: RunView) -> RunView:
+    """A ranked run's last line says which place it holds, or which better one of theirs does."""
+    if run.mode is not Mode.RANKED or run.kind is not VerdictKind.PASSED or run.note:
+        return run
+    board = await standings.board(ctx, row.leaderboard, run.gpu)
+    words = ranked_words(board.by_user.get(row.user_id), len(board.standings), row.id)
+    return dataclasses.replace(run, ranking=words)
+
+
+def ranked_words(standing: Standing | None, people: int, submission_id: int) -> str:
+    """Where a counted run stands, in a sentence."""
+    if standing is None:
+        return "Not ranked: a moderator has taken this code off the leaderboard."
+    place = f"{report.ordinal(standing.rank)} of {people}" + (" (tied)" if standing.tied else "")
+    entry = standing.entry
+    score = report.format_time_error(entry.seconds, entry.error)
+    if entry.submission_id == submission_id:
+        return f"Ranked {place} with {score}."
+    return f"Ranked, but your best is still submission {entry.submission_id}: {place} with {score}."
 
 
 async def mine(
@@ -75,23 +97,6 @@ async def mine(
         for row in rows[:limit]
     )
     return Page(items=items, cursor=str(items[-1].id) if len(rows) > limit else None)
-
-
-def number(cursor: str | None, default: int) -> int:
-    """A cursor made by us, or the refusal of one that was not."""
-    if cursor is None or cursor == "":
-        return default
-    if not cursor.isascii() or not cursor.isdigit() or not 0 <= int(cursor[:20]) <= MAX_ID:
-        raise InvalidInput(
-            "The cursor is not one of ours; leave it out to begin anew.", code="bad_cursor"
-        )
-    return int(cursor)
-
-
-def bounded(limit: int) -> int:
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidInput(f"limit is 1 to {MAX_PAGE}.", code="bad_limit")
-    return limit
 
 
 async def code(ctx: Context, actor: Actor, submission_id: int) -> tuple[str, bytes]:
@@ -228,6 +233,7 @@ def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
         kind=kind,
         message=verdict.message if verdict else "",
         ranking=ranking_note(mode, status, kind, row.note),
+        note=row.note,
         seconds=row.seconds,
         error=row.error,
         attempt=row.attempt,

@@ -37,6 +37,7 @@ class RunView:
     started_at: datetime | None
     finished_at: datetime | None
     verdict: Verdict | None = None
+    note: str = ""  # why a passed ranked run does not count
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,34 @@
+"""Which CUDA or HIP devices this machine has, found out without holding any of them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd")
+"""Without one of these there is no device, and torch need not be imported to learn it."""
+
+ASK = """
+import json, torch
+count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+print(json.dumps([torch.cuda.get_device_name(index) for index in range(count)]))
+"""
+LONGEST_S = 120
+
+
+def cuda_names() -> list[str]:
+    """Names as torch reports them, in torch's order; empty when there are none or torch is missing.
+
+    Asked in a process of its own: a CUDA context in the worker would sit in every measurement.
+    """
+    if not any(Path(node).exists() for node in NODES):
+        return []
+    try:
+        answer = subprocess.run(
+            [sys.executable, "-c", ASK], capture_output=True, timeout=LONGEST_S, check=True
+        )
+        return [str(name) for name in json.loads(answer.stdout)]
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return []

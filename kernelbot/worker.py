@@ -1,0 +1,343 @@
+"""The worker: takes runs for the GPUs it can reach, has them judged, says what came of it.
+
+``python -m kernelbot.worker``. Any number may run. Killed at any instant it leaves nothing behind
+that another worker does not pick up: the queue redelivers what falls silent, leases tell late
+verdicts from valid ones.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import random
+import re
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from kernelbot import logs
+from kernelbot.app import App, build
+from kernelbot.config import Settings
+from kernelbot.errors import Unavailable
+from kernelbot.judge import device
+from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest
+from kernelbot.launchers import devices
+from kernelbot.launchers.base import Launch, Launcher, Package
+from kernelbot.launchers.local import LocalLauncher
+from kernelbot.launchers.targets import on_this_machine
+from kernelbot.services import dispatch
+from kernelbot.services.dispatch import Assignment
+from kernelbot.storage import queue
+from kernelbot.storage.changes import CANCEL
+
+POLL_S = 2.0
+"""Longest time until queued work is seen when its notification was lost."""
+PROGRESS_EVERY_S = 0.5
+HOUSEKEEPING_S = 600.0
+SHUTDOWN_S = 10.0
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Held:
+    """A run in our hands."""
+
+    assignment: Assignment
+    slot: Slot
+    launch: Launch | None = None
+    cancelled: bool = False
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place where one run at a time can be judged."""
+
+    gpu: str
+    launcher: Launcher = field(compare=False)
+
+
+class Worker:
+    def __init__(self, app: App, slots: list[Slot], about: Mapping[str, Any]):
+        self.id = uuid.uuid4()
+        self._app = app
+        self._free = list(slots)
+        self._capacity = {slot.gpu: 0 for slot in slots}
+        for slot in slots:
+            self._capacity[slot.gpu] += 1
+        self._about = about
+        self._digest = judge_digest()
+        self._held: dict[int, Held] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more; what runs is given back."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def run(self) -> None:
+        log.info("worker started", worker=str(self.id), slots=self._capacity)
+        background = [
+            asyncio.create_task(self._heartbeat_for_ever(), name="heartbeat"),
+            asyncio.create_task(self._listen(), name="listen"),
+            asyncio.create_task(self._clean_for_ever(), name="housekeeping"),
+        ]
+        try:
+            await self._claim_for_ever()
+        finally:
+            await self._shut_down(background)
+
+    # --- claiming ----------------------------------------------------------------------------
+
+    async def _claim_for_ever(self) -> None:
+        await self._insistently(self._heartbeat)
+        while not self._stopping.is_set():
+            self._wake.clear()
+            taken = await self._claim() if self._free else 0
+            if not taken:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL_S)
+
+    async def _claim(self) -> int:
+        free: dict[str, int] = {}
+        for slot in self._free:
+            free[slot.gpu] = free.get(slot.gpu, 0) + 1
+        try:
+            assignments = await dispatch.claim(self._app, self.id, free)
+        except Unavailable as error:
+            log.warning("no work can be claimed", error=str(error.__cause__))
+            return 0
+        for assignment in assignments:
+            slot = next(slot for slot in self._free if slot.gpu == assignment.gpu)
+            self._free.remove(slot)
+            held = self._held[assignment.run_id] = Held(assignment, slot)
+            task = asyncio.create_task(self._judge(held), name=f"run-{assignment.run_id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return len(assignments)
+
+    # --- one run -----------------------------------------------------------------------------
+
+    async def _judge(self, held: Held) -> None:
+        assignment = held.assignment
+        structlog.contextvars.bind_contextvars(
+            run=assignment.run_id, submission=assignment.submission_id, lease=str(assignment.lease)
+        )
+        try:
+            verdict = await self._launched(held)
+            if not held.lost:
+                await self._conclude(held, verdict)
+        finally:
+            self._held.pop(assignment.run_id, None)
+            self._free.append(held.slot)
+            self._wake.set()
+
+    async def _launched(self, held: Held) -> Verdict:
+        assignment = held.assignment
+        package = Package(
+            job=assignment.job, problem_files=assignment.problem_files, code=assignment.code
+        )
+        try:
+            held.launch = await held.slot.launcher.start(package)
+        except OSError as error:
+            log.error("a run could not be started", error=repr(error))
+            return our_fault(assignment, f"could not be started: {error!r}")
+        if held.cancelled or held.lost:
+            await held.launch.cancel()
+        await self._report_progress(held, held.launch)
+        return await held.launch.verdict()
+
+    async def _report_progress(self, held: Held, launch: Launch) -> None:
+        """Pass on the steps: every change of stage, of the others one in a while."""
+        told_at, told_stage = 0.0, None
+        async for event in launch.events():
+            last = event.total and event.done == event.total
+            soon = time.monotonic() - told_at < PROGRESS_EVERY_S
+            if event.stage == told_stage and soon and not last:
+                continue
+            told_at, told_stage = time.monotonic(), event.stage
+            await self._tell(held, event)
+
+    async def _tell(self, held: Held, event: Event) -> None:
+        # Progress is a courtesy: a database that is away now must not end the run.
+        with contextlib.suppress(Unavailable):
+            if not await dispatch.progress(self._app, held.assignment, event):
+                await self._lose(held)
+
+    async def _conclude(self, held: Held, verdict: Verdict) -> None:
+        assignment = held.assignment
+        if held.cancelled:
+            await self._insistently(lambda: dispatch.cancelled(self._app, assignment))
+        elif self._stopping.is_set() and verdict.kind is VerdictKind.JUDGE_FAILED:
+            await self._insistently(lambda: dispatch.give_back(self._app, assignment))
+        else:
+            kept = await self._insistently(lambda: dispatch.finish(self._app, assignment, verdict))
+            log.info("run ended", verdict=verdict.kind.value, recorded=kept, fault=verdict.fault)
+
+    async def _insistently(self, say: Callable[[], Awaitable[Any]]) -> Any:
+        """Say it until the database has heard it; leases make saying it twice harmless."""
+        pause = 0.1
+        while True:
+            try:
+                return await say()
+            except Unavailable as error:
+                log.warning("the database does not answer", error=str(error.__cause__))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+            pause = min(pause * 2, 5.0)
+
+    # --- signs of life -----------------------------------------------------------------------
+
+    async def _heartbeat_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(self._app.settings.heartbeat_s)
+            with contextlib.suppress(Unavailable):
+                await self._heartbeat()
+
+    async def _heartbeat(self) -> None:
+        held = dict(self._held)
+        assignments = {run_id: item.assignment for run_id, item in held.items()}
+        alive = await dispatch.heartbeat(
+            self._app,
+            self.id,
+            socket.gethostname(),
+            self._capacity,
+            self._about,
+            self._digest,
+            assignments,
+        )
+        for run_id, item in held.items():
+            # A run that ended while we asked is no longer ours, and rightly so.
+            if run_id not in self._held:
+                continue
+            if run_id not in alive:
+                await self._lose(item)
+            elif alive[run_id]:
+                await self._cancel(item)
+
+    async def _lose(self, held: Held) -> None:
+        """Somebody else has the run now: stop, and say nothing about it."""
+        if not held.lost:
+            log.warning("lost a lease", run=held.assignment.run_id)
+            held.lost = True
+            await self._end(held)
+
+    async def _cancel(self, held: Held) -> None:
+        if not held.cancelled:
+            held.cancelled = True
+            await self._end(held)
+
+    async def _end(self, held: Held) -> None:
+        if held.launch is not None:
+            task = asyncio.create_task(_cancelled(held.launch))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _listen(self) -> None:
+        async with (
+            self._app.events.on(queue.channel()) as work,
+            self._app.events.on(CANCEL) as cancels,
+        ):
+            waiting = {
+                asyncio.create_task(self._on_work(work)),
+                asyncio.create_task(self._on_cancel(cancels)),
+            }
+            try:
+                await asyncio.gather(*waiting)
+            finally:
+                for task in waiting:
+                    task.cancel()
+
+    async def _on_work(self, changes: Any) -> None:
+        while True:
+            await changes.wait(POLL_S)
+            self._wake.set()
+
+    async def _on_cancel(self, changes: Any) -> None:
+        while True:
+            if await changes.wait(60.0) and self._held:
+                with contextlib.suppress(Unavailable):
+                    await self._heartbeat()
+
+    async def _clean_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+            with contextlib.suppress(Unavailable):
+                await dispatch.housekeeping(self._app)
+
+    # --- the end -----------------------------------------------------------------------------
+
+    async def _shut_down(self, background: list[asyncio.Task[None]]) -> None:
+        log.info("worker stops", runs=len(self._held))
+        self._stopping.set()
+        for held in list(self._held.values()):
+            await self._end(held)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=SHUTDOWN_S)
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        with contextlib.suppress(Unavailable):
+            await dispatch.leave(self._app, self.id)
+
+
+async def _cancelled(launch: Launch) -> None:
+    await launch.cancel()
+
+
+def our_fault(assignment: Assignment, fault: str) -> Verdict:
+    return Verdict(
+        kind=VerdictKind.JUDGE_FAILED,
+        run_id=str(assignment.run_id),
+        message=f"Our machine failed (id run-{assignment.run_id}); it does not count against you.",
+        fault=fault,
+    )
+
+
+def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
+    """Everything this machine can judge: its processor, and each of these CUDA devices by itself."""
+    settings = app.settings
+    cpu_slots = settings.worker_slots or max(1, (os.cpu_count() or 2) // 2)
+    slots = on_this_machine(app.targets, names, cpu_slots, settings.targets)
+    root = settings.data_dir / "runs"
+    made: list[Slot] = []
+    for gpu, count in slots.items():
+        target = app.targets[gpu]
+        if target.device == "cpu":
+            launcher = LocalLauncher(root, os.environ)
+            made += [Slot(gpu, launcher) for _ in range(count)]
+        else:
+            indices = [i for i, name in enumerate(names) if re.search(target.match, name)]
+            made += [Slot(gpu, LocalLauncher(root, os.environ, index)) for index in indices]
+    return made
+
+
+async def main(settings: Settings) -> None:
+    async with build(settings) as app:
+        names = await asyncio.to_thread(devices.cuda_names)
+        slots = local_slots(app, names)
+        about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
+        worker = Worker(app, slots, about)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, worker.stop)
+        try:
+            await worker.run()
+        finally:
+            await asyncio.gather(*(slot.launcher.close() for slot in slots))
+
+
+if __name__ == "__main__":
+    chosen = Settings()
+    logs.configure(chosen, "worker")
+    asyncio.run(main(chosen))

@@ -1,0 +1,118 @@
+"""What tests share: a real Postgres for each test process, a fresh database for each test.
+
+The template database is built once by running the migrations and loading ``problems/``; a test's
+own is cloned from it in tens of milliseconds, so tests commit for real and see only themselves.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from kernelbot.app import App, build, prepare
+from kernelbot.config import Settings
+from kernelbot.storage.database import driver_url
+from kernelbot.storage.embedded import EmbeddedPostgres
+
+ADMIN_TOKEN = "kb_test-administrator"
+NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A developer's own settings do not reach the tests."""
+    for name in list(os.environ):
+        if name.startswith(("KERNELBOT_", "DATABASE_URL", "DISCORD_")):
+            monkeypatch.delenv(name)
+
+
+@pytest_asyncio.fixture(scope="session")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The URL of a Postgres that is this test process's own."""
+    async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as url:
+        yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def template(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the schema and the shipped problems in it."""
+    await _admin(cluster, 'CREATE DATABASE "template_kernelbot"')
+    settings = make_settings(
+        _named(cluster, "template_kernelbot"), tmp_path_factory.mktemp("template")
+    )
+    await prepare(settings)
+    return "template_kernelbot"
+
+
+@pytest_asyncio.fixture
+async def database_url(cluster: str, template: str) -> AsyncIterator[str]:
+    """The URL of a database that is this test's own."""
+    name = f"test_{next(NUMBERS)}"
+    await _admin(cluster, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    yield _named(cluster, name)
+    await _admin(cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    return make_settings(database_url, tmp_path / "data")
+
+
+@pytest_asyncio.fixture
+async def app(settings: Settings) -> AsyncIterator[App]:
+    """An application on a fresh database, in this process."""
+    async with build(settings) as made:
+        yield made
+
+
+@pytest.fixture
+def environment(settings: Settings) -> Iterator[dict[str, str]]:
+    """The environment for a process of ours on this test's database."""
+    yield process_environment(settings)
+
+
+def make_settings(url: str, data_dir: Path, **more: object) -> Settings:
+    """Settings with short periods, so that what is waited for happens soon."""
+    values: dict[str, object] = {
+        "database_url": url,
+        "data_dir": data_dir,
+        "admin_token": ADMIN_TOKEN,
+        "heartbeat_s": 0.3,
+        "lease_s": 2.0,
+        "retry_s": 0.2,
+        "database_timeout_s": 5.0,
+        "log_json": True,
+        **more,
+    }
+    return Settings.model_validate(values)
+
+
+def process_environment(settings: Settings) -> dict[str, str]:
+    assert settings.database_url is not None
+    return {
+        **{k: v for k, v in os.environ.items() if not k.startswith(("KERNELBOT_", "DISCORD_"))},
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "KERNELBOT_DATA_DIR": str(settings.data_dir),
+        "KERNELBOT_ADMIN_TOKEN": ADMIN_TOKEN,
+        "KERNELBOT_HEARTBEAT_S": str(settings.heartbeat_s),
+        "KERNELBOT_LEASE_S": str(settings.lease_s),
+        "KERNELBOT_RETRY_S": str(settings.retry_s),
+    }
+
+
+def _named(url: str, database: str) -> str:
+    return url.rsplit("/", 1)[0] + "/" + database
+
+
+async def _admin(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(driver_url(_named(url, "postgres")))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

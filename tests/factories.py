@@ -1,0 +1,100 @@
+"""Values for tests: valid by default, one argument changes one thing."""
+
+from __future__ import annotations
+
+import itertools
+import uuid
+
+from kernelbot.app import App
+from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Draft
+from kernelbot.judge.protocol import (
+    CaseResult,
+    Device,
+    Harness,
+    Measurement,
+    Stage,
+    Verdict,
+    VerdictKind,
+)
+from kernelbot.services import dispatch, identity, submit
+from kernelbot.services.dispatch import Assignment
+from kernelbot.services.views import SubmissionView
+
+CODE = b"import torch\n\n\ndef custom_kernel(data):\n    a, b, out = data\n    return torch.add(a, b, out=out)\n"
+SUBJECTS = itertools.count(1)
+
+
+async def make_actor(app: App, name: str = "ada", channel: str = "api") -> Actor:
+    return await identity.person(app, "test", f"{name}-{next(SUBJECTS)}", name, channel)
+
+
+def make_draft(**changes: object) -> Draft:
+    values: dict[str, object] = {
+        "code": CODE,
+        "file_name": "kernel.py",
+        "leaderboard": "vectoradd",
+        "gpus": ("CPU",),
+        "mode": "ranked",
+    }
+    return Draft(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def make_measurement(ns: float = 1e6, error: float = 0.001) -> Measurement:
+    return Measurement(
+        ns=ns,
+        low_ns=ns * (1 - 2 * error),
+        high_ns=ns * (1 + 2 * error),
+        stderr_ns=ns * error,
+        best_ns=ns * 0.99,
+        worst_ns=ns * 1.01,
+        samples=20,
+        clock="host",
+    )
+
+
+def make_verdict(
+    kind: VerdictKind = VerdictKind.PASSED, *, run_id: int = 0, ns: float = 1e6, message: str = ""
+) -> Verdict:
+    passed = kind is VerdictKind.PASSED
+    checked = CaseResult(stage=Stage.CHECK, index=0, spec="size: 127", ok=True)
+    timed = CaseResult(
+        stage=Stage.MEASURE,
+        index=0,
+        spec="size: 512",
+        ok=True,
+        measurement=make_measurement(ns) if passed else None,
+    )
+    return Verdict(
+        kind=kind,
+        run_id=str(run_id),
+        stage=Stage.MEASURE if passed else Stage.CHECK,
+        message=message,
+        cases=(checked, timed) if passed else (checked,),
+        device=Device(name="a processor"),
+        harness=Harness(judge_digest="0" * 64),
+    )
+
+
+async def claim_one(app: App, gpu: str = "CPU") -> Assignment:
+    """Play a worker that takes the next run."""
+    (assignment,) = await dispatch.claim(app, uuid.uuid4(), {gpu: 1})
+    return assignment
+
+
+async def judge_one(app: App, verdict: Verdict | None = None, *, gpu: str = "CPU") -> Assignment:
+    """Play a worker that takes the next run and records this verdict."""
+    assignment = await claim_one(app, gpu)
+    assert await dispatch.finish(app, assignment, verdict or make_verdict())
+    return assignment
+
+
+async def submitted(app: App, actor: Actor, **changes: object) -> SubmissionView:
+    return await submit.accept(app, actor, make_draft(**changes))
+
+
+async def ranked(app: App, actor: Actor, ns: float, code: bytes = CODE) -> SubmissionView:
+    """A submission that was judged and counts."""
+    view = await submitted(app, actor, code=code)
+    await judge_one(app, make_verdict(ns=ns))
+    return view
