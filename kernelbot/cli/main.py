@@ -490,24 +490,19 @@ def up(ctx: typer.Context) -> None:
 @db_app.command()
 def upgrade() -> None:
     """Bring the database's schema to this version. Safe to repeat, and from several machines."""
-    _with_settings("upgrade")
+    from kernelbot.cli import db
+
+    db.upgrade()
     result("The database is up to date.")
 
 
 @db_app.command()
 def check() -> None:
     """Whether the database's schema is that of this version; the exit code says it too."""
-    _with_settings("check")
+    from kernelbot.cli import db
+
+    db.check()
     result("The database is as this version wants it.")
-
-
-def _with_settings(step: str) -> None:
-    import asyncio
-
-    import kernelbot.app
-    from kernelbot.config import Settings
-
-    asyncio.run(getattr(kernelbot.app, step)(Settings()))
 
 
 @app.command()
