@@ -5,6 +5,7 @@ Each is judged as ranked, which checks, measures and hides the most, by the real
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 from pathlib import Path
@@ -27,12 +28,6 @@ EXAMPLES = [
     for example in problem.examples
     if example.device != "cuda"
 ]
-STARTERS = [
-    pytest.param(problem, name, id=f"{problem.name}/{name}")
-    for problem in PROBLEMS.values()
-    for name in problem.starters
-    if name != "cuda"
-]
 
 
 def judge(problem: Problem, submission: bytes, directory: Path, mode: Mode) -> Verdict:
@@ -52,6 +47,14 @@ def judge(problem: Problem, submission: bytes, directory: Path, mode: Mode) -> V
     return read_verdict(directory, "example")
 
 
+def program(source: bytes) -> str:
+    """What a file does, without its comments and its docstring."""
+    tree = ast.parse(source)
+    if ast.get_docstring(tree):
+        tree.body = tree.body[1:]
+    return ast.unparse(tree)
+
+
 @pytest.mark.parametrize(("problem", "example"), EXAMPLES)
 def test_an_example_gets_the_verdict_it_promises(
     problem: Problem, example: Example, tmp_path: Path
@@ -63,13 +66,17 @@ def test_an_example_gets_the_verdict_it_promises(
     assert len(verdict.measurements) == measured
 
 
-@pytest.mark.parametrize(("problem", "starter"), STARTERS)
-def test_a_starter_is_right_as_it_is(problem: Problem, starter: str, tmp_path: Path) -> None:
-    code = problem.starter(starter).encode()
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_every_starter_is_one_of_the_correct_examples(problem: Problem) -> None:
+    correct = {
+        program(problem.files[example.path])
+        for example in problem.examples
+        if example.expect is VerdictKind.PASSED
+    }
 
-    verdict = judge(problem, code, tmp_path, Mode.TEST)
-
-    assert verdict.kind is VerdictKind.PASSED, (verdict.message, verdict.fault, verdict.log)
+    assert set(problem.starters) == {"torch", "triton", "cuda"}
+    for name in problem.starters:
+        assert program(problem.starter(name).encode()) in correct, name
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -77,18 +84,16 @@ def test_a_problem_ships_right_wrong_and_cheating_examples(problem: Problem) -> 
     kinds = {Path(example.path).stem.split("_")[0] for example in problem.examples}
 
     assert {"correct", "wrong", "cheat"} <= kinds
-    assert {"torch", "triton", "cuda"} == set(problem.starters)
 
 
 def test_the_slow_vectoradd_is_measurably_slower_than_the_fast_one(tmp_path: Path) -> None:
     problem = PROBLEMS["vectoradd"]
-    times = {}
+    best = {}
     for name in ("correct_slow", "correct_fast"):
         (tmp_path / name).mkdir()
         code = problem.files[f"examples/{name}.py"]
         verdict = judge(problem, code, tmp_path / name, Mode.BENCHMARK)
-        times[name] = [measured.ns for measured in verdict.measurements]
+        # The best time of the largest case: what a busy machine disturbs least.
+        best[name] = verdict.measurements[-1].best_ns
 
-    pairs = zip(times["correct_slow"], times["correct_fast"], strict=True)
-
-    assert all(slow > 1.5 * fast for slow, fast in pairs)
+    assert best["correct_slow"] > 2 * best["correct_fast"]

@@ -7,5 +7,6 @@ from task import input_t, output_t
 
 
 def custom_kernel(data: input_t) -> output_t:
-    values, _ = data
-    return torch.bincount(values, minlength=256)
+    values, out = data
+    out.copy_(torch.bincount(values, minlength=256))
+    return out

@@ -1,11 +1,15 @@
 # expect: passed
-"""Correct, and slow: one pass over all bytes for each of the 256 values."""
+"""Correct, and slow: sorts all bytes to see where each value begins and ends."""
+
+import torch
 
 from task import input_t, output_t
 
 
 def custom_kernel(data: input_t) -> output_t:
     values, out = data
-    for value in range(256):
-        out[value] = (values == value).sum()
-    return out
+    ordered = torch.sort(values).values
+    bins = torch.arange(256, dtype=torch.uint8, device=values.device)
+    begin = torch.searchsorted(ordered, bins)
+    end = torch.searchsorted(ordered, bins, right=True)
+    return torch.sub(end, begin, out=out)
