@@ -47,10 +47,10 @@ async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> 
         # One statement first, so that the queue's own statements are inside this transaction.
         await fleet.touch(connection, worker_id)
         held = []
-        for item in await queue.claim(connection, free, worker_id, ctx.settings.lease_s):
-            run = await store.lease(connection, item.run_id, worker_id)
+        for queue_id in await queue.claim(connection, free, worker_id, ctx.settings.lease_s):
+            run = await store.lease(connection, queue_id, worker_id)
             if run is None:
-                await queue.finish(connection, item.queue_id, "canceled")
+                await queue.finish(connection, queue_id, "canceled")
                 continue
             await store.add_event(
                 connection, run.submission_id, run.id, "started", {"attempt": run.attempt}

@@ -48,7 +48,7 @@ async def view(
     ctx: Context, connection: AsyncConnection, row: Row[Any], *, repeated: bool = False
 ) -> SubmissionView:
     runs = await store.runs_of(connection, [row.id])
-    queued = await waits.of_runs(connection, runs, ctx.alive_s)
+    queued = await waits.of_runs(ctx, connection, runs)
     shown = [_run_view(run, queued.get(run.id)) for run in runs]
     return _submission_view(row, [await _placed(ctx, row, run) for run in shown], repeated)
 
@@ -88,7 +88,7 @@ async def mine(
     async with ctx.database.read() as connection:
         rows = await store.mine(connection, actor.user_id, leaderboard, before, limit + 1)
         runs = await store.runs_of(connection, [row.id for row in rows[:limit]])
-        queued = await waits.of_runs(connection, runs, ctx.alive_s)
+        queued = await waits.of_runs(ctx, connection, runs)
     items = tuple(
         _submission_view(
             row,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,12 +15,13 @@ from kernelbot.domain.admission import Window
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import SUFFIXES
-from kernelbot.domain.submission import PRIORITY, Draft, Status, parse_mode
+from kernelbot.domain.submission import PRIORITY, Draft, Status, parse_mode, ranking_note
+from kernelbot.domain.waiting import Wait
 from kernelbot.errors import Conflict, InvalidInput
 from kernelbot.judge.protocol import Mode
-from kernelbot.services import record, submissions
+from kernelbot.services import record, submissions, waits
 from kernelbot.services.context import Context
-from kernelbot.services.views import AllowanceView, SubmissionView
+from kernelbot.services.views import AllowanceView, RunView, SubmissionView
 from kernelbot.storage import changes, contests, queue
 from kernelbot.storage import submissions as store
 
@@ -35,24 +37,21 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
     actor.needs(Scope.SUBMIT)
     now = datetime.now(UTC)
     admission.not_banned(actor, now)
-    source = admission.code_text(draft.code)
-    written = directives.parse(source)
+    written = directives.parse(admission.code_text(draft.code))
     mode = parse_mode(draft.mode)
     key = _idempotency_key(draft)
     name = admission.leaderboard_name(draft.leaderboard, written)
     async with ctx.database.transaction() as connection:
-        board = await _board(connection, name)
-        await store.lock_allowance(connection, actor.user_id, board.id)
-        before = await _accepted_before(connection, actor, draft, key)
+        await store.lock_person(connection, actor.user_id)
+        board = await _board(connection, actor, name, key)
+        before = _accepted_before(board, draft, key)
         if before is None:
-            before = await _admit(ctx, connection, actor, draft, written, board, mode, key, now)
-            repeated = False
-        else:
-            repeated = True
+            entry = _admitted(actor, draft, written, board, mode, now)
+            return await _store(ctx, connection, actor, draft, board, entry, key)
     async with ctx.database.read() as connection:
         row = await store.submission(connection, before)
-        assert row is not None, "it was just stored"
-        return await submissions.view(ctx, connection, row, repeated=repeated)
+        assert row is not None, "submissions are never deleted"
+        return await submissions.view(ctx, connection, row, repeated=True)
 
 
 def _idempotency_key(draft: Draft) -> str | None:
@@ -65,117 +64,136 @@ def _idempotency_key(draft: Draft) -> str | None:
     return key
 
 
-async def _board(connection: AsyncConnection, name: str) -> Row[Any]:
-    board = await contests.board(connection, name) if _storable(name) else None
+async def _board(connection: AsyncConnection, actor: Actor, name: str, key: str | None) -> Row[Any]:
+    # Postgres has no NUL in text and UTF-8 no lone surrogates; no leaderboard is named so either.
+    board = await store.facts(connection, actor.user_id, name, key) if name.isprintable() else None
     if board is None or board.visibility != Visibility.PUBLIC:
-        known = [
-            row.name
-            for row in await contests.boards(connection)
-            if row.visibility == Visibility.PUBLIC
-        ]
+        rows = await contests.boards(connection)
+        known = [row.name for row in rows if row.visibility == Visibility.PUBLIC]
         raise admission.unknown_leaderboard(name, known)
     return board
 
 
-def _storable(text: str) -> bool:
-    """Postgres has no NUL in text and UTF-8 no lone surrogates."""
-    return "\0" not in text and text.isprintable()
-
-
-async def _accepted_before(
-    connection: AsyncConnection, actor: Actor, draft: Draft, key: str | None
-) -> int | None:
-    if key is None:
+def _accepted_before(board: Row[Any], draft: Draft, key: str | None) -> int | None:
+    if board.before_id is None:
         return None
-    found = await store.by_idempotency_key(connection, actor.user_id, key)
-    if found is None:
-        return None
-    row = await store.submission(connection, found)
-    if row is None or bytes(row.code_digest) != hashlib.sha256(draft.code).digest():
+    if bytes(board.before_code) != hashlib.sha256(draft.code).digest():
         raise Conflict(
-            f"The idempotency key {key[:40]!r} belongs to another submission ({found}) of yours. "
-            "Use a new one for new content.",
+            f"The idempotency key {str(key)[:40]!r} belongs to another submission "
+            f"({board.before_id}) of yours. Use a new one for new content.",
             code="idempotency_key_reused",
         )
-    return found
+    return int(board.before_id)
 
 
-async def _admit(
-    ctx: Context,
-    connection: AsyncConnection,
+@dataclass(frozen=True)
+class _Entry:
+    """What was admitted."""
+
+    mode: Mode
+    gpus: tuple[str, ...]
+    file_name: str
+    language: str
+
+
+def _admitted(
     actor: Actor,
     draft: Draft,
     written: directives.Directives,
     board: Row[Any],
     mode: Mode,
-    key: str | None,
     now: datetime,
-) -> int:
-    admission.within_window(
-        board.name, Window(opens_at=board.opens_at, closes_at=board.closes_at), now
-    )
+) -> _Entry:
+    window = Window(opens_at=board.opens_at, closes_at=board.closes_at)
+    admission.within_window(board.name, window, now)
     gpus = admission.gpus(draft.gpus, written, board.gpus)
     file_name = admission.file_name(draft.file_name)
-    suffixes = {SUFFIXES[name]: name for name in board.document["languages"]}
+    suffixes = {SUFFIXES[name]: name for name in board.languages}
     language = admission.language(file_name, suffixes)
-    await _within_allowance(connection, actor, board, mode, now)
+    if mode is Mode.RANKED:
+        limit, used, oldest = board.ranked_per_hour, board.used_ranked, board.oldest_ranked
+    else:
+        limit, used, oldest = board.other_per_hour, board.used_other, board.oldest_other
+    admission.within_allowance(board.name, mode, used, limit, oldest, now)
+    return _Entry(mode, gpus, file_name, language)
 
-    digest = hashlib.sha256(draft.code).digest()
-    await store.put_code(connection, digest, draft.code)
-    submission_id = await store.add(
+
+async def _store(
+    ctx: Context,
+    connection: AsyncConnection,
+    actor: Actor,
+    draft: Draft,
+    board: Row[Any],
+    entry: _Entry,
+    key: str | None,
+) -> SubmissionView:
+    priority = PRIORITY[entry.mode]
+    queue_ids = await queue.enqueue(connection, entry.gpus, priority)
+    runs = await store.add(
         connection,
         leaderboard_id=board.id,
         problem_id=board.problem_id,
         user_id=actor.user_id,
-        mode=mode.value,
-        file_name=file_name,
-        language=language,
-        code_digest=digest,
+        mode=entry.mode.value,
+        file_name=entry.file_name,
+        language=entry.language,
+        code_digest=hashlib.sha256(draft.code).digest(),
+        code=draft.code,
         channel=actor.channel,
         idempotency_key=key,
+        priority=priority,
+        problem_digest=board.problem_digest,
+        gpus=list(entry.gpus),
+        queue_ids=queue_ids,
     )
-    await _queue_runs(connection, submission_id, actor, board, gpus, mode, digest)
-    return submission_id
-
-
-async def _within_allowance(
-    connection: AsyncConnection, actor: Actor, board: Row[Any], mode: Mode, now: datetime
-) -> None:
-    ranked = mode is Mode.RANKED
-    limit = board.ranked_per_hour if ranked else board.other_per_hour
-    if limit is None:
-        return
-    row = await store.used(connection, actor.user_id, board.id)
-    used, oldest = (row.ranked, row.oldest_ranked) if ranked else (row.other, row.oldest_other)
-    admission.within_allowance(board.name, mode, used, limit, oldest, now)
-
-
-async def _queue_runs(
-    connection: AsyncConnection,
-    submission_id: int,
-    actor: Actor,
-    board: Row[Any],
-    gpus: tuple[str, ...],
-    mode: Mode,
-    code_digest: bytes,
-) -> None:
-    priority = PRIORITY[mode]
-    rows = [
-        {
-            "submission_id": submission_id,
-            "leaderboard_id": board.id,
-            "user_id": actor.user_id,
-            "code_digest": code_digest,
-            "gpu": gpu,
-            "mode": mode.value,
-            "priority": priority,
-            "problem_digest": board.problem_digest,
-        }
-        for gpu in gpus
+    views = [
+        _queued_run(
+            run,
+            entry.mode,
+            await waits.of_place(
+                ctx, connection, run.gpu, run.queue_id, priority, board.id, entry.mode.value
+            ),
+        )
+        for run in runs
     ]
-    run_ids = await store.add_runs(connection, rows)
-    queued = [(run_id, gpu, priority) for run_id, gpu in zip(run_ids, gpus, strict=True)]
-    await store.set_queue_ids(connection, await queue.enqueue(connection, queued))
+    return SubmissionView(
+        id=runs[0].submission_id,
+        leaderboard=board.name,
+        problem=board.problem,
+        title=board.title or board.problem,
+        competition=board.competition,
+        user_id=actor.user_id,
+        user_name=actor.name,
+        mode=entry.mode,
+        file_name=entry.file_name,
+        language=entry.language,
+        channel=actor.channel,
+        status=Status.QUEUED,
+        created_at=runs[0].created_at,
+        finished_at=None,
+        runs=tuple(views),
+    )
+
+
+def _queued_run(run: Row[Any], mode: Mode, wait: Wait) -> RunView:
+    return RunView(
+        id=run.id,
+        gpu=run.gpu,
+        mode=mode,
+        status=Status.QUEUED,
+        stage="",
+        progress="",
+        kind=None,
+        message="",
+        ranking=ranking_note(mode, Status.QUEUED, None),
+        seconds=None,
+        error=None,
+        attempt=0,
+        wait=wait,
+        created_at=run.created_at,
+        started_at=None,
+        finished_at=None,
+    )
 
 
 async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionView:
@@ -206,19 +224,20 @@ async def allowance(
     actor.needs(Scope.READ)
     async with ctx.database.read() as connection:
         boards = await contests.boards(connection)
-        visible = [row for row in boards if row.visibility == Visibility.PUBLIC]
-        if leaderboard is not None:
-            wanted = [row for row in visible if row.name.lower() == leaderboard.lower()]
-            if not wanted:
-                raise admission.unknown_leaderboard(leaderboard, [row.name for row in visible])
-            visible = wanted
-        return tuple([await _allowance(connection, actor, row) for row in visible])
+        visible = [row.name for row in boards if row.visibility == Visibility.PUBLIC]
+        wanted = [
+            name for name in visible if leaderboard is None or name.lower() == leaderboard.lower()
+        ]
+        if leaderboard is not None and not wanted:
+            raise admission.unknown_leaderboard(leaderboard, visible)
+        found = [await store.facts(connection, actor.user_id, name, None) for name in wanted]
+    return tuple(_allowance(board) for board in found if board is not None)
 
 
-async def _allowance(connection: AsyncConnection, actor: Actor, board: Row[Any]) -> AllowanceView:
-    used = await store.used(connection, actor.user_id, board.id)
+def _allowance(board: Row[Any]) -> AllowanceView:
     limits = {"ranked": board.ranked_per_hour, "other": board.other_per_hour}
-    left = admission.allowances(limits, {"ranked": used.ranked, "other": used.other})
+    used = {"ranked": board.used_ranked, "other": board.used_other}
+    left = admission.allowances(limits, used)
     return AllowanceView(
         leaderboard=board.name,
         ranked_left=left["ranked"],

@@ -19,11 +19,13 @@ from kernelbot.storage.tables import (
     problems,
 )
 
-BOARDS = """
+BOARDS = text(
+    """
     SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
            l.other_per_hour, c.name AS competition, c.visibility, c.channel,
-           p.name AS problem, p.digest AS problem_digest, p.document,
-           g.gpus
+           p.name AS problem, p.digest AS problem_digest,
+           p.document->>'title' AS title, p.document->>'summary' AS summary,
+           p.document->>'scoring' AS scoring, p.document->'languages' AS languages, g.gpus
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id
@@ -31,10 +33,9 @@ BOARDS = """
         SELECT coalesce(array_agg(gpu ORDER BY place), '{}') AS gpus
         FROM leaderboard_gpus WHERE leaderboard_id = l.id AND offered
     ) g
-    WHERE NOT l.retired
-"""
-BOARD = text(BOARDS + " AND lower(l.name) = lower(:name)")
-ALL_BOARDS = text(BOARDS + " ORDER BY c.id, l.id")
+    WHERE NOT l.retired ORDER BY c.id, l.id
+    """
+)
 
 
 async def put_problem(connection: AsyncConnection, problem: Problem) -> int:
@@ -156,12 +157,8 @@ async def retire_missing(
     )
 
 
-async def board(connection: AsyncConnection, name: str) -> Row[Any] | None:
-    return (await connection.execute(BOARD, {"name": name})).first()
-
-
 async def boards(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    return (await connection.execute(ALL_BOARDS)).all()
+    return (await connection.execute(BOARDS)).all()
 
 
 async def competition_documents(connection: AsyncConnection) -> Sequence[Any]:

@@ -10,25 +10,16 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.queries import Queries
-from pgqueuer.types import JobId, QueueManagerId
+from pgqueuer.types import JobId, QueueEntrypoint, QueueManagerId
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage.database import driver
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A run that a worker has taken from the queue."""
-
-    queue_id: int
-    run_id: int
 
 
 @functools.cache
@@ -45,35 +36,33 @@ async def _queries(connection: AsyncConnection) -> Queries:
     return Queries.from_asyncpg_connection(await driver(connection))
 
 
-async def enqueue(
-    connection: AsyncConnection, runs: Sequence[tuple[int, str, int]]
-) -> dict[int, int]:
-    """Queue runs (id, gpu, priority) in the caller's transaction; run id to queue id."""
+async def enqueue(connection: AsyncConnection, gpus: Sequence[str], priority: int) -> list[int]:
+    """Take a place in the queue of each GPU, in the caller's transaction; the places' ids."""
     queries = await _queries(connection)
     ids = await queries.enqueue(
-        [entrypoint(gpu) for _, gpu, _ in runs],
-        [str(run_id).encode() for run_id, _, _ in runs],
-        [priority for _, _, priority in runs],
+        [entrypoint(gpu) for gpu in gpus], [None] * len(gpus), [priority] * len(gpus)
     )
-    return {run_id: int(queue_id) for (run_id, _, _), queue_id in zip(runs, ids, strict=True)}
+    return [int(queue_id) for queue_id in ids]
 
 
 async def claim(
     connection: AsyncConnection, free: Mapping[str, int], worker_id: uuid.UUID, lease_s: float
-) -> list[Claim]:
+) -> list[int]:
     """Take what is next for each GPU with free slots, and what silent workers left behind."""
     queries = await _queries(connection)
-    claims: list[Claim] = []
+    claimed: list[int] = []
     for gpu, slots in free.items():
         jobs = await queries.dequeue(
             batch_size=slots,
-            entrypoints={entrypoint(gpu): EntrypointExecutionParameter(concurrency_limit=0)},  # type: ignore[dict-item]
+            entrypoints={
+                QueueEntrypoint(entrypoint(gpu)): EntrypointExecutionParameter(concurrency_limit=0)
+            },
             queue_manager_id=QueueManagerId(worker_id),
             global_concurrency_limit=None,
             heartbeat_timeout=timedelta(seconds=lease_s),
         )
-        claims += [Claim(int(job.id), int((job.payload or b"0").decode())) for job in jobs]
-    return claims
+        claimed += [int(job.id) for job in jobs]
+    return claimed
 
 
 async def heartbeat(connection: AsyncConnection, queue_ids: Iterable[int]) -> None:
@@ -101,22 +90,32 @@ async def fold_log(connection: AsyncConnection) -> None:
     await (await _queries(connection)).aggregate_logs()
 
 
+# Only the index is read, however much waits.
 AHEAD = text(
     """
-    SELECT other.leaderboard_id, other.mode, count(*) AS runs
-    FROM pgqueuer job JOIN runs other ON other.queue_id = job.id
-    WHERE job.entrypoint = :entrypoint AND job.status = 'queued' AND other.status = 'queued'
-      AND (job.priority > :priority OR (job.priority = :priority AND job.id < :queue_id))
-    GROUP BY other.leaderboard_id, other.mode
+    SELECT count(*) FROM pgqueuer
+    WHERE entrypoint = :entrypoint AND status = 'queued'
+      AND (priority > :priority OR (priority = :priority AND id < :queue_id))
+    """
+)
+MIX = text(
+    """
+    SELECT run.leaderboard_id, run.mode, count(*) AS runs
+    FROM (SELECT id FROM pgqueuer WHERE entrypoint = :entrypoint AND status = 'queued'
+          ORDER BY priority DESC, id LIMIT :limit) job
+    JOIN runs run ON run.queue_id = job.id AND run.status IN ('queued', 'running')
+    GROUP BY 1, 2
     """
 )
 
 
-async def ahead(
-    connection: AsyncConnection, gpu: str, queue_id: int, priority: int
-) -> list[tuple[int, str, int]]:
-    """What waits before this one: (leaderboard, mode, how many)."""
-    rows = await connection.execute(
-        AHEAD, {"entrypoint": entrypoint(gpu), "priority": priority, "queue_id": queue_id}
-    )
+async def ahead(connection: AsyncConnection, gpu: str, queue_id: int, priority: int) -> int:
+    """How many wait before this one."""
+    values = {"entrypoint": entrypoint(gpu), "priority": priority, "queue_id": queue_id}
+    return int((await connection.execute(AHEAD, values)).scalar_one())
+
+
+async def mix(connection: AsyncConnection, gpu: str, limit: int) -> list[tuple[int, str, int]]:
+    """What the first ``limit`` in the queue are: (leaderboard, mode, how many)."""
+    rows = await connection.execute(MIX, {"entrypoint": entrypoint(gpu), "limit": limit})
     return [(row.leaderboard_id, row.mode, row.runs) for row in rows]

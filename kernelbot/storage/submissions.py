@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, insert, select, text
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.judge.protocol import Verdict, to_json
@@ -22,17 +21,58 @@ from kernelbot.storage.tables import (
 )
 
 # Held until the end of the transaction, so that two requests of one person count one after the other.
-LOCK_ALLOWANCE = text("SELECT pg_advisory_xact_lock(:user_key, :board_key)")
+LOCK_PERSON = text("SELECT pg_advisory_xact_lock(:classid, :user)")
+PERSON_LOCKS = 1
 
-USED = text(
+# Everything admission asks the database, in one answer.
+FACTS = text(
     """
-    SELECT count(*) FILTER (WHERE mode = 'ranked') AS ranked,
-           count(*) FILTER (WHERE mode <> 'ranked') AS other,
-           min(created_at) FILTER (WHERE mode = 'ranked') AS oldest_ranked,
-           min(created_at) FILTER (WHERE mode <> 'ranked') AS oldest_other
-    FROM submissions
-    WHERE user_id = :user AND leaderboard_id = :board AND NOT refunded
-      AND created_at > now() - interval '1 hour'
+    SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
+           l.other_per_hour, c.name AS competition, c.visibility, p.name AS problem,
+           p.digest AS problem_digest, p.document->>'title' AS title,
+           p.document->'languages' AS languages, g.gpus, used.*,
+           before.id AS before_id, before.code_digest AS before_code
+    FROM leaderboards l
+    JOIN competitions c ON c.id = l.competition_id
+    JOIN problems p ON p.id = l.problem_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(gpu ORDER BY place), '{}') AS gpus
+        FROM leaderboard_gpus WHERE leaderboard_id = l.id AND offered
+    ) g
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE mode = 'ranked') AS used_ranked,
+               count(*) FILTER (WHERE mode <> 'ranked') AS used_other,
+               min(created_at) FILTER (WHERE mode = 'ranked') AS oldest_ranked,
+               min(created_at) FILTER (WHERE mode <> 'ranked') AS oldest_other
+        FROM submissions
+        WHERE user_id = :user AND leaderboard_id = l.id AND NOT refunded
+          AND created_at > now() - interval '1 hour'
+    ) used
+    LEFT JOIN submissions before ON before.user_id = :user AND before.idempotency_key = :key
+    WHERE lower(l.name) = lower(:name) AND NOT l.retired
+    """
+)
+
+ADD = text(
+    """
+    WITH blob AS (
+        INSERT INTO code_blobs (digest, content) VALUES (:code_digest, :code)
+        ON CONFLICT (digest) DO NOTHING
+    ), added AS (
+        INSERT INTO submissions (leaderboard_id, problem_id, user_id, mode, file_name, language,
+                                 code_digest, channel, idempotency_key)
+        VALUES (:leaderboard_id, :problem_id, :user_id, :mode, :file_name, :language,
+                :code_digest, :channel, :idempotency_key)
+        RETURNING id, created_at
+    )
+    INSERT INTO runs (submission_id, leaderboard_id, user_id, code_digest, gpu, mode, priority,
+                      queue_id, problem_digest)
+    SELECT added.id, :leaderboard_id, :user_id, :code_digest, place.gpu, :mode, :priority,
+           place.queue_id, :problem_digest
+    FROM added, unnest(CAST(:gpus AS text[]), CAST(:queue_ids AS bigint[]))
+                WITH ORDINALITY AS place(gpu, queue_id, nth)
+    ORDER BY nth
+    RETURNING id, submission_id, gpu, queue_id, created_at
     """
 )
 
@@ -62,56 +102,24 @@ RUNS = text(
 )
 
 
-async def lock_allowance(connection: AsyncConnection, user_id: int, board_id: int) -> None:
-    mask = 0x7FFFFFFF
-    await connection.execute(
-        LOCK_ALLOWANCE, {"user_key": user_id & mask, "board_key": board_id & mask}
-    )
+async def lock_person(connection: AsyncConnection, user_id: int) -> None:
+    """One accepted submission of a person at a time."""
+    values = {"classid": PERSON_LOCKS, "user": user_id & 0x7FFFFFFF}
+    await connection.execute(LOCK_PERSON, values)
 
 
-async def used(connection: AsyncConnection, user_id: int, board_id: int) -> Row[Any]:
-    return (await connection.execute(USED, {"user": user_id, "board": board_id})).one()
+async def facts(
+    connection: AsyncConnection, user_id: int, leaderboard: str, key: str | None
+) -> Row[Any] | None:
+    """The leaderboard, what this person used of its allowance within the hour, and what they sent
+    before under this key; None when there is no such leaderboard."""
+    values = {"user": user_id, "name": leaderboard, "key": key}
+    return (await connection.execute(FACTS, values)).first()
 
 
-async def by_idempotency_key(connection: AsyncConnection, user_id: int, key: str) -> int | None:
-    query = select(submissions.c.id).where(
-        submissions.c.user_id == user_id, submissions.c.idempotency_key == key
-    )
-    return (await connection.execute(query)).scalar()
-
-
-async def put_code(connection: AsyncConnection, digest: bytes, content: bytes) -> None:
-    """Store a file once, whoever sends it."""
-    await connection.execute(
-        upsert(code_blobs)
-        .values(digest=digest, content=content)
-        .on_conflict_do_nothing(index_elements=["digest"])
-    )
-
-
-async def add(connection: AsyncConnection, **values: Any) -> int:
-    result = await connection.execute(
-        insert(submissions).values(**values).returning(submissions.c.id)
-    )
-    return int(result.scalar_one())
-
-
-async def add_runs(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    result = await connection.execute(
-        insert(runs).returning(runs.c.id, sort_by_parameter_order=True), list(rows)
-    )
-    return [int(row.id) for row in result]
-
-
-async def set_queue_ids(connection: AsyncConnection, queue_ids: Mapping[int, int]) -> None:
-    await connection.execute(
-        text(
-            "UPDATE runs SET queue_id = q.queue_id "
-            "FROM unnest(CAST(:runs AS bigint[]), CAST(:queue AS bigint[])) AS q(run_id, queue_id) "
-            "WHERE runs.id = q.run_id"
-        ),
-        {"runs": list(queue_ids), "queue": list(queue_ids.values())},
-    )
+async def add(connection: AsyncConnection, **values: Any) -> list[Row[Any]]:
+    """Store a submission, its code (once, whoever sends it) and its runs; the runs."""
+    return list((await connection.execute(ADD, values)).all())
 
 
 async def submission(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
@@ -233,14 +241,21 @@ async def lock(connection: AsyncConnection, submission_id: int) -> Row[Any] | No
     return (await connection.execute(query)).first()
 
 
-async def lease(connection: AsyncConnection, run_id: int, worker_id: uuid.UUID) -> Row[Any] | None:
-    """Make this worker the holder of the run, or None when the run needs nobody any more."""
+async def lease(
+    connection: AsyncConnection, queue_id: int, worker_id: uuid.UUID
+) -> Row[Any] | None:
+    """Make this worker the holder of the run that waits at this place of the queue.
+
+    None when the run needs nobody any more.
+    """
+    query = select(runs.c.id, runs.c.submission_id).where(
+        runs.c.queue_id == queue_id, text("status IN ('queued', 'running')")
+    )
+    waiting = (await connection.execute(query)).first()
     # Submission first, then run: the order in which everybody locks.
-    query = select(runs.c.submission_id).where(runs.c.id == run_id)
-    submission_id = (await connection.execute(query)).scalar()
-    if submission_id is None or await lock(connection, submission_id) is None:
+    if waiting is None or await lock(connection, waiting.submission_id) is None:
         return None
-    values = {"id": run_id, "lease": uuid.uuid4(), "worker": worker_id}
+    values = {"id": waiting.id, "lease": uuid.uuid4(), "worker": worker_id}
     row = (await connection.execute(LEASE, values)).first()
     if row is not None:
         await connection.execute(

@@ -232,6 +232,8 @@ Index(
     postgresql_where=text("mode = 'ranked' AND verdict = 'passed'"),
 )
 Index("ix_runs_running", runs.c.gpu, postgresql_where=text("status = 'running'"))
+# From a place in the queue to the run that waits there.
+Index("ix_runs_queue", runs.c.queue_id, postgresql_where=text("status IN ('queued', 'running')"))
 Index("ix_runs_personal", runs.c.user_id, runs.c.leaderboard_id, runs.c.gpu, runs.c.id.desc())
 
 # The whole verdict, once per run: the primary key is what makes "recorded once" true.

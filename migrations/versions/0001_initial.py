@@ -434,6 +434,13 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_index(
+        "ix_runs_queue",
+        "runs",
+        ["queue_id"],
+        unique=False,
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
+    )
+    op.create_index(
         "ix_runs_running",
         "runs",
         ["gpu"],
@@ -560,6 +567,11 @@ def downgrade() -> None:
     op.drop_index("ix_bests_board", table_name="bests")
     op.drop_table("bests")
     op.drop_index(op.f("ix_runs_submission_id"), table_name="runs")
+    op.drop_index(
+        "ix_runs_queue",
+        table_name="runs",
+        postgresql_where=sa.text("status IN ('queued', 'running')"),
+    )
     op.drop_index(
         "ix_runs_running", table_name="runs", postgresql_where=sa.text("status = 'running'")
     )
