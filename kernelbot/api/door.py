@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, g
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kernelbot.api.errors import crash_answer
@@ -26,6 +27,9 @@ SECONDS = Histogram(
     ("method", "route"),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+MAX_JSON_BYTES = 64 << 10
+"""A name, a reason, a list of scopes. Uploads are forms and have a bound of their own."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -66,7 +70,7 @@ class Door:
             await send(message)
 
         try:
-            await self.app(scope, receive, outward)
+            await self.app(scope, _bounded(scope, receive), outward)
         except Exception as error:
             log.error("crash", id=request_id, path=scope["path"][:200], exc_info=error)
             if status:
@@ -80,6 +84,26 @@ class Door:
         method = scope["method"] if scope["method"] in METHODS else "other"
         REQUESTS.labels(method, route, str(status)).inc()
         SECONDS.labels(method, route).observe(seconds)
+
+
+def _bounded(scope: Scope, receive: Receive) -> Receive:
+    """``receive`` for a body of at most MAX_JSON_BYTES, unless it is a form."""
+    if scope["method"] in ("GET", "HEAD"):
+        return receive
+    content_type = next((v for k, v in scope["headers"] if k == b"content-type"), b"")
+    if content_type.lower().startswith(b"multipart/"):
+        return receive
+    total = 0
+
+    async def inward() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MAX_JSON_BYTES:
+            raise HTTPException(413)
+        return message
+
+    return inward
 
 
 def _complete(headers: MutableHeaders, request_id: str, path: str) -> None:

@@ -47,12 +47,20 @@ class ErrorBody(BaseModel):
     error: ErrorOut
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's ``responses`` for the given statuses and those that any route may answer."""
+def documented(*statuses: int, of_json: bool = True) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's ``responses`` for the given statuses and those that any route may answer.
+
+    ``of_json`` is False for routes whose success is something else: there the framework would say
+    that errors are of that kind too.
+    """
     every = sorted({*statuses, 400, 422, 500, 503})
-    return {
-        status: {"model": ErrorBody, "description": HTTPStatus(status).phrase} for status in every
-    }
+    reference = {"$ref": f"#/components/schemas/{ErrorBody.__name__}"}
+    body: dict[str, Any] = (
+        {"model": ErrorBody}
+        if of_json
+        else {"content": {"application/json": {"schema": reference}}}
+    )
+    return {status: {**body, "description": HTTPStatus(status).phrase} for status in every}
 
 
 def answer(
@@ -151,6 +159,7 @@ async def http_error(request: Request, error: Exception) -> Response:
         404: f"There is nothing at {request.url.path[:200]}. /docs lists what there is.",
         405: f"{request.method} is not possible at {request.url.path[:200]}.",
         400: "The body cannot be read. Send JSON as UTF-8 with Content-Type: application/json.",
+        413: "The body is too large for this address.",
     }
     return answer(
         error.status_code,

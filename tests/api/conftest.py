@@ -49,7 +49,9 @@ async def admin(api: FastAPI, app: App) -> AsyncIterator[httpx2.AsyncClient]:
         yield made
 
 
-async def token_of(app: App, name: str, *, scopes: tuple[str, ...] = ("read", "submit", "tokens")) -> str:
+async def token_of(
+    app: App, name: str, *, scopes: tuple[str, ...] = ("read", "submit", "tokens")
+) -> str:
     """A new token for the person of this name."""
     administrator = await identity.authenticate(app, ADMIN_TOKEN, "api")
     made = await identity.create_user_token(app, administrator, name, "test", scopes, None)

@@ -22,7 +22,7 @@ FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
     "/users",
     status_code=201,
     response_model=schemas.NewTokenOut,
-    responses=documented(401, 403, 409),
+    responses=documented(401, 403, 409, 413),
 )
 async def new_user(ctx: Ctx, actor: Member, body: schemas.UserIn) -> Response:
     """A person (found by name, or made) and a new token for them."""
@@ -33,7 +33,9 @@ async def new_user(ctx: Ctx, actor: Member, body: schemas.UserIn) -> Response:
 
 
 @router.post(
-    "/users/{name}/ban", response_model=schemas.DoneOut, responses=documented(401, 403, 404, 409)
+    "/users/{name}/ban",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409, 413),
 )
 async def ban(ctx: Ctx, actor: Member, name: NameInPath, body: schemas.BanIn) -> Response:
     """Let this person submit nothing for a time."""
@@ -43,7 +45,9 @@ async def ban(ctx: Ctx, actor: Member, name: NameInPath, body: schemas.BanIn) ->
 
 
 @router.delete(
-    "/users/{name}/ban", response_model=schemas.DoneOut, responses=documented(401, 403, 404, 409)
+    "/users/{name}/ban",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409, 413),
 )
 async def unban(ctx: Ctx, actor: Member, name: NameInPath) -> Response:
     """Let this person submit again."""
@@ -54,7 +58,7 @@ async def unban(ctx: Ctx, actor: Member, name: NameInPath) -> Response:
 @router.post(
     "/submissions/{submission_id}/void",
     response_model=schemas.DoneOut,
-    responses=documented(401, 403, 404, 409),
+    responses=documented(401, 403, 404, 409, 413),
 )
 async def void(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
     """Take a submission out of the standings."""
@@ -65,7 +69,7 @@ async def void(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonI
 @router.post(
     "/submissions/{submission_id}/restore",
     response_model=schemas.DoneOut,
-    responses=documented(401, 403, 404, 409),
+    responses=documented(401, 403, 404, 409, 413),
 )
 async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
     """Let a voided submission count again."""

@@ -30,7 +30,10 @@ async def ready(ctx: Ctx) -> Response:
 @router.get(
     "/metrics",
     response_class=Response,
-    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **documented()},
+    responses={
+        200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
+        **documented(of_json=False),
+    },
 )
 async def metrics(ctx: Ctx) -> Response:
     """For Prometheus."""

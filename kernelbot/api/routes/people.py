@@ -32,7 +32,7 @@ async def my_tokens(ctx: Ctx, actor: Member) -> Response:
     "/tokens",
     status_code=201,
     response_model=schemas.NewTokenOut,
-    responses=documented(401, 403, 409),
+    responses=documented(401, 403, 409, 413),
 )
 async def new_token(ctx: Ctx, actor: Member, body: schemas.TokenIn) -> Response:
     """A new token. Its secret is in this answer and nowhere else."""

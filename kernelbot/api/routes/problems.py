@@ -34,7 +34,7 @@ async def one_problem(ctx: Ctx, actor: Visitor, name: NameInPath) -> Response:
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **documented(401, 404),
+        **documented(401, 404, of_json=False),
     },
 )
 async def starter(ctx: Ctx, actor: Visitor, name: NameInPath, style: NameInPath) -> Response:
@@ -59,7 +59,7 @@ async def starter(ctx: Ctx, actor: Visitor, name: NameInPath, style: NameInPath)
     response_class=Response,
     responses={
         200: {"content": {"application/zip": {"schema": {"type": "string"}}}},
-        **documented(401, 404),
+        **documented(401, 404, of_json=False),
     },
 )
 async def problem_archive(ctx: Ctx, actor: Visitor, name: NameInPath) -> Response:

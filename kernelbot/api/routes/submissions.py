@@ -125,7 +125,7 @@ async def cancel_submission(ctx: Ctx, actor: Member, submission_id: Id) -> Respo
     response_class=Response,
     responses={
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-        **documented(401, 403, 404),
+        **documented(401, 403, 404, of_json=False),
     },
 )
 async def submitted_code(ctx: Ctx, actor: Member, submission_id: Id) -> Response:
@@ -150,7 +150,7 @@ async def _visible(ctx: Ctx, actor: Member, submission_id: Id) -> int:
     response_class=EventSourceResponse,
     responses={
         200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}},
-        **documented(401, 403, 404),
+        **documented(401, 403, 404, of_json=False),
     },
 )
 async def submission_events(
