@@ -29,6 +29,10 @@ class Settings(BaseSettings):
         default=ROOT / ".kernelbot",
         description="Where the embedded Postgres, job directories and local secrets live.",
     )
+    pg_bin: Path | None = Field(
+        default=None,
+        description="Folder with initdb and postgres for the embedded Postgres. Unset: the wheel's.",
+    )
     problems_dir: Path = Field(
         default=ROOT / "problems", description="Folder of problems and competitions/*.yaml."
     )
@@ -43,7 +47,9 @@ class Settings(BaseSettings):
         default="", description="How people reach the API, for links. Empty: http://host:port."
     )
     pool_size: int = Field(default=10, ge=1, description="Database connections per process.")
-    database_timeout_s: float = Field(default=10.0, gt=0, description="Longest wait for a connection.")
+    database_timeout_s: float = Field(
+        default=10.0, gt=0, description="Longest wait for a connection."
+    )
     worker_slots: int = Field(
         default=0, ge=0, description="Runs at once on this machine's CPU target. 0: by its cores."
     )
@@ -51,7 +57,9 @@ class Settings(BaseSettings):
         default="",
         description="Comma-separated targets this worker serves. Empty: those this machine can.",
     )
-    heartbeat_s: float = Field(default=2.0, gt=0, description="Seconds between a worker's signs of life.")
+    heartbeat_s: float = Field(
+        default=2.0, gt=0, description="Seconds between a worker's signs of life."
+    )
     lease_s: float = Field(
         default=10.0, gt=0, description="Silence after which a worker's runs are given to another."
     )
@@ -59,7 +67,9 @@ class Settings(BaseSettings):
         default=5, ge=1, description="Attempts of a run before our own failure is reported as one."
     )
     retry_s: float = Field(
-        default=2.0, gt=0, description="First pause before an infrastructure retry; doubles each time."
+        default=2.0,
+        gt=0,
+        description="First pause before an infrastructure retry; doubles each time.",
     )
     discord_token: SecretStr | None = Field(
         default=None,
@@ -67,7 +77,8 @@ class Settings(BaseSettings):
         description="The bot's token. Unset: no bot.",
     )
     discord_api_url: str = Field(
-        default="", description="Another Discord (http://127.0.0.1:...), for tests. Empty: the real one."
+        default="",
+        description="Another Discord (http://127.0.0.1:...), for tests. Empty: the real one.",
     )
     discord_gateway_url: str = Field(
         default="", description="Gateway of that other Discord (ws://...). Empty: the real one."
