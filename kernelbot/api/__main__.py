@@ -9,6 +9,7 @@ import tempfile
 import uvicorn
 from fastapi import FastAPI
 
+from kernelbot import logs
 from kernelbot.config import Settings
 
 STOP_S = 3
@@ -21,11 +22,13 @@ def factory() -> FastAPI:
     from kernelbot.app import build
 
     settings = Settings()
+    logs.configure(settings, "api")
     return create(lambda: build(settings))
 
 
 def main() -> None:
     settings = Settings()
+    logs.configure(settings, "api")
     processes = settings.api_processes
     with tempfile.TemporaryDirectory(prefix="kernelbot-metrics-") as shared:
         if processes > 1:
@@ -41,7 +44,7 @@ def main() -> None:
             http="auto" if sys.platform == "win32" else "httptools",
             ws="none",
             access_log=False,
-            log_level=settings.log_level.lower(),
+            log_config=None,
             server_header=False,
             date_header=True,
             timeout_keep_alive=30,

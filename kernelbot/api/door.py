@@ -57,7 +57,6 @@ class Door:
             return
         request_id = secrets.token_hex(8)
         scope.setdefault("state", {})["id"] = request_id
-        structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         began, status = time.perf_counter(), 0
 

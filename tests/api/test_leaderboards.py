@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import zipfile
 
 import httpx2
@@ -208,27 +209,26 @@ async def test_queues_tell_what_waits_and_that_nobody_serves_it(
 
 async def test_readers_at_the_same_time_share_a_reading_that_began_after_they_asked() -> None:
     shared: Coalesced[int] = Coalesced()
-    begun: list[asyncio.Event] = []
+    begun, go = asyncio.Semaphore(0), asyncio.Semaphore(0)
+    loads = itertools.count()
 
     async def load() -> int:
-        number = len(begun)
-        begun.append(asyncio.Event())
-        await begun[number].wait()
+        number = next(loads)
+        begun.release()
+        await go.acquire()
         return number
 
     first = asyncio.create_task(shared.get("page", load))
-    while not begun:
-        await asyncio.sleep(0)
+    await begun.acquire()
     late = [asyncio.create_task(shared.get("page", load)) for _ in range(100)]
     await asyncio.sleep(0)
-    begun[0].set()
-    assert await first == 0
-    while len(begun) < 2:
-        await asyncio.sleep(0)
-    begun[1].set()
+    go.release()
+    await begun.acquire()
+    go.release()
 
+    assert await first == 0
     assert set(await asyncio.gather(*late)) == {1}
-    assert len(begun) == 2
+    assert next(loads) == 2
 
 
 async def test_a_reader_who_leaves_takes_the_answer_from_nobody() -> None:

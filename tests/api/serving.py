@@ -1,0 +1,90 @@
+"""The API as a process of its own on a socket, as it runs in production."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from tests.conftest import ADMIN_TOKEN
+
+START_S = 60.0
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass
+class Serving:
+    """A running server: where it listens, and its process."""
+
+    url: str
+    environment: dict[str, str]
+    process: asyncio.subprocess.Process
+    log: Path
+
+    async def stop(self, *, kill: bool = False) -> int:
+        """End it as an operator would, or as a power cut would; its exit code."""
+        self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        return await asyncio.wait_for(self.process.wait(), 30)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def serving(
+    environment: Mapping[str, str], log: Path, *, port: int = 0, processes: int = 1
+) -> AsyncIterator[Serving]:
+    """A server that answers, until this is left. Its log is in ``log`` and in a failure's message."""
+    chosen = port or free_port()
+    own = {
+        **environment,
+        "KERNELBOT_PORT": str(chosen),
+        "KERNELBOT_API_PROCESSES": str(processes),
+        "PYTHONPATH": str(ROOT),
+    }
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "kernelbot.api",
+            env=own,
+            stdout=output,
+            stderr=output,
+            cwd=log.parent,
+        )
+    server = Serving(f"http://127.0.0.1:{chosen}", own, process, log)
+    try:
+        await answers(server)
+        yield server
+    finally:
+        if process.returncode is None:
+            await server.stop()
+
+
+async def answers(server: Serving) -> None:
+    """Wait until it is ready."""
+    deadline = time.monotonic() + START_S
+    async with httpx2.AsyncClient(base_url=server.url) as client:
+        while time.monotonic() < deadline and server.process.returncode is None:
+            try:
+                if (await client.get("/v1/ready")).is_success:
+                    return
+            except httpx2.TransportError:
+                await asyncio.sleep(0.05)
+    raise AssertionError(f"the API did not start:\n{server.log.read_text()[-4000:]}")
+
+
+def signed_in(server: Serving, token: str = ADMIN_TOKEN) -> httpx2.AsyncClient:
+    headers = {"authorization": f"Bearer {token}"}
+    return httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30)
