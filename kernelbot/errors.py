@@ -103,5 +103,6 @@ class Unavailable(Fault):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``" Did you mean 'vectoradd'?"`` when something known is close, else nothing."""
     choices = {choice.lower(): choice for choice in known}
-    close = difflib.get_close_matches(word.lower(), choices, n=1, cutoff=0.6)
+    # Matching takes the square of the length, and the word comes from strangers.
+    close = difflib.get_close_matches(word[:100].lower(), choices, n=1, cutoff=0.6)
     return f" Did you mean {choices[close[0]]!r}?" if close else ""

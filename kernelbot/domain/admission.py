@@ -7,6 +7,8 @@ an argument.
 
 from __future__ import annotations
 
+import codecs
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,6 +25,7 @@ MAX_NAME_CHARACTERS = 100
 WINDOW = timedelta(hours=1)
 
 CODING_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
+BLANK_OR_COMMENT = re.compile(rb"[ \t\f]*(#.*)?$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,7 @@ def code_text(code: bytes) -> str:
             code="file_too_large",
             detail={"limit_bytes": MAX_CODE_BYTES, "bytes": len(code)},
         )
-    if not code.strip():
+    if not code.removeprefix(codecs.BOM_UTF8).strip():
         raise InvalidInput("Your file is empty.", code="empty_file")
     if b"\0" in code:
         raise InvalidInput(
@@ -63,9 +66,11 @@ def code_text(code: bytes) -> str:
 
 
 def _refuse_foreign_coding(code: bytes) -> None:
-    # A coding cookie (utf-7, rot13 ...) makes Python read another program than a reviewer sees.
-    head = b"\n".join(code.splitlines()[:2])
-    match = CODING_COOKIE.search(head)
+    # A coding cookie (utf-7, rot13 ...) makes Python read another program than a reviewer sees. Like
+    # Python, look at the second line only below a first that is blank or a comment.
+    first, *rest = code.removeprefix(codecs.BOM_UTF8).splitlines()[:2]
+    below = rest if BLANK_OR_COMMENT.match(first) else []
+    match = CODING_COOKIE.search(b"\n".join([first, *below]))
     if match and match.group(1).decode("ascii", "replace").lower().replace("_", "-") not in (
         "utf-8",
         "utf8",
@@ -133,7 +138,7 @@ def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -
     written = _unique(directives.gpus)
     if asked and written and {w.lower() for w in asked} != {w.lower() for w in written}:
         raise InvalidInput(
-            f"You asked for {', '.join(asked)[:80]}, your file says {', '.join(written)[:80]}. "
+            f"You asked for {', '.join(asked)[:80]!r}, your file says {', '.join(written)[:80]!r}. "
             "Change one of them.",
             code="contradicting_gpu",
         )
@@ -206,7 +211,7 @@ def within_allowance(
     if limit is None or used < limit:
         return
     wait = WINDOW if oldest is None else oldest + WINDOW - now
-    seconds = max(1, int(wait.total_seconds()) + 1)
+    seconds = max(1, math.ceil(wait.total_seconds()))
     group = "ranked" if mode is Mode.RANKED else "test and benchmark"
     raise RateLimited(
         f"You have used {used} of {limit} {group} submissions to {name} within an hour. "

@@ -38,12 +38,14 @@ def parse(source: str) -> Directives:
             leaderboard = _single(number, values)
         else:
             gpus = tuple(value for word in values for value in word.split(",") if value)
+            if not gpus:
+                raise _wrong(number, "names no gpu")
     return Directives(leaderboard=leaderboard, gpus=gpus)
 
 
 def _marked_lines(source: str) -> Iterator[tuple[int, list[str]]]:
     for number, line in enumerate(source.splitlines()[:HEADER_LINES], start=1):
-        text = line.strip().lstrip("\ufeff")
+        text = line.lstrip("\ufeff").strip()
         if text and not text.startswith(("#", "//")):
             return
         match = MARKER.match(text)
