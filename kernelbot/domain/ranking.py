@@ -1,8 +1,9 @@
 """The one ranking rule: API, Discord, web, CLI and export read what this module says.
 
 Entries whose difference is below their joint error share a rank, the earlier one first. A tie group
-is opened by the best entry not yet placed and takes in whoever is tied with that leader (not with
-each other in a chain), so a long run of near neighbours does not become one rank.
+is opened by the best entry not yet placed and takes in those behind it that are tied with that
+leader (not with each other in a chain), so a long run of near neighbours does not become one rank.
+It ends at the first who is not: a noisier time further back does not jump over a surer, better one.
 """
 
 from __future__ import annotations
@@ -84,15 +85,18 @@ def podium_change(
 ) -> PodiumChange | None:
     """What to announce after this person's standing changed, or None.
 
-    Announced: a place among the first three that the person did not hold, or a faster time on a
-    place they hold. Not announced: a slower pooled time, or somebody pushed up by another's fall.
+    Announced: a place among the first three that the person did not hold, or a time on a place they
+    hold that is faster beyond doubt. Not announced: what repeats of the same code add or take away
+    in the noise, a slower time, or somebody pushed up by another's fall.
     """
     now = _standing_of(after, user_id)
     if now is None or now.rank > PODIUM or now.position > PODIUM:
         return None
     old = _standing_of(before, user_id)
     climbed = old is None or now.rank < old.rank or old.position > PODIUM
-    faster = old is not None and now.entry.seconds < old.entry.seconds
+    faster = (
+        old is not None and now.entry.seconds < old.entry.seconds and not tied(old.entry, now.entry)
+    )
     if not (climbed or faster):
         return None
     holder = next((item.entry for item in before if item.position == now.position), None)
