@@ -61,14 +61,15 @@ def wait(
     busy = list(running)
     remaining = [max(item.mean_s - so_far, 0.0) for item, so_far in busy]
     free = slots - len(busy)
-    if free > len(queued):
-        work, variance = 0.0, 0.0
-    else:
-        work = math.fsum(item.mean_s for item in queued) + math.fsum(remaining)
-        variance = math.fsum(item.deviation_s**2 for item in queued)
-        variance += math.fsum(item.deviation_s**2 for item, _ in busy)
-    start, spread = work / slots, Z * math.sqrt(variance) / slots
-    low, high = max(0.0, start - spread), start + spread
+    parts: list[tuple[float, float]] = []
+    if free <= len(queued):
+        parts = [(item.mean_s, item.deviation_s) for item in queued]
+        parts += [(left, item.deviation_s) for left, (item, _) in zip(remaining, busy, strict=True)]
+    start = math.fsum(mean for mean, _ in parts) / slots
+    # No run takes less than nothing, so at the low end none can shorten the wait of those behind it.
+    below = math.hypot(*(min(Z * deviation, mean) for mean, deviation in parts)) / slots
+    above = Z * math.hypot(*(deviation for _, deviation in parts)) / slots
+    low, high = max(0.0, start - below), start + above
     own_low = max(0.0, own.mean_s - Z * own.deviation_s)
     return Wait(
         position=len(queued) + 1,
