@@ -22,6 +22,10 @@ HEADLINES = {
 }
 
 
+MOST_DECIMALS = 6
+"""Of a number that is shown: what is smaller than that is nothing to people."""
+
+
 class Run(Protocol):
     """What of a run these words are about."""
 
@@ -77,7 +81,8 @@ def case_rows(run: Run) -> tuple[CaseRow, ...]:
     for case in run.verdict.cases:
         timing = case.measurement
         if timing is not None:
-            text = format_time_error(timing.ns * 1e-9, timing.stderr_ns / timing.ns)
+            error = timing.stderr_ns / timing.ns if timing.ns else 0.0
+            text = format_time_error(timing.ns * 1e-9, error)
         else:
             text = "right" if case.ok else case.message or "wrong"
         rows.append(CaseRow(case.stage, case.spec, case.ok, text))
@@ -94,9 +99,9 @@ def format_time_error(seconds: float, error: float) -> str:
     """A time with its 95 % half-width, both to the digit that the error leaves: ``22.4 µs ± 0.1``."""
     value, unit = _scaled(seconds)
     half = 1.96 * error * value
-    if not half > 0:
+    if not math.isfinite(half) or round(half, MOST_DECIMALS) <= 0:
         return f"{_digits(value, 3)} {unit}"
-    decimals = max(0, -math.floor(math.log10(half)))
+    decimals = min(MOST_DECIMALS, max(0, -math.floor(math.log10(half))))
     if round(half, decimals) >= 10 ** (1 - decimals):
         decimals = max(0, decimals - 1)
     return f"{value:.{decimals}f} {unit} ± {half:.{decimals}f}"
@@ -110,10 +115,15 @@ def _scaled(seconds: float) -> tuple[float, str]:
 
 
 def _digits(value: float, count: int) -> str:
-    if value == 0:
-        return "0"
-    whole = math.floor(math.log10(abs(value))) + 1
-    return f"{value:.{max(0, count - whole)}f}"
+    if value == 0 or not math.isfinite(value):
+        return f"{value:.0f}"
+    rounded = float(
+        f"{value:.{count - 1}e}"
+    )  # first, because 9.999 has one digit more than it seems
+    if rounded == 0 or not math.isfinite(rounded):
+        return f"{value:.0f}"
+    whole = math.floor(math.log10(abs(rounded))) + 1
+    return f"{value:.{min(MOST_DECIMALS, max(0, count - whole))}f}"
 
 
 def ordinal(number: int) -> str:
@@ -125,7 +135,9 @@ def ordinal(number: int) -> str:
 
 
 def duration_text(seconds: float) -> str:
-    """Rough, as people say it: ``40 s``, ``3 min``, ``2 h``."""
+    """Rough, as people say it: ``40 s``, ``3 min``, ``2.0 h``."""
+    if not math.isfinite(seconds):
+        return "an unknown time"
     if seconds < 90:
         return f"{max(0, round(seconds))} s"
     if seconds < 5400:
