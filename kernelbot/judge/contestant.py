@@ -21,6 +21,7 @@ import os
 import socket
 import struct
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,6 +98,7 @@ class Runtime:
     def load(self) -> None:
         with self.reporting():
             sys.path.insert(0, str(self.directory))
+            tempfile.tempdir = None  # the folder may have become ours only now
             spec = importlib.util.spec_from_file_location("submission", self.submission)
             if spec is None or spec.loader is None:
                 raise ImportError(f"{self.submission.name} is not a Python file")

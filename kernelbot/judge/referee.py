@@ -159,6 +159,7 @@ class Referee:
         }
         self._contestants: list[Contestant] = []
         self._fence: sandbox.Fence | None = None
+        self._uids: set[int] = set()
         self._null_claim = timing.Overhead()
         self._began = time.monotonic()
 
@@ -181,18 +182,18 @@ class Referee:
 
     def _judge(self) -> Verdict:
         workshop = Workshop(self._directory, self._job)
+        failure: Failure | None = None
         try:
             self._run(workshop)
-        except Failure as failure:
-            return self._failed(failure)
+        except Failure as ended:
+            failure = ended
         except (ProblemFault, NotStarted, devices.WrongDevice) as fault:
             return _fault(str(fault))
         finally:
             self._end_contestants()
             workshop.remove()
-            if self._fence is not None:
-                sandbox.sweep(self._fence.uid)
-        return self._passed()
+            sandbox.sweep(self._uids)
+        return self._failed(failure) if failure is not None else self._passed()
 
     def _run(self, workshop: Workshop) -> None:
         with self._stage_of(Stage.BUILD):
@@ -207,11 +208,13 @@ class Referee:
         with self._stage_of(Stage.MEASURE):
             if self._job.mode is Mode.PROFILE:
                 self._profile(first, problem)
-            elif spare is None:
+            elif self._job.mode is Mode.BENCHMARK:
                 self._measure(first, problem, overhead)
             else:
                 self._end(first)
-                self._measure(spare, problem, self._build_again(spare))
+                fresh = spare or self._another(workshop, first.fence)
+                workshop.belongs_to(fresh.fence.uid)
+                self._measure(fresh, problem, self._build_again(fresh))
 
     # --- starting and ending contestants ---------------------------------------------------------
 
@@ -221,8 +224,7 @@ class Referee:
         for fence in sandbox.fences(self._job.device):
             workshop.belongs_to(fence.uid)
             self._fence = fence
-            contestant = Contestant(workshop, self._job, fence)
-            self._contestants.append(contestant)
+            contestant = self._another(workshop, fence)
             self._identify(fence)
             try:
                 contestant.warm()
@@ -249,11 +251,20 @@ class Referee:
             evidence="outside-clock",
         )
 
-    def _spare(self, workshop: Workshop) -> Contestant:
-        """The process that will be measured; imports torch while the other one is checked."""
+    def _spare(self, workshop: Workshop) -> Contestant | None:
+        """The process that will be measured; imports torch while the other one is checked.
+
+        The empty call is timed in it, so the process that already runs the submission must not
+        be able to touch it; None where the fence cannot promise that.
+        """
         assert self._fence is not None
-        contestant = Contestant(workshop, self._job, self._fence)
+        fence = sandbox.beside(self._fence)
+        return self._another(workshop, fence) if fence is not None else None
+
+    def _another(self, workshop: Workshop, fence: sandbox.Fence) -> Contestant:
+        contestant = Contestant(workshop, self._job, fence)
         self._contestants.append(contestant)
+        self._uids.add(fence.uid)
         return contestant
 
     def _end(self, contestant: Contestant) -> None:

@@ -23,7 +23,7 @@ import secrets
 import shutil
 import signal
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 FIRST_UID, LAST_UID = 60_001, 64_999
@@ -71,7 +71,7 @@ class Plan:
 def fences(device: str) -> list[Fence]:
     """The fences worth trying here, strongest first."""
     root = os.getuid() == 0
-    uid = FIRST_UID + secrets.randbelow(LAST_UID - FIRST_UID + 1) if root else -1
+    uid = _some_uid() if root else -1
     found = []
     if shutil.which("bwrap"):
         found.append(Fence("bubblewrap", uid, landlock=False))
@@ -83,14 +83,28 @@ def fences(device: str) -> list[Fence]:
     return found
 
 
-def sweep(uid: int) -> None:
-    """Remove what a uid that existed for one run left where others could find it."""
-    if uid < 0:
-        return
-    for place in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108
+def beside(fence: Fence) -> Fence | None:
+    """The same fence for a second process that the first must not reach; None if there is none.
+
+    In its own PID namespace a process sees no other, and Landlock keeps domains apart.
+    """
+    if fence.kind == "bubblewrap" or (fence.uid < 0 and fence.landlock):
+        return fence
+    return replace(fence, uid=_some_uid(other_than=fence.uid)) if fence.uid >= 0 else None
+
+
+def _some_uid(other_than: int = -1) -> int:
+    uid = FIRST_UID + secrets.randbelow(LAST_UID - FIRST_UID + 1)
+    return uid if uid != other_than else _some_uid(other_than)
+
+
+def sweep(uids: set[int]) -> None:
+    """Remove what uids that existed for one run left where others could find it."""
+    mine = uids - {-1}
+    for place in ("/dev/shm", "/tmp", "/var/tmp") if mine else ():  # noqa: S108
         with contextlib.suppress(OSError):
             for entry in os.scandir(place):
-                if entry.stat(follow_symlinks=False).st_uid == uid:
+                if entry.stat(follow_symlinks=False).st_uid in mine:
                     _remove(entry)
 
 

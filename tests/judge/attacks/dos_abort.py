@@ -1,0 +1,6 @@
+# expect: crashed
+import os
+
+
+def custom_kernel(data):
+    os.abort()

@@ -1,0 +1,7 @@
+# expect: crashed
+import os
+
+
+def custom_kernel(data):
+    while True:
+        os.dup(1)

@@ -1,0 +1,4 @@
+# expect: timed_out
+def custom_kernel(data):
+    while True:
+        pass

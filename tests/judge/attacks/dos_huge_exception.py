@@ -1,0 +1,3 @@
+# expect: crashed
+def custom_kernel(data):
+    raise ValueError("x" * (64 << 20))

@@ -1,0 +1,3 @@
+# expect: crashed
+def custom_kernel(data):
+    return custom_kernel(data)

@@ -1,0 +1,6 @@
+# expect: crashed
+import sys
+
+
+def custom_kernel(data):
+    sys.exit(0)

@@ -1,0 +1,21 @@
+# expect: passed
+# Searches frames and the collector for the expected output.
+import gc
+import sys
+
+import torch
+
+
+def custom_kernel(data):
+    a, b, out = data
+    mine = a + b
+    frame = sys._getframe(1)
+    found = []
+    while frame:
+        found += [v for v in frame.f_locals.values() if isinstance(v, torch.Tensor)]
+        frame = frame.f_back
+    found += [o for o in gc.get_objects() if type(o) is torch.Tensor]
+    for tensor in found:
+        if tensor is not mine and tensor.shape == mine.shape and torch.equal(tensor, mine):
+            raise RuntimeError("leak: the expected output")
+    return mine
