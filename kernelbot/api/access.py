@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.security import HTTPBearer
@@ -65,6 +65,8 @@ Ctx = Annotated[Context, Depends(context)]
 Visitor = Annotated[Actor | None, Depends(visitor)]
 Member = Annotated[Actor, Depends(signed_in)]
 SECURED = [Depends(_bearer)]
+READABLE: dict[str, Any] = {"security": [{"HTTPBearer": []}, {}]}
+"""OpenAPI of what anybody may read, and the signed-in see a little more of."""
 
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 NameInPath = Annotated[str, Path(min_length=1, max_length=100), Printable]

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from kernelbot.api import present, schemas
 from kernelbot.api.access import (
+    READABLE,
     SECURED,
     Ctx,
     Cursor,
@@ -26,7 +27,7 @@ from kernelbot.api.coalesce import Coalesced
 from kernelbot.api.errors import documented
 from kernelbot.services import standings
 
-router = APIRouter(prefix="/v1", tags=["leaderboards"], dependencies=SECURED)
+router = APIRouter(prefix="/v1", tags=["leaderboards"])
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,12 @@ class Rendered:
     etag: str
 
 
-@router.get("/leaderboards", response_model=schemas.LeaderboardsOut, responses=documented(401))
+@router.get(
+    "/leaderboards",
+    response_model=schemas.LeaderboardsOut,
+    responses=documented(401),
+    openapi_extra=READABLE,
+)
 async def all_leaderboards(ctx: Ctx, actor: Visitor) -> Response:
     """All leaderboards that you may see."""
     views = await standings.leaderboards(ctx, actor)
@@ -50,6 +56,7 @@ async def all_leaderboards(ctx: Ctx, actor: Visitor) -> Response:
     "/leaderboards/{name}",
     response_model=schemas.LeaderboardOut,
     responses=documented(401, 404),
+    openapi_extra=READABLE,
 )
 async def one_leaderboard(ctx: Ctx, actor: Visitor, name: NameInPath) -> Response:
     """One leaderboard; its name is compared without case."""
@@ -61,6 +68,7 @@ async def one_leaderboard(ctx: Ctx, actor: Visitor, name: NameInPath) -> Respons
     "/leaderboards/{name}/standings",
     response_model=schemas.StandingsOut,
     responses={304: {"description": "Unchanged since If-None-Match."}, **documented(401, 404)},
+    openapi_extra=READABLE,
 )
 async def leaderboard_standings(
     request: Request,
@@ -107,6 +115,7 @@ def _matches(header: str, etag: str) -> bool:
     "/leaderboards/{name}/history",
     response_model=schemas.BestsOut,
     responses=documented(401, 404),
+    openapi_extra=READABLE,
 )
 async def leaderboard_history(
     ctx: Ctx,
@@ -128,6 +137,7 @@ async def leaderboard_history(
     "/leaderboards/{name}/personal",
     response_model=schemas.BestsOut,
     responses=documented(401, 403, 404),
+    dependencies=SECURED,
 )
 async def personal_bests(ctx: Ctx, actor: Member, name: NameInPath, gpu: Gpu = None) -> Response:
     """Your own personal bests."""

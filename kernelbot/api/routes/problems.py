@@ -5,16 +5,21 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from kernelbot.api import present, schemas
-from kernelbot.api.access import SECURED, Ctx, NameInPath, Visitor, json_response
+from kernelbot.api.access import READABLE, Ctx, NameInPath, Visitor, json_response
 from kernelbot.api.errors import documented
 from kernelbot.api.routes.submissions import attachment
 from kernelbot.errors import NotFound, did_you_mean
 from kernelbot.services import competitions
 
-router = APIRouter(prefix="/v1", tags=["problems"], dependencies=SECURED)
+router = APIRouter(prefix="/v1", tags=["problems"])
 
 
-@router.get("/problems", response_model=schemas.ProblemsOut, responses=documented(401))
+@router.get(
+    "/problems",
+    response_model=schemas.ProblemsOut,
+    responses=documented(401),
+    openapi_extra=READABLE,
+)
 async def all_problems(ctx: Ctx, actor: Visitor) -> Response:
     """All problems that you may see."""
     views = await competitions.problems(ctx, actor)
@@ -23,7 +28,12 @@ async def all_problems(ctx: Ctx, actor: Visitor) -> Response:
     )
 
 
-@router.get("/problems/{name}", response_model=schemas.ProblemOut, responses=documented(401, 404))
+@router.get(
+    "/problems/{name}",
+    response_model=schemas.ProblemOut,
+    responses=documented(401, 404),
+    openapi_extra=READABLE,
+)
 async def one_problem(ctx: Ctx, actor: Visitor, name: NameInPath) -> Response:
     """One problem with its statement, its cases and its starters."""
     return json_response(present.problem(await competitions.problem(ctx, actor, name)))
@@ -36,6 +46,7 @@ async def one_problem(ctx: Ctx, actor: Visitor, name: NameInPath) -> Response:
         200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
         **documented(401, 404, of_json=False),
     },
+    openapi_extra=READABLE,
 )
 async def starter(ctx: Ctx, actor: Visitor, name: NameInPath, style: NameInPath) -> Response:
     """A file to begin with."""
@@ -61,6 +72,7 @@ async def starter(ctx: Ctx, actor: Visitor, name: NameInPath, style: NameInPath)
         200: {"content": {"application/zip": {"schema": {"type": "string"}}}},
         **documented(401, 404, of_json=False),
     },
+    openapi_extra=READABLE,
 )
 async def problem_archive(ctx: Ctx, actor: Visitor, name: NameInPath) -> Response:
     """Statement, reference, types and starters as one zip file, to work on it locally."""
@@ -68,7 +80,12 @@ async def problem_archive(ctx: Ctx, actor: Visitor, name: NameInPath) -> Respons
     return attachment(content, f"{name.lower()}.zip", "application/zip")
 
 
-@router.get("/competitions", response_model=schemas.CompetitionsOut, responses=documented(401))
+@router.get(
+    "/competitions",
+    response_model=schemas.CompetitionsOut,
+    responses=documented(401),
+    openapi_extra=READABLE,
+)
 async def all_competitions(ctx: Ctx, actor: Visitor) -> Response:
     """All competitions that you may see, with their rules."""
     found = await competitions.competitions(ctx, actor)
