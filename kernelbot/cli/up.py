@@ -346,7 +346,7 @@ class Supervisor:
 
     def _announce(self, prepared: Prepared) -> None:
         settings = self._settings
-        command = _command()
+        ours = command()
         where = f" --url {settings.url}" if settings.port != 8000 else ""
         if prepared.new_admin_token:
             token_file = settings.data_dir / app.ADMIN_TOKEN_FILE
@@ -356,7 +356,7 @@ class Supervisor:
         result(f"  API docs      {settings.url}/docs")
         result(f"  Leaderboards  {', '.join(prepared.leaderboards)}")
         result(
-            f"  Submit        {command} submit problems/vectoradd/starter/with_torch.py "
+            f"  Submit        {ours} submit problems/vectoradd/starter/with_torch.py "
             f"--leaderboard vectoradd --gpu CPU --mode ranked{where}"
         )
         result(f"  Logs          {self._logs}")
@@ -498,7 +498,7 @@ def _status_text(status: int) -> str:
         return f"killed by signal {-status}"
 
 
-def _command() -> str:
+def command() -> str:
     """How to call us from here: by name where that works, else by path."""
     ours = Path(sys.executable).with_name("kernelbot")
     found = shutil.which("kernelbot")
