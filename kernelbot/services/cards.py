@@ -46,6 +46,12 @@ async def card(ctx: Context, submission_id: int) -> Card | None:
     return _card(row) if row else None
 
 
+async def subject(ctx: Context, submission_id: int) -> str | None:
+    """The Discord user whose submission this is, if they came by Discord."""
+    async with ctx.database.read() as connection:
+        return await store.subject(connection, submission_id, "discord")
+
+
 def _card(row: Row[Any]) -> Card:
     return Card(
         submission_id=row.submission_id,

@@ -9,7 +9,7 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.storage.tables import cards, threads
+from kernelbot.storage.tables import cards, identities, submissions, threads
 
 
 async def put(
@@ -37,6 +37,17 @@ async def one(connection: AsyncConnection, submission_id: int) -> Row[Any] | Non
 async def open_ones(connection: AsyncConnection) -> Sequence[Row[Any]]:
     query = select(cards).where(~cards.c.closed).order_by(cards.c.submission_id)
     return (await connection.execute(query)).all()
+
+
+async def subject(connection: AsyncConnection, submission_id: int, provider: str) -> str | None:
+    """The owner of a submission as a provider knows them."""
+    query = (
+        select(identities.c.subject)
+        .join(submissions, submissions.c.user_id == identities.c.user_id)
+        .where(submissions.c.id == submission_id, identities.c.provider == provider)
+        .limit(1)
+    )
+    return (await connection.execute(query)).scalar()
 
 
 async def thread(connection: AsyncConnection, user_id: int, channel_id: int) -> int | None:

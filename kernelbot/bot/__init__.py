@@ -1,0 +1,1 @@
+"""The Discord bot: slash commands and components over the same services as every other channel."""

@@ -1,0 +1,106 @@
+"""``python -m kernelbot.bot``: the bot process. Any number of restarts; nothing is lost in between."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+
+import aiohttp
+import discord
+import structlog
+import yarl
+
+from kernelbot import logs
+from kernelbot.app import build
+from kernelbot.bot.client import Bot
+from kernelbot.config import Settings
+from kernelbot.errors import Refused
+from kernelbot.services.context import Context
+
+LONGEST_PAUSE_S = 60.0
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Exit code 0 after a signal, 2 when the settings do not allow it to start."""
+    settings = Settings()
+    logs.configure(settings, "bot")
+    if settings.discord_token is None:
+        print("No bot token. Set DISCORD_TOKEN; see docs/running-the-bot.md.", file=sys.stderr)
+        return 2
+    go_where_told(settings)
+    try:
+        asyncio.run(serve(settings, settings.discord_token.get_secret_value()))
+    except discord.LoginFailure:
+        print(
+            "Discord does not accept this token. Make a new one: docs/running-the-bot.md.",
+            file=sys.stderr,
+        )
+        return 2
+    except Refused as error:
+        print(error.message, file=sys.stderr)
+        return 2
+    return 0
+
+
+def go_where_told(settings: Settings) -> None:
+    """Another Discord than the real one; these two are the only places that name it."""
+    if settings.discord_api_url:
+        discord.http.Route.BASE = settings.discord_api_url.rstrip("/")
+    if settings.discord_gateway_url:
+        gateway = discord.gateway.DiscordWebSocket
+        gateway.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
+
+
+async def serve(settings: Settings, token: str) -> None:
+    """Until SIGINT or SIGTERM. Raises discord.LoginFailure for a token that is not one."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    async with build(settings) as app:
+        working = asyncio.create_task(_stay(app, token), name="bot")
+        stopping = asyncio.create_task(stop.wait(), name="stop")
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        working.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await working
+
+
+async def _stay(app: Context, token: str) -> None:
+    """Log in until it works, then stay; discord.py itself reconnects and resumes."""
+    pause = 1.0
+    while True:
+        async with Bot(app) as bot:
+            try:
+                await bot.login(token)
+                pause = 1.0
+                await _work(bot)
+            except discord.LoginFailure:
+                raise
+            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+                log.warning("Discord cannot be reached", error=repr(error), again_in_s=pause)
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+async def _work(bot: Bot) -> None:
+    beside = asyncio.create_task(bot.run_beside(), name="beside")
+    connected = asyncio.create_task(bot.connect(reconnect=True), name="connection")
+    try:
+        await asyncio.wait({beside, connected}, return_when=asyncio.FIRST_COMPLETED)
+        for task in (beside, connected):
+            if task.done():
+                task.result()
+    finally:
+        beside.cancel()
+        connected.cancel()
+        await asyncio.gather(beside, connected, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,140 @@
+"""What the outbox has for Discord, told exactly once across crashes of ours and of Discord's.
+
+An announcement is claimed, sent and acknowledged. Whoever claims it a second time cannot know how
+far the first one came, so looks for the message in the channel before sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import discord
+import structlog
+
+from kernelbot.bot import delivery, render
+from kernelbot.bot.cards import Cards
+from kernelbot.services import announce
+from kernelbot.services.context import Context
+from kernelbot.services.views import Announcement
+
+CHANGED = "kernelbot_outbox"
+"""The channel on which the database tells that there is something to announce."""
+TOPICS = ("podium", "finished")
+LOOK_EVERY_S = 2.0
+AT_ONCE = 10
+HOLD_S = 20.0
+PATIENCE_S = 15.0  # less than the hold: nobody else has the announcement while we send it
+RETRY_S, LONGEST_RETRY_S = 5.0, 300.0
+
+log = structlog.get_logger()
+
+
+class CannotTell(Exception):
+    """There is nowhere to say it; the words are for the operator."""
+
+
+class Announcer:
+    def __init__(self, client: discord.Client, ctx: Context, cards: Cards) -> None:
+        self._client = client
+        self._ctx = ctx
+        self._cards = cards
+        self._complained: set[str] = set()
+
+    async def run(self) -> None:
+        """For ever: what is due, then wait for more."""
+        async with self._ctx.events.on(CHANGED) as changed:
+            while True:
+                await self._client.wait_until_ready()
+                try:
+                    told = await self.tell_due()
+                except Exception as error:
+                    log.warning("announcements wait", error=repr(error))
+                    told = 0
+                if not told:
+                    await changed.wait(LOOK_EVERY_S)
+
+    async def tell_due(self) -> int:
+        """Claim what is due and tell it; how many were claimed."""
+        claimed = await announce.claim(self._ctx, TOPICS, AT_ONCE, HOLD_S)
+        # In order within a channel would need one after the other; a few at once is what podiums are.
+        await asyncio.gather(*(self._tell(item) for item in claimed))
+        return len(claimed)
+
+    async def _tell(self, item: Announcement) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                receipt = await self._told(item)
+                await announce.delivered(self._ctx, item.id, receipt)
+        except Exception as error:
+            await self._put_off(item, error)
+
+    async def _told(self, item: Announcement) -> str:
+        if item.topic == "finished":
+            reached = await self._cards.finish(int(item.payload["submission_id"]))
+            return "shown" if reached else "unreachable"
+        return await self._post(item)
+
+    async def _put_off(self, item: Announcement, error: Exception) -> None:
+        trouble = str(error) or type(error).__name__
+        pause = min(LONGEST_RETRY_S, RETRY_S * 2 ** min(item.attempt - 1, 10))
+        if trouble not in self._complained:
+            self._complained.add(trouble)
+            log.warning("an announcement waits", announcement=item.id, trouble=trouble, for_s=pause)
+        try:
+            await announce.failed(self._ctx, item.id, trouble, pause)
+        except Exception as failure:  # it comes again by itself when its hold ends
+            log.warning("could not put an announcement off", error=repr(failure))
+
+    # --- podiums ---------------------------------------------------------------------------------
+
+    async def _post(self, item: Announcement) -> str:
+        """In the channel of that name in every guild; the ids of the messages."""
+        change = announce.podium(item)
+        wanted = change.channel or self._ctx.settings.discord_channel
+        post = render.podium(change, render.notice_key(item.id))
+        sent, refused = [], []
+        for channel in self._channels(wanted):
+            try:
+                self._check(channel, again=item.attempt > 1)
+                message = await delivery.send_once(
+                    channel,
+                    post,
+                    channel.guild.me.id,
+                    since=item.created_at,
+                    again=item.attempt > 1,
+                )
+                sent.append(str(message.id))
+            except (CannotTell, discord.Forbidden, discord.NotFound) as error:
+                refused.append(f"#{channel.name} in {channel.guild.name}: {error}")
+        if not sent:
+            raise CannotTell("; ".join(refused) or f"no guild has a text channel {wanted!r}")
+        for words in refused:  # one guild that shuts us out must not repeat it in the others
+            log.warning("an announcement was refused", announcement=item.id, trouble=words)
+        return " ".join(sent)
+
+    def _channels(self, wanted: str) -> Sequence[discord.TextChannel]:
+        found = []
+        for guild in self._client.guilds:
+            fitting = [
+                channel
+                for channel in guild.text_channels
+                if channel.name == wanted or str(channel.id) == wanted
+            ]
+            found += fitting[:1]
+        return found
+
+    def _check(self, channel: discord.TextChannel, *, again: bool) -> None:
+        """Name what is missing. Without the history Discord shows an empty channel, not a refusal,
+        and what was said before would be said again.
+        """
+        may = channel.permissions_for(channel.guild.me)
+        needed = {
+            "View Channel": may.view_channel,
+            "Send Messages": may.send_messages,
+            "Embed Links": may.embed_links,
+            "Read Message History": may.read_message_history or not again,
+        }
+        missing = [name for name, given in needed.items() if not given]
+        if missing:
+            raise CannotTell(f"the bot lacks {', '.join(missing)}")

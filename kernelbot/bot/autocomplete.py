@@ -1,0 +1,83 @@
+"""Completion from memory: Discord wants an answer while the person types, so never a query here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import structlog
+from discord.app_commands import Choice
+
+from kernelbot.bot import render
+from kernelbot.bot.door import Interaction
+from kernelbot.services import standings
+from kernelbot.services.context import Context
+from kernelbot.services.views import LeaderboardView
+
+REFRESH_S = 10.0
+
+log = structlog.get_logger()
+
+
+class Index:
+    """What leaderboards, problems and GPUs there are, as of a few seconds ago."""
+
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        self._boards: tuple[LeaderboardView, ...] = ()
+
+    async def run(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except Exception as error:
+                log.warning("completion is not refreshed", error=repr(error))
+            await asyncio.sleep(REFRESH_S)
+
+    async def refresh(self) -> None:
+        self._boards = await standings.leaderboards(self._ctx, None)
+
+    def boards(self, typed: str) -> list[render.Choice]:
+        """Leaderboards, the open ones first where nothing was typed."""
+        ordered = sorted(self._boards, key=lambda board: not board.is_open)
+        choices = [
+            render.Choice(
+                f"{board.name}: {board.title}" + ("" if board.is_open else " (closed)"),
+                board.name,
+                f"{board.problem} {board.competition}",
+            )
+            for board in ordered
+        ]
+        return render.matching(choices, typed)
+
+    def problems(self, typed: str) -> list[render.Choice]:
+        seen = {board.problem: f"{board.problem}: {board.title}" for board in self._boards}
+        return render.matching([render.Choice(name, value) for value, name in seen.items()], typed)
+
+    def gpus(self, typed: str, board_name: str | None) -> list[render.Choice]:
+        """Of one leaderboard once it is chosen, else of all."""
+        name = (board_name or "").lower()
+        boards = [board for board in self._boards if board.name.lower() == name] or self._boards
+        names = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
+        return render.matching([render.Choice(gpu, gpu) for gpu in names], typed)
+
+
+def _index(interaction: Interaction) -> Index:
+    return cast(Index, cast(Any, interaction.client).index)
+
+
+async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return _choices(_index(interaction).boards(typed))
+
+
+async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return _choices(_index(interaction).problems(typed))
+
+
+async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    chosen = getattr(interaction.namespace, "leaderboard", None)
+    return _choices(_index(interaction).gpus(typed, chosen))
+
+
+def _choices(found: list[render.Choice]) -> list[Choice[str]]:
+    return [Choice(name=item.name, value=item.value) for item in found]

@@ -1,0 +1,279 @@
+"""The live card of each submission, kept in step until it shows the end.
+
+What is to be shown where is in Postgres; this only carries it out, so a restarted bot goes on where
+the last one was. Cards are edited by channel and message with the bot's own token, which unlike an
+interaction's does not expire, at most once in a while each, and only when something changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import defaultdict
+from typing import Any
+
+import discord
+import structlog
+
+from kernelbot.bot import delivery, render, views
+from kernelbot.bot.door import CHANNEL
+from kernelbot.bot.places import Place, Places
+from kernelbot.domain.people import ALL_SCOPES, Actor, Role
+from kernelbot.errors import Unavailable
+from kernelbot.services import cards as store
+from kernelbot.services import submissions
+from kernelbot.services.context import Context
+from kernelbot.services.views import Card, SubmissionView
+
+CHANGED = "kernelbot_submission"
+"""The channel on which the database tells that a submission changed."""
+EDIT_EVERY_S = 2.5
+SWEEP_S = 10.0
+SWEPT_PER_S = 20.0
+"""With many cards open the sweep takes longer instead of asking the database more often."""
+AT_ONCE = 8
+PATIENCE_S = 40.0
+LONGEST_PAUSE_S = 60.0
+
+READER = Actor(
+    user_id=0, name="bot", channel=CHANNEL, role=Role.ADMIN, scopes=frozenset(ALL_SCOPES)
+)
+"""Reads anybody's submission, to show it where its owner asked for it."""
+
+log = structlog.get_logger()
+
+
+class Cards:
+    """All open cards, driven by one loop: ``run`` for ever, ``open`` for each new submission."""
+
+    def __init__(self, client: discord.Client, ctx: Context, places: Places) -> None:
+        self._client = client
+        self._ctx = ctx
+        self._places = places
+        self._due: dict[int, float] = {}  # monotonic time at which to look at a card
+        self._edited: dict[int, float] = {}
+        self._failures: defaultdict[int, int] = defaultdict(int)
+        self._locks: dict[int, asyncio.Lock] = {}
+        self._fresh: set[int] = set()  # opened by this process; nothing of it was tried before
+        self._busy: set[int] = set()
+        self._wake = asyncio.Event()
+
+    # --- for the commands ------------------------------------------------------------------------
+
+    async def open(self, view: SubmissionView, place: Place, subject: str) -> str:
+        """Put the card of a new submission into a channel; its link. Raises discord.HTTPException.
+
+        Once this began, the card appears even if it fails here: the loop sees to it.
+        """
+        async with self._lock(view.id):
+            await store.open_card(self._ctx, view.id, place.channel_id, subject)
+            self._fresh.add(view.id)
+            self.mark(view.id, EDIT_EVERY_S)
+            message = await self._place(view, place.channel_id, again=False)
+        return place.link(message.id)
+
+    def mark(self, submission_id: int, delay_s: float = 0.0) -> None:
+        """Look at this card soon, but not before it may be edited again."""
+        now = time.monotonic()
+        due = max(now + delay_s, self._edited.get(submission_id, 0.0) + EDIT_EVERY_S)
+        self._due[submission_id] = min(due, self._due.get(submission_id, due))
+        self._wake.set()
+
+    async def finish(self, submission_id: int) -> bool:
+        """Bring the final result to its owner now. False: it cannot be brought anywhere."""
+        card = await store.card(self._ctx, submission_id)
+        if card is None:
+            # Accepted, but the bot died before it had a place to show it.
+            subject = await store.subject(self._ctx, submission_id)
+            if subject is None:
+                return False
+            channel_id = await self._places.direct(int(subject))
+            await store.open_card(self._ctx, submission_id, channel_id, subject)
+        return await self.refresh(submission_id)
+
+    # --- one card --------------------------------------------------------------------------------
+
+    async def refresh(self, submission_id: int) -> bool:
+        """Show what is true now; close the card when that is the end. False: unreachable."""
+        async with self._lock(submission_id):
+            card = await store.card(self._ctx, submission_id)
+            if card is None or card.closed:
+                self._forget(submission_id)
+                return card is not None
+            view = await submissions.submission(self._ctx, READER, submission_id)
+            try:
+                await self._show(card, view)
+            except discord.HTTPException as error:
+                if error.code not in delivery.UNREACHABLE:
+                    raise
+                return await self._move(card, view)
+            if view.done:
+                await self._close(submission_id)
+            return True
+
+    async def _show(self, card: Card, view: SubmissionView) -> None:
+        if card.message_id is None:
+            await self._place(view, card.channel_id, again=True)
+        elif (post := render.card(view)).digest != card.shown:
+            await self._edit(card.channel_id, card.message_id, post, view)
+            await store.shown(self._ctx, view.id, post.digest)
+        if view.done:
+            await self._report(card, view)
+
+    async def _place(
+        self, view: SubmissionView, channel_id: int, *, again: bool
+    ) -> discord.Message:
+        post = render.card(view)
+        message = await delivery.send_once(
+            self._client.get_partial_messageable(channel_id),
+            post,
+            self._me,
+            since=view.created_at,
+            again=again,
+            view=views.card_buttons(view),
+        )
+        self._edited[view.id] = time.monotonic()
+        await store.placed(self._ctx, view.id, message.id)
+        await store.shown(self._ctx, view.id, post.digest)
+        return message
+
+    async def _edit(
+        self, channel_id: int, message_id: int, post: render.Post, view: SubmissionView
+    ) -> None:
+        message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
+        arguments: dict[str, Any] = {**post.editing(), "view": views.card_buttons(view)}
+        self._edited[view.id] = time.monotonic()
+        try:
+            await message.edit(**arguments)
+        except discord.HTTPException as error:
+            if error.code == delivery.ARCHIVED:
+                await self._unarchive(channel_id)
+                await message.edit(**arguments)
+            elif error.code != delivery.UNKNOWN_MESSAGE:  # somebody deleted the card: so be it
+                raise
+
+    async def _unarchive(self, thread_id: int) -> None:
+        thread = await self._client.fetch_channel(thread_id)
+        assert isinstance(thread, discord.Thread)
+        await thread.edit(archived=False)
+
+    async def _report(self, card: Card, view: SubmissionView) -> None:
+        again = view.id not in self._fresh
+        self._fresh.discard(view.id)
+        await delivery.send_once(
+            self._client.get_partial_messageable(card.channel_id),
+            render.result(view, int(card.user_subject)),
+            self._me,
+            since=view.finished_at or view.created_at,
+            again=again,
+        )
+
+    async def _move(self, card: Card, view: SubmissionView) -> bool:
+        """The channel is gone or closed to us: go on in a direct message, or give up."""
+        try:
+            channel_id = await self._places.direct(int(card.user_subject))
+            if channel_id == card.channel_id:
+                raise LookupError("direct messages are refused")
+            await store.open_card(self._ctx, view.id, channel_id, card.user_subject)
+            await self._place(view, channel_id, again=True)
+            if view.done:
+                await self._report(_elsewhere(card, channel_id), view)
+                await self._close(view.id)
+        except (discord.Forbidden, discord.NotFound, LookupError) as error:
+            log.warning("a person cannot be reached", submission=view.id, error=str(error))
+            await self._close(view.id)
+            return False
+        return True
+
+    async def _close(self, submission_id: int) -> None:
+        await store.close_card(self._ctx, submission_id)
+        self._forget(submission_id)
+
+    def _forget(self, submission_id: int) -> None:
+        for kept in (self._due, self._edited, self._failures, self._locks):
+            kept.pop(submission_id, None)
+        self._fresh.discard(submission_id)
+
+    def _lock(self, submission_id: int) -> asyncio.Lock:
+        return self._locks.setdefault(submission_id, asyncio.Lock())
+
+    @property
+    def _me(self) -> int:
+        return self._client.user.id if self._client.user else 0
+
+    # --- the loop --------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen(), name="cards-listen")
+            tasks.create_task(self._sweep(), name="cards-sweep")
+            tasks.create_task(self._drive(tasks), name="cards-drive")
+
+    async def _listen(self) -> None:
+        async with self._ctx.events.on(CHANGED) as changed:
+            while True:
+                await changed.wait(SWEEP_S)
+                for payload in changed.take():
+                    if payload.isdigit() and int(payload) in self._due:
+                        self.mark(int(payload))
+
+    async def _sweep(self) -> None:
+        """Every open card from time to time: places in line move without a change of their own."""
+        while True:
+            count = 0
+            try:
+                opened = await store.open_cards(self._ctx)
+                count = len(opened)
+                for at, card in enumerate(opened):
+                    self.mark(card.submission_id, at / SWEPT_PER_S)
+            except Unavailable:
+                log.warning("open cards cannot be read; the database does not answer")
+                count = 0
+            await asyncio.sleep(max(SWEEP_S, count / SWEPT_PER_S))
+
+    async def _drive(self, tasks: asyncio.TaskGroup) -> None:
+        turn = asyncio.Semaphore(AT_ONCE)
+        while True:
+            self._wake.clear()
+            now = time.monotonic()
+            ready = [key for key, due in self._due.items() if due <= now and key not in self._busy]
+            for submission_id in ready:
+                self._busy.add(submission_id)
+                self._due[submission_id] = now + 10 * LONGEST_PAUSE_S  # until somebody marks it
+                tasks.create_task(self._look(submission_id, turn))
+            waiting = [due for key, due in self._due.items() if key not in self._busy]
+            pause = max(0.0, min(waiting, default=now + SWEEP_S) - now)
+            try:
+                await asyncio.wait_for(self._wake.wait(), pause)
+            except TimeoutError:
+                continue
+
+    async def _look(self, submission_id: int, turn: asyncio.Semaphore) -> None:
+        async with turn:
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self.refresh(submission_id)
+                self._failures.pop(submission_id, None)
+            except Exception as error:
+                self._failures[submission_id] += 1
+                pause = min(LONGEST_PAUSE_S, 2.0 ** self._failures[submission_id])
+                log.warning(
+                    "a card waits", submission=submission_id, error=repr(error), for_s=pause
+                )
+                self._fresh.discard(submission_id)
+                self._edited[submission_id] = time.monotonic() + pause - EDIT_EVERY_S
+                self.mark(submission_id, pause)
+            finally:
+                self._busy.discard(submission_id)
+                self._wake.set()
+
+
+def _elsewhere(card: Card, channel_id: int) -> Card:
+    return Card(
+        submission_id=card.submission_id,
+        channel_id=channel_id,
+        message_id=None,
+        user_subject=card.user_subject,
+        shown="",
+        closed=False,
+    )

@@ -1,0 +1,118 @@
+"""The bot as Discord's client: what it asks for, what it offers, what runs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import discord
+import structlog
+from discord import app_commands
+
+from kernelbot.bot import errors, leaderboard, submissions, submit, views
+from kernelbot.bot.announcer import Announcer
+from kernelbot.bot.autocomplete import Index
+from kernelbot.bot.cards import Cards
+from kernelbot.bot.door import Interaction
+from kernelbot.bot.places import Places
+from kernelbot.services.context import Context
+
+LONGEST_RATE_LIMIT_S = 60.0
+LONGEST_PAUSE_S = 60.0
+
+log = structlog.get_logger()
+
+
+class Tree(app_commands.CommandTree[discord.Client]):
+    async def on_error(
+        self, interaction: Interaction, error: app_commands.AppCommandError, /
+    ) -> None:
+        if interaction.type is discord.InteractionType.autocomplete:
+            log.warning("a completion failed", error=repr(error))
+        else:
+            await errors.tell(interaction, error)
+
+
+class Bot(discord.Client):
+    """Sees guilds and interactions, nothing else: no message content, no members, no pings."""
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(
+            intents=discord.Intents(guilds=True),
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+            max_ratelimit_timeout=LONGEST_RATE_LIMIT_S,
+        )
+        self.ctx = ctx
+        self.index = Index(ctx)
+        self.places = Places(self, ctx)
+        self.cards = Cards(self, ctx, self.places)
+        self.announcer = Announcer(self, ctx, self.cards)
+        self.tree = Tree(
+            self,
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        for command in (*submit.COMMANDS, *leaderboard.COMMANDS, *submissions.COMMANDS):
+            self.tree.add_command(command)
+        self.add_dynamic_items(*views.DYNAMIC)
+
+    async def on_ready(self) -> None:
+        log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))
+
+    async def run_beside(self) -> None:
+        """What goes on while the client is logged in: cards, announcements, completion, commands."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.cards.run(), name="cards")
+            tasks.create_task(self.announcer.run(), name="announcer")
+            tasks.create_task(self.index.run(), name="index")
+            tasks.create_task(self._sync_insistently(), name="sync")
+
+    async def _sync_insistently(self) -> None:
+        pause = 1.0
+        while True:
+            try:
+                await self.sync()
+            except (discord.HTTPException, app_commands.AppCommandError, OSError) as error:
+                log.warning("commands are not registered yet", error=str(error), again_in_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+            else:
+                return
+
+    async def sync(self) -> bool:
+        """Register the commands if they differ from what Discord has; whether they did."""
+        assert self.application_id is not None, "after the login"
+        offered = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        known = await self.http.get_global_commands(self.application_id)
+        if _by_name(offered) == _by_name(known):
+            return False
+        await self.tree.sync()
+        log.info("commands registered", commands=len(offered))
+        return True
+
+
+DEFINING = (
+    "type", "description", "options", "required", "choices", "value", "autocomplete", "min_value",
+    "max_value", "min_length", "max_length", "contexts", "integration_types",
+    "default_member_permissions", "nsfw",
+)  # fmt: skip
+
+
+def _by_name(commands: Iterable[Any]) -> dict[str, Any]:
+    return {command["name"]: _defined(command) for command in commands}
+
+
+def _defined(commands: Any) -> Any:
+    """Command definitions without what Discord adds or leaves out, ready to be compared."""
+    if isinstance(commands, Mapping):
+        kept = {key: _defined(commands[key]) for key in DEFINING if commands.get(key)}
+        return {"name": commands.get("name"), **kept}
+    if isinstance(commands, list | tuple):
+        items = [_defined(item) for item in commands]
+        # Options and choices have an order; contexts and the like are sets.
+        return sorted(items) if all(isinstance(item, str) for item in items) else items
+    return str(commands)

@@ -1,0 +1,33 @@
+"""How every interaction comes in: acknowledged first, then somebody we know."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import discord
+
+from kernelbot.domain.people import Actor
+from kernelbot.services import identity
+from kernelbot.services.context import Context
+
+CHANNEL = "discord"
+PROVIDER = "discord"
+
+Interaction = discord.Interaction[Any]
+
+
+async def defer(interaction: Interaction) -> None:
+    """ "Thinking…", to this person alone. Before any I/O: Discord gives three seconds in all."""
+    await interaction.response.defer(ephemeral=True, thinking=True)
+
+
+def ctx_of(interaction: Interaction) -> Context:
+    return cast(Context, cast(Any, interaction.client).ctx)
+
+
+async def person(interaction: Interaction) -> Actor:
+    """Who is behind this interaction: Discord has proven it."""
+    user = interaction.user
+    return await identity.person(
+        ctx_of(interaction), PROVIDER, str(user.id), user.display_name, CHANNEL
+    )

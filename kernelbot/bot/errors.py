@@ -1,0 +1,89 @@
+"""The one place where an exception becomes words in Discord.
+
+A person's mistake is answered with what is wrong and how to fix it. Anything else is ours: the
+person gets an apology with an id, the log gets the exception under the same id.
+"""
+
+from __future__ import annotations
+
+import functools
+import secrets
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
+
+import discord
+import structlog
+from discord import app_commands
+
+from kernelbot.bot import render
+from kernelbot.errors import RateLimited, Refused, Unavailable
+
+log = structlog.get_logger()
+
+P = ParamSpec("P")
+
+EXPIRED = {10062, 10015, 50027}
+"""Unknown interaction, unknown webhook, invalid webhook token: nobody is left to answer."""
+
+
+def words(error: BaseException) -> str:
+    """What to tell the person. Logs what is our fault."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, Refused):
+        return _refusal(cause)
+    if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
+        return "This command has just changed. Restart Discord (or wait a minute) and try again."
+    if isinstance(cause, app_commands.TransformerError):
+        return f"I cannot read {render.plain(str(cause.value), 60)!r} there. Choose from the list."
+    incident = secrets.token_hex(4)
+    log.error("a command failed", incident=incident, exc_info=cause)
+    if isinstance(cause, Unavailable):
+        return (
+            "Our database does not answer right now. Nothing was lost and nothing was counted; "
+            f"try again in a minute. (id `{incident}`)"
+        )
+    return (
+        "Something broke on our side, not in your code. It is safe to try again; "
+        f"if it happens again, tell the organizers this id: `{incident}`"
+    )
+
+
+def _refusal(error: Refused) -> str:
+    text = render.plain(error.message, 1500)
+    if isinstance(error, RateLimited):
+        text += f" Try again <t:{int(time.time()) + error.retry_after_s}:R>."
+    return text
+
+
+async def tell(interaction: discord.Interaction[Any], error: BaseException) -> None:
+    """Answer the person, whatever state the interaction is in; never raises."""
+    text = words(error)
+    try:
+        if interaction.response.is_done():
+            await interaction.followup.send(text, ephemeral=True)
+        else:
+            await interaction.response.send_message(text, ephemeral=True)
+    except discord.HTTPException as failure:
+        level = log.info if failure.code in EXPIRED else log.warning
+        level("could not tell a person what went wrong", error=repr(failure), words=text)
+
+
+def guarded(
+    callback: Callable[P, Coroutine[Any, Any, None]],
+) -> Callable[P, Coroutine[Any, Any, None]]:
+    """For callbacks of components, whose exceptions discord.py would only log.
+
+    The interaction is the last positional argument.
+    """
+
+    @functools.wraps(callback)
+    async def guard(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            await callback(*args, **kwargs)
+        except Exception as error:
+            interaction = args[-1]
+            assert isinstance(interaction, discord.Interaction)
+            await tell(interaction, error)
+
+    return guard

@@ -1,0 +1,487 @@
+"""Views into messages: pure, and the only place that knows how long Discord lets things be.
+
+Text that came from people is escaped here: ``plain`` for running text, ``block`` for code blocks.
+Colour never carries meaning alone; every embed says in words what its colour says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import discord
+
+from kernelbot import report
+from kernelbot.domain.ranking import Standing
+from kernelbot.domain.submission import Status
+from kernelbot.judge.protocol import Mode, Stage, VerdictKind
+from kernelbot.services.views import (
+    AllowanceView,
+    LeaderboardView,
+    Podium,
+    ProblemView,
+    QueueView,
+    RunView,
+    StandingsPage,
+    SubmissionView,
+)
+
+CONTENT, TITLE, DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS = 2000, 256, 4096, 256, 1024, 25
+EMBEDS, EMBED_TOTAL, FOOTER, CUSTOM_ID, CHOICES, CHOICE = 10, 6000, 2048, 100, 25, 100
+THREAD_NAME, FILES = 100, 10
+
+ROWS = 10  # of a leaderboard page: more does not fit a phone's screen
+NAME_WIDTH = 18
+
+GREEN, RED, BLUE, GREY, GOLD = 0x2E9E5B, 0xC93C37, 0x3B7DD8, 0x8A8F98, 0xD4A017
+
+MODES = {
+    Mode.TEST: "Is it right? The public cases; nothing is timed or ranked",
+    Mode.BENCHMARK: "How fast is it? Checked and timed, not ranked",
+    Mode.RANKED: "Counts: secret inputs, timed, a place on the leaderboard",
+    Mode.PROFILE: "Where does the time go? Not ranked",
+}
+
+HELP = """\
+**Send a kernel**: `/submit` with your file. The leaderboard, GPU and mode can also stand in the \
+file's first lines, for example `#!kernelbot leaderboard vectoradd`.
+**Modes**: `test` checks, `benchmark` checks and times, `ranked` counts, `profile` shows where the time goes.
+**Follow it**: every submission gets a card in a private thread of yours (or a direct message). It \
+shows your place in line, then each step, then the result. You can close Discord; nothing is lost.
+**Look around**: `/leaderboard`, `/problem`, `/queue`.
+**Your own**: `/submissions`, `/submission` (with your code), `/cancel`.
+Nobody but you sees your code, your logs and your unranked results."""
+
+
+@dataclass(frozen=True)
+class File:
+    name: str
+    content: bytes
+
+
+@dataclass(frozen=True)
+class Post:
+    """A message, ready to be sent or edited in. ``key`` in the last footer finds it again."""
+
+    content: str = ""
+    embeds: tuple[discord.Embed, ...] = ()
+    files: tuple[File, ...] = ()
+    pings: tuple[int, ...] = ()
+    key: str = ""
+
+    def sending(self) -> dict[str, Any]:
+        """Arguments of ``send``; new on every call, a file can be read once only."""
+        return self.editing() | {
+            "files": [discord.File(io.BytesIO(file.content), file.name) for file in self.files],
+        }
+
+    def editing(self) -> dict[str, Any]:
+        """Arguments of ``edit``: files cannot be edited in."""
+        users = [discord.Object(user) for user in self.pings]
+        return {
+            "content": self.content or None,
+            "embeds": list(self.embeds),
+            "allowed_mentions": discord.AllowedMentions(
+                everyone=False, roles=False, users=users or False, replied_user=False
+            ),
+        }
+
+    @property
+    def digest(self) -> str:
+        """Of what a reader sees, so that an edit that changes nothing is not made."""
+        shown = [self.content, [embed.to_dict() for embed in self.embeds]]
+        return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:32]
+
+
+# --- text ----------------------------------------------------------------------------------------
+
+
+def clean(text: str) -> str:
+    """Without control characters and without marks that reorder what follows."""
+    return "".join(
+        character
+        for character in text
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs", "Co")
+        # Bidirectional overrides turn "gpj.exe" into "exe.jpg" and swap columns of a table.
+        if not ("\u202a" <= character <= "\u202e" or "\u2066" <= character <= "\u2069")
+    )
+
+
+def plain(text: str, limit: int = 200) -> str:
+    """Somebody's text inside running text: one line, no markup, no mentions."""
+    line = cut(" ".join(clean(text).split()), limit)
+    # "<" opens mentions, custom emoji, timestamps and command links.
+    escaped = discord.utils.escape_markdown(line).replace("<", "\\<")
+    return discord.utils.escape_mentions(escaped)
+
+
+def block(text: str, limit: int, language: str = "") -> str:
+    """A code block nobody can write their way out of, of at most ``limit`` characters."""
+    # A zero-width space between backticks: there is no escape inside a code block.
+    body = clean(text).replace("``", "`\u200b`").rstrip() or " "
+    frame = f"```{language}\n\n```"
+    return f"```{language}\n{cut(body, limit - len(frame))}\n```"
+
+
+def cut(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
+
+
+def cut_markdown(text: str, limit: int) -> str:
+    """Shortened between lines, with an open code block closed."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - 8].rsplit("\n", 1)[0]
+    return kept + ("\n```\n…" if kept.count("```") % 2 else "\n…")
+
+
+def relative(moment: datetime) -> str:
+    """``<t:...:R>``: everybody reads it in their own time zone."""
+    return discord.utils.format_dt(moment, "R")
+
+
+def card_key(submission_id: int) -> str:
+    return f"submission {submission_id}"
+
+
+def result_key(submission_id: int) -> str:
+    return f"result {submission_id}"
+
+
+def notice_key(announcement_id: int) -> str:
+    return f"notice {announcement_id}"
+
+
+def fitted(embed: discord.Embed) -> discord.Embed:
+    """The embed with every part within its limit; whole fields go before the total is exceeded."""
+    if embed.title:
+        embed.title = cut(embed.title, TITLE)
+    if embed.description:
+        embed.description = cut_markdown(embed.description, DESCRIPTION)
+    fields = embed.fields[:FIELDS]
+    embed.clear_fields()
+    for item in fields:
+        name, value = cut(item.name or "-", FIELD_NAME), cut(item.value or "-", FIELD_VALUE)
+        if len(embed) + len(name) + len(value) > EMBED_TOTAL:
+            break
+        embed.add_field(name=name, value=value, inline=bool(item.inline))
+    return embed
+
+
+def _embed(title: str, description: str, colour: int, key: str = "") -> discord.Embed:
+    embed = discord.Embed(title=title, description=description, colour=colour)
+    if key:
+        embed.set_footer(text=key)
+    return embed
+
+
+# --- one submission ------------------------------------------------------------------------------
+
+
+def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
+    """The ephemeral answer to ``/submit``: what was taken, where it stands, where to look."""
+    again = " (you had sent this before)" if view.repeated else ""
+    lines = [
+        f"**#{view.id}** accepted{again}: {plain(view.file_name, 60)} "
+        f"for {plain(view.leaderboard)}, {view.mode.value}."
+    ]
+    lines += [f"{plain(run.gpu)}: {plain(report.headline(run))}." for run in view.runs[:ROWS]]
+    if link:
+        lines.append(f"Follow it here: {link}")
+    if trouble:
+        lines.append(trouble)
+    return Post(content=cut("\n".join(lines), CONTENT))
+
+
+def card(view: SubmissionView) -> Post:
+    """The live card: one field a run."""
+    title = f"#{view.id} · {plain(view.leaderboard, 80)} · {view.mode.value} · {_state(view)}"
+    description = f"{plain(view.file_name, 80)}, sent {relative(view.created_at)}"
+    embed = _embed(title, description, _colour(view), card_key(view.id))
+    for run in view.runs:
+        embed.add_field(name=plain(run.gpu, 100), value=_progress(run), inline=False)
+    return Post(embeds=(fitted(embed),), key=card_key(view.id))
+
+
+def _progress(run: RunView) -> str:
+    text = plain(report.headline(run), 600)
+    if run.status is Status.RUNNING and run.attempt > 1:
+        text += f"\nAttempt {run.attempt}: our machine failed before. This costs you nothing."
+    if run.status.final and run.ranking:
+        text += f"\n{plain(run.ranking, 300)}"
+    return text
+
+
+def _state(view: SubmissionView) -> str:
+    if not view.done:
+        return "running" if view.status is Status.RUNNING else "queued"
+    if view.status is Status.CANCELLED:
+        return "cancelled"
+    kinds = {run.kind for run in view.runs}
+    if kinds == {VerdictKind.PASSED}:
+        return "passed"
+    return "failed" if len(view.runs) == 1 or VerdictKind.PASSED not in kinds else "partly passed"
+
+
+def _colour(view: SubmissionView) -> int:
+    colours = {"passed": GREEN, "running": BLUE, "failed": RED, "partly passed": GOLD}
+    return colours.get(_state(view), GREY)
+
+
+def result(view: SubmissionView, user: int | None) -> Post:
+    """The verdict for its owner: one embed a run, whole tables and logs as files when long."""
+    ping = f"<@{user}> " if user else ""
+    content = f"{ping}#{view.id} on {plain(view.leaderboard)}: {_state(view)}."
+    shown = view.runs[:EMBEDS]
+    share = min(DESCRIPTION, (EMBED_TOTAL - 400) // max(1, len(shown)))
+    parts = [_run_result(view, run, share) for run in shown]
+    embeds = [embed for embed, _ in parts]
+    files = [file for _, attached in parts for file in attached]
+    if embeds:
+        embeds[-1].set_footer(text=result_key(view.id))
+    if len(view.runs) > len(shown):
+        content += f" {len(view.runs) - len(shown)} more runs: see `/submission`."
+    return Post(
+        content=cut(content, CONTENT),
+        embeds=tuple(embeds),
+        files=tuple(files[:FILES]),
+        pings=(user,) if user else (),
+        key=result_key(view.id),
+    )
+
+
+def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord.Embed, list[File]]:
+    """``share``: characters this run may take of the message's embeds."""
+    files = []
+    title = cut(f"{plain(run.gpu, 40)}: {plain(report.headline(run), 200)}", min(TITLE, share // 3))
+    ranking = plain(run.ranking, 300)
+    left = share - len(title) - len(ranking) - 40
+    parts = []
+    table = _case_table(run)
+    log = run.verdict.log if run.verdict is not None and report.shows_log(run.mode) else ""
+    if table:
+        room = left * 3 // 5 if log else left
+        parts.append(block(_whole_lines(table, room - 10), room))
+        if len(table) > room - 10:
+            files.append(File(f"cases-{_file_part(run.gpu)}.txt", clean(table).encode()))
+        left -= len(parts[-1]) + 1
+    if log:
+        excerpt = report.log_excerpt(clean(log), characters=max(0, min(1500, left - 60)))
+        parts.append(block(excerpt, left))
+        if excerpt.strip() != clean(log).strip():
+            files.append(File(f"log-{_file_part(run.gpu)}.txt", clean(log).encode()))
+    passed = run.kind is VerdictKind.PASSED
+    colour = GREEN if passed else GREY if run.status is Status.CANCELLED else RED
+    return _embed(title, "\n".join([*parts, ranking]), colour), files
+
+
+def _case_table(run: RunView) -> str:
+    rows = [
+        (
+            "ok" if row.ok else "no",
+            "time" if row.stage is Stage.MEASURE else row.stage.value,
+            cut(row.spec, 30),
+            cut(" ".join(row.text.split()), 60),
+        )
+        for row in report.case_rows(run)
+    ]
+    return _table(rows)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the last one is ragged."""
+    if not rows:
+        return ""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    )
+
+
+def _whole_lines(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    kept = text[: max(0, limit - 20)].rsplit("\n", 1)[0]
+    return f"{kept}\n… {text.count(chr(10)) - kept.count(chr(10))} more in the file"
+
+
+def _file_part(text: str) -> str:
+    """Of a file name: letters, digits, dash."""
+    return (
+        "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in text)[:40] or "run"
+    )
+
+
+def submission(view: SubmissionView, code: tuple[str, bytes] | None) -> Post:
+    """``/submission``: the verdict again, with the code."""
+    shown = card(view) if not view.done else result(view, None)
+    if code is None:
+        return shown
+    name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in clean(code[0]))
+    file = File(cut(name, 80) or "submission.txt", code[1])
+    return Post(shown.content, shown.embeds, (file, *shown.files)[:FILES], key=shown.key)
+
+
+def submissions(views: Sequence[SubmissionView], more: bool) -> Post:
+    """``/submissions``: the newest first, one line each."""
+    if not views:
+        return Post(content="You have not submitted anything yet. `/submit` takes your file.")
+    lines = [
+        cut(
+            f"**#{view.id}** {plain(view.leaderboard, 40)} · {view.mode.value} · "
+            f"{_summary(view)} · {relative(view.created_at)}",
+            360,
+        )
+        for view in views
+    ]
+    if more:
+        lines.append("Older ones: `/submission` with their number.")
+    return Post(embeds=(fitted(_embed("Your submissions", "\n".join(lines), BLUE)),))
+
+
+def _summary(view: SubmissionView) -> str:
+    return "; ".join(
+        f"{plain(run.gpu, 20)}: {plain(report.headline(run), 80)}" for run in view.runs[:3]
+    )
+
+
+def cancelled(view: SubmissionView) -> Post:
+    return Post(content=f"#{view.id} is cancelled. It was not ranked.")
+
+
+# --- leaderboards --------------------------------------------------------------------------------
+
+
+def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Post:
+    """One page of a leaderboard on one GPU; the viewer's own row is always there."""
+    pages = max(1, -(-page.total // ROWS))
+    lines = [_standing_row(item, page.mine) for item in page.items]
+    mine = page.mine
+    if mine is not None and all(item.position != mine.position for item in page.items):
+        rows = [_standing_row(mine, mine)]
+        own_is_above = bool(page.items) and mine.position < page.items[0].position
+        lines = [*rows, "…", *lines] if own_is_above else [*lines, "…", *rows]
+    title = f"{plain(board.title, 120)} on {plain(page.gpu, 40)}"
+    table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
+    notes = [_window(board)]
+    if any(item.tied for item in page.items):
+        notes.append("= shares its rank: the times cannot be told apart.")
+    embed = _embed(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
+    embed.set_footer(text=f"Page {number + 1} of {pages} · {page.total} ranked · {board.name}")
+    return Post(embeds=(fitted(embed),))
+
+
+def _standing_row(item: Standing, mine: Standing | None) -> str:
+    own = mine is not None and mine.position == item.position
+    rank = f"{item.rank}{'=' if item.tied else ''}"
+    name = cut(" ".join(clean(item.entry.user_name).split()), NAME_WIDTH).ljust(NAME_WIDTH)
+    timing = report.format_time_error(item.entry.seconds, item.entry.error)
+    return f"{'>' if own else ' '}{rank:>4}  {name}  {timing}"
+
+
+def _window(board: LeaderboardView) -> str:
+    if board.is_open:
+        return f"Open until {relative(board.closes_at)}." if board.closes_at else ""
+    if board.opens_at and not board.closes_at:
+        return f"Opens {relative(board.opens_at)}."
+    return "Closed."
+
+
+def problem(view: ProblemView) -> Post:
+    """The statement, and the starters as files."""
+    boards = ", ".join(plain(name, 60) for name in view.leaderboards[:ROWS])
+    statement = discord.utils.escape_mentions(clean(view.statement))
+    text = cut_markdown(statement, DESCRIPTION - 300)
+    if boards:
+        text += f"\n\n**Leaderboards**: {boards}"
+    embed = _embed(plain(view.title, 200), text, BLUE)
+    endings = {"cuda": ".cu", "hip": ".hip", "cpp": ".cpp"}
+    files = [
+        File(
+            f"{_file_part(view.name)}-{_file_part(style)}{endings.get(style, '.py')}", code.encode()
+        )
+        for style, code in list(view.starters.items())[:FILES]
+    ]
+    return Post(embeds=(fitted(embed),), files=tuple(files))
+
+
+def queue(queues: Iterable[QueueView]) -> Post:
+    lines = [_queue_line(item) for item in queues]
+    text = "\n".join(lines) or "No GPU is set up."
+    return Post(embeds=(fitted(_embed("Queues", text, BLUE)),))
+
+
+def _queue_line(item: QueueView) -> str:
+    busy = f"{item.running} of {item.slots} busy"
+    state = busy if item.slots else "no runner is connected"
+    line = f"**{plain(item.gpu, 40)}**: {item.queued} waiting, {state}"
+    if item.oldest_s is not None and item.queued:
+        line += f", the first for {report.duration_text(item.oldest_s)}"
+    return line
+
+
+def allowance(views: Iterable[AllowanceView]) -> str:
+    """What is left this hour, where there is a limit."""
+    lines = [
+        f"{plain(view.leaderboard, 60)}: {view.ranked_left} of {view.ranked_limit} ranked"
+        for view in views
+        if view.ranked_limit is not None
+    ]
+    return "\n".join(lines)
+
+
+def help_text() -> Post:
+    return Post(embeds=(fitted(_embed("How to compete", HELP, BLUE)),))
+
+
+# --- announcements -------------------------------------------------------------------------------
+
+
+def podium(change: Podium, key: str) -> Post:
+    """Who took which place, by how much, and who was there before."""
+    place = report.ordinal(change.rank)
+    verb = "shares" if change.tied else "took" if change.displaced_name else "is in"
+    name = plain(change.user_name, 64)
+    board = f"{plain(change.title, 100)} ({plain(change.gpu, 40)})"
+    lines = [f"**{name}** {verb} **{place}** place with **{_time(change.seconds, change.error)}**."]
+    if change.previous_seconds:
+        faster = change.seconds / change.previous_seconds - 1
+        before = report.format_time(change.previous_seconds)
+        lines.append(f"{faster:+.1%} against their own {before}.".replace("-", "−"))
+    if change.displaced_name and change.displaced_seconds:
+        was = report.format_time(change.displaced_seconds)
+        lines.append(f"There before: {plain(change.displaced_name, 64)} with {was}.")
+    embed = _embed(board, "\n".join(lines), GOLD, key)
+    return Post(embeds=(fitted(embed),), key=key)
+
+
+def _time(seconds: float, error: float) -> str:
+    return report.format_time_error(seconds, error)
+
+
+# --- choices -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Choice:
+    name: str
+    value: str
+    words: str = field(default="", compare=False)  # also searched
+
+
+def matching(choices: Iterable[Choice], typed: str) -> list[Choice]:
+    """At most 25: those that begin with what was typed, then those that contain it."""
+    wanted = typed.strip().lower()
+    usable = [item for item in choices if len(item.value) <= CHOICE]
+    found = [item for item in usable if wanted in f"{item.value} {item.name} {item.words}".lower()]
+    found.sort(key=lambda item: (not item.value.lower().startswith(wanted), item.value.lower()))
+    return [
+        Choice(cut(clean(item.name), CHOICE) or item.value, item.value) for item in found[:CHOICES]
+    ]

@@ -1,0 +1,130 @@
+"""Buttons. All that they need is in their custom_id, so they work after any restart."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self
+
+import discord
+from discord.ui import Button, DynamicItem, View
+
+from kernelbot.bot import render
+from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.errors import guarded
+from kernelbot.services import standings, submit
+from kernelbot.services.views import LeaderboardView, StandingsPage, SubmissionView
+
+OTHER_GPUS = 5  # buttons in a row
+
+
+class CancelButton(DynamicItem[Button[Any]], template=r"kb:cancel:(?P<submission>[0-9]{1,19})"):
+    """Stops one submission. The service knows whose it is; others are refused."""
+
+    def __init__(self, submission_id: int) -> None:
+        super().__init__(
+            Button(
+                label="Cancel",
+                style=discord.ButtonStyle.secondary,
+                custom_id=f"kb:cancel:{submission_id}",
+            )
+        )
+        self.submission_id = submission_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: Any, match: re.Match[str], /
+    ) -> Self:
+        return cls(int(match["submission"]))
+
+    @guarded
+    async def callback(self, interaction: Interaction) -> None:
+        await defer(interaction)
+        view = await submit.cancel(
+            ctx_of(interaction), await person(interaction), self.submission_id
+        )
+        await interaction.followup.send(**render.cancelled(view).sending(), ephemeral=True)
+
+
+class BoardButton(
+    DynamicItem[Button[Any]],
+    template=r"kb:board:(?P<page>[0-9]{1,6}):(?P<gpu>.+):(?P<board>[a-z0-9_-]{1,63})",
+):
+    """Turns to a page of a leaderboard on a GPU, in the message it stands under."""
+
+    def __init__(self, board: str, gpu: str, page: int, label: str = "·") -> None:
+        super().__init__(
+            Button(
+                label=render.cut(label, 80),
+                style=discord.ButtonStyle.secondary,
+                custom_id=board_id(board, gpu, page),
+            )
+        )
+        self.board, self.gpu, self.page = board, gpu, page
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: Any, match: re.Match[str], /
+    ) -> Self:
+        return cls(match["board"], match["gpu"], int(match["page"]))
+
+    @guarded
+    async def callback(self, interaction: Interaction) -> None:
+        await interaction.response.defer()
+        post, view = await board_page(interaction, self.board, self.gpu, self.page)
+        await interaction.edit_original_response(**post.editing(), view=view)
+
+
+def board_id(board: str, gpu: str, page: int) -> str:
+    return f"kb:board:{page}:{gpu}:{board}"
+
+
+async def board_page(
+    interaction: Interaction, name: str, gpu: str | None, number: int
+) -> tuple[render.Post, View]:
+    """A page of a leaderboard as this person sees it, and the buttons to the others.
+
+    Without ``gpu`` the leaderboard's first. A page beyond the end (people left) becomes the first.
+    """
+    ctx, actor = ctx_of(interaction), await person(interaction)
+    board = await standings.leaderboard(ctx, actor, name)
+    chosen = gpu or (board.gpus[0] if board.gpus else None)
+
+    async def read(number: int) -> StandingsPage:
+        cursor = str(number * render.ROWS) if number else None
+        return await standings.standings(
+            ctx, actor, board.name, chosen, cursor=cursor, limit=render.ROWS
+        )
+
+    page = await read(number)
+    if number and not page.items:
+        number, page = 0, await read(0)
+    return render.leaderboard(board, page, number), _board_buttons(board, page, number)
+
+
+def _board_buttons(board: LeaderboardView, page: StandingsPage, number: int) -> View:
+    view = View(timeout=None)
+    last = max(0, -(-page.total // render.ROWS) - 1)
+    steps = [("◀", number - 1), ("▶", number + 1)]
+    wanted = [(page.gpu, step, label) for label, step in steps if 0 <= step <= last]
+    wanted += [(gpu, 0, gpu) for gpu in board.gpus if gpu != page.gpu][:OTHER_GPUS]
+    for gpu, step, label in wanted:
+        if len(board_id(board.name, gpu, step)) <= render.CUSTOM_ID:
+            view.add_item(BoardButton(board.name, gpu, step, label))
+    return without_memory(view)
+
+
+def card_buttons(view: SubmissionView) -> View:
+    """Cancel while there is something to cancel."""
+    buttons = View(timeout=None)
+    if not view.done:
+        buttons.add_item(CancelButton(view.id))
+    return without_memory(buttons)
+
+
+def without_memory(view: View) -> View:
+    """Stopped, the client does not keep it for each message: the custom_ids are found by pattern."""
+    view.stop()
+    return view
+
+
+DYNAMIC: tuple[type[DynamicItem[Any]], ...] = (CancelButton, BoardButton)
