@@ -1,0 +1,415 @@
+"""The judge's command on real submissions: every verdict kind, every mode, nothing left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import kernelbot
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import Mode, Stage, Tolerance, VerdictKind
+from tests.judge.bench import LIMITS, a_job, judge, problem
+
+RIGHT = """
+import torch
+def custom_kernel(data):
+    a, b, out = data
+    return torch.add(a, b, out=out)
+"""
+WRONG = """
+def custom_kernel(data):
+    a, b, out = data
+    out = a + b
+    out[3] += 1
+    return out
+"""
+
+
+def test_a_right_submission_passes_its_tests(tmp_path: Path) -> None:
+    found = judge(tmp_path, RIGHT, a_job(tests=({"n": 10}, {"n": 1000})))
+    verdict = found.verdict
+    assert found.returncode == 0
+    assert verdict.passed, found.explanation
+    assert [(case.stage, case.index, case.ok) for case in verdict.cases] == [
+        (Stage.CHECK, 0, True),
+        (Stage.CHECK, 1, True),
+    ]
+    assert verdict.cases[1].spec == "n: 1000"
+    assert verdict.device.kind == "cpu"
+    assert verdict.device.name
+    assert len(verdict.harness.judge_digest) == 64
+    assert verdict.harness.torch
+    assert 0 < verdict.spent.check_s < verdict.spent.wall_s
+
+
+def test_a_benchmark_has_a_time_with_an_interval_for_every_case(tmp_path: Path) -> None:
+    job = a_job(Mode.BENCHMARK, benchmarks=({"n": 1000}, {"n": 2_000_000}))
+    verdict = judge(tmp_path, RIGHT, job).verdict
+    small, large = verdict.measurements
+    assert 0 < small.low_ns <= small.ns <= small.high_ns
+    assert small.ns < large.ns
+    assert large.samples >= 3
+    assert verdict.harness.evidence == "outside-clock"
+
+
+def test_events_tell_the_stages_and_cases_as_they_happen(tmp_path: Path) -> None:
+    events = judge(tmp_path, RIGHT, a_job(Mode.BENCHMARK)).events
+    assert [(e["kind"], e["stage"], e["message"]) for e in events] == [
+        ("stage", "build", "started"),
+        ("stage", "build", "finished"),
+        ("stage", "check", "started"),
+        ("case", "check", ""),
+        ("stage", "check", "finished"),
+        ("stage", "measure", "started"),
+        ("case", "measure", ""),
+        ("stage", "measure", "finished"),
+    ]
+    assert [(e["done"], e["total"]) for e in events if e["kind"] == "case"] == [(1, 1), (1, 1)]
+
+
+def test_a_profile_is_a_table_in_the_log(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, RIGHT, a_job(Mode.PROFILE)).verdict
+    assert verdict.passed
+    assert "Profile of benchmark 0 (n: 20000)" in verdict.log
+    assert "aten::add" in verdict.log
+
+
+def test_a_wrong_answer_says_which_element_of_which_test(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, WRONG, a_job(tests=({"n": 4}, {"n": 9}))).verdict
+    assert verdict.kind is VerdictKind.WRONG_ANSWER
+    assert verdict.stage is Stage.CHECK
+    assert "Test 0 (n: 4): 1 of 4 elements are wrong (25 %); first at [3]" in verdict.message
+    assert verdict.first_failure is not None
+    assert verdict.first_failure.index == 0
+    assert len(verdict.cases) == 1
+
+
+def test_what_the_submission_printed_is_in_the_log_of_a_test(tmp_path: Path) -> None:
+    printing = RIGHT + "print('built')\nimport sys; print('oops', file=sys.stderr)\n"
+    log = judge(tmp_path, printing).verdict.log
+    assert "built" in log
+    assert "oops" in log
+
+
+def test_a_flood_of_output_is_kept_within_its_limit(tmp_path: Path) -> None:
+    flooding = RIGHT + "print('first'); print('x' * 10_000_000); print('last', flush=True)\n"
+    log = judge(tmp_path, flooding).verdict.log
+    assert log.startswith("first")
+    assert "last" in log
+    assert len(log) < 4 * LIMITS.output_bytes
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("def custom_kernel(data:", "SyntaxError: '(' was never closed (submission.py, line 1)"),
+        ("import nothing_like_this", "No module named 'nothing_like_this' (submission.py, line 1)"),
+        ("kernel = 1", "defines no function custom_kernel"),
+        ("custom_kernel = 1", "defines no function custom_kernel"),
+        ("def f():\n  g()\ndef g():\n  raise ValueError('bad table')\nf()", "bad table (submission.py, line 4)"),
+        ("import sys\nsys.exit('no GPU')", "SystemExit: no GPU (submission.py, line 2)"),
+        (b"\xff\xfe\x00", "SyntaxError"),
+    ],
+)  # fmt: skip
+def test_a_build_failure_names_the_error_and_the_line(
+    source: str | bytes, message: str, tmp_path: Path
+) -> None:
+    verdict = judge(tmp_path, source).verdict
+    assert verdict.kind is VerdictKind.BUILD_FAILED
+    assert verdict.stage is Stage.BUILD
+    assert message in verdict.message
+    assert "contestant.py" not in verdict.log
+
+
+def test_a_compiler_error_is_the_message_with_file_and_line(tmp_path: Path) -> None:
+    source = "raise RuntimeError('Error building extension:\\nFAILED: main.o\\nmain.cpp:12:5: error: x was not declared\\nninja: stopped')"
+    verdict = judge(tmp_path, source).verdict
+    assert verdict.message == "main.cpp:12:5: error: x was not declared"
+    assert "ninja: stopped" in verdict.log
+
+
+def test_an_exception_in_a_call_is_a_crash_with_the_submissions_own_frames(tmp_path: Path) -> None:
+    source = "def inner(x):\n  raise KeyError(len(x))\ndef custom_kernel(data):\n  inner(data[0])\n"
+    verdict = judge(tmp_path, source).verdict
+    assert verdict.kind is VerdictKind.CRASHED
+    assert "KeyError: 1000 (submission.py, line 2)" in verdict.message
+    assert 'File "submission.py", line 4, in custom_kernel' in verdict.log
+    assert "contestant.py" not in verdict.log
+
+
+@pytest.mark.parametrize(
+    ("statement", "message"),
+    [
+        ("import ctypes; ctypes.string_at(0)", "killed by signal SIGSEGV during a call"),
+        ("import os; os._exit(7)", "exited with code 7 during a call"),
+    ],
+)
+def test_the_end_of_the_process_is_a_crash_that_says_how(
+    statement: str, message: str, tmp_path: Path
+) -> None:
+    verdict = judge(tmp_path, f"def custom_kernel(data):\n  {statement}\n").verdict
+    assert verdict.kind is VerdictKind.CRASHED
+    assert message in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("source", "stage"),
+    [
+        ("while True: pass", Stage.BUILD),
+        ("def custom_kernel(data):\n  while True: pass", Stage.CHECK),
+        ("def custom_kernel(data):\n  while len(data[0]) > 5000: pass\n  return data[0] + data[1]", Stage.MEASURE),
+    ],
+)  # fmt: skip
+def test_each_stage_has_a_time_budget_of_its_own(source: str, stage: Stage, tmp_path: Path) -> None:
+    limits = replace(LIMITS, build_s=3, check_s=3, measure_s=3)
+    verdict = judge(tmp_path, source, a_job(Mode.BENCHMARK, limits=limits)).verdict
+    assert verdict.kind is VerdictKind.TIMED_OUT
+    assert verdict.stage is stage
+    assert "longer than 3 s" in verdict.message
+
+
+def test_a_secret_run_shows_neither_output_nor_values(tmp_path: Path) -> None:
+    leaking = """
+print("hello from import")
+def custom_kernel(data):
+    print("secret", data[0][0])
+    raise ValueError(f"the input is {data[0].tolist()}")
+"""
+    verdict = judge(tmp_path, leaking, a_job(Mode.RANKED)).verdict
+    assert verdict.kind is VerdictKind.CRASHED
+    assert verdict.log == ""
+    assert "the input" not in json.dumps(
+        [verdict.message, *(case.message for case in verdict.cases)]
+    )
+    assert "ValueError" in verdict.message
+
+
+def test_a_secret_wrong_answer_tells_the_size_of_the_error_only(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, WRONG, a_job(Mode.RANKED)).verdict
+    assert verdict.kind is VerdictKind.WRONG_ANSWER
+    assert "1 of 1000 elements, shape [1000], are wrong" in verdict.message
+    assert "got" not in verdict.message
+
+
+def test_a_secret_build_failure_shows_its_log(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, "import nothing_like_this", a_job(Mode.RANKED)).verdict
+    assert verdict.kind is VerdictKind.BUILD_FAILED
+    assert "nothing_like_this" in verdict.log
+
+
+def test_a_ranked_pass_is_measured_and_silent(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, RIGHT + "print('hello')", a_job(Mode.RANKED)).verdict
+    assert verdict.passed
+    assert len(verdict.measurements) == 1
+    assert verdict.log == ""
+
+
+def test_no_input_comes_twice_and_buffers_are_poisoned(tmp_path: Path) -> None:
+    source = """
+seen = set()
+def custom_kernel(data):
+    a, b, out = data
+    key = (float(a[0]), float(b[0]))
+    assert key not in seen
+    seen.add(key)
+    total = a + b
+    assert not out.equal(total)
+    return total
+"""
+    verdict = judge(tmp_path, source, a_job(Mode.BENCHMARK)).verdict
+    assert verdict.passed, verdict.log
+
+
+# --- our own faults ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"reference.py": b"raise OSError('disk')"}, "cannot be imported"),
+        ({"reference.py": b"def reference(data): pass"}, "no function generate_input"),
+        ({"reference.py": b"def generate_input(**k): return 1 / 0\ndef reference(d): pass"}, "ZeroDivision"),
+        ({"reference.py": b"def generate_input(**k): return 3\ndef reference(d): return d"}, "not a tuple"),
+        ({"reference.py": b"def generate_input(**k): return ({1},)\nimport torch\ndef reference(d): return torch.ones(1)"}, "returned a set"),
+    ],
+)  # fmt: skip
+def test_a_broken_problem_is_the_judges_fault_and_says_why(
+    changes: dict[str, bytes], fault: str, tmp_path: Path
+) -> None:
+    verdict = judge(tmp_path, RIGHT, files=problem("add") | changes).verdict
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert fault in verdict.fault
+    assert fault not in verdict.message
+
+
+def test_the_wrong_device_is_refused(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, RIGHT, a_job(expect_device="H200")).verdict
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "H200" in verdict.fault
+    assert verdict.device.name in verdict.fault
+
+
+def test_a_number_of_tolerances_that_does_not_fit_is_the_judges_fault(tmp_path: Path) -> None:
+    job = a_job(tolerances=(Tolerance(), Tolerance()))
+    verdict = judge(tmp_path, RIGHT, job).verdict
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "tolerances" in verdict.fault
+
+
+def test_an_unreadable_job_still_gets_a_verdict(tmp_path: Path) -> None:
+    (tmp_path / "job.json").write_text('{"run_id": 7')
+    done = subprocess.run(staging.command(tmp_path), capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert staging.read_verdict(tmp_path).kind is VerdictKind.JUDGE_FAILED
+
+
+def test_a_missing_submission_is_the_judges_fault(tmp_path: Path) -> None:
+    staging.stage(tmp_path, a_job(), problem("add"), b"")
+    (tmp_path / "submission/submission.py").unlink()
+    subprocess.run(staging.command(tmp_path), capture_output=True, timeout=60, check=False)
+    assert staging.read_verdict(tmp_path).kind is VerdictKind.JUDGE_FAILED
+
+
+# --- the problem's contract --------------------------------------------------------------------
+
+SPECTRUM = b"""
+import torch
+def generate_input(*, seed, device, n):
+    g = torch.Generator(device=device).manual_seed(seed)
+    return torch.randn(n, device=device, generator=g), 2, {"mode": "up"}
+def reference(data):
+    x, k, options = data
+    return x * k, (x > 0).to(torch.int64)
+"""
+
+
+def test_several_outputs_scalars_and_options_are_judged(tmp_path: Path) -> None:
+    source = "def custom_kernel(data):\n  x, k, o = data\n  assert o == {'mode': 'up'}\n  return x * k, (x > 0).long()\n"
+    files = {"reference.py": SPECTRUM, "task.py": b""}
+    verdict = judge(tmp_path, source, a_job(Mode.BENCHMARK), files).verdict
+    assert verdict.passed, verdict.message
+
+
+def test_a_missing_output_of_several_is_named(tmp_path: Path) -> None:
+    files = {"reference.py": SPECTRUM, "task.py": b""}
+    verdict = judge(
+        tmp_path, "def custom_kernel(data):\n  return (data[0] * 2,)\n", files=files
+    ).verdict
+    assert verdict.kind is VerdictKind.WRONG_ANSWER
+    assert "returned 1 outputs, expected 2" in verdict.message
+
+
+ROOT = b"""
+import torch
+def generate_input(*, seed, device, n):
+    g = torch.Generator(device=device).manual_seed(seed)
+    return (torch.rand(n, device=device, generator=g),)
+def reference(data):
+    return data[0].sqrt()
+def check(data, output):
+    worst = (output * output - data[0]).abs().max().item()
+    return f"a square is off by {worst:.3g}" if not worst < 1e-5 else None
+"""
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [("-data[0].sqrt()", VerdictKind.PASSED), ("data[0]", VerdictKind.WRONG_ANSWER)],
+)
+def test_a_problems_own_check_replaces_the_comparison(
+    result: str, kind: VerdictKind, tmp_path: Path
+) -> None:
+    source = f"def custom_kernel(data):\n  return {result}\n"
+    files = {"reference.py": ROOT, "task.py": b""}
+    verdict = judge(tmp_path, source, files=files).verdict
+    assert verdict.kind is kind
+    assert ("a square is off by" in verdict.message) == (kind is VerdictKind.WRONG_ANSWER)
+
+
+# --- what is left behind -----------------------------------------------------------------------
+
+
+def strangers() -> set[str]:
+    """Command lines of running contestants."""
+    found = set()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            line = Path(f"/proc/{name}/cmdline").read_bytes()
+            if b"contestant.py" in line or b"kernelbot-marker" in line:
+                found.add(line.replace(b"\0", b" ").decode(errors="replace"))
+    return found
+
+
+def wait_until(condition: object, deadline_s: float = 20) -> bool:
+    end = time.monotonic() + deadline_s
+    while time.monotonic() < end:
+        if condition():  # type: ignore[operator]
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def test_nothing_of_a_run_stays_alive_or_on_disk(tmp_path: Path) -> None:
+    source = RIGHT + """
+import os, subprocess
+open("/dev/shm/kernelbot-residue", "w").write("x")
+subprocess.Popen(["sleep", "3600.125"], start_new_session=True)
+"""  # fmt: skip
+    assert judge(tmp_path, source).verdict.passed
+    assert not Path("/dev/shm/kernelbot-residue").exists()
+    listing = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=False)
+    assert "sleep 3600.125" not in listing.stdout
+
+
+def test_a_killed_referee_takes_its_contestant_with_it(tmp_path: Path) -> None:
+    source = "import os\nprint(os.getcwd())\ndef custom_kernel(data):\n  while True: pass\n"
+    staging.stage(
+        tmp_path, a_job(limits=replace(LIMITS, check_s=60)), problem("add"), source.encode()
+    )
+    before = strangers()
+    referee = subprocess.Popen(staging.command(tmp_path), stdout=subprocess.PIPE, text=True)
+    assert referee.stdout is not None
+    assert any('"check"' in line for line in referee.stdout)  # reads until the call has begun
+    mine = strangers() - before
+    referee.send_signal(signal.SIGKILL)
+    referee.wait()
+    referee.stdout.close()
+    assert mine
+    assert wait_until(lambda: not (strangers() & mine))
+    assert staging.read_verdict(tmp_path).kind is VerdictKind.JUDGE_FAILED
+
+
+def test_the_judge_runs_from_a_copy_that_holds_nothing_else(tmp_path: Path) -> None:
+    copy, job = tmp_path / "copy", tmp_path / "job"
+    source = Path(kernelbot.__file__).parent
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(source / "judge", copy / "kernelbot" / "judge", ignore=ignored)
+    shutil.copyfile(source / "__init__.py", copy / "kernelbot" / "__init__.py")
+    job.mkdir()
+    staging.stage(job, a_job(), problem("add"), RIGHT.encode())
+    start = f"import sys, runpy; sys.path.insert(0, {str(copy)!r}); sys.argv = ['judge', 'run', {str(job)!r}]; runpy.run_module('kernelbot.judge', run_name='__main__')"
+    subprocess.run([sys.executable, "-I", "-c", start], cwd="/", timeout=120, check=True)
+    verdict = staging.read_verdict(job)
+    assert verdict.passed, verdict.fault
+
+
+def test_events_can_go_to_a_descriptor_of_their_own(tmp_path: Path) -> None:
+    staging.stage(tmp_path, a_job(), problem("add"), (RIGHT + "print('noise')").encode())
+    read, write = os.pipe()
+    line = staging.command(tmp_path, events_fd=write)
+    done = subprocess.run(line, pass_fds=[write], capture_output=True, timeout=60, check=False)
+    os.close(write)
+    with os.fdopen(read) as file:
+        kinds = {json.loads(text)["kind"] for text in file}
+    assert kinds == {"stage", "case"}
+    assert done.stdout == b""
