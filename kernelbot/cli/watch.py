@@ -25,16 +25,18 @@ def follow(server: Server, submission: Mapping[str, Any]) -> Mapping[str, Any]:
 
     Raises Unreachable when the server stays away for OUTAGE_S.
     """
-    submission_id, last, seen = submission["id"], "", time.monotonic()
-    current = submission
+    path = f"/v1/submissions/{submission['id']}"
+    current, last, seen = submission, "", time.monotonic()
     with Progress(current) as progress:
         while not current["done"]:
             try:
-                for event in server.events(submission_id, last):
-                    last, seen = event.id or last, time.monotonic()
+                for event in server.events(submission["id"], last):
+                    last = event.id or last
                     progress.event(event)
-                current = server.get(f"/v1/submissions/{submission_id}")
-                seen = time.monotonic()
+            except Unreachable:
+                progress.lost()
+            try:
+                current, seen = server.get(path), time.monotonic()
                 progress.document(current)
             except Unreachable:
                 if time.monotonic() - seen > OUTAGE_S:
@@ -82,6 +84,10 @@ class Progress:
 
     def document(self, submission: Mapping[str, Any]) -> None:
         self._words = {run["id"]: run["headline"] for run in submission["runs"]}
+        self._show()
+
+    def lost(self) -> None:
+        self._words = dict.fromkeys(self._words, "connection lost, trying again; the run goes on")
         self._show()
 
     def _show(self, *, in_passing: bool = False) -> None:

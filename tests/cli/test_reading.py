@@ -1,0 +1,322 @@
+"""Reading, signing in, administering; and what must never reach a terminal."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kernelbot.app import App
+from kernelbot.cli import archive, render, screen
+from kernelbot.cli.failure import Declined
+from kernelbot.cli.profile import Stored, clean_url
+from kernelbot.cli.server import ServerEvent, parse_events
+from kernelbot.services import submit
+from tests.api.conftest import token_of
+from tests.api.serving import Serving
+from tests.cli.conftest import CommandLine
+from tests.conftest import ADMIN_TOKEN
+from tests.factories import CODE, judge_one, make_actor, make_draft, make_verdict, ranked
+
+EVIL = "\x1b[31m[bold red]x[/bold red]\u202e\x07\x9b2J"
+
+
+async def test_standings_are_a_table_and_a_document(app: App, kernelbot: CommandLine) -> None:
+    for place, name in enumerate(("first", "second")):
+        await ranked(app, await make_actor(app, name), ns=1e6 * (1 + place))
+
+    table = await kernelbot("leaderboard", "VectorAdd", "--gpu", "cpu")
+    document = (await kernelbot("leaderboard", "vectoradd", "-g", "CPU", "--json")).document
+    boards = await kernelbot("leaderboard")
+
+    assert re.search(r"1 +first +1\.000 ms", table.out), table.out
+    assert [item["user_name"] for item in document["items"]] == ["first", "second"]
+    assert "histogram" in boards.out
+
+
+async def test_own_submissions_are_listed_shown_and_cancelled(
+    app: App, kernelbot: CommandLine
+) -> None:
+    file = kernelbot.write("k.py", "# µ\r\nimport torch\n")
+    sent = (
+        await kernelbot("submit", file, "-l", "vectoradd", "-g", "CPU", "--no-wait")
+    ).out.strip()
+
+    listed = await kernelbot("submissions", "--leaderboard", "vectoradd")
+    shown = await kernelbot("show", sent)
+    code = await kernelbot("show", sent, "--code")
+    cancelled = await kernelbot("cancel", sent)
+    again = await kernelbot("cancel", sent)
+    watched = await kernelbot("watch", sent)
+
+    assert re.search(rf"{sent} +vectoradd +test +k\.py", listed.out)
+    assert "Not decided yet." in shown.out
+    assert code.out == "# µ\r\nimport torch\n"
+    assert cancelled.out == f"Submission {sent} is cancelled.\n"
+    assert again.code == 1
+    assert "already" in again.err
+    assert watched.code == 16
+
+
+async def test_a_problem_is_shown_and_downloaded_once(kernelbot: CommandLine) -> None:
+    shown = await kernelbot("problems", "vectoradd")
+    listed = await kernelbot("problems", "--json")
+    first = await kernelbot("problems", "vectoradd", "--download", "here")
+    second = await kernelbot("problems", "vectoradd", "--download", "here")
+
+    assert "custom_kernel" in shown.out
+    assert {"vectoradd", "matmul"} <= {item["name"] for item in listed.document["items"]}
+    assert "here/vectoradd/reference.py" in first.out
+    assert (kernelbot.home / "here/vectoradd/task.py").is_file()
+    assert second.code == 1
+    assert "there already" in second.err
+
+
+async def test_login_keeps_a_confirmed_token_for_its_owner_alone(
+    app: App, server: Serving, plain: CommandLine
+) -> None:
+    token = await token_of(app, "ada")
+    config = plain.home / ".config/kernelbot/config.toml"
+
+    wrong = await plain("login", "--url", server.url, "--token", "kb_wrong")
+    assert not config.exists()
+    signed_in = await plain("login", "--url", server.url, "--token", token)
+    me = await plain("me")
+    mode = stat.S_IMODE(config.stat().st_mode)
+    forgotten = await plain("logout")
+    after = await plain("me")
+
+    assert (wrong.code, "not known" in wrong.err) == (1, True)
+    assert signed_in.out == f"Signed in to {server.url} as ada.\n"
+    assert "ada (member)" in me.out
+    assert mode == 0o600
+    assert forgotten.code == 0
+    assert after.code == 1
+    assert token not in config.read_text()
+    assert token not in signed_in.out + signed_in.err + me.out
+
+
+async def test_a_stored_token_is_sent_to_its_own_server_only(
+    app: App, server: Serving, plain: CommandLine
+) -> None:
+    await plain("login", "--url", server.url, "--token", await token_of(app, "ada"))
+
+    other = await plain("me", "--url", server.url.replace("127.0.0.1", "localhost"))
+
+    assert other.code == 1
+    assert "needs a token" in other.err
+
+
+async def test_on_the_machine_of_the_server_the_administrators_token_is_found(
+    server: Serving, plain: CommandLine
+) -> None:
+    (plain.home / "data").mkdir()
+    (plain.home / "data/admin-token").write_text(ADMIN_TOKEN + "\n")
+
+    outcome = await plain("me", "--json", "--url", server.url)
+
+    assert outcome.document["role"] == "admin"
+
+
+async def test_tokens_are_made_listed_and_revoked(kernelbot: CommandLine) -> None:
+    made = await kernelbot("tokens", "create", "laptop", "--scope", "read", "--days", "3")
+    secret = made.out.strip()
+    me = await kernelbot("me", "--json", KERNELBOT_TOKEN=secret)
+    listed = (await kernelbot("tokens", "list", "--json")).document["items"]
+    (laptop,) = [item for item in listed if item["name"] == "laptop"]
+    revoked = await kernelbot("tokens", "revoke", str(laptop["id"]))
+    after = await kernelbot("me", KERNELBOT_TOKEN=secret)
+
+    assert me.document["scopes"] == ["read"]
+    assert revoked.code == 0
+    assert after.code == 1
+    assert "was revoked" in after.err
+
+
+async def test_an_administrator_moderates(app: App, server: Serving, plain: CommandLine) -> None:
+    root = CommandLine(
+        plain.home,
+        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
+    )
+    made = await root("admin", "user", "grace")
+    sent = await plain(
+        "submit", root.write("k.py"), "-l", "vectoradd", "-g", "CPU", "--mode", "ranked",
+        "--no-wait", "--url", server.url, "--token", made.out.strip(),
+    )  # fmt: skip
+    await judge_one(app)
+    number = sent.out.strip()
+
+    outcomes = [
+        await root("admin", "void", number, "--reason", "Cached inputs."),
+        await root("admin", "restore", number, "--reason", "Appeal."),
+        await root("admin", "ban", "grace", "--reason", "Spam.", "--days", "1"),
+        await root("admin", "unban", "grace"),
+    ]
+    audit = await root("admin", "audit")
+    denied = await plain("admin", "audit", "--url", server.url, "--token", made.out.strip())
+
+    assert [outcome.code for outcome in outcomes] == [0, 0, 0, 0], outcomes
+    assert re.search(r"user\.ban +user:\d+ +.*reason: Spam\.", audit.out), audit.out
+    assert denied.code == 1
+
+
+async def test_the_queue_is_told(kernelbot: CommandLine) -> None:
+    await kernelbot("submit", kernelbot.write("k.py"), "-l", "vectoradd", "-g", "CPU", "--no-wait")
+
+    outcome = await kernelbot("queue")
+
+    assert re.search(r"CPU +1 +0 +no runner connected", outcome.out), outcome.out
+
+
+async def test_the_schema_is_checked(app: App, plain: CommandLine, database_url: str) -> None:
+    good = await plain("db", "check", DATABASE_URL=database_url)
+    again = await plain("db", "upgrade", DATABASE_URL=database_url)
+    without = await plain("db", "check")
+    async with app.database.transaction() as connection:
+        await connection.exec_driver_sql("ALTER TABLE cards DROP COLUMN shown")
+    bad = await plain("db", "check", DATABASE_URL=database_url)
+
+    assert (good.code, again.code) == (0, 0), good.err + again.err
+    assert without.code == 1
+    assert "DATABASE_URL" in without.err
+    assert bad.code == 1
+    assert "kernelbot db upgrade" in bad.err
+
+
+async def test_what_people_wrote_cannot_command_the_terminal(
+    app: App, kernelbot: CommandLine
+) -> None:
+    actor = await make_actor(app, "ada")
+    token = await token_of(app, "evil")
+    view = await submit.accept(app, actor, make_draft())
+    await judge_one(app, make_verdict(message=EVIL))
+    administrator = {"KERNELBOT_TOKEN": ADMIN_TOKEN}
+
+    shown = await kernelbot("show", str(view.id), **administrator)
+    listed = await kernelbot("tokens", "create", EVIL.replace("\x9b", ""), KERNELBOT_TOKEN=token)
+
+    for outcome in (shown, listed):
+        words = outcome.out + outcome.err
+        assert not set(words) & {"\x1b", "\x07", "\x9b", "\u202e"}, words
+
+
+def test_text_is_shown_as_it_is() -> None:
+    assert screen.clean(EVIL) == ("\\x1b[31m[bold red]x[/bold red]\\u202e\\x07\\x9b2J")
+    assert screen.clean("µ 🚀 é\tb\n", lines=True) == "µ 🚀 é\tb\n"
+    assert screen.clean("a\r\nb") == "a\\x0d\\x0ab"
+
+
+def test_a_table_in_a_pipe_is_aligned_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    screen.table(("Who", "Time"), [("x" * 200, "1 µs"), ("[bold]y\x1b[0m", 2)])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Who" + " " * 199 + "Time"
+    assert lines[1] == "x" * 200 + "  1 µs"
+    assert lines[2].startswith("[bold]y\\x1b[0m ")
+
+
+def test_a_log_keeps_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    render.log("\n".join(f"line {n}" for n in range(500)), whole=False)
+    short = capsys.readouterr().out
+    render.log("\n".join(f"line {n}" for n in range(500)), whole=True)
+    whole = capsys.readouterr().out
+
+    assert "line 499" in short
+    assert "line 3\n" not in short
+    assert "line 3\n" in whole
+
+
+def test_events_are_read_as_the_standard_says() -> None:
+    lines = [
+        ": ping", "", "event: case", "id: 7", 'data: {"a":', "data: 1}", "",
+        "data: not json", "", "data: [1]", "", 'data:{"b": 2}', "", "event: lost", 'data: {"c": 3}',
+    ]  # fmt: skip
+
+    assert list(parse_events(iter(lines))) == [
+        ServerEvent("case", "7", {"a": 1}),
+        ServerEvent("message", "", {"b": 2}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("http://127.0.0.1:8000/", "http://127.0.0.1:8000"),
+        (" https://example.org/bot/ ", "https://example.org/bot"),
+        ("https://example.org?x=1#y", "https://example.org"),
+    ],
+)
+def test_an_address_is_kept_without_what_it_does_not_need(given: str, kept: str) -> None:
+    assert clean_url(given) == kept
+
+
+@pytest.mark.parametrize(
+    "url", ["", "example.org", "ftp://x", "http://", "http://me:pw@example.org", "file:///etc"]
+)
+def test_what_is_no_address_is_refused(url: str) -> None:
+    with pytest.raises(Declined, match="not the address of a server"):
+        clean_url(url)
+
+
+def test_a_newer_token_replaces_the_older_and_others_stay() -> None:
+    stored = Stored().with_token("http://a", "1").with_token("http://b", "2")
+
+    changed = stored.with_token("http://a", "3")
+
+    assert (changed.token("http://a"), changed.token("http://b")) == ("3", "2")
+    assert changed.url == "http://a"
+    assert changed.without("http://a").token("http://a") is None
+
+
+def zipped(*names: str, link: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name in names:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (stat.S_IFLNK if link else stat.S_IFREG) << 16
+            file.writestr(info, CODE)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no zip",
+        zipped("good.py", "../evil.py"),
+        zipped("/etc/evil.py"),
+        zipped("a\\..\\evil.py"),
+        zipped("a\x1b[31m.py"),
+        zipped("link.py", link=True),
+        zipped(*(f"{n}.py" for n in range(400))),
+    ],
+    ids=["empty", "not zip", "climbing", "absolute", "backslash", "escape", "link", "many"],
+)
+def test_a_hostile_archive_writes_nothing(tmp_path: Path, content: bytes) -> None:
+    target = tmp_path / "target"
+
+    with pytest.raises(Declined):
+        archive.unpack(content, target)
+
+    assert os.listdir(tmp_path) == []
+
+
+async def test_a_broken_configuration_is_named(plain: CommandLine) -> None:
+    config = plain.home / ".config/kernelbot/config.toml"
+    config.parent.mkdir(parents=True)
+    config.write_text("url = \n")
+
+    outcome = await plain("me")
+
+    assert outcome.code == 1
+    assert str(config) in outcome.err
+
+
+async def test_the_version_is_said(plain: CommandLine) -> None:
+    assert json.loads((await plain("version", "--json")).out) == {"version": "0.1.0"}
