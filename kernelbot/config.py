@@ -17,7 +17,11 @@ class Settings(BaseSettings):
     """One installation's choices."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KERNELBOT_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="KERNELBOT_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        env_ignore_empty=True,  # as in a file with the names filled in and some values left out
     )
 
     database_url: SecretStr | None = Field(

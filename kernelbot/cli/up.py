@@ -40,7 +40,7 @@ PR_SET_PDEATHSIG = 1
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 60.0  # alive that long, the next end counts as a first one
 STOP_PATIENCE_S = 20.0  # the worker gives back what it runs within 10
-PORT_PATIENCE_S = 15.0
+PORT_PATIENCE_S = 5.0  # for the last of a stream that is being cut; leftovers are ended before
 READY_PATIENCE_S = 60.0
 DATABASE_PATIENCE_S = 60.0
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
@@ -49,6 +49,8 @@ LOG_LIMIT_BYTES = 16 * 1024 * 1024
 def main(arguments: Sequence[str]) -> int:
     """Run until stopped. Returns an exit code; raises Refused for what the person can mend."""
     settings, options = _parse(arguments)
+    if options.prepare_only:
+        return asyncio.run(_prepare_only(settings))
     return asyncio.run(_run(settings, worker=options.worker, bot=options.bot))
 
 
@@ -68,6 +70,11 @@ def _parse(arguments: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         "--no-worker", dest="worker", action="store_false", help="judge nothing on this machine"
     )
     parser.add_argument("--no-bot", dest="bot", action="store_false", help="run no Discord bot")
+    parser.add_argument(
+        "--prepare-only",
+        action="store_true",
+        help="bring schema, problems and administrator up to date, and end",
+    )
     options = parser.parse_args(arguments)
     given = {name: getattr(options, name) for name in ("host", "port", "data_dir")}
     return read_settings(
@@ -374,6 +381,20 @@ async def _run(settings: Settings, *, worker: bool, bot: bool) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.ask_to_stop)
     return await supervisor.run()
+
+
+async def _prepare_only(settings: Settings) -> int:
+    """For installations whose processes something else runs: once before they start."""
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.database_url is None:
+            postgres = EmbeddedPostgres(
+                settings.data_dir / "postgres", binaries=settings.pg_bin, report=note
+            )
+            url = await stack.enter_async_context(postgres)
+            settings = settings.model_copy(update={"database_url": SecretStr(url)})
+        prepared = await _prepare(settings)
+    result(f"Ready. Leaderboards: {', '.join(prepared.leaderboards)}")
+    return Exit.PASSED
 
 
 async def _prepare(settings: Settings) -> Prepared:
