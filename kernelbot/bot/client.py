@@ -23,6 +23,9 @@ LONGEST_PAUSE_S = 60.0
 
 log = structlog.get_logger()
 
+# The bot never speaks, so what voice would need is not worth a warning at each start.
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
 
 class Tree(app_commands.CommandTree[discord.Client]):
     async def on_error(

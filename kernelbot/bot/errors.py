@@ -23,13 +23,14 @@ log = structlog.get_logger()
 
 P = ParamSpec("P")
 
-EXPIRED = {10062, 10015, 50027}
-"""Unknown interaction, unknown webhook, invalid webhook token: nobody is left to answer."""
+NOBODY_LEFT = {10062, 40060, 10015, 50027}
+"""Unknown interaction, one answered already (delivered twice, or to a twin of ours), unknown
+webhook, expired token: there is nobody to answer, and nothing of ours broke."""
 
 
 def words(error: BaseException) -> str:
     """What to tell the person. Logs what is our fault."""
-    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    cause = cause_of(error)
     if isinstance(cause, Refused):
         return _refusal(cause)
     if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
@@ -49,6 +50,10 @@ def words(error: BaseException) -> str:
     )
 
 
+def cause_of(error: BaseException) -> BaseException:
+    return error.original if isinstance(error, app_commands.CommandInvokeError) else error
+
+
 def _refusal(error: Refused) -> str:
     text = render.plain(error.message, 1500)
     if isinstance(error, RateLimited):
@@ -58,6 +63,10 @@ def _refusal(error: Refused) -> str:
 
 async def tell(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Answer the person, whatever state the interaction is in; never raises."""
+    cause = cause_of(error)
+    if isinstance(cause, discord.HTTPException) and cause.code in NOBODY_LEFT:
+        log.info("an interaction is over", interaction=interaction.id, error=str(cause))
+        return
     text = words(error)
     try:
         if interaction.response.is_done():
@@ -65,7 +74,7 @@ async def tell(interaction: discord.Interaction[Any], error: BaseException) -> N
         else:
             await interaction.response.send_message(text, ephemeral=True)
     except discord.HTTPException as failure:
-        level = log.info if failure.code in EXPIRED else log.warning
+        level = log.info if failure.code in NOBODY_LEFT else log.warning
         level("could not tell a person what went wrong", error=repr(failure), words=text)
 
 

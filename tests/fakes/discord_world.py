@@ -63,6 +63,7 @@ class User:
 class Guild:
     id: int
     name: str
+    owner: User
     members: list[User] = field(default_factory=list)
 
 
@@ -210,7 +211,8 @@ class World:
         return user
 
     def guild(self, name: str = "GPU people") -> Guild:
-        guild = Guild(self.snowflake(), name, [self.bot])
+        owner = self.user("owner")
+        guild = Guild(self.snowflake(), name, owner, [self.bot, owner])
         self.guilds[guild.id] = guild
         return guild
 
@@ -394,7 +396,7 @@ class World:
         return {
             "id": str(guild.id),
             "name": guild.name,
-            "owner_id": str(guild.members[-1].id),
+            "owner_id": str(guild.owner.id),
             "roles": [everyone],
             "emojis": [],
             "stickers": [],

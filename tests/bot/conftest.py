@@ -1,0 +1,92 @@
+"""The bot as its own process, a Discord on loopback, a real database; the verdicts are ours to give."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from tests.fakes.discord import LoopbackDiscord
+
+READY_S = 30.0
+
+
+class BotProcess:
+    """``python -m kernelbot.bot``, to be started, killed and started again."""
+
+    def __init__(self, discord: LoopbackDiscord, environment: dict[str, str], log: Path) -> None:
+        self.discord = discord
+        self.environment = environment
+        self.log = log
+        self.process: asyncio.subprocess.Process | None = None
+
+    async def launch(self) -> None:
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "kernelbot.bot", env=self.environment, stderr=log, stdout=log
+            )  # fmt: skip
+
+    async def start(self) -> None:
+        """Until it is at the gateway and its commands are registered."""
+        await self.launch()
+        await self.discord.until(
+            lambda: self.discord.gateway.connected and self.discord.commands,
+            "the bot is connected and its commands are registered",
+            READY_S,
+        )
+
+    async def kill(self) -> None:
+        await self._end(signal.SIGKILL)
+
+    async def stop(self) -> int:
+        return await self._end(signal.SIGTERM)
+
+    async def _end(self, number: signal.Signals) -> int:
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        async with asyncio.timeout(20):
+            return await self.process.wait()
+
+
+@pytest_asyncio.fixture
+async def discord(request: pytest.FixtureRequest) -> AsyncIterator[LoopbackDiscord]:
+    async with LoopbackDiscord() as made:
+        request.node.discord = made
+        yield made
+        made.assert_well_behaved()
+
+
+@pytest_asyncio.fixture
+async def process(
+    discord: LoopbackDiscord, environment: dict[str, str], tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> AsyncIterator[BotProcess]:  # fmt: skip
+    """Not started yet, so that a test can arrange its Discord first."""
+    made = BotProcess(discord, environment | discord.environment(), tmp_path / "bot.log")
+    request.node.bot_log = made.log
+    try:
+        yield made
+    finally:
+        if made.process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                await made.kill()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        if (discord := getattr(item, "discord", None)) is not None:
+            report.sections.append(("what people saw in Discord", discord.transcript()))
+            calls = "\n".join(f"{r.method} {r.path} {r.status} {r.note}" for r in discord.requests)
+            report.sections.append(("calls of the bot", calls[-6000:]))
+        if (log := getattr(item, "bot_log", None)) is not None and log.exists():
+            report.sections.append(("the bot's log", log.read_text()[-6000:]))
+    return report

@@ -1,0 +1,544 @@
+"""The whole bot over the wire: process, gateway, REST, database."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.judge.protocol import Event, Stage, VerdictKind
+from kernelbot.services import dispatch
+from tests import factories
+from tests.bot.conftest import BotProcess
+from tests.fakes.discord import LoopbackDiscord, Upload
+from tests.fakes.discord_world import (
+    CREATE_PRIVATE_THREADS,
+    SEND_MESSAGES,
+    Channel,
+    Message,
+    User,
+)
+from tests.fakes.gate import Gate
+
+KERNEL = Upload("kernel.py", factories.CODE)
+
+
+@pytest.fixture
+def channel(discord: LoopbackDiscord) -> Channel:
+    return discord.text_channel(discord.guild(), "submissions")
+
+
+@pytest.fixture
+def ada(discord: LoopbackDiscord, channel: Channel) -> User:
+    assert channel.guild is not None
+    return discord.person(channel.guild, "ada", "Ada")
+
+
+async def eventually(met: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
+    """Nothing tells a test what the database holds, so it looks again and again."""
+    async with asyncio.timeout(within_s):
+        while not await met():
+            await asyncio.sleep(0.05)  # noqa: ASYNC110
+
+
+def in_thread(discord: LoopbackDiscord, user: User, words: str) -> Message | None:
+    """The message with these words in a private thread of this person."""
+    for thread in discord.threads_of(user):
+        for message in discord.read(thread, user):
+            if words in message.text():
+                return message
+    return None
+
+
+async def submit(
+    discord: LoopbackDiscord, user: User, channel: Channel, mode: str = "ranked"
+) -> None:
+    sent = await discord.slash(
+        user, channel, "submit", file=KERNEL, leaderboard="vectoradd", gpu="CPU", mode=mode
+    )
+    await discord.until(
+        lambda: sent.original and "Follow it here" in sent.original.text(), "the link to the card"
+    )
+    assert sent.acknowledged_after_s is not None
+    assert sent.acknowledged_after_s < 3
+
+
+async def test_a_submission_is_acknowledged_followed_and_its_verdict_brought(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+
+    await submit(discord, ada, channel)
+    card = await discord.until(lambda: in_thread(discord, ada, "queued"), "a card")
+    await factories.judge_one(app, factories.make_verdict(ns=22_400))
+    result = await discord.until(lambda: in_thread(discord, ada, "<@"), "the result")
+
+    assert "passed" in card.text()
+    assert "22.4" in result.text()
+    assert "Ranked 1st of 1" in result.text()
+    assert result.pings == {ada.id}
+    assert card.pings == set()
+
+
+def podiums(discord: LoopbackDiscord, channel: Channel) -> list[Message]:
+    return [message for message in discord.read(channel) if " place with " in message.text()]
+
+
+def results(discord: LoopbackDiscord, user: User) -> list[Message]:
+    """Verdicts that were brought to this person, wherever."""
+    return [
+        message
+        for place in discord.channels.values()
+        for message in discord.read(place, user)
+        if f"<@{user.id}>" in message.content
+    ]
+
+
+async def until_card(discord: LoopbackDiscord, user: User, words: str) -> Message:
+    found = await discord.until(lambda: in_thread(discord, user, words), f"a card with {words!r}")
+    assert isinstance(found, Message)
+    return found
+
+
+async def waits(app: App) -> list[tuple[str, str]]:
+    """What the outbox still holds, with what went wrong."""
+    async with app.database.read() as connection:
+        rows = await connection.execute(
+            text("SELECT topic, trouble FROM outbox WHERE delivered_at IS NULL ORDER BY id")
+        )
+        return [(row.topic, row.trouble) for row in rows]
+
+
+# --- announcements -------------------------------------------------------------------------------
+
+
+async def test_a_change_of_the_podium_is_posted_in_every_guild_without_pinging_anybody(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
+) -> None:
+    other = discord.text_channel(discord.guild("Another server"), "submissions")
+    await process.start()
+
+    await factories.ranked(app, await factories.make_actor(app, "@everyone **Grace**"), 30_000)
+    await discord.until(lambda: podiums(discord, channel), "the first podium")
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 20_000)
+    await discord.until(lambda: len(podiums(discord, channel)) == 2, "the second podium")
+
+    first, second = podiums(discord, channel)
+    assert "ada" in second.text()
+    assert "1st" in second.text()
+    assert "There before: " in second.text()
+    assert "@everyone" not in first.text() + second.text()
+    await discord.until(lambda: len(podiums(discord, other)) == 2, "both in the other guild")
+    assert first.pings == second.pings == set()
+
+
+@pytest.mark.slow
+async def test_a_bot_killed_between_sending_and_acknowledging_announces_once(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
+) -> None:
+    await process.start()
+    discord.fail("POST", f"/channels/{channel.id}/messages", "hang-after")
+
+    await factories.ranked(app, await factories.make_actor(app), 20_000)
+    await discord.until(lambda: podiums(discord, channel), "the post")
+    await process.kill()
+    await process.start()
+
+    async def acknowledged() -> bool:
+        return await waits(app) == []
+
+    await eventually(acknowledged, within_s=60)
+    assert len(podiums(discord, channel)) == 1
+
+
+async def test_a_send_that_succeeded_and_was_answered_500_is_not_repeated(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
+) -> None:
+    await process.start()
+    failure = discord.fail("POST", f"/channels/{channel.id}/messages", "500-after", times=2)
+
+    await factories.ranked(app, await factories.make_actor(app), 20_000)
+
+    async def acknowledged() -> bool:
+        return await waits(app) == []
+
+    await eventually(acknowledged, within_s=30)
+    assert failure.times == 0
+    assert len(podiums(discord, channel)) == 1
+
+
+async def test_an_announcement_waits_for_its_channel_and_the_operator_is_told_why(
+    discord: LoopbackDiscord, process: BotProcess, app: App
+) -> None:
+    guild = discord.guild()
+    await process.start()
+
+    await factories.ranked(app, await factories.make_actor(app), 20_000)
+
+    async def explained() -> bool:
+        return any(
+            "no guild has a text channel 'submissions'" in why for _, why in await waits(app)
+        )
+
+    await eventually(explained)
+    channel = discord.text_channel(guild, "submissions")
+    await discord.gateway.dispatch("CHANNEL_CREATE", discord.channel_payload(channel))
+    await discord.until(lambda: podiums(discord, channel), "the post", 30)
+
+
+async def test_a_missing_permission_is_named_and_other_guilds_are_told_all_the_same(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
+) -> None:
+    shut = discord.text_channel(discord.guild("Shut"), "submissions", denied=SEND_MESSAGES)
+    await process.start()
+
+    await factories.ranked(app, await factories.make_actor(app), 20_000)
+    await discord.until(lambda: podiums(discord, channel), "the post")
+
+    async def acknowledged() -> bool:
+        return await waits(app) == []
+
+    await eventually(acknowledged)
+    assert podiums(discord, shut) == []
+    assert "the bot lacks Send Messages" in process.log.read_text()
+
+
+async def test_two_bots_by_mistake_announce_once(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    twin = BotProcess(discord, process.environment, process.log)
+    await twin.launch()
+    try:
+        await discord.until(lambda: len(discord.gateway.sessions) == 2, "two bots", 30)
+        for ns in (30_000, 20_000, 10_000):
+            await factories.ranked(app, await factories.make_actor(app), ns)
+
+        async def acknowledged() -> bool:
+            return await waits(app) == []
+
+        await eventually(acknowledged, within_s=30)
+        assert len(podiums(discord, channel)) == 3
+    finally:
+        await twin.kill()
+
+
+# --- cards ---------------------------------------------------------------------------------------
+
+
+async def test_a_restarted_bot_goes_on_with_open_cards_and_brings_each_result_once(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    card = await until_card(discord, ada, "queued")
+    await process.kill()
+    await factories.judge_one(app, factories.make_verdict(VerdictKind.CRASHED, message="It fell."))
+
+    await process.start()
+    await discord.until(lambda: results(discord, ada), "the result")
+    await discord.until(lambda: "failed" in card.text(), "the end on the card")
+    await process.stop()
+    await process.start()
+    await submit(discord, ada, channel, "test")
+
+    assert len(results(discord, ada)) == 1
+    assert "Crashed" in results(discord, ada)[0].text()
+    assert discord.command_writes == 1
+    assert len(discord.threads_of(ada)) == 1
+
+
+async def test_a_bot_killed_before_it_had_a_place_for_the_card_still_brings_the_result(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    discord.fail("POST", "/threads", "hang")
+    sent = await discord.slash(
+        ada, channel, "submit", file=KERNEL, leaderboard="vectoradd", gpu="CPU", mode="test"
+    )
+    await discord.answer(sent)
+    await process.kill()
+    await factories.judge_one(app)
+
+    await process.start()
+
+    await discord.until(lambda: results(discord, ada), "the result")
+    assert results(discord, ada)[0].channel is discord.dm(ada)
+
+
+async def test_the_verdict_comes_after_the_interaction_token_has_expired(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+
+    discord.advance(3600)
+    await factories.judge_one(app)
+
+    await discord.until(lambda: results(discord, ada), "the result")
+    await until_card(discord, ada, "passed")
+
+
+async def test_a_card_is_edited_rarely_however_much_happens(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    card = await until_card(discord, ada, "queued")
+
+    assignment = await factories.claim_one(app)
+    for done in range(1, 101):
+        event = Event(kind="case", stage=Stage.CHECK, message="", done=done, total=100)
+        await dispatch.progress(app, assignment, event)
+    await discord.until(lambda: "100 of 100" in card.text(), "the last step on the card")
+
+    assert len(card.edits) <= 4
+
+
+async def test_without_permission_for_threads_the_card_goes_to_direct_messages(
+    discord: LoopbackDiscord, process: BotProcess, app: App, ada: User
+) -> None:
+    guild = next(iter(discord.guilds.values()))
+    closed = discord.text_channel(guild, "closed", denied=CREATE_PRIVATE_THREADS)
+    await process.start()
+
+    await submit(discord, ada, closed)
+    await factories.judge_one(app)
+
+    await discord.until(lambda: results(discord, ada), "the result")
+    assert results(discord, ada)[0].channel is discord.dm(ada)
+
+
+async def test_where_nothing_can_be_written_the_person_is_told_how_to_follow(
+    discord: LoopbackDiscord, process: BotProcess, app: App, ada: User
+) -> None:
+    guild = next(iter(discord.guilds.values()))
+    closed = discord.text_channel(guild, "closed", denied=CREATE_PRIVATE_THREADS)
+    ada.accepts_dms = False
+    await process.start()
+
+    sent = await discord.slash(
+        ada, closed, "submit", file=KERNEL, leaderboard="vectoradd", gpu="CPU", mode="test"
+    )
+    await discord.until(
+        lambda: sent.original and "/submission id:" in sent.original.text(), "advice"
+    )
+    await factories.judge_one(app)
+
+    async def given_up() -> bool:
+        return await waits(app) == []
+
+    await eventually(given_up)
+    assert results(discord, ada) == []
+
+
+async def test_a_deleted_thread_moves_the_card_to_direct_messages(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    (thread,) = discord.threads_of(ada)
+
+    thread.deleted = True
+    await factories.judge_one(app)
+
+    await discord.until(lambda: results(discord, ada), "the result")
+    assert results(discord, ada)[0].channel is discord.dm(ada)
+
+
+async def test_cancel_under_a_card_works_after_a_restart(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    card = await until_card(discord, ada, "queued")
+    await process.kill()
+    await process.start()
+
+    pressed = await discord.press(ada, card, "Cancel")
+    answer = await discord.answer(pressed)
+    await discord.until(lambda: "cancelled" in card.text(), "the end on the card")
+
+    assert "is cancelled" in answer.text()
+    assert card.buttons == []
+
+
+async def test_nobody_else_can_press_cancel(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    assert channel.guild is not None
+    eve = discord.person(channel.guild, "eve")
+    await process.start()
+    await submit(discord, ada, channel)
+    card = await until_card(discord, ada, "queued")
+    card.channel.members.add(eve.id)
+
+    answer = await discord.answer(await discord.press(eve, card, "Cancel"))
+
+    assert "You have no submission" in answer.text()
+    assert answer.only_for is eve
+
+
+# --- Discord misbehaves --------------------------------------------------------------------------
+
+
+async def test_rate_limits_and_server_errors_delay_but_lose_nothing(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    discord.fail("POST", "/threads", "500")
+    discord.fail("POST", "/messages", "429", times=2)
+    discord.fail("PATCH", "/messages", "429", times=2, shared=True)
+    discord.fail("PATCH", "/messages", "503", times=1)
+
+    await submit(discord, ada, channel)
+    await factories.judge_one(app)
+
+    await discord.until(lambda: results(discord, ada), "the result", 40)
+    await until_card(discord, ada, "passed")
+    assert len(results(discord, ada)) == 1
+
+
+async def test_a_dropped_gateway_is_resumed_and_what_was_missed_is_answered(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+
+    await discord.gateway.drop()
+    sent = await discord.slash(ada, channel, "queue")
+    answer = await discord.answer(sent)
+
+    assert "CPU" in answer.text()
+    assert discord.gateway.resumed == 1
+    assert discord.gateway.identified == 1
+
+
+async def test_a_session_that_cannot_be_resumed_is_begun_anew(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+
+    await discord.gateway.drop(resumable=False)
+    await discord.until(lambda: discord.gateway.identified == 2, "a new session", 30)
+    answer = await discord.answer(await discord.slash(ada, channel, "queue"))
+
+    assert "CPU" in answer.text()
+
+
+async def test_an_interaction_that_discord_delivers_twice_counts_once(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    session = next(iter(discord.gateway.sessions.values()))
+    again = next(item for item in session.sent if item["t"] == "INTERACTION_CREATE")
+
+    await session.dispatch("INTERACTION_CREATE", again["d"])
+    await discord.until(
+        lambda: [r for r in discord.requests if "callback" in r.path and r.status == 400],
+        "the second acknowledgement is refused",
+    )
+    discord.violations.clear()  # the refusal above is Discord's own doing here
+
+    answer = await discord.answer(await discord.slash(ada, channel, "submissions"))
+    assert answer.text().count("vectoradd") == 1
+
+
+# --- the database misbehaves ---------------------------------------------------------------------
+
+
+async def test_a_bot_starts_without_a_database_apologizes_and_works_once_there_is_one(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User,
+    database_url: str,
+) -> None:  # fmt: skip
+    async with Gate(database_url) as gate:
+        gate.shut()
+        process.environment["DATABASE_URL"] = gate.url
+        await process.start()
+
+        sorry = await discord.answer(await discord.slash(ada, channel, "queue"))
+        gate.open()
+        await submit(discord, ada, channel)
+
+        assert "database does not answer" in sorry.text()
+        assert sorry.only_for is ada
+        await process.stop()
+
+
+async def test_a_database_that_goes_away_for_a_while_delays_the_verdict_only(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User,
+    database_url: str,
+) -> None:  # fmt: skip
+    async with Gate(database_url) as gate:
+        process.environment["DATABASE_URL"] = gate.url
+        await process.start()
+        await submit(discord, ada, channel)
+
+        gate.shut()
+        await factories.judge_one(app)
+        await discord.until(lambda: "wait" in process.log.read_text(), "the bot noticed", 30)
+        gate.open()
+
+        await discord.until(lambda: results(discord, ada), "the result", 40)
+        await process.stop()
+    assert len(results(discord, ada)) == 1
+
+
+# --- starting and stopping -----------------------------------------------------------------------
+
+
+async def test_a_token_that_discord_refuses_ends_the_bot_with_a_sentence(
+    discord: LoopbackDiscord, process: BotProcess
+) -> None:
+    process.environment["DISCORD_TOKEN"] = "another"
+
+    await process.launch()
+
+    assert process.process is not None
+    assert await process.process.wait() == 2
+    assert "does not accept this token" in process.log.read_text()
+
+
+async def test_a_signal_ends_the_bot_in_order(
+    discord: LoopbackDiscord, process: BotProcess, app: App
+) -> None:
+    await process.start()
+
+    assert await process.stop() == 0
+
+
+# --- with a judge --------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+async def test_a_wrong_kernel_is_judged_by_a_worker_and_told_to_its_author_alone(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User,
+    environment: dict[str, str], tmp_path: Path,
+) -> None:  # fmt: skip
+    assert channel.guild is not None
+    eve = discord.person(channel.guild, "eve")
+    await process.start()
+    with (tmp_path / "worker.log").open("wb") as log:
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kernelbot.worker", env=environment, stdout=log, stderr=log
+        )
+    try:
+        wrong = factories.CODE.replace(b"torch.add(a, b, out=out)", b"torch.sub(a, b, out=out)")
+        await discord.slash(
+            ada, channel, "submit", file=Upload("wrong.py", wrong), leaderboard="vectoradd", gpu="CPU"
+        )  # fmt: skip
+        await discord.until(lambda: results(discord, ada), "the verdict", 120)
+    finally:
+        worker.terminate()
+        await worker.wait()
+
+    (told,) = results(discord, ada)
+    assert "Wrong answer" in told.text()
+    assert "Not ranked" in told.text()
+    assert not in_thread(discord, eve, "Wrong answer")
+    assert all("wrong.py" not in message.text() for message in discord.read(channel, eve))
