@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 import kernelbot
 from kernelbot.api import errors
-from kernelbot.api.coalesce import Coalesced
 from kernelbot.api.door import Door
+from kernelbot.api.pages import Pages
 from kernelbot.api.routes import admin, leaderboards, operations, people, problems, submissions
 from kernelbot.services.context import Context
 
@@ -51,9 +51,10 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
         redirect_slashes=False,
         redoc_url=None,
     )
-    app.state.standings = Coalesced[leaderboards.Rendered]()
+    app.state.pages = Pages()
     app.add_middleware(Door)
     errors.install(app)
-    for routes in (submissions, leaderboards, problems, people, admin, operations):
+    # Matched in this order: what is read most comes first.
+    for routes in (leaderboards, submissions, problems, people, admin, operations):
         app.include_router(routes.router)
     return app
