@@ -134,7 +134,7 @@ def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -
     The request wins over the file only where both agree or one is silent; a leaderboard with a
     single GPU needs neither.
     """
-    asked = _unique(word for entry in given for word in re.split(r"[,\s]+", entry) if word)
+    asked = named_gpus(given)
     written = _unique(directives.gpus)
     if asked and written and {w.lower() for w in asked} != {w.lower() for w in written}:
         raise InvalidInput(
@@ -161,6 +161,11 @@ def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -
                 detail={"choices": list(offered)},
             )
     return tuple(_unique(spelled[word.lower()] for word in wanted))
+
+
+def named_gpus(given: Sequence[str]) -> list[str]:
+    """The words of a request's GPU fields, which may hold several each, apart by commas or blanks."""
+    return _unique(word for entry in given for word in re.split(r"[,\s]+", entry) if word)
 
 
 def _unique(words: Iterable[str]) -> list[str]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from sqlalchemy import Row
+
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
 from kernelbot.services import competitions, record
@@ -47,7 +49,9 @@ async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> 
         # One statement first, so that the queue's own statements are inside this transaction.
         await fleet.touch(connection, worker_id)
         held = []
-        for queue_id in await queue.claim(connection, free, worker_id, ctx.settings.lease_s):
+        queue_ids = await queue.claim(connection, free, worker_id, ctx.settings.lease_s)
+        await store.lock_waiting(connection, queue_ids)
+        for queue_id in queue_ids:
             run = await store.lease(connection, queue_id, worker_id)
             if run is None:
                 await queue.finish(connection, queue_id, "canceled")
@@ -58,7 +62,9 @@ async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> 
             held.append(run)
     assignments = []
     for run in held:
-        if run.attempt > ctx.settings.attempts:
+        if run.cancel_requested:  # its last worker died before it could obey
+            await record.cancelled(ctx, run.id, run.submission_id, run.lease)
+        elif run.attempt > ctx.settings.attempts:
             fault = (
                 f"attempt {run.attempt} of {ctx.settings.attempts}: earlier ones ended their worker"
             )
@@ -66,11 +72,16 @@ async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> 
                 ctx, run.id, run.submission_id, run.lease, _our_fault(run.id, fault)
             )
         else:
-            assignments.append(await _assignment(ctx, run))
+            try:
+                assignments.append(await _assignment(ctx, run))
+            except (KeyError, TypeError, ValueError) as error:
+                # A problem that this version cannot read must not take the worker's other runs along.
+                found = _our_fault(run.id, f"cannot be assembled: {error!r}")
+                await _finish(ctx, run.id, run, found)
     return assignments
 
 
-async def _assignment(ctx: Context, run: Any) -> Assignment:
+async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
     async with ctx.database.read() as connection:
         row = await store.submission(connection, run.submission_id)
         code = await store.code(connection, run.submission_id)
@@ -103,6 +114,7 @@ async def progress(ctx: Context, held: Assignment, event: Event) -> bool:
     counted = f" {event.done} of {event.total}" if event.total else ""
     async with ctx.database.transaction() as connection:
         words = f"{event.stage.value}{counted}"
+        await store.lock(connection, held.submission_id)
         if not await store.set_progress(connection, held.run_id, held.lease, words):
             return False
         data = {"stage": event.stage.value, "done": event.done, "total": event.total}
@@ -125,6 +137,7 @@ async def heartbeat(
     async with ctx.database.transaction() as connection:
         await fleet.register(connection, worker_id, host, slots, device, judge_digest)
         leases = {run_id: item.lease for run_id, item in held.items()}
+        await queue.lock(connection, leases)
         alive = await store.heartbeat(connection, leases)
         if alive:
             await queue.heartbeat(connection, [held[run_id].queue_id for run_id in alive])
@@ -136,12 +149,15 @@ async def finish(ctx: Context, held: Assignment, verdict: Verdict) -> bool:
 
     False when the lease was lost meanwhile: whoever holds it now decides.
     """
-    if verdict.kind is not VerdictKind.JUDGE_FAILED:
-        return await record.verdict(ctx, held.run_id, held.submission_id, held.lease, verdict)
-    if held.attempt >= ctx.settings.attempts:
-        return await record.verdict(ctx, held.run_id, held.submission_id, held.lease, verdict)
+    return await _finish(ctx, held.run_id, held, verdict)
+
+
+async def _finish(ctx: Context, run_id: int, held: Assignment | Row[Any], verdict: Verdict) -> bool:
+    ours = verdict.kind is VerdictKind.JUDGE_FAILED
+    if not ours or held.attempt >= ctx.settings.attempts:
+        return await record.verdict(ctx, run_id, held.submission_id, held.lease, verdict)
     delay = min(LONGEST_PAUSE_S, ctx.settings.retry_s * 2 ** (held.attempt - 1))
-    return await _put_back(ctx, held, delay, refund=False, why="a fault of ours")
+    return await _put_back(ctx, run_id, held, delay, refund=False, why="a fault of ours")
 
 
 async def cancelled(ctx: Context, held: Assignment) -> bool:
@@ -150,19 +166,26 @@ async def cancelled(ctx: Context, held: Assignment) -> bool:
 
 async def give_back(ctx: Context, held: Assignment) -> bool:
     """An orderly shutdown: somebody else takes the run at once, and the attempt does not count."""
-    return await _put_back(ctx, held, 0.0, refund=True, why="a restart of ours")
+    return await _put_back(ctx, held.run_id, held, 0.0, refund=True, why="a restart of ours")
 
 
 async def _put_back(
-    ctx: Context, held: Assignment, delay_s: float, *, refund: bool, why: str
+    ctx: Context,
+    run_id: int,
+    held: Assignment | Row[Any],
+    delay_s: float,
+    *,
+    refund: bool,
+    why: str,
 ) -> bool:
     async with ctx.database.transaction() as connection:
+        await queue.lock(connection, [run_id])
         await store.lock(connection, held.submission_id)
-        if not await store.release(connection, held.run_id, held.lease, refund=refund):
+        if not await store.release(connection, run_id, held.lease, refund=refund):
             return False
         await queue.retry(connection, held.queue_id, delay_s)
         data = {"why": why, "again_in_s": delay_s, "attempt": held.attempt}
-        await store.add_event(connection, held.submission_id, held.run_id, "retry", data)
+        await store.add_event(connection, held.submission_id, run_id, "retry", data)
     return True
 
 

@@ -72,7 +72,7 @@ async def _set_void(
     _bounded_reason(reason)
     async with ctx.database.transaction() as connection:
         touched = (
-            await standings.set_void(connection, submission_id, void)
+            await standings.entries_of(connection, submission_id)
             if 0 < submission_id <= MAX_ID
             else ()
         )
@@ -80,8 +80,11 @@ async def _set_void(
             raise NotFound(
                 f"Submission {submission_id} stands on no leaderboard.", code="unknown_submission"
             )
+        # The boards first, in one order: whoever records on one waits there, before touching entries.
         for row in touched:
             await standings.next_revision(connection, row.leaderboard_id, row.gpu)
+        await standings.set_void(connection, submission_id, void)
+        for row in touched:
             await standings.put_standing(connection, row.leaderboard_id, row.gpu, row.user_id)
         action = "submission.void" if void else "submission.restore"
         target = f"submission:{submission_id}"

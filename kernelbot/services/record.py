@@ -10,15 +10,15 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import ranking, scoring, waiting
-from kernelbot.domain.ranking import PodiumChange
+from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
-from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind
 from kernelbot.services.context import Context
 from kernelbot.storage import contests, fleet, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
 
 PODIUM_READS = 50
-"""More rows than any podium with its ties needs."""
+"""More rows than a podium with its ties needs on most boards; where it does not do, more are read."""
 
 
 async def verdict(
@@ -29,7 +29,9 @@ async def verdict(
     False when the lease has passed to somebody else or the run has ended: a late verdict changes
     nothing. Repeating the call after a lost connection is safe for the same reason.
     """
+    found = _sound(found)
     async with ctx.database.transaction() as connection:
+        await queue.lock(connection, [run_id])
         submission = await store.lock(connection, submission_id)
         if submission is None:
             return False
@@ -57,14 +59,35 @@ async def verdict(
 async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.UUID) -> bool:
     """End a run that its owner stopped while it ran."""
     async with ctx.database.transaction() as connection:
+        await queue.lock(connection, [run_id])
         submission = await store.lock(connection, submission_id)
         run = await store.finish(connection, run_id, lease, status="cancelled")
         if run is None or submission is None:
             return False
         await queue.finish(connection, run.queue_id, "canceled")
         await store.add_event(connection, submission_id, run_id, "cancelled", {})
-        await settle(connection, submission, refunded=False)
+        await settle(connection, submission)
     return True
+
+
+def _sound(found: Verdict) -> Verdict:
+    """The verdict, or our own fault when it passed with times that cannot be scored: nobody is
+    charged for those, and nothing that comes from outside may stop the recording."""
+    times = found.measurements
+    if all(item.ns > 0 and item.stderr_ns >= 0 for item in times) and (
+        times or not found.passed or found.stage is not Stage.MEASURE
+    ):
+        return found
+    return Verdict(
+        kind=VerdictKind.JUDGE_FAILED,
+        run_id=found.run_id,
+        stage=found.stage,
+        message="Our judge measured something impossible; it does not count against you.",
+        fault=f"a passed verdict with the times {[item.ns for item in times]} ns",
+        device=found.device,
+        harness=found.harness,
+        spent=found.spent,
+    )
 
 
 async def _score(
@@ -84,7 +107,7 @@ async def _score(
 async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
     board_id, gpu = run.leaderboard_id, run.gpu
     revision = await standings.next_revision(connection, board_id, gpu)
-    before = ranking.rank(await standings.entries(connection, board_id, gpu, PODIUM_READS))
+    before = await _top(connection, board_id, gpu)
     best = await _own(connection, run)
     pooled = scoring.pool(await standings.scores(connection, run))
     await standings.put_entry(connection, run, pooled)
@@ -92,10 +115,22 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
     now = await _own(connection, run)
     if now is not None and (best is None or now.seconds < best.seconds):
         await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
-    after = ranking.rank(await standings.entries(connection, board_id, gpu, PODIUM_READS))
+    after = await _top(connection, board_id, gpu)
     change = ranking.podium_change(before, after, run.user_id)
     if change is not None:
         await _announce(connection, submission, run, revision, change)
+
+
+async def _top(connection: AsyncConnection, board_id: int, gpu: str) -> list[Standing]:
+    """The head of the board with every tie on the podium whole: within one the earliest is first,
+    and that may be the slowest of hundreds where all are as fast as the memory."""
+    limit = PODIUM_READS
+    while True:
+        read = await standings.entries(connection, board_id, gpu, limit)
+        placed = ranking.rank(read)
+        if len(read) < limit or placed[-1].rank > ranking.PODIUM:
+            return placed
+        limit *= 8
 
 
 async def _own(connection: AsyncConnection, run: Row[Any]) -> Any:
@@ -144,13 +179,12 @@ async def _tell(
 ) -> None:
     data = {"verdict": found.kind.value, "message": found.message}
     await store.add_event(connection, submission.id, run.id, "finished", data)
-    ours = found.kind is VerdictKind.JUDGE_FAILED
-    await settle(connection, submission, refunded=ours)
+    await settle(connection, submission)
 
 
-async def settle(connection: AsyncConnection, submission: Row[Any], *, refunded: bool) -> None:
+async def settle(connection: AsyncConnection, submission: Row[Any]) -> None:
     """When this was the last run, say so once to whoever does not watch by themselves."""
-    if not await store.settle(connection, submission.id, refunded=refunded):
+    if not await store.settle(connection, submission.id):
         return
     if submission.channel == "discord":
         key = f"finished:{submission.id}"

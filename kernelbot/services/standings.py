@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import admission, ranking
 from kernelbot.domain.competition import Visibility
@@ -83,20 +84,31 @@ async def board(ctx: Context, name: str, gpu: str | None) -> Board:
     if "\0" in name or (gpu is not None and "\0" in gpu):
         raise admission.unknown_leaderboard(name.replace("\0", ""), ())
     async with ctx.database.read() as connection:
-        rows = await store.revisions(connection, name)
-        row = _chosen(rows, name, gpu)
-        cache = _cache(ctx)
-        key = (row.id, row.gpu)
-        known = cache.get(key)
-        if known is None or known.revision != row.revision:
-            # Read after the revision: at worst the entries are newer than the number under which
-            # they are kept, and the next revision replaces them.
-            placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
-            by_user = {item.entry.user_id: item for item in placed}
-            known = cache[key] = Board(row.name, row.gpu, row.revision, placed, by_user)
-            while len(cache) > BOARDS_KEPT:
-                cache.popitem(last=False)
-        cache.move_to_end(key)
+        row = _chosen(await store.revisions(connection, name), name, gpu)
+        return await _ranked(ctx, connection, row)
+
+
+async def board_of_run(
+    ctx: Context, connection: AsyncConnection, leaderboard_id: int, gpu: str
+) -> Board:
+    """The board a run counts on, also when it was hidden or retired since; on the caller's
+    connection, because whoever holds one and waits for another can wait for ever."""
+    return await _ranked(ctx, connection, await store.revision(connection, leaderboard_id, gpu))
+
+
+async def _ranked(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> Board:
+    cache = _cache(ctx)
+    key = (row.id, row.gpu)
+    known = cache.get(key)
+    if known is None or known.revision != row.revision:
+        # Read after the revision: at worst the entries are newer than the number under which
+        # they are kept, and the next revision replaces them.
+        placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
+        by_user = {item.entry.user_id: item for item in placed}
+        known = cache[key] = Board(row.name, row.gpu, row.revision, placed, by_user)
+        while len(cache) > BOARDS_KEPT:
+            cache.popitem(last=False)
+    cache.move_to_end(key)
     return known
 
 

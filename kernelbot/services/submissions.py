@@ -21,6 +21,7 @@ from kernelbot.services import standings, waits
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import EventView, Page, RunView, SubmissionView
+from kernelbot.storage import standings as boards
 from kernelbot.storage import submissions as store
 from kernelbot.storage.changes import Subscription
 
@@ -50,15 +51,21 @@ async def view(
     runs = await store.runs_of(connection, [row.id])
     queued = await waits.of_runs(ctx, connection, runs)
     shown = [_run_view(run, queued.get(run.id)) for run in runs]
-    return _submission_view(row, [await _placed(ctx, row, run) for run in shown], repeated)
+    placed = [await _placed(ctx, connection, row, run) for run in shown]
+    return _submission_view(row, placed, repeated)
 
 
-async def _placed(ctx: Context, row: Row[Any], run: RunView) -> RunView:
+async def _placed(
+    ctx: Context, connection: AsyncConnection, row: Row[Any], run: RunView
+) -> RunView:
     """A ranked run's last line says which place it holds, or which better one of theirs does."""
     if run.mode is not Mode.RANKED or run.kind is not VerdictKind.PASSED or run.note:
         return run
-    board = await standings.board(ctx, row.leaderboard, run.gpu)
-    words = ranked_words(board.by_user.get(row.user_id), len(board.standings), row.id)
+    board = await standings.board_of_run(ctx, connection, row.leaderboard_id, run.gpu)
+    entries = await boards.entries_of(connection, row.id)
+    void = any(entry.void for entry in entries if entry.gpu == run.gpu)
+    standing = None if void else board.by_user.get(row.user_id)
+    words = ranked_words(standing, len(board.standings), row.id)
     return dataclasses.replace(run, ranking=words)
 
 
@@ -85,6 +92,8 @@ async def mine(
     """One's own submissions, newest first."""
     actor.needs(Scope.READ)
     before, limit = number(cursor, MAX_ID), bounded(limit)
+    if leaderboard is not None and not leaderboard.isprintable():
+        return Page(items=())
     async with ctx.database.read() as connection:
         rows = await store.mine(connection, actor.user_id, leaderboard, before, limit + 1)
         runs = await store.runs_of(connection, [row.id for row in rows[:limit]])
@@ -143,13 +152,13 @@ async def follow(
     async with ctx.events.subscribe(submission_id) as changed:
         told: tuple[object, ...] = ()
         while True:
-            for event in await events(ctx, submission_id, after):
-                after = event.id
-                yield event
+            # Looked at first: when it is done before its steps are read, they are all there.
             current = await submission(ctx, actor, submission_id)
-            if current.done:
-                for event in await events(ctx, submission_id, after):
+            while steps := await events(ctx, submission_id, after):
+                for event in steps:
+                    after = event.id
                     yield event
+            if current.done:
                 yield _closing(current)
                 return
             told, news = _wait_events(current, told)

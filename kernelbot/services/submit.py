@@ -44,7 +44,7 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
     async with ctx.database.transaction() as connection:
         await store.lock_person(connection, actor.user_id)
         board = await _board(connection, actor, name, key)
-        before = _accepted_before(board, draft, key)
+        before = _accepted_before(board, draft, mode, key)
         if before is None:
             entry = _admitted(actor, draft, written, board, mode, now)
             return await _store(ctx, connection, actor, draft, board, entry, key)
@@ -74,10 +74,17 @@ async def _board(connection: AsyncConnection, actor: Actor, name: str, key: str 
     return board
 
 
-def _accepted_before(board: Row[Any], draft: Draft, key: str | None) -> int | None:
+def _accepted_before(board: Row[Any], draft: Draft, mode: Mode, key: str | None) -> int | None:
     if board.before_id is None:
         return None
-    if bytes(board.before_code) != hashlib.sha256(draft.code).digest():
+    asked = {word.lower() for word in admission.named_gpus(draft.gpus)}
+    same = (
+        bytes(board.before_code) == hashlib.sha256(draft.code).digest()
+        and board.before_board == board.id
+        and board.before_mode == mode.value
+        and (not asked or asked == {gpu.lower() for gpu in board.before_gpus})
+    )
+    if not same:
         raise Conflict(
             f"The idempotency key {str(key)[:40]!r} belongs to another submission "
             f"({board.before_id}) of yours. Use a new one for new content.",
@@ -201,6 +208,7 @@ async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionVi
     actor.needs(Scope.SUBMIT)
     current = await submissions.submission(ctx, actor, submission_id)
     async with ctx.database.transaction() as connection:
+        await queue.lock(connection, [run.id for run in current.runs])
         locked = await store.lock(connection, current.id)
         if locked is None or Status(locked.status).final:
             raise Conflict(
@@ -212,7 +220,7 @@ async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionVi
             await store.add_event(connection, current.id, run.id, "cancelled", {})
         if await store.request_cancel(connection, current.id):
             await changes.notify(connection, changes.CANCEL, str(current.id))
-        await record.settle(connection, locked, refunded=False)
+        await record.settle(connection, locked)
         await changes.notify(connection, changes.SUBMISSION, str(current.id))
     return await submissions.submission(ctx, actor, submission_id)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +46,20 @@ def sqlalchemy_url(url: str) -> str:
 def driver_url(url: str) -> str:
     """The same address for asyncpg itself."""
     return sqlalchemy_url(url).replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
+def storable(value: Any) -> Any:
+    """The same JSON value with what Postgres cannot hold in text (NUL, lone surrogates) made visible.
+
+    What a kernel prints and what it raises ends up in verdicts, and may be anything.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\N{SYMBOL FOR NULL}").encode("utf-8", "replace").decode()
+    if isinstance(value, Mapping):
+        return {storable(str(key)): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
 
 
 @contextlib.contextmanager

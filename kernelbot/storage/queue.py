@@ -3,6 +3,9 @@
 PgQueuer keeps the order, the claims (``FOR UPDATE SKIP LOCKED``), the heartbeats and the
 redelivery of what a dead worker held. What it lacks is fencing, so every claim also gives the run a
 lease (``runs.lease``), and only the holder of the lease may say what became of it.
+
+Whoever locks several things locks queue jobs first, then submissions, then runs, each by rising id:
+claims begin with the job because PgQueuer does, so everybody else has to.
 """
 
 from __future__ import annotations
@@ -65,6 +68,19 @@ async def claim(
     return claimed
 
 
+LOCK = text(
+    """
+    SELECT id FROM pgqueuer WHERE id IN (SELECT queue_id FROM runs WHERE id = ANY(:runs))
+    ORDER BY id FOR UPDATE
+    """
+)
+
+
+async def lock(connection: AsyncConnection, run_ids: Iterable[int]) -> None:
+    """Hold the jobs of these runs until the end of the transaction; before anything else is held."""
+    await connection.execute(LOCK, {"runs": list(run_ids)})
+
+
 async def heartbeat(connection: AsyncConnection, queue_ids: Iterable[int]) -> None:
     """Say that these are still being worked on."""
     queries = await _queries(connection)
@@ -86,8 +102,15 @@ async def retry(connection: AsyncConnection, queue_id: int, delay_s: float) -> N
 
 
 async def fold_log(connection: AsyncConnection) -> None:
-    """PgQueuer's own housekeeping: fold its log into its statistics."""
+    """PgQueuer's own housekeeping: fold its log into its statistics, forget what was folded."""
+    # One statement first, so that the others are inside this transaction.
+    await connection.execute(FORGET_LOG)
     await (await _queries(connection)).aggregate_logs()
+
+
+FORGET_LOG = text(
+    "DELETE FROM pgqueuer_log WHERE aggregated AND created < now() - interval '7 days'"
+)
 
 
 # Only the index is read, however much waits.

@@ -86,6 +86,14 @@ REVISION = text(
     """
 )
 
+REVISION_OF = text(
+    """
+    SELECT l.id, l.name, g.gpu, g.revision
+    FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
+    WHERE l.id = :board AND g.gpu = :gpu
+    """
+)
+
 BESTS = text(
     """
     SELECT b.id, u.name AS user_name, b.submission_id, b.seconds, b.error, b.created_at
@@ -138,23 +146,33 @@ async def put_standing(connection: AsyncConnection, board_id: int, gpu: str, use
     await connection.execute(DROP_STANDING, values)
 
 
-async def set_void(
-    connection: AsyncConnection, submission_id: int, void: bool
-) -> Sequence[Row[Any]]:
-    """Void or restore what a submission's code stands for; the (board, gpu, user) it touched."""
-    result = await connection.execute(
-        text(
-            """
-            UPDATE entries e SET void = :void
-            FROM submissions s
-            WHERE s.id = :id AND e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
-              AND e.code_digest = s.code_digest
-            RETURNING e.leaderboard_id, e.gpu, e.user_id
-            """
-        ),
-        {"id": submission_id, "void": void},
-    )
-    return result.all()
+ENTRIES_OF = text(
+    """
+    SELECT e.leaderboard_id, e.gpu, e.user_id, e.void
+    FROM submissions s
+    JOIN entries e ON e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
+                  AND e.code_digest = s.code_digest
+    WHERE s.id = :id ORDER BY e.leaderboard_id, e.gpu
+    """
+)
+SET_VOID = text(
+    """
+    UPDATE entries e SET void = :void
+    FROM submissions s
+    WHERE s.id = :id AND e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
+      AND e.code_digest = s.code_digest
+    """
+)
+
+
+async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
+    """What a submission's code stands for: (board, gpu, user, void)."""
+    return (await connection.execute(ENTRIES_OF, {"id": submission_id})).all()
+
+
+async def set_void(connection: AsyncConnection, submission_id: int, void: bool) -> None:
+    """Void or restore what a submission's code stands for."""
+    await connection.execute(SET_VOID, {"id": submission_id, "void": void})
 
 
 async def entries(
@@ -172,6 +190,12 @@ async def entries(
 async def revisions(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:
     """The board's GPUs with the revision of each, in the order the organiser named them."""
     return (await connection.execute(REVISION, {"name": name})).all()
+
+
+async def revision(connection: AsyncConnection, board_id: int, gpu: str) -> Row[Any]:
+    """Of one board on one GPU, whoever may see it."""
+    values = {"board": board_id, "gpu": gpu}
+    return (await connection.execute(REVISION_OF, values)).one()
 
 
 async def add_best(connection: AsyncConnection, run: Row[Any], score: Score) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.judge.protocol import Verdict, to_json
 from kernelbot.storage import changes
+from kernelbot.storage.database import storable
 from kernelbot.storage.tables import (
     code_blobs,
     measurements,
@@ -31,7 +32,9 @@ FACTS = text(
            l.other_per_hour, c.name AS competition, c.visibility, p.name AS problem,
            p.digest AS problem_digest, p.document->>'title' AS title,
            p.document->'languages' AS languages, g.gpus, used.*,
-           before.id AS before_id, before.code_digest AS before_code
+           before.id AS before_id, before.code_digest AS before_code,
+           before.mode AS before_mode, before.leaderboard_id AS before_board,
+           (SELECT array_agg(gpu) FROM runs WHERE submission_id = before.id) AS before_gpus
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id
@@ -156,10 +159,14 @@ async def add_event(
     kind: str,
     data: Mapping[str, Any],
 ) -> None:
-    """Write down a step and wake whoever watches this submission."""
+    """Write down a step and wake whoever watches this submission.
+
+    The caller holds the submission's lock: ids are given out before they can be seen, and without it
+    a watcher could see a later step first and never ask for the earlier one.
+    """
     await connection.execute(
         insert(run_events).values(
-            submission_id=submission_id, run_id=run_id, kind=kind, data=dict(data)
+            submission_id=submission_id, run_id=run_id, kind=kind, data=storable(data)
         )
     )
     await changes.notify(connection, changes.SUBMISSION, str(submission_id))
@@ -193,7 +200,7 @@ LEASE = text(
     """
     UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
            progress = '', started_at = now(), heartbeat_at = now(), handle = NULL
-    WHERE id = :id AND status IN ('queued', 'running')
+    WHERE queue_id = :queue AND status IN ('queued', 'running')
     RETURNING *
     """
 )
@@ -226,7 +233,9 @@ RELEASE = text(
 # recording locks the submission first.
 SETTLE = text(
     """
-    UPDATE submissions s SET finished_at = now(), refunded = refunded OR :refunded,
+    UPDATE submissions s SET finished_at = now(),
+           refunded = EXISTS (SELECT FROM runs WHERE submission_id = s.id
+                              AND verdict = 'judge_failed'),
            status = CASE WHEN EXISTS (SELECT FROM runs WHERE submission_id = s.id AND status = 'done')
                          THEN 'done' ELSE 'cancelled' END
     WHERE s.id = :id AND s.status NOT IN ('done', 'cancelled') AND NOT EXISTS (
@@ -241,21 +250,29 @@ async def lock(connection: AsyncConnection, submission_id: int) -> Row[Any] | No
     return (await connection.execute(query)).first()
 
 
+LOCK_WAITING = text(
+    """
+    SELECT id FROM submissions
+    WHERE id IN (SELECT submission_id FROM runs
+                 WHERE queue_id = ANY(:queue) AND status IN ('queued', 'running'))
+    ORDER BY id FOR UPDATE
+    """
+)
+
+
+async def lock_waiting(connection: AsyncConnection, queue_ids: Sequence[int]) -> None:
+    """Lock the submissions whose runs wait at these places of the queue."""
+    await connection.execute(LOCK_WAITING, {"queue": list(queue_ids)})
+
+
 async def lease(
     connection: AsyncConnection, queue_id: int, worker_id: uuid.UUID
 ) -> Row[Any] | None:
     """Make this worker the holder of the run that waits at this place of the queue.
 
-    None when the run needs nobody any more.
+    None when the run needs nobody any more. The caller has locked its submission.
     """
-    query = select(runs.c.id, runs.c.submission_id).where(
-        runs.c.queue_id == queue_id, text("status IN ('queued', 'running')")
-    )
-    waiting = (await connection.execute(query)).first()
-    # Submission first, then run: the order in which everybody locks.
-    if waiting is None or await lock(connection, waiting.submission_id) is None:
-        return None
-    values = {"id": waiting.id, "lease": uuid.uuid4(), "worker": worker_id}
+    values = {"queue": queue_id, "lease": uuid.uuid4(), "worker": worker_id}
     row = (await connection.execute(LEASE, values)).first()
     if row is not None:
         await connection.execute(
@@ -303,7 +320,7 @@ async def finish(
         "error": error,
         "note": note,
         "judge": verdict.harness.judge_digest if verdict else None,
-        "device": verdict.device.name if verdict else None,
+        "device": storable(verdict.device.name) if verdict else None,
     }
     row = (await connection.execute(FINISH, values)).first()
     if row is not None and verdict is not None:
@@ -313,7 +330,9 @@ async def finish(
 
 async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) -> None:
     await connection.execute(
-        insert(verdicts).values(run_id=run.id, attempt=run.attempt, document=to_json(verdict))
+        insert(verdicts).values(
+            run_id=run.id, attempt=run.attempt, document=storable(to_json(verdict))
+        )
     )
     timed = [case for case in verdict.cases if case.measurement is not None]
     if timed:
@@ -323,7 +342,7 @@ async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) ->
                 {
                     "run_id": run.id,
                     "case_index": case.index,
-                    "spec": case.spec,
+                    "spec": storable(case.spec),
                     "ns": case.measurement.ns,
                     "low_ns": case.measurement.low_ns,
                     "high_ns": case.measurement.high_ns,
@@ -367,7 +386,10 @@ async def request_cancel(connection: AsyncConnection, submission_id: int) -> int
     return int(result.rowcount)
 
 
-async def settle(connection: AsyncConnection, submission_id: int, *, refunded: bool) -> bool:
-    """Mark the submission done if its last run is; True for the one caller that made it so."""
-    result = await connection.execute(SETTLE, {"id": submission_id, "refunded": refunded})
+async def settle(connection: AsyncConnection, submission_id: int) -> bool:
+    """Mark the submission done if its last run is; True for the one caller that made it so.
+
+    It costs nothing of the allowance when any of its runs failed by our fault, whichever ended last.
+    """
+    result = await connection.execute(SETTLE, {"id": submission_id})
     return result.first() is not None
