@@ -29,21 +29,23 @@ async def sync(ctx: Context, catalog: Catalog) -> list[str]:
     A problem that changed becomes a new version; runs keep the digest of the one they were made on.
     """
     names: list[str] = []
+    kept: list[int] = []
     async with ctx.database.transaction() as connection:
+        await contests.lock_catalog(connection)
         versions = {
             name: await contests.put_problem(connection, problem)
             for name, problem in catalog.problems.items()
         }
         for competition in catalog.competitions.values():
             competition_id = await contests.put_competition(connection, competition)
-            kept = [
+            kept += [
                 await contests.put_leaderboard(
                     connection, competition_id, competition, item, versions[item.problem]
                 )
                 for item in competition.leaderboards
             ]
-            await contests.retire_missing(connection, competition_id, kept)
             names += [item.name for item in competition.leaderboards]
+        await contests.retire_missing(connection, kept)
         await people.record(connection, None, "catalog.sync", "catalog", leaderboards=names)
     return names
 

@@ -107,6 +107,7 @@ async def put_leaderboard(
 ) -> int:
     """Create or change a leaderboard; its GPUs that are no longer named keep their standings."""
     values = {
+        "name": spec.name,
         "competition_id": competition_id,
         "problem_id": problem_id,
         "opens_at": spec.opens,
@@ -120,7 +121,7 @@ async def put_leaderboard(
     )
     board_id = found.scalar()
     if board_id is None:
-        made = insert(leaderboards).values(name=spec.name, **values).returning(leaderboards.c.id)
+        made = insert(leaderboards).values(**values).returning(leaderboards.c.id)
         board_id = (await connection.execute(made)).scalar_one()
     else:
         await connection.execute(
@@ -146,15 +147,16 @@ async def _put_gpus(connection: AsyncConnection, board_id: int, gpus: Sequence[s
         )
 
 
-async def retire_missing(
-    connection: AsyncConnection, competition_id: int, kept: Sequence[int]
-) -> None:
-    """Hide the competition's leaderboards that its file no longer names."""
+async def retire_missing(connection: AsyncConnection, kept: Sequence[int]) -> None:
+    """Hide the leaderboards that no file names any more, those of removed competitions too."""
     await connection.execute(
-        update(leaderboards)
-        .where(leaderboards.c.competition_id == competition_id, leaderboards.c.id.not_in(kept))
-        .values(retired=True)
+        update(leaderboards).where(leaderboards.c.id.not_in(kept)).values(retired=True)
     )
+
+
+async def lock_catalog(connection: AsyncConnection) -> None:
+    """One process at a time brings the catalog up to date."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('catalog', 13))"))
 
 
 async def boards(connection: AsyncConnection) -> Sequence[Row[Any]]:
