@@ -22,6 +22,8 @@ MAX_TOKEN_CHARACTERS = 200
 MAX_LIVE_TOKENS = 50
 MAX_DAYS = 3650
 
+ADMIN_TOKEN_NAME = "local administrator"  # noqa: S105  what people see in the list of tokens
+
 HOW_TO_SIGN_IN = "Sign in with `kernelbot login`, or send 'Authorization: Bearer TOKEN'."
 
 
@@ -31,7 +33,7 @@ def digest(secret: str) -> bytes:
 
 async def authenticate(ctx: Context, secret: str, channel: str) -> Actor:
     """The person a token stands for. Raises NotSignedIn, saying what is wrong with the token."""
-    if not secret or len(secret) > MAX_TOKEN_CHARACTERS:
+    if not secret.isascii() or not 0 < len(secret) <= MAX_TOKEN_CHARACTERS:
         raise NotSignedIn(f"This is not a token of ours. {HOW_TO_SIGN_IN}", code="unknown_token")
     hashed = digest(secret)
     async with ctx.database.read() as connection:
@@ -190,14 +192,16 @@ def _token_view(row: Row[Any], secret: str | None = None) -> TokenView:
 
 
 async def ensure_admin(ctx: Context, secret: str) -> None:
-    """The installation's own administrator, reachable by this token. Repeatable."""
+    """The installation's own administrator, reachable by this token and by no earlier one of its
+    kind: who changes it does so because the old one is known to somebody. Repeatable."""
     async with ctx.database.transaction() as connection:
         user = await people.find_or_create(connection, "local", "admin", "admin")
         await people.set_role(connection, user.id, Role.ADMIN.value)
+        await people.revoke_others(connection, user.id, ADMIN_TOKEN_NAME, digest(secret))
         await people.put_token(
             connection,
             user_id=user.id,
-            name="local administrator",
+            name=ADMIN_TOKEN_NAME,
             digest=digest(secret),
             hint=secret[:8],
             scopes=sorted(scope.value for scope in ALL_SCOPES),

@@ -139,6 +139,19 @@ async def revoke(connection: AsyncConnection, user_id: int, token_id: int) -> bo
     return bool(result.rowcount)
 
 
+async def revoke_others(
+    connection: AsyncConnection, user_id: int, name: str, digest: bytes
+) -> None:
+    """Revoke this user's live tokens of this name but the one with this digest."""
+    await connection.execute(
+        text(
+            "UPDATE tokens SET revoked_at = now() WHERE user_id = :user AND name = :name "
+            "AND digest <> :digest AND revoked_at IS NULL"
+        ),
+        {"user": user_id, "name": name, "digest": digest},
+    )
+
+
 async def record(
     connection: AsyncConnection, actor_id: int | None, action: str, target: str, **detail: Any
 ) -> None:
