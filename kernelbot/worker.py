@@ -93,10 +93,18 @@ class Worker:
             asyncio.create_task(self._listen(), name="listen"),
             asyncio.create_task(self._clean_for_ever(), name="housekeeping"),
         ]
+        for task in background:
+            task.add_done_callback(self._background_ended)
         try:
             await self._claim_for_ever()
         finally:
             await self._shut_down(background)
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        """Without its heartbeat a worker holds runs that others think are dead: better to stop."""
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the worker cannot go on", task=task.get_name(), exc_info=task.exception())
+            self.stop()
 
     # --- claiming ----------------------------------------------------------------------------
 
@@ -121,11 +129,20 @@ class Worker:
         for assignment in assignments:
             slot = next(slot for slot in self._free if slot.gpu == assignment.gpu)
             self._free.remove(slot)
+            # Ours already when our own signs of life did not get through: the older lease is gone.
+            if assignment.run_id in self._held:
+                await self._lose(self._held[assignment.run_id])
             held = self._held[assignment.run_id] = Held(assignment, slot)
             task = asyncio.create_task(self._judge(held), name=f"run-{assignment.run_id}")
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._run_ended)
         return len(assignments)
+
+    def _run_ended(self, task: asyncio.Task[None]) -> None:
+        """What went wrong unforeseen is ours: the run falls silent and is tried again elsewhere."""
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("a run ended unforeseen", task=task.get_name(), exc_info=task.exception())
 
     # --- one run -----------------------------------------------------------------------------
 
@@ -139,7 +156,8 @@ class Worker:
             if not held.lost:
                 await self._conclude(held, verdict)
         finally:
-            self._held.pop(assignment.run_id, None)
+            if self._held.get(assignment.run_id) is held:
+                del self._held[assignment.run_id]
             self._free.append(held.slot)
             self._wake.set()
 
@@ -150,10 +168,10 @@ class Worker:
         )
         try:
             held.launch = await held.slot.launcher.start(package)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             log.error("a run could not be started", error=repr(error))
             return our_fault(assignment, f"could not be started: {error!r}")
-        if held.cancelled or held.lost:
+        if held.cancelled or held.lost or self._stopping.is_set():
             await held.launch.cancel()
         await self._report_progress(held, held.launch)
         return await held.launch.verdict()
@@ -218,7 +236,7 @@ class Worker:
         )
         for run_id, item in held.items():
             # A run that ended while we asked is no longer ours, and rightly so.
-            if run_id not in self._held:
+            if self._held.get(run_id) is not item:
                 continue
             if run_id not in alive:
                 await self._lose(item)

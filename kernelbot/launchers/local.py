@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 
 import structlog
@@ -107,14 +107,15 @@ class LocalLaunch:
         self._directory = directory
         self._job = job
         self._errors = asyncio.create_task(self._keep_errors())
-        self._verdict: asyncio.Task[Verdict] | None = None
-        self._ended: list[object] = []
+        self._ended: list[Callable[[LocalLaunch], None]] = []
         self._cancelled = False
         limits = job.limits
         # The referee keeps the budgets; this only catches a referee that hangs itself.
         self._deadline_s = STARTING_S + 2 * (limits.build_s + limits.check_s + limits.measure_s)
+        # From the first moment: whoever reads events waits for a hanging referee to be ended.
+        self._verdict = asyncio.create_task(self._wait())
 
-    def on_end(self, callback: object) -> None:
+    def on_end(self, callback: Callable[[LocalLaunch], None]) -> None:
         self._ended.append(callback)
 
     async def events(self) -> AsyncIterator[Event]:
@@ -132,8 +133,6 @@ class LocalLaunch:
                 log.warning("the judge wrote something that is no event", error=str(error))
 
     async def verdict(self) -> Verdict:
-        if self._verdict is None:
-            self._verdict = asyncio.create_task(self._wait())
         return await asyncio.shield(self._verdict)
 
     async def _wait(self) -> Verdict:
@@ -152,14 +151,16 @@ class LocalLaunch:
         if verdict.kind is not VerdictKind.JUDGE_FAILED or verdict.fault.startswith("problem"):
             return verdict
         self._kill()
-        errors = (await self._errors).decode("utf-8", "replace").strip()
+        errors = b""
+        with contextlib.suppress(TimeoutError):  # somebody else may hold the other end
+            errors = await asyncio.wait_for(self._errors, GRACE_S)
         log.error(
             "the judge failed",
             run=self._job.run_id,
             attempt=self._job.attempt,
             status=self._process.returncode,
             fault=verdict.fault,
-            stderr=errors[-2000:],
+            stderr=errors.decode("utf-8", "replace").strip()[-2000:],
         )
         return verdict
 
@@ -192,7 +193,7 @@ class LocalLaunch:
         self._errors.cancel()
         await asyncio.to_thread(shutil.rmtree, self._directory, True)
         for callback in self._ended:
-            callback(self)  # type: ignore[operator]
+            callback(self)
 
     async def _keep_errors(self) -> bytes:
         """Drain stderr for ever, remember its end."""
