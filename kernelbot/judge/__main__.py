@@ -1,4 +1,4 @@
-"""``python -m kernelbot.judge run DIR [--events-fd N]``: judge one job directory.
+"""``python -m kernelbot.judge run DIR [--events-fd N] [--isolation KIND]``: judge one job directory.
 
 Events go to stdout, or to descriptor N, as JSON lines. Exit code 0 means that ``verdict.json`` was
 written, whatever it says.
@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from kernelbot.judge import guard, referee
+from kernelbot.judge import guard, referee, sandbox
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,12 +20,17 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="judge a job directory")
     run.add_argument("directory", type=Path, help="holds job.json, problem/ and submission/")
     run.add_argument("--events-fd", type=int, help="descriptor for events (default: stdout)")
+    run.add_argument(
+        "--isolation",
+        choices=sandbox.KINDS,
+        help="accept this fence only (default: the strongest that works here)",
+    )
     options = parser.parse_args(arguments)
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is no directory")
     guard.harden_referee()
     events = referee.Events(_private_descriptor(options.events_fd))
-    referee.run(options.directory, events)
+    referee.run(options.directory, events, options.isolation or "")
     return 0
 
 

@@ -216,6 +216,7 @@ class Contestant:
             if channel.monotonic_ns() - began > patience or self._channel.pending():
                 self._unarmed += 1
                 return False
+        self._unarmed = 0
         return True
 
     # --- doorbells -----------------------------------------------------------------------------

@@ -100,15 +100,18 @@ class Budget:
             self.spent_s += time.monotonic() - began
 
 
-def run(directory: Path, events: Events) -> Verdict:
-    """Judge a job directory and leave its verdict there. Never raises for a job's content."""
+def run(directory: Path, events: Events, isolation: str = "") -> Verdict:
+    """Judge a job directory and leave its verdict there. Never raises for a job's content.
+
+    ``isolation`` names the only kind of fence to accept; empty: the strongest that works.
+    """
     began = time.monotonic()
     try:
         job = load(Job, _read(directory / JOB_FILE), limit=MAX_JOB_BYTES)
     except (OSError, ProtocolError) as error:
         verdict = _fault(f"{JOB_FILE}: {error}")
     else:
-        verdict = Referee(directory, job, events).judge()
+        verdict = Referee(directory, job, events, isolation).judge()
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
     write_verdict(directory, verdict)
@@ -142,7 +145,8 @@ def _fault(fault: str, run_id: str = "") -> Verdict:
 class Referee:
     """One run of one job."""
 
-    def __init__(self, directory: Path, job: Job, events: Events) -> None:
+    def __init__(self, directory: Path, job: Job, events: Events, isolation: str) -> None:
+        self._isolation = isolation
         self._directory = directory
         self._job = job
         self._events = events
@@ -221,7 +225,7 @@ class Referee:
     def _start(self, workshop: Workshop) -> Contestant:
         """A warm contestant behind the first fence that holds; torch is imported meanwhile."""
         faults: list[str] = []
-        for fence in sandbox.fences(self._job.device):
+        for fence in sandbox.fences(self._isolation):
             workshop.belongs_to(fence.uid)
             self._fence = fence
             contestant = self._another(workshop, fence)
@@ -235,7 +239,10 @@ class Referee:
             if self._job.device != "cpu" and not contestant.gated:
                 self._harness = replace(self._harness, evidence="device-events-bounded")
             return contestant
-        raise NotStarted("no contestant process could be started:\n" + "\n".join(faults))
+        raise NotStarted(
+            f"no contestant could be started ({self._isolation or 'any'} isolation):\n"
+            + "\n".join(faults)
+        )
 
     def _identify(self, fence: sandbox.Fence) -> None:
         """Fill in device and harness, and refuse the wrong device."""

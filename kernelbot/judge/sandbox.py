@@ -42,6 +42,8 @@ SYSTEM = (
 FILE_BYTES = 4 << 30
 """Largest file a contestant may write: torch.compile's precompiled header alone is over 64 MB."""
 
+KINDS = ("bubblewrap", "user", "processes")
+
 
 @dataclass(frozen=True)
 class Fence:
@@ -68,8 +70,8 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def fences(device: str) -> list[Fence]:
-    """The fences worth trying here, strongest first."""
+def fences(only: str = "") -> list[Fence]:
+    """The fences worth trying here, strongest first; of one kind only when one is named."""
     root = os.getuid() == 0
     uid = _some_uid() if root else -1
     found = []
@@ -77,10 +79,11 @@ def fences(device: str) -> list[Fence]:
         found.append(Fence("bubblewrap", uid, landlock=False, namespaces=root))
     if root:
         found.append(Fence("user", uid, namespaces=True))
+        found.append(Fence("user", uid))
         found.append(Fence("user", uid, landlock=False))
     found.append(Fence("processes"))
     found.append(Fence("processes", landlock=False))
-    return found
+    return [fence for fence in found if only in ("", fence.kind)]
 
 
 def beside(fence: Fence) -> Fence | None:
@@ -141,6 +144,7 @@ def environment(workdir: Path, device: str) -> dict[str, str]:
         "HOME": str(workdir / "home"),
         "TMPDIR": str(workdir / "tmp"),
         "LANG": "C.UTF-8",
+        "USER": "contestant",  # the uid has no name, and getpass.getuser() would raise
         "XDG_CACHE_HOME": str(caches),
         "TRITON_CACHE_DIR": str(caches / "triton"),
         "TORCH_EXTENSIONS_DIR": str(caches / "torch_extensions"),

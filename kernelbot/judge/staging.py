@@ -34,10 +34,16 @@ def stage(directory: Path, job: Job, problem_files: Mapping[str, bytes], submiss
     (directory / JOB_FILE).write_text(dump(job))
 
 
-def command(directory: Path, *, events_fd: int | None = None) -> list[str]:
-    """The command line that judges a staged directory. Events go to stdout unless told otherwise."""
+def command(directory: Path, *, events_fd: int | None = None, isolation: str = "") -> list[str]:
+    """The command line that judges a staged directory.
+
+    Events go to stdout unless a descriptor is given. ``isolation`` is the only kind of fence to
+    accept ("bubblewrap", "user", "processes"); empty takes the strongest that works there.
+    """
     line = [sys.executable, "-m", "kernelbot.judge", "run", str(directory)]
-    return line if events_fd is None else [*line, "--events-fd", str(events_fd)]
+    if events_fd is not None:
+        line += ["--events-fd", str(events_fd)]
+    return [*line, "--isolation", isolation] if isolation else line
 
 
 def read_verdict(directory: Path, run_id: str = "") -> Verdict:

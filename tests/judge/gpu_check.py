@@ -1,0 +1,259 @@
+"""Judges vectoradd on a GPU in every mode and prints a table of verdicts and times.
+
+Needs torch with CUDA and this tree, nothing else:  python tests/judge/gpu_check.py [--device cpu]
+
+Prints everything that a wrong verdict would need to be understood, and exits 0 only when every
+verdict is the expected one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, Verdict
+
+REFERENCE = b"""
+import torch
+OUTPUTS = 1
+def generate_input(*, seed, device, size):
+    g = torch.Generator(device=device).manual_seed(seed)
+    a = torch.randn(size, size, device=device, dtype=torch.float16, generator=g)
+    b = torch.randn(size, size, device=device, dtype=torch.float16, generator=g)
+    return a, b, torch.empty_like(a)
+def reference(data):
+    return data[0] + data[1]
+"""
+
+TORCH = """
+import torch
+def custom_kernel(data):
+    a, b, out = data
+    return torch.add(a, b, out=out)
+"""
+TORCH_NEW = """
+def custom_kernel(data):
+    return data[0] + data[1]
+"""
+SLOW = """
+import torch
+def custom_kernel(data):
+    a, b, out = data
+    for _ in range(8):
+        torch.add(a, b, out=out)
+    return out
+"""
+TRITON = """
+import torch, triton, triton.language as tl
+@triton.jit
+def add(a, b, out, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = at < n
+    tl.store(out + at, tl.load(a + at, mask=inside) + tl.load(b + at, mask=inside), mask=inside)
+def custom_kernel(data):
+    a, b, out = data
+    n = a.numel()
+    add[(triton.cdiv(n, 4096),)](a, b, out, n, BLOCK=4096)
+    return out
+"""
+INLINE = '''
+import torch
+from torch.utils.cpp_extension import load_inline
+cuda = r"""
+#include <cuda_fp16.h>
+#include <torch/extension.h>
+#include <ATen/cuda/CUDAContext.h>
+__global__ void add(const __half2* a, const __half2* b, __half2* out, long n) {
+  for (long i = blockIdx.x * (long)blockDim.x + threadIdx.x; i < n; i += (long)gridDim.x * blockDim.x)
+    out[i] = __hadd2(a[i], b[i]);
+}
+__global__ void add_tail(const __half* a, const __half* b, __half* out, long n) {
+  if (n & 1) out[n - 1] = __hadd(a[n - 1], b[n - 1]);
+}
+void run(torch::Tensor a, torch::Tensor b, torch::Tensor out) {
+  long n = a.numel();
+  auto stream = at::cuda::getCurrentCUDAStream();
+  add<<<4096, 256, 0, stream>>>((const __half2*)a.data_ptr(), (const __half2*)b.data_ptr(), (__half2*)out.data_ptr(), n / 2);
+  add_tail<<<1, 1, 0, stream>>>((const __half*)a.data_ptr(), (const __half*)b.data_ptr(), (__half*)out.data_ptr(), n);
+}
+"""
+module = load_inline("vectoradd", cpp_sources="#include <torch/extension.h>\\nvoid run(torch::Tensor a, torch::Tensor b, torch::Tensor out);", cuda_sources=cuda, functions=["run"])
+def custom_kernel(data):
+    module.run(*data)
+    return data[2]
+'''
+COMPILE_ERROR = INLINE.replace("__hadd2(a[i], b[i])", "__hadd2(a[i], missing)")
+WRONG = """
+def custom_kernel(data):
+    a, b, out = data
+    out = a + b
+    out[-1, -1] += 1
+    return out
+"""
+HOST_SYNC = """
+import torch
+def custom_kernel(data):
+    a, b, out = data
+    torch.add(a, b, out=out)
+    torch.cuda.synchronize()
+    return out
+"""
+ON_CPU = "def custom_kernel(data):\n    return (data[0] + data[1]).cpu()\n"
+ILLEGAL = """
+import torch, triton, triton.language as tl
+@triton.jit
+def poke(a, BLOCK: tl.constexpr):
+    at = (tl.arange(0, BLOCK) + (1 << 40)).to(tl.int64)
+    tl.store(a + at, tl.zeros((BLOCK,), tl.float16))
+def custom_kernel(data):
+    poke[(64,)](data[2], BLOCK=1024)
+    return data[2]
+"""
+ENDLESS = """
+import torch, triton, triton.language as tl
+@triton.jit
+def spin(flag):
+    while tl.load(flag, volatile=True) == 0:
+        pass
+flag = torch.zeros(1, dtype=torch.int32, device="cuda")
+def custom_kernel(data):
+    spin[(1,)](flag)
+    return data[2]
+"""
+SIDE_STREAM = """
+import torch
+side = torch.cuda.Stream()
+def custom_kernel(data):
+    a, b, out = data
+    with torch.cuda.stream(side):
+        torch.cuda._sleep(200_000_000)
+        torch.add(a, b, out=out)
+    return out
+"""
+FAKE_EVENTS = """
+import time, torch
+torch.cuda.Event.elapsed_time = lambda self, other: 1e-4
+def custom_kernel(data):
+    a, b, out = data
+    for _ in range(8):
+        torch.add(a, b, out=out)
+    return out
+"""
+CACHE = """
+bank = {}
+def custom_kernel(data):
+    a, b, out = data
+    return bank.setdefault(a.data_ptr(), a + b)
+"""
+MEMORY = """
+import torch
+def custom_kernel(data):
+    kept = [torch.ones(1 << 33, dtype=torch.uint8, device="cuda") for _ in range(1000)]
+    return kept[0]
+"""
+
+RUNS = [
+    # name, mode, submission, expected verdict
+    ("torch out=", Mode.TEST, TORCH, "passed"),
+    ("torch out=", Mode.BENCHMARK, TORCH, "passed"),
+    ("torch out=", Mode.RANKED, TORCH, "passed"),
+    ("torch out=", Mode.PROFILE, TORCH, "passed"),
+    ("torch new tensor", Mode.BENCHMARK, TORCH_NEW, "passed"),
+    ("8 passes", Mode.RANKED, SLOW, "passed"),
+    ("host sync", Mode.RANKED, HOST_SYNC, "passed"),
+    ("triton", Mode.RANKED, TRITON, "passed"),
+    ("inline CUDA", Mode.RANKED, INLINE, "passed"),
+    ("fake events", Mode.RANKED, FAKE_EVENTS, "passed"),
+    ("wrong element", Mode.TEST, WRONG, "wrong_answer"),
+    ("answer on the CPU", Mode.TEST, ON_CPU, "wrong_answer"),
+    ("side stream", Mode.BENCHMARK, SIDE_STREAM, "wrong_answer"),
+    ("pointer cache", Mode.BENCHMARK, CACHE, "wrong_answer"),
+    ("compile error", Mode.TEST, COMPILE_ERROR, "build_failed"),
+    ("illegal access", Mode.TEST, ILLEGAL, "crashed"),
+    ("device memory", Mode.TEST, MEMORY, "out_of_memory"),
+    ("endless kernel", Mode.TEST, ENDLESS, "timed_out"),
+]
+
+
+def judge(name: str, mode: Mode, source: str, device: str) -> tuple[Verdict, float, str]:
+    """Judge in a real process; the verdict, wall seconds, and what the judge itself printed."""
+    large = 8192 if device == "cuda" else 1024
+    limits = Limits(build_s=240, check_s=60, measure_s=120)
+    if name == "endless kernel":
+        limits = replace(limits, check_s=10)
+    job = Job(
+        run_id=name,
+        mode=mode,
+        problem="vectoradd",
+        problem_digest="",
+        tests=({"size": 127}, {"size": 1024}),
+        benchmarks=({"size": 1024}, {"size": large}),
+        tolerances=(Tolerance(rtol=1e-3, atol=1e-3),),
+        limits=limits,
+        device=device,
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        directory = Path(folder)
+        staging.stage(directory, job, {"reference.py": REFERENCE}, source.encode())
+        began = time.monotonic()
+        tree = str(Path(__file__).resolve().parents[2])
+        done = subprocess.run(
+            staging.command(directory),
+            capture_output=True,
+            timeout=500,
+            check=False,
+            env={**os.environ, "PYTHONPATH": tree},
+        )
+        wall = time.monotonic() - began
+        return staging.read_verdict(directory, name), wall, done.stderr.decode(errors="replace")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
+    parser.add_argument("--only", default="", help="names that contain this")
+    options = parser.parse_args()
+    failures = 0
+    for name, mode, source, expected in RUNS:
+        if options.only not in name:
+            continue
+        verdict, wall, errors = judge(name, mode, source, options.device)
+        good = verdict.kind.value == expected
+        failures += not good
+        times = "  ".join(
+            f"{m.ns / 1e3:.2f} [{m.low_ns / 1e3:.2f}, {m.high_ns / 1e3:.2f}] us n={m.samples} {m.clock}"
+            for m in verdict.measurements
+        )
+        print(f"{'ok ' if good else 'BAD'} {name:18} {mode.value:9} {verdict.kind.value:13} "
+              f"{wall:5.1f} s (build {verdict.spent.build_s:.1f} check {verdict.spent.check_s:.1f} "
+              f"measure {verdict.spent.measure_s:.1f})  {times}", flush=True)  # fmt: skip
+        print(f"      {verdict.message[:300]}")
+        for warning in sorted({w for m in verdict.measurements for w in m.warnings}):
+            print(f"      warning: {warning}")
+        if mode is Mode.PROFILE:
+            print("\n".join("      " + line[:160] for line in verdict.log.splitlines()[:14]))
+        if not good:
+            print(f"      expected {expected}\n      fault: {verdict.fault[-6000:]}")
+            print(f"      log: {verdict.log[-6000:]}\n      judge's stderr: {errors[-6000:]}")
+        if (name == "torch out=" and mode is Mode.TEST) or not good:
+            print(f"      device {json.dumps(provenance(verdict))}", flush=True)
+    print("all as expected" if not failures else f"{failures} unexpected verdicts")
+    return 1 if failures else 0
+
+
+def provenance(verdict: Verdict) -> dict[str, object]:
+    return {"device": vars(verdict.device), "harness": vars(verdict.harness)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

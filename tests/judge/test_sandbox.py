@@ -1,0 +1,69 @@
+"""The fences: each lets honest work through, and what it promises holds."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kernelbot.judge import sandbox, staging
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+from tests.judge.bench import HERE, a_job, problem
+
+HERE_AVAILABLE = sorted({fence.kind for fence in sandbox.fences()})
+
+
+def judged(directory: Path, source: str, isolation: str, mode: Mode = Mode.TEST) -> Verdict:
+    staging.stage(directory, a_job(mode), problem("add"), source.encode())
+    line = staging.command(directory, isolation=isolation)
+    subprocess.run(line, capture_output=True, timeout=120, check=True)
+    return staging.read_verdict(directory)
+
+
+@pytest.mark.parametrize("kind", HERE_AVAILABLE)
+def test_honest_work_passes_behind_every_fence_of_this_machine(kind: str, tmp_path: Path) -> None:
+    source = (HERE / "honest" / "writes_files.py").read_text()
+    verdict = judged(tmp_path, source, kind, Mode.RANKED)
+    assert verdict.passed, verdict
+    assert verdict.harness.isolation == kind
+
+
+@pytest.mark.parametrize("kind", HERE_AVAILABLE)
+@pytest.mark.parametrize(
+    "attack", ["sandbox_write_judge", "precompute_ptrace", "dos_kill_parent", "patch_spare_process"]
+)
+def test_the_judge_is_out_of_reach_behind_every_fence_of_this_machine(
+    kind: str, attack: str, tmp_path: Path
+) -> None:
+    source = (HERE / "attacks" / f"{attack}.py").read_text()
+    verdict = judged(tmp_path, source, kind, Mode.RANKED)
+    assert verdict.passed, verdict
+
+
+def test_isolation_that_a_machine_lacks_is_refused_rather_than_weakened(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))  # no bubblewrap on it
+    verdict = judged(tmp_path, "", "bubblewrap")
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "bubblewrap isolation" in verdict.fault
+
+
+def test_a_contestants_environment_holds_nothing_of_the_referees_own(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://secret")
+    monkeypatch.setenv("MODAL_TOKEN_SECRET", "secret")
+    found = sandbox.environment(tmp_path, "cpu")
+    assert "secret" not in " ".join(found.values())
+    assert found["TRITON_INTERPRET"] == "1"
+    assert found["HOME"].startswith(str(tmp_path))
+
+
+def test_a_second_process_is_never_within_reach_of_the_first() -> None:
+    assert sandbox.beside(sandbox.Fence("processes", landlock=False)) is None
+    first = sandbox.Fence("user", uid=60_001)
+    second = sandbox.beside(first)
+    assert second is not None
+    assert second.uid != first.uid
