@@ -1,0 +1,108 @@
+"""The outbox: claimed by one, told once, told again only when nobody said it was."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.services import announce
+from kernelbot.storage import outbox
+from tests.patience import until
+
+
+async def put(app: App, *keys: str, topic: str = "podium") -> None:
+    async with app.database.transaction() as connection:
+        for key in keys:
+            await outbox.add(connection, key, topic, {"key": key})
+
+
+async def test_an_announcement_is_claimed_by_one_of_many(app: App) -> None:
+    await put(app, *"abcdef")
+
+    found = await asyncio.gather(*(announce.claim(app, ["podium"], 3, 60) for _ in range(5)))
+
+    keys = [item.key for items in found for item in items]
+    assert sorted(keys) == list("abcdef")
+
+
+async def test_announcements_come_in_the_order_they_were_written(app: App) -> None:
+    await put(app, "c", "a", "b")
+
+    assert [item.key for item in await announce.claim(app, ["podium"], 10, 60)] == ["c", "a", "b"]
+
+
+async def test_the_same_key_is_one_announcement(app: App) -> None:
+    await put(app, "a", "a")
+    await put(app, "a")
+
+    assert len(await announce.claim(app, ["podium"], 10, 60)) == 1
+
+
+async def test_only_the_topics_asked_for_come(app: App) -> None:
+    await put(app, "a")
+    await put(app, "b", topic="finished")
+
+    assert [item.key for item in await announce.claim(app, ["finished"], 10, 60)] == ["b"]
+    assert await announce.claim(app, [], 10, 60) == ()
+
+
+async def test_what_was_delivered_never_comes_again(app: App) -> None:
+    await put(app, "a")
+    (found,) = await announce.claim(app, ["podium"], 1, 0)
+
+    await announce.delivered(app, found.id, "message 7")
+    await announce.failed(app, found.id, "late words of a slow one", 0)
+    await announce.delivered(app, found.id, "message 8")
+
+    assert await announce.claim(app, ["podium"], 1, 0) == ()
+    async with app.database.read() as connection:
+        row = (await connection.execute(text("SELECT receipt, trouble FROM outbox"))).one()
+    assert tuple(row) == ("message 7", "")
+
+
+async def test_what_nobody_acknowledged_comes_again_counted(app: App) -> None:
+    await put(app, "a")
+
+    (first,) = await announce.claim(app, ["podium"], 1, 0.3)
+    assert await announce.claim(app, ["podium"], 1, 0.3) == ()
+    (again,) = await until(lambda: announce.claim(app, ["podium"], 1, 60))
+
+    assert (again.id, first.attempt, again.attempt) == (first.id, 1, 2)
+
+
+async def test_what_failed_comes_again_after_its_pause(app: App) -> None:
+    await put(app, "a")
+    (first,) = await announce.claim(app, ["podium"], 1, 60)
+
+    await announce.failed(app, first.id, "x" * 5000, 0.2)
+
+    assert await announce.claim(app, ["podium"], 1, 60) == ()
+    (again,) = await until(lambda: announce.claim(app, ["podium"], 1, 60))
+    assert again.id == first.id
+
+
+async def test_an_announcement_rolled_back_with_its_cause_was_never_there(app: App) -> None:
+    class Elsewhere(Exception):
+        pass
+
+    try:
+        async with app.database.transaction() as connection:
+            await outbox.add(connection, "a", "podium", {})
+            raise Elsewhere
+    except Elsewhere:
+        pass
+
+    assert await announce.claim(app, ["podium"], 1, 60) == ()
+
+
+async def test_whoever_listens_is_woken(app: App) -> None:
+    async with app.events.on("kernelbot_outbox", "podium") as news:
+        await until(lambda: put_and_hear(app, news))
+
+
+async def put_and_hear(app: App, news: object) -> bool:
+    # The ear may still be connecting: what it does not hear is found by polling.
+    await put(app, "a")
+    return bool(await news.wait(1.0))  # type: ignore[attr-defined]

@@ -1,0 +1,183 @@
+"""The catalog in the database: repeatable, versioned, never losing what people earned."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.config import ROOT
+from kernelbot.domain.problem import sealed
+from kernelbot.errors import NotFound
+from kernelbot.services import competitions, standings
+from kernelbot.services.catalog import Catalog, load_catalog
+from tests.factories import claim_one, make_actor, ranked, submitted
+
+
+async def rows(app: App, query: str) -> list[Any]:
+    async with app.database.transaction() as connection:
+        result = await connection.execute(text(query))
+        return list(result.all()) if result.returns_rows else []
+
+
+@pytest.fixture
+def catalog(app: App) -> Catalog:
+    return load_catalog(ROOT / "problems", list(app.targets))
+
+
+def boards_changed(catalog: Catalog, *boards: Any) -> Catalog:
+    (competition,) = catalog.competitions.values()
+    changed = dataclasses.replace(competition, leaderboards=boards)
+    return dataclasses.replace(catalog, competitions={competition.name: changed})
+
+
+def problem_changed(catalog: Catalog, name: str, **change: Any) -> Catalog:
+    changed = sealed(dataclasses.replace(catalog.problems[name], **change))
+    return dataclasses.replace(catalog, problems={**catalog.problems, name: changed})
+
+
+async def names(app: App) -> list[str]:
+    return [board.name for board in await standings.leaderboards(app)]
+
+
+async def state(app: App) -> list[list[Any]]:
+    queries = (
+        "SELECT id, name, digest FROM problems ORDER BY id",
+        "SELECT id, name, problem_id, retired FROM leaderboards ORDER BY id",
+        "SELECT * FROM leaderboard_gpus ORDER BY 1, 2",
+        "SELECT id, name FROM competitions ORDER BY id",
+    )
+    return [await rows(app, query) for query in queries]
+
+
+async def test_doing_it_again_changes_nothing(app: App, catalog: Catalog) -> None:
+    before = await state(app)
+
+    assert await competitions.sync(app, catalog) == ["vectoradd", "matmul", "histogram"]
+
+    assert await state(app) == before
+
+
+async def test_several_processes_may_do_it_at_once(app: App, catalog: Catalog) -> None:
+    for table in ("leaderboard_gpus", "leaderboards", "problem_files", "problems", "competitions"):
+        await rows(app, f"DELETE FROM {table}")
+
+    await asyncio.gather(*(competitions.sync(app, catalog) for _ in range(4)))
+
+    assert await names(app) == ["vectoradd", "matmul", "histogram"]
+    assert len(await rows(app, "SELECT id FROM problems")) == 3
+
+
+async def test_a_changed_problem_is_a_new_version_and_what_waits_keeps_the_old(
+    app: App, catalog: Catalog
+) -> None:
+    ada = await make_actor(app)
+    await submitted(app, ada)
+    tests = ({"size": 5},)
+    changed = problem_changed(catalog, "vectoradd", cpu_tests=tests, title="Sums")
+
+    await competitions.sync(app, changed)
+    await submitted(app, ada)
+
+    old, new = await claim_one(app), await claim_one(app)
+    assert old.job.tests == catalog.problems["vectoradd"].cpu_tests
+    assert new.job.tests == tests
+    assert old.job.problem_digest != new.job.problem_digest
+    assert (await standings.leaderboard(app, None, "vectoradd")).title == "Sums"
+
+
+async def test_a_problem_changed_back_is_the_version_it_was(app: App, catalog: Catalog) -> None:
+    before = await state(app)
+    await competitions.sync(app, problem_changed(catalog, "vectoradd", title="Sums"))
+
+    await competitions.sync(app, catalog)
+
+    assert (await state(app))[1:] == before[1:]
+
+
+async def test_a_leaderboard_no_longer_named_is_retired_and_comes_back_with_its_standings(
+    app: App, catalog: Catalog
+) -> None:
+    ada = await make_actor(app)
+    await ranked(app, ada, 1e6)
+    (competition,) = catalog.competitions.values()
+    rest = [board for board in competition.leaderboards if board.name != "vectoradd"]
+
+    await competitions.sync(app, boards_changed(catalog, *rest))
+    assert await names(app) == ["matmul", "histogram"]
+    with pytest.raises(NotFound):
+        await submitted(app, ada)
+    with pytest.raises(NotFound):
+        await standings.standings(app, ada, "vectoradd", "CPU")
+
+    await competitions.sync(app, catalog)
+    assert (await standings.standings(app, ada, "vectoradd", "CPU")).total == 1
+
+
+async def test_the_leaderboards_of_a_removed_competition_are_retired(
+    app: App, catalog: Catalog
+) -> None:
+    await competitions.sync(app, dataclasses.replace(catalog, competitions={}))
+
+    assert await names(app) == []
+
+
+async def test_a_gpu_no_longer_offered_keeps_its_standings(app: App, catalog: Catalog) -> None:
+    ada = await make_actor(app)
+    await ranked(app, ada, 1e6)
+    (competition,) = catalog.competitions.values()
+    first, *rest = competition.leaderboards
+    without = dataclasses.replace(first, gpus=("T4",))
+
+    await competitions.sync(app, boards_changed(catalog, without, *rest))
+
+    assert (await standings.leaderboard(app, None, "vectoradd")).gpus == ("T4",)
+    assert (await standings.standings(app, ada, "vectoradd", "CPU")).total == 1
+
+
+async def test_a_new_spelling_of_a_name_is_the_same_leaderboard(app: App, catalog: Catalog) -> None:
+    (competition,) = catalog.competitions.values()
+    first, *rest = competition.leaderboards
+    loud = dataclasses.replace(first, name="VectorAdd")
+
+    await competitions.sync(app, boards_changed(catalog, loud, *rest))
+
+    assert await names(app) == ["VectorAdd", "matmul", "histogram"]
+
+
+async def test_what_is_hidden_is_in_no_list(app: App) -> None:
+    await rows(app, "UPDATE competitions SET visibility = 'invite'")
+
+    assert await names(app) == []
+    assert await competitions.problems(app) == ()
+    assert await competitions.competitions(app) == ()
+    with pytest.raises(NotFound):
+        await competitions.problem(app, None, "vectoradd")
+    with pytest.raises(NotFound):
+        await competitions.problem_archive(app, None, "vectoradd")
+
+
+async def test_a_problem_is_found_by_its_name_or_a_leaderboards_whatever_the_case(app: App) -> None:
+    found = await competitions.problem(app, None, "VectorAdd")
+
+    assert (found.name, found.leaderboards) == ("vectoradd", ("vectoradd",))
+    assert set(found.starters) == {"torch", "triton", "cuda"}
+    with pytest.raises(NotFound, match="Did you mean 'vectoradd'"):
+        await competitions.problem(app, None, "vectorad")
+
+
+async def test_the_download_has_no_example_submissions_and_is_the_same_each_time(app: App) -> None:
+    content = await competitions.problem_archive(app, None, "vectoradd")
+
+    assert content == await competitions.problem_archive(app, None, "vectoradd")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        files = archive.namelist()
+    assert "vectoradd/reference.py" in files
+    assert "vectoradd/starter/with_triton.py" in files
+    assert not [name for name in files if "examples" in name]

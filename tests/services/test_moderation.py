@@ -1,0 +1,103 @@
+"""Moderation: who may, whom it means, and that it is written down."""
+
+from __future__ import annotations
+
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kernelbot.app import App
+from kernelbot.domain.people import Actor
+from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound
+from kernelbot.services import identity, moderation
+from tests.conftest import ADMIN_TOKEN
+from tests.factories import make_actor, ranked, submitted
+
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
+
+
+async def admin(app: App) -> Actor:
+    return await identity.authenticate(app, ADMIN_TOKEN, "api")
+
+
+async def test_a_ban_holds_for_every_later_request_until_it_is_lifted(app: App) -> None:
+    root = await admin(app)
+    ada = await identity.person(app, "discord", "1", "ada", "discord")
+
+    await moderation.ban(app, root, "ada", TOMORROW, "cheating")
+    banned = await identity.person(app, "discord", "1", "ada", "discord")
+    with pytest.raises(Forbidden, match="cheating"):
+        await submitted(app, banned)
+    await moderation.unban(app, root, f"#{ada.user_id}")
+
+    await submitted(app, await identity.person(app, "discord", "1", "ada", "discord"))
+
+
+async def test_who_shares_a_name_is_named_by_number(app: App) -> None:
+    root = await admin(app)
+    one, two = await make_actor(app, "ada"), await make_actor(app, "ada")
+
+    with pytest.raises(Conflict, match=f"#{one.user_id}, #{two.user_id}"):
+        await moderation.ban(app, root, "ada", TOMORROW, "x")
+    await moderation.ban(app, root, f"#{two.user_id}", TOMORROW, "x")
+
+    assert (await identity.me(app, two)).user_id == two.user_id
+
+
+@pytest.mark.parametrize("name", ["nobody", "#0", "#99999999999999999999", "#²", "a\0", ""])
+async def test_nobody_of_that_name_is_said_so(app: App, name: str) -> None:
+    with pytest.raises(NotFound, match="nobody named"):
+        await moderation.ban(app, await admin(app), name, TOMORROW, "x")
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 501, "a\0b"])
+async def test_a_reason_is_needed_and_bounded(app: App, reason: str) -> None:
+    root = await admin(app)
+
+    with pytest.raises(InvalidInput, match="1 to 500"):
+        await moderation.ban(app, root, "ada", TOMORROW, reason)
+    with pytest.raises(InvalidInput, match="1 to 500"):
+        await moderation.void(app, root, 1, reason)
+
+
+@pytest.mark.parametrize("submission_id", [0, -1, 999_999, 2**63, 2**70])
+async def test_what_stands_nowhere_cannot_be_voided(app: App, submission_id: int) -> None:
+    with pytest.raises(NotFound, match="stands on no leaderboard"):
+        await moderation.void(app, await admin(app), submission_id, "x")
+
+
+async def test_members_moderate_nothing(app: App) -> None:
+    ada = await make_actor(app)
+    view = await ranked(app, ada, 1e6)
+
+    for attempt in (
+        moderation.ban(app, ada, "ada", TOMORROW, "x"),
+        moderation.unban(app, ada, "ada"),
+        moderation.void(app, ada, view.id, "x"),
+        moderation.restore(app, ada, view.id, "x"),
+        moderation.audit(app, ada),
+    ):
+        with pytest.raises(Forbidden):
+            await attempt
+
+
+async def test_what_was_done_is_written_down_with_who_and_why(app: App) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    view = await ranked(app, ada, 1e6)
+    await moderation.ban(app, root, "ada", TOMORROW, "cheating")
+    await moderation.void(app, root, view.id, "cheating")
+
+    void, ban = (await moderation.audit(app, root, 2))[:2]
+
+    assert (void["actor"], void["action"]) == ("admin", "submission.void")
+    assert (void["target"], void["detail"]) == (f"submission:{view.id}", {"reason": "cheating"})
+    assert (ban["action"], ban["target"]) == ("user.ban", f"user:{ada.user_id}")
+    assert ban["detail"]["reason"] == "cheating"
+
+
+async def test_the_admin_role_needs_the_scope_as_well(app: App) -> None:
+    root = await admin(app)
+
+    with pytest.raises(Forbidden):
+        await moderation.audit(app, dataclasses.replace(root, scopes=frozenset()))
