@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from kernelbot.app import App
+from kernelbot.bot.client import Bot
 from tests.fakes.discord import LoopbackDiscord
 
 READY_S = 30.0
@@ -90,3 +92,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         if (log := getattr(item, "bot_log", None)) is not None and log.exists():
             report.sections.append(("the bot's log", log.read_text()[-6000:]))
     return report
+
+
+@pytest.fixture
+def simcord_bot(app: App) -> Bot:
+    """The bot in this process, under a Discord that is simulated in it; without its loops."""
+    return Bot(app)

@@ -42,8 +42,8 @@ def ada(discord: LoopbackDiscord, channel: Channel) -> User:
 async def eventually(met: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
     """Nothing tells a test what the database holds, so it looks again and again."""
     async with asyncio.timeout(within_s):
-        while not await met():
-            await asyncio.sleep(0.05)  # noqa: ASYNC110
+        while not await met():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 def in_thread(discord: LoopbackDiscord, user: User, words: str) -> Message | None:

@@ -1,0 +1,438 @@
+"""What people get from commands and buttons: discord.py for real, Discord simulated in the process."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import discord
+import pytest
+import pytest_asyncio
+import simcord
+
+from kernelbot.app import App
+from kernelbot.bot.client import Bot
+from kernelbot.bot.errors import cause_of
+from kernelbot.errors import Refused
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import identity, moderation
+from tests import factories
+from tests.conftest import ADMIN_TOKEN
+
+FILE = ("kernel.py", factories.CODE)
+
+
+@dataclass
+class Scene:
+    """A guild with a channel and a person, and the bot in it."""
+
+    env: simcord.Env
+    bot: Bot
+    app: App
+    guild: Any
+    channel: Any
+    ada: Any
+    faults: int = 0  # that the test provokes; any other is a failure of the bot
+
+    async def submit(self, **options: Any) -> Any:
+        values = {"file": FILE, "leaderboard": "vectoradd", "gpu": "CPU", "mode": "test"}
+        return await self.ada.slash(self.channel, "submit", **{**values, **options})
+
+    async def own(self) -> Any:
+        """Ada as the services know her."""
+        return await identity.person(self.app, "discord", str(self.ada.id), "ada", "discord")
+
+    async def slash(self, command: str, /, **options: Any) -> Any:
+        return await self.ada.slash(self.channel, command, **options)
+
+    async def typed(self, command: str, option: str, value: str, **filled: str) -> list[str]:
+        """What is offered while Ada types."""
+        found = await self.ada.autocomplete(self.channel, command, option, value, **filled)
+        return [choice["value"] for choice in found]
+
+    def in_threads(self) -> list[discord.Message]:
+        return [message for thread in self.channel.threads for message in thread.history()]
+
+
+def words(message: Any) -> str:
+    """Everything a reader sees of a message."""
+    parts = [message.content or ""]
+    for embed in message.embeds:
+        parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
+        parts += [f"{field.name}: {field.value}" for field in embed.fields]
+    return "\n".join(parts)
+
+
+def turns(message: Any) -> list[str]:
+    """The buttons that turn pages."""
+    found = [item["label"] for row in message.components for item in row["components"]]
+    return [label for label in found if label in "◀▶"]
+
+
+@pytest_asyncio.fixture
+async def scene(simcord_env: simcord.Env, simcord_bot: Bot, app: App) -> AsyncIterator[Scene]:
+    guild = simcord_env.create_guild()
+    channel = guild.create_text_channel("submissions")
+    ada = guild.add_member(simcord_env.create_user("ada"))
+    await simcord_bot.sync()
+    await simcord_bot.index.refresh()
+    made = Scene(simcord_env, simcord_bot, app, guild, channel, ada)
+    yield made
+    ours = [error for error in simcord_env.errors if not isinstance(cause_of(error), Refused)]
+    assert len(ours) == made.faults, ours
+
+
+# --- /submit -------------------------------------------------------------------------------------
+
+
+async def test_a_submission_is_answered_to_its_sender_alone_with_place_and_link(
+    scene: Scene,
+) -> None:
+    result = await scene.submit()
+
+    assert result.ephemeral
+    assert "**#1** accepted: kernel.py for vectoradd, test." in result.response.content
+    assert "next in line" in result.response.content
+    assert "https://discord.com/channels/" in result.response.content
+
+
+async def test_the_command_is_acknowledged_before_anything_else_happens(scene: Scene) -> None:
+    before = len(scene.env.http_requests)
+
+    await scene.submit()
+
+    first = scene.env.http_requests[before]
+    assert first.path.endswith("/callback")
+    assert first.json["type"] == 5
+
+
+async def test_two_submissions_share_one_thread_that_only_their_author_is_in(scene: Scene) -> None:
+    await scene.submit()
+    await scene.submit(mode="benchmark")
+
+    (thread,) = scene.channel.threads
+    assert thread.name == "ada's kernels"
+    assert [words(message).split(" ")[0].strip() for message in scene.in_threads()] == ["#1", "#2"]
+
+
+async def test_the_leaderboard_and_gpu_may_stand_in_the_file(scene: Scene) -> None:
+    code = b"#!kernelbot leaderboard vectoradd\n#!kernelbot gpu CPU\n" + factories.CODE
+
+    result = await scene.slash("submit", file=("kernel.py", code))
+
+    assert "accepted: kernel.py for vectoradd, test" in result.response.content
+
+
+async def test_a_submission_from_a_direct_message_gets_its_card_there(scene: Scene) -> None:
+    grace = scene.env.create_user("grace")
+
+    result = await grace.slash("submit", file=FILE, leaderboard="vectoradd", gpu="CPU", mode="test")
+
+    assert "https://discord.com/channels/@me/" in result.response.content
+
+
+REFUSED = {
+    "an unknown leaderboard": ({"leaderboard": "vectorad"}, "Did you mean 'vectoradd'?"),
+    "an unknown gpu": ({"gpu": "B9000"}, "B9000"),
+    "an empty file": ({"file": ("kernel.py", b"")}, "empty"),
+    "bytes that are not text": ({"file": ("kernel.py", b"\xff\xfe\x00")}, "UTF-8"),
+    "a foreign ending": ({"file": ("kernel.exe", factories.CODE)}, ".py"),
+    "a file that is too large": (
+        {"file": ("kernel.py", b"#" * 1_000_001)},
+        "1,000,001 bytes; the limit is 1,000,000",
+    ),
+    "directives that contradict the command": (
+        {"file": ("kernel.py", b"#!kernelbot leaderboard matmul\n" + factories.CODE)},
+        "matmul",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "said"), REFUSED.values(), ids=REFUSED)
+async def test_a_refusal_says_what_is_wrong_and_stores_nothing(
+    scene: Scene, options: dict[str, Any], said: str
+) -> None:
+    result = await scene.submit(**options)
+    listed = await scene.slash("submissions")
+
+    assert result.ephemeral
+    assert said in result.response.content.replace("\\", "")
+    assert "id `" not in result.response.content
+    assert "not submitted anything" in listed.response.content
+
+
+async def test_a_file_that_is_too_large_is_not_downloaded(scene: Scene) -> None:
+    await scene.submit(file=("kernel.py", b"#" * 1_000_001))
+
+    assert not [call for call in scene.env.http_requests if "attachments" in call.path]
+
+
+async def test_a_banned_person_is_told_until_when_and_why(scene: Scene) -> None:
+    actor = await scene.own()
+    admin = await identity.authenticate(scene.app, ADMIN_TOKEN, "api")
+    until = datetime.now(UTC) + timedelta(days=3)
+    await moderation.ban(scene.app, admin, f"#{actor.user_id}", until, "two accounts")
+
+    result = await scene.submit()
+
+    assert "two accounts" in result.response.content
+
+
+async def test_a_failure_of_ours_is_an_apology_with_the_id_that_is_in_the_log(
+    scene: Scene, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene.app.cache["boards"] = "broken"
+    scene.faults = 1
+
+    result = await scene.slash("leaderboard", leaderboard="vectoradd")
+
+    assert result.ephemeral
+    incident = re.search(r"`([0-9a-f]{8})`", result.response.content)
+    assert incident is not None
+    assert incident[1] in capsys.readouterr().out
+
+
+async def test_a_failing_acknowledgement_does_not_lose_the_submission(scene: Scene) -> None:
+    scene.env.inject_error("PATCH", "/webhooks/*", status=403, times=None)
+
+    await scene.submit()
+
+    assert "next in line" in words(scene.in_threads()[0])
+
+
+async def test_a_thread_that_cannot_be_made_becomes_a_direct_message(scene: Scene) -> None:
+    scene.env.inject_error("POST", "/channels/*/threads", status=403, code=50013)
+
+    result = await scene.submit()
+
+    assert "https://discord.com/channels/@me/" in result.response.content
+
+
+# --- cards and results ---------------------------------------------------------------------------
+
+
+async def test_a_verdict_is_told_with_cases_times_log_and_what_it_means_for_the_ranking(
+    scene: Scene,
+) -> None:
+    await scene.submit(mode="benchmark")
+    await factories.judge_one(scene.app, factories.make_verdict(ns=22_400))
+
+    await scene.bot.cards.refresh(1)
+
+    card, result = scene.in_threads()
+    assert "passed" in words(card)
+    assert result.content == f"<@{scene.ada.id}> #1 on vectoradd: passed."
+    assert "ok  check  size: 127" in words(result)
+    assert "22.4" in words(result)
+    assert "Not ranked: this was a benchmark run." in words(result)
+    assert card.components == []
+
+
+async def test_a_refresh_without_news_edits_nothing_and_a_result_is_sent_once(
+    scene: Scene,
+) -> None:
+    await scene.submit()
+    await scene.bot.cards.refresh(1)
+    await factories.judge_one(scene.app)
+    await scene.bot.cards.refresh(1)
+    before = len(scene.env.http_requests)
+
+    await scene.bot.cards.refresh(1)
+    await scene.bot.cards.finish(1)
+
+    assert len(scene.env.http_requests) == before
+    assert len(scene.in_threads()) == 2
+
+
+async def test_a_log_is_shown_in_part_and_attached_whole_and_cannot_leave_its_block(
+    scene: Scene,
+) -> None:
+    log = "``` @everyone <@1>\n" + "error: no\n" * 500
+    verdict = dataclasses.replace(
+        factories.make_verdict(VerdictKind.BUILD_FAILED, message="It does not compile."), log=log
+    )
+    await scene.submit()
+    await factories.judge_one(scene.app, verdict)
+
+    await scene.bot.cards.refresh(1)
+
+    result = scene.in_threads()[-1]
+    assert [item.filename for item in result.attachments] == ["log-CPU.txt"]
+    assert words(result).count("```") % 2 == 0
+    assert not result.mention_everyone
+    assert "Build failed: It does not compile." in words(result)
+
+
+async def test_what_a_ranked_run_printed_is_not_shown(scene: Scene) -> None:
+    verdict = dataclasses.replace(
+        factories.make_verdict(VerdictKind.CRASHED, message="It fell."), log="seed 12345"
+    )
+    await scene.submit(mode="ranked")
+    await factories.judge_one(scene.app, verdict)
+
+    await scene.bot.cards.refresh(1)
+
+    result = scene.in_threads()[-1]
+    assert "12345" not in words(result)
+    assert result.attachments == []
+
+
+async def test_cancel_stops_the_submission_and_the_card_says_so(scene: Scene) -> None:
+    await scene.submit()
+    (card,) = scene.in_threads()
+
+    pressed = await scene.ada.click(card, label="Cancel")
+    await scene.bot.cards.refresh(1)
+
+    assert pressed.ephemeral
+    assert "#1 is cancelled" in pressed.response.content
+    assert "cancelled" in words(scene.in_threads()[0])
+
+
+async def test_cancel_of_what_has_ended_says_that_it_has(scene: Scene) -> None:
+    await scene.submit()
+    await factories.judge_one(scene.app)
+
+    result = await scene.slash("cancel", id=1)
+
+    assert "Submission 1 is done already" in result.response.content
+
+
+async def test_buttons_work_after_a_restart_of_the_bot(scene: Scene) -> None:
+    await scene.submit()
+    (card,) = scene.in_threads()
+    await scene.env.restart_bot(Bot(scene.app))
+
+    pressed = await scene.ada.click(card, label="Cancel")
+
+    assert "#1 is cancelled" in pressed.response.content
+
+
+# --- looking around ------------------------------------------------------------------------------
+
+
+async def test_a_leaderboard_has_pages_and_always_the_own_row(scene: Scene) -> None:
+    for place in range(23):
+        actor = await factories.make_actor(scene.app, f"person{place:02}")
+        await factories.ranked(scene.app, actor, 10_000 * 1.1**place)
+    await factories.ranked(scene.app, await scene.own(), 10_000 * 1.1**30)
+
+    first = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
+    assert first.ephemeral
+    assert turns(first.response) == ["▶"]
+    assert "person00" in words(first.response)
+    assert "person10" not in words(first.response)
+    assert re.search(r"> *24 +ada", words(first.response))
+
+    await scene.ada.click(first.response, label="▶")
+    assert "person10" in words(first.response)
+    assert turns(first.response) == ["◀", "▶"]
+
+    await scene.ada.click(first.response, label="▶")
+    assert "Page 3 of 3 · 24 ranked" in words(first.response)
+    assert turns(first.response) == ["◀"]
+
+
+async def test_equal_times_share_a_rank_and_the_page_says_what_that_means(scene: Scene) -> None:
+    for name in ("ada", "grace"):
+        await factories.ranked(scene.app, await factories.make_actor(scene.app, name), 20_000)
+
+    result = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
+
+    assert words(result.response).count("1=") == 2
+    assert "cannot be told apart" in words(result.response)
+
+
+async def test_an_empty_leaderboard_invites(scene: Scene) -> None:
+    result = await scene.slash("leaderboard", leaderboard="vectoradd")
+
+    assert "Be the first!" in words(result.response)
+
+
+async def test_an_unknown_leaderboard_is_named_with_a_suggestion(scene: Scene) -> None:
+    result = await scene.slash("leaderboard", leaderboard="vectrad")
+
+    assert "Did you mean 'vectoradd'?" in result.response.content
+
+
+async def test_a_name_with_markup_pings_nobody_and_breaks_no_table(scene: Scene) -> None:
+    evil = await factories.make_actor(scene.app, "```@everyone **x**")
+    await factories.ranked(scene.app, evil, 20_000)
+
+    result = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
+
+    assert words(result.response).count("```") == 2
+
+
+async def test_a_problem_comes_with_its_statement_and_files_to_start_from(scene: Scene) -> None:
+    result = await scene.slash("problem", name="vectoradd")
+
+    assert result.response.attachments
+    assert "**Leaderboards**: vectoradd" in words(result.response)
+
+
+async def test_the_queue_says_what_waits_and_that_no_runner_is_there(scene: Scene) -> None:
+    await scene.submit()
+
+    result = await scene.slash("queue")
+
+    assert "**CPU**: 1 waiting, no runner is connected" in words(result.response)
+
+
+async def test_help_names_the_commands(scene: Scene) -> None:
+    result = await scene.slash("help")
+
+    assert "/submit" in words(result.response)
+
+
+async def test_own_submissions_are_listed_newest_first(scene: Scene) -> None:
+    await scene.submit()
+    await scene.submit(mode="benchmark")
+
+    result = await scene.slash("submissions")
+
+    assert words(result.response).index("#2") < words(result.response).index("#1")
+
+
+async def test_a_submission_is_shown_with_its_code_to_its_owner_only(scene: Scene) -> None:
+    eve = scene.guild.add_member(scene.env.create_user("eve"))
+    await scene.submit()
+    await factories.judge_one(scene.app)
+
+    own = await scene.slash("submission", id=1)
+    foreign = await eve.slash(scene.channel, "submission", id=1)
+
+    assert [item.filename for item in own.response.attachments] == ["kernel.py"]
+    assert "You have no submission 1" in foreign.response.content
+
+
+# --- completion ----------------------------------------------------------------------------------
+
+
+async def test_leaderboards_are_completed_without_asking_the_database(scene: Scene) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scene.app.database, "engine", None)  # whoever asks it now fails
+        patch.setattr(scene.app.database, "_reading", None)
+
+        assert await scene.typed("submit", "leaderboard", "vec") == ["vectoradd"]
+        assert "matmul" in await scene.typed("leaderboard", "leaderboard", "")
+        assert await scene.typed("problem", "name", "HISTO") == ["histogram"]
+
+
+async def test_gpus_are_those_of_the_chosen_leaderboard(scene: Scene) -> None:
+    assert "CPU" in await scene.typed("submit", "gpu", "cp", leaderboard="vectoradd")
+    assert await scene.typed("submit", "gpu", "nothing like it", leaderboard="vectoradd") == []
+
+
+# --- registration --------------------------------------------------------------------------------
+
+
+async def test_commands_are_registered_when_they_changed_and_only_then(scene: Scene) -> None:
+    assert await scene.bot.sync() is False
+
+    scene.bot.tree.remove_command("help")
+    assert await scene.bot.sync() is True
