@@ -93,3 +93,16 @@ def test_a_lock_pins_by_hash_and_names_no_host(lock: str) -> None:
     text = (ROOT / lock).read_text()
     assert "://" not in text
     assert text.count("--hash=sha256:") >= len(pins(lock))
+
+
+def test_the_operator_s_page_lists_every_setting_and_none_that_is_not() -> None:
+    table = (ROOT / "docs" / "operations.md").read_text().partition("## Settings")[2]
+    listed = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+    fields = Settings.model_fields.items()
+    wanted = {
+        str(field.validation_alias.choices[0])
+        if isinstance(field.validation_alias, AliasChoices)
+        else f"KERNELBOT_{name.upper()}"
+        for name, field in fields
+    }
+    assert sorted(listed) == sorted(wanted)
