@@ -111,13 +111,14 @@ async def refused(request: Request, error: Exception) -> Response:
 
 async def fault(request: Request, error: Exception) -> Response:
     assert isinstance(error, Fault)
-    log.error("fault", id=request.state.id, path=request.url.path, exc_info=error)
     # The message of a fault may name our insides; the person gets the id instead.
-    message = (
-        "We cannot reach our database just now. The same request may pass in a moment."
-        if isinstance(error, Unavailable)
-        else f"Something broke on our side. Quote {request.state.id} if it stays."
-    )
+    if isinstance(error, Unavailable):
+        # Without a traceback: while the database is away, every request comes here.
+        log.warning("unavailable", id=request.state.id, cause=repr(error.__cause__)[:300])
+        message = "We cannot reach our database just now. The same request may pass in a moment."
+    else:
+        log.error("fault", id=request.state.id, path=request.url.path, exc_info=error)
+        message = f"Something broke on our side. Quote {request.state.id} if it stays."
     return answer(
         error.status, error.code, message, headers=_headers(error), request_id=request.state.id
     )

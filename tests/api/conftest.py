@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import asyncpg
 import httpx2
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
 from kernelbot.api.application import create
-from kernelbot.app import App
+from kernelbot.app import App, build
 from kernelbot.services import identity
-from tests.conftest import ADMIN_TOKEN
+from kernelbot.storage.database import driver_url
+from tests.conftest import ADMIN_TOKEN, make_settings
 from tests.factories import CODE
 
 Submit = Callable[..., Awaitable[httpx2.Response]]
@@ -21,6 +24,12 @@ Submit = Callable[..., Awaitable[httpx2.Response]]
 
 @pytest_asyncio.fixture
 async def api(app: App) -> FastAPI:
+    return application(app)
+
+
+def application(app: App) -> FastAPI:
+    """The API over this context; its life is the fixture's."""
+
     @asynccontextmanager
     async def context() -> AsyncIterator[App]:
         yield app
@@ -70,6 +79,28 @@ async def ada(api: FastAPI, app: App) -> AsyncIterator[httpx2.AsyncClient]:
 async def bob(api: FastAPI, app: App) -> AsyncIterator[httpx2.AsyncClient]:
     """Another competitor's client."""
     async with client(api, await token_of(app, "bob")) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module")
+async def untouched(
+    cluster: str, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[App]:
+    """An application whose database a whole module shares, because nothing is stored in it."""
+    server, _, _ = cluster.rpartition("/")
+    name = f"untouched_{secrets.token_hex(4)}"
+    connection = await asyncpg.connect(driver_url(f"{server}/postgres"))
+    await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    await connection.close()
+    settings = make_settings(f"{server}/{name}", tmp_path_factory.mktemp(name))
+    async with build(settings) as made:
+        yield made
+
+
+@pytest_asyncio.fixture(scope="module")
+async def eve(untouched: App) -> AsyncIterator[httpx2.AsyncClient]:
+    """The client of somebody who sends only what must be refused."""
+    async with client(application(untouched), await token_of(untouched, "eve")) as made:
         yield made
 
 

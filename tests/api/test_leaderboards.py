@@ -109,10 +109,8 @@ async def test_a_board_of_several_gpus_asks_which_one(anonymous: httpx2.AsyncCli
         ("/v1/leaderboards/", "no_such_address"),
     ],
 )
-async def test_what_is_unknown_is_not_found(
-    anonymous: httpx2.AsyncClient, path: str, code: str
-) -> None:
-    refused(await anonymous.get(path), 404, code)
+async def test_what_is_unknown_is_not_found(eve: httpx2.AsyncClient, path: str, code: str) -> None:
+    refused(await eve.get(path), 404, code)
 
 
 async def test_a_board_that_is_not_public_does_not_exist_for_strangers(
@@ -140,16 +138,16 @@ async def test_a_board_that_is_not_public_does_not_exist_for_strangers(
     ],
 )
 async def test_a_malformed_parameter_is_named(
-    anonymous: httpx2.AsyncClient, path: str, where: str
+    eve: httpx2.AsyncClient, path: str, where: str
 ) -> None:
-    assert refused(await anonymous.get(path), 422, "invalid_input").startswith(f"{where}: ")
+    assert refused(await eve.get(path), 422, "invalid_input").startswith(f"{where}: ")
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "9" * 5000, "1.5", "x"])
 async def test_a_submission_number_that_cannot_be_is_refused(
-    ada: httpx2.AsyncClient, number: str
+    eve: httpx2.AsyncClient, number: str
 ) -> None:
-    message = refused(await ada.get(f"/v1/submissions/{number}"), 422, "invalid_input")
+    message = refused(await eve.get(f"/v1/submissions/{number}"), 422, "invalid_input")
 
     assert "submission_id" in message
     assert len(message) < 600

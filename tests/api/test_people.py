@@ -78,12 +78,12 @@ async def test_somebody_elses_token_cannot_be_revoked(
     ids=str,
 )
 async def test_a_malformed_wish_names_the_field(
-    ada: httpx2.AsyncClient, body: object, where: str
+    eve: httpx2.AsyncClient, body: object, where: str
 ) -> None:
     # ASCII, because that is how a lone surrogate can be sent at all.
     content, headers = json.dumps(body), {"content-type": "application/json"}
 
-    response = await ada.post("/v1/me/tokens", content=content, headers=headers)
+    response = await eve.post("/v1/me/tokens", content=content, headers=headers)
 
     assert refused(response, 422, "invalid_input").startswith(f"{where}: ")
 
@@ -99,28 +99,28 @@ async def test_a_malformed_wish_names_the_field(
     ],
 )
 async def test_a_body_that_is_not_json_is_refused(
-    ada: httpx2.AsyncClient, content: bytes, status: int, code: str
+    eve: httpx2.AsyncClient, content: bytes, status: int, code: str
 ) -> None:
     headers = {"content-type": "application/json"}
 
-    refused(await ada.post("/v1/me/tokens", content=content, headers=headers), status, code)
+    refused(await eve.post("/v1/me/tokens", content=content, headers=headers), status, code)
 
 
-async def test_a_json_body_without_end_is_refused(ada: httpx2.AsyncClient) -> None:
+async def test_a_json_body_without_end_is_refused(eve: httpx2.AsyncClient) -> None:
     content = b'{"name": "' + b"x" * 2_000_000 + b'"}'
     headers = {"content-type": "application/json"}
 
-    refused(await ada.post("/v1/me/tokens", content=content, headers=headers), 413, "too_large")
+    refused(await eve.post("/v1/me/tokens", content=content, headers=headers), 413, "too_large")
 
 
-async def test_administration_is_closed_to_members(ada: httpx2.AsyncClient) -> None:
+async def test_administration_is_closed_to_members(eve: httpx2.AsyncClient) -> None:
     for request in (
-        ada.get("/v1/admin/audit"),
-        ada.post("/v1/admin/users", json={"name": "eve"}),
-        ada.post("/v1/admin/users/bob/ban", json={"reason": "r"}),
-        ada.delete("/v1/admin/users/bob/ban"),
-        ada.post("/v1/admin/submissions/1/void", json={"reason": "r"}),
-        ada.post("/v1/admin/submissions/1/restore", json={"reason": "r"}),
+        eve.get("/v1/admin/audit"),
+        eve.post("/v1/admin/users", json={"name": "eve"}),
+        eve.post("/v1/admin/users/bob/ban", json={"reason": "r"}),
+        eve.delete("/v1/admin/users/bob/ban"),
+        eve.post("/v1/admin/submissions/1/void", json={"reason": "r"}),
+        eve.post("/v1/admin/submissions/1/restore", json={"reason": "r"}),
     ):
         refused(await request, 403, "missing_scope")
 

@@ -58,18 +58,18 @@ async def stored(app: App) -> int:
     ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
 async def test_a_file_that_cannot_be_judged_is_refused(
-    app: App,
-    ada: httpx2.AsyncClient,
+    untouched: App,
+    eve: httpx2.AsyncClient,
     submit: Submit,
     code: bytes,
     status: int,
     refusal: str,
     words: str,
 ) -> None:
-    message = refused(await submit(ada, code), status, refusal)
+    message = refused(await submit(eve, code), status, refusal)
 
     assert words in message
-    assert await stored(app) == 0
+    assert await stored(untouched) == 0
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ async def test_a_file_that_cannot_be_judged_is_refused(
     ids=lambda value: str(value)[:30],
 )
 async def test_a_form_that_asks_for_what_is_not_there_is_refused(
-    app: App,
-    ada: httpx2.AsyncClient,
+    untouched: App,
+    eve: httpx2.AsyncClient,
     submit: Submit,
     fields: dict[str, object],
     status: int,
     refusal: str,
     words: str,
 ) -> None:
-    message = refused(await submit(ada, **fields), status, refusal)
+    message = refused(await submit(eve, **fields), status, refusal)
 
     assert words in message
-    assert await stored(app) == 0
+    assert await stored(untouched) == 0
 
 
 @pytest.mark.parametrize(
@@ -147,23 +147,23 @@ async def test_a_form_that_asks_for_what_is_not_there_is_refused(
     ids=lambda value: str(value)[:24] if isinstance(value, str) else None,
 )
 async def test_a_body_that_is_no_form_with_one_file_is_refused(
-    app: App,
-    ada: httpx2.AsyncClient,
+    untouched: App,
+    eve: httpx2.AsyncClient,
     headers: dict[str, str],
     body: bytes,
     status: int,
     refusal: str,
 ) -> None:
-    refused(await ada.post("/v1/submissions", content=body, headers=headers), status, refusal)
+    refused(await eve.post("/v1/submissions", content=body, headers=headers), status, refusal)
 
-    assert await stored(app) == 0
+    assert await stored(untouched) == 0
 
 
 @pytest.mark.parametrize("name", ["kernel.txt", "kernel", "kernel.cu", "kernel.py.exe"])
 async def test_a_file_of_another_kind_is_refused_with_the_kinds_that_are_taken(
-    ada: httpx2.AsyncClient, submit: Submit, name: str
+    eve: httpx2.AsyncClient, submit: Submit, name: str
 ) -> None:
-    message = refused(await submit(ada, name=name), 400, "wrong_extension")
+    message = refused(await submit(eve, name=name), 400, "wrong_extension")
 
     assert ".py" in message
 
@@ -202,7 +202,7 @@ async def test_a_file_name_is_kept_only_as_far_as_it_is_harmless(
 
 
 async def test_a_body_that_grows_without_end_is_refused_while_it_streams(
-    ada: httpx2.AsyncClient,
+    eve: httpx2.AsyncClient,
 ) -> None:
     sent = 0
 
@@ -215,7 +215,7 @@ async def test_a_body_that_grows_without_end_is_refused_while_it_streams(
 
     gc.collect()
     tracemalloc.start()
-    response = await ada.post("/v1/submissions", content=endless(), headers=FORM)
+    response = await eve.post("/v1/submissions", content=endless(), headers=FORM)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
@@ -224,7 +224,7 @@ async def test_a_body_that_grows_without_end_is_refused_while_it_streams(
     assert peak < 5 * MAX_BODY_BYTES
 
 
-async def test_a_body_whose_length_says_too_much_is_refused_unread(ada: httpx2.AsyncClient) -> None:
+async def test_a_body_whose_length_says_too_much_is_refused_unread(eve: httpx2.AsyncClient) -> None:
     async def unread() -> AsyncIterator[bytes]:
         raise AssertionError("the body was read")
         yield b""
@@ -232,16 +232,16 @@ async def test_a_body_whose_length_says_too_much_is_refused_unread(ada: httpx2.A
     headers = {**FORM, "content-length": str(MAX_BODY_BYTES + 1)}
 
     refused(
-        await ada.post("/v1/submissions", content=unread(), headers=headers), 413, "file_too_large"
+        await eve.post("/v1/submissions", content=unread(), headers=headers), 413, "file_too_large"
     )
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 201, "é"])
 async def test_an_odd_idempotency_key_is_refused(
-    ada: httpx2.AsyncClient, submit: Submit, key: str
+    eve: httpx2.AsyncClient, submit: Submit, key: str
 ) -> None:
     refused(
-        await submit(ada, headers={"idempotency-key": key.encode("latin-1")}),  # type: ignore[dict-item]
+        await submit(eve, headers={"idempotency-key": key.encode("latin-1")}),  # type: ignore[dict-item]
         422,
         "invalid_input",
     )
@@ -260,9 +260,9 @@ async def test_an_odd_idempotency_key_is_refused(
     ],
 )
 async def test_a_header_that_signs_nobody_in_is_refused(
-    anonymous: httpx2.AsyncClient, submit: Submit, header: str, code: str
+    eve: httpx2.AsyncClient, submit: Submit, header: str, code: str
 ) -> None:
-    response = await submit(anonymous, headers={"authorization": header.encode("latin-1")})  # type: ignore[dict-item]
+    response = await submit(eve, headers={"authorization": header.encode("latin-1")})  # type: ignore[dict-item]
 
     refused(response, 401, code)
 

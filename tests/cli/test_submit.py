@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,7 @@ from kernelbot.app import App
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
 from kernelbot.services import dispatch
 from tests.api.conftest import token_of
-from tests.api.serving import Serving, free_port, serving
+from tests.api.serving import ROOT, Serving, free_port, serving
 from tests.cli.conftest import CommandLine
 from tests.factories import claim_one, judge_one, make_verdict
 
@@ -266,3 +270,64 @@ async def test_without_a_token_it_says_how_to_get_one(plain: CommandLine, server
 
     assert outcome.code == 1
     assert "kernelbot login" in outcome.err
+
+
+@pytest.mark.slow
+async def test_a_real_worker_judges_what_was_submitted(
+    server: Serving, kernelbot: CommandLine
+) -> None:
+    example = ROOT / "problems" / "vectoradd" / "examples" / "correct_fast.py"
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kernelbot.worker",
+        env=server.environment, stderr=asyncio.subprocess.DEVNULL, cwd=kernelbot.home,
+    )  # fmt: skip
+    try:
+        outcome = await kernelbot(
+            "submit", str(example), *TO_VECTORADD, "--mode", "ranked", "--json"
+        )
+        standings = await kernelbot("leaderboard", "vectoradd", "-g", "CPU")
+    finally:
+        worker.terminate()
+        await worker.wait()
+
+    assert outcome.code == 0, outcome.out + outcome.err
+    (run,) = outcome.document["runs"]
+    assert run["verdict"] == "passed"
+    assert run["seconds"] > 0
+    assert run["log"] == ""
+    assert "ada (you)" in standings.out
+
+
+async def test_on_a_terminal_progress_is_drawn_in_place(app: App, kernelbot: CommandLine) -> None:
+    ours, theirs = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kernelbot", "submit", kernelbot.write("k.py"), *TO_VECTORADD,
+        env=kernelbot.environment | {"TERM": "xterm"}, cwd=kernelbot.home,
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    seen = bytearray()
+    asyncio.get_running_loop().add_reader(ours, lambda: seen.extend(_read(ours)))
+
+    await _until(lambda: b"next in line" in seen)
+    await judge_one(app)
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    await _until(lambda: b"size: 127" in seen)
+    asyncio.get_running_loop().remove_reader(ours)
+    os.close(ours)
+
+    assert b"\x1b[?25h" in seen, "the cursor was not given back"
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:  # the other end is closed, and all is read
+        asyncio.get_running_loop().remove_reader(descriptor)
+        return b""
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110  a terminal has no event to wait for
+            await asyncio.sleep(0.05)
