@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -116,8 +117,9 @@ def clean(text: str) -> str:
 def plain(text: str, limit: int = 200) -> str:
     """Somebody's text inside running text: one line, no markup, no mentions."""
     line = cut(" ".join(clean(text).split()), limit)
-    # "<" opens mentions, custom emoji, timestamps and command links.
-    escaped = discord.utils.escape_markdown(line).replace("<", "\\<")
+    # "<" opens mentions, custom emoji, timestamps and command links; a backslash before it may not
+    # keep a mention from notifying, something between it and the rest does.
+    escaped = re.sub(r"<(?=\S)", "<\u200b", discord.utils.escape_markdown(line))
     return discord.utils.escape_mentions(escaped)
 
 

@@ -1,0 +1,324 @@
+"""Messages keep to Discord's limits whatever people and programs put into them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import discord
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kernelbot.bot import render
+from kernelbot.domain.ranking import Entry, Standing
+from kernelbot.domain.submission import Status
+from kernelbot.domain.waiting import Wait
+from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
+from kernelbot.services.views import (
+    LeaderboardView,
+    Podium,
+    ProblemView,
+    QueueView,
+    RunView,
+    StandingsPage,
+    SubmissionView,
+)
+from tests.factories import make_verdict
+from tests.fakes import discord_rules
+
+NOW = datetime(2026, 5, 1, tzinfo=UTC)
+EVIL = "`*_~|>#[]()<@&:/\\\n\t\u202e\u200b0 aé漢👩‍💻"
+TEXTS = st.one_of(st.text(max_size=300), st.text(alphabet=EVIL, max_size=600))
+LONG = st.one_of(TEXTS, st.integers(0, 20_000).map(lambda size: "`x`\n" * (size // 4)))
+
+
+def make_run(**changes: Any) -> RunView:
+    values: dict[str, Any] = {
+        "id": 7,
+        "gpu": "CPU",
+        "mode": Mode.BENCHMARK,
+        "status": Status.DONE,
+        "stage": "",
+        "progress": "",
+        "kind": VerdictKind.PASSED,
+        "message": "",
+        "ranking": "Not ranked: this was a benchmark run.",
+        "seconds": 22.4e-6,
+        "error": 0.002,
+        "attempt": 1,
+        "wait": None,
+        "created_at": NOW,
+        "started_at": NOW,
+        "finished_at": NOW,
+        "verdict": make_verdict(ns=22_400),
+    }
+    return RunView(**{**values, **changes})
+
+
+def make_view(*runs: RunView, **changes: Any) -> SubmissionView:
+    values: dict[str, Any] = {
+        "id": 812,
+        "leaderboard": "vectoradd",
+        "problem": "vectoradd",
+        "title": "Vector addition",
+        "competition": "getting-started",
+        "user_id": 1,
+        "user_name": "ada",
+        "mode": Mode.BENCHMARK,
+        "file_name": "kernel.py",
+        "language": "python",
+        "channel": "discord",
+        "status": Status.DONE,
+        "created_at": NOW,
+        "finished_at": NOW,
+        "runs": runs or (make_run(),),
+    }
+    return SubmissionView(**{**values, **changes})
+
+
+def make_board(**changes: Any) -> LeaderboardView:
+    values: dict[str, Any] = {
+        "name": "vectoradd",
+        "competition": "getting-started",
+        "problem": "vectoradd",
+        "title": "Vector addition",
+        "summary": "",
+        "languages": ("python",),
+        "gpus": ("CPU",),
+        "scoring": "geomean",
+        "opens_at": None,
+        "closes_at": None,
+        "is_open": True,
+        "ranked_per_hour": None,
+        "other_per_hour": None,
+        "people": 1,
+    }
+    return LeaderboardView(**{**values, **changes})
+
+
+def make_standing(position: int, name: str = "ada", *, tied: bool = False) -> Standing:
+    entry = Entry(
+        user_id=position,
+        user_name=name,
+        submission_id=position,
+        run_id=position,
+        seconds=position * 1e-5,
+        error=0.001,
+        runs=1,
+        submitted_at=NOW,
+    )
+    return Standing(rank=position, position=position, tied=tied, entry=entry)
+
+
+def make_podium(**changes: Any) -> Podium:
+    values: dict[str, Any] = {
+        "leaderboard": "vectoradd",
+        "title": "Vector addition",
+        "gpu": "CPU",
+        "channel": "",
+        "user_name": "ada",
+        "rank": 1,
+        "tied": False,
+        "seconds": 22.4e-6,
+        "error": 0.002,
+        "previous_seconds": 23.1e-6,
+        "displaced_name": "grace",
+        "displaced_seconds": 23.0e-6,
+        "submission_id": 812,
+    }
+    return Podium(**{**values, **changes})
+
+
+def accepts(post: render.Post) -> None:
+    """Discord would take this message."""
+    body = {"content": post.content, "embeds": [embed.to_dict() for embed in post.embeds]}
+    files = [(file.name, file.content) for file in post.files]
+    discord_rules.check_message(json.loads(json.dumps(body)), files, new=True)
+    assert len(post.key) <= 25
+
+
+def said(post: render.Post) -> str:
+    parts = [post.content]
+    for embed in post.embeds:
+        parts += [embed.title or "", embed.description or ""]
+        parts += [f"{field.name} {field.value}" for field in embed.fields]
+    return "\n".join(parts)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    gpus=st.lists(TEXTS, min_size=1, max_size=12),
+    kind=st.sampled_from(VerdictKind),
+    message=LONG,
+    log=LONG,
+    specs=st.lists(TEXTS, max_size=40),
+    name=TEXTS,
+)
+def test_any_result_fits_and_is_findable_by_its_key(
+    gpus: list[str], kind: VerdictKind, message: str, log: str, specs: list[str], name: str
+) -> None:
+    cases = tuple(
+        CaseResult(stage=Stage.CHECK, index=at, spec=spec, ok=False, message=message)
+        for at, spec in enumerate(specs)
+    )
+    verdict = Verdict(kind=kind, message=message, log=log, cases=cases)
+    runs = [make_run(gpu=gpu, kind=kind, message=message, verdict=verdict) for gpu in gpus]
+    view = make_view(*runs, file_name=name, leaderboard=name[:60])
+
+    for post in (render.result(view, 1), render.card(view), render.submissions([view] * 10, True)):
+        accepts(post)
+    assert render.result(view, 1).embeds[-1].footer.text == render.result_key(812)
+    accepts(render.submission(view, (name, b"code")))
+    accepts(render.accepted(view, "https://discord.com/channels/1/2/3", "trouble"))
+
+
+@settings(max_examples=80, deadline=None)
+@given(text=LONG, limit=st.integers(40, 2000))
+def test_a_code_block_is_left_by_its_own_end_only(text: str, limit: int) -> None:
+    block = render.block(text, limit)
+
+    assert block.count("```") == 2
+    assert block.startswith("```")
+    assert block.endswith("\n```")
+    assert len(block) <= limit
+
+
+@settings(max_examples=80, deadline=None)
+@given(name=TEXTS, title=TEXTS)
+def test_any_name_makes_a_podium_and_a_leaderboard_that_fit(name: str, title: str) -> None:
+    accepts(
+        render.podium(make_podium(user_name=name, displaced_name=name, title=title), "notice 1")
+    )
+    rows = tuple(make_standing(at, name) for at in range(1, 11))
+    page = StandingsPage(
+        leaderboard="vectoradd",
+        gpu="CPU",
+        revision=1,
+        total=25,
+        items=rows,
+        mine=make_standing(20, name),
+        cursor="10",
+    )
+    accepts(render.leaderboard(make_board(title=title), page, 0))
+
+
+@settings(max_examples=40, deadline=None)
+@given(statement=LONG, starter=LONG)
+def test_any_statement_fits(statement: str, starter: str) -> None:
+    view = ProblemView(
+        name="vectoradd",
+        title="Vector addition",
+        summary="",
+        statement=statement,
+        digest="",
+        languages=("python",),
+        scoring="geomean",
+        tests=(),
+        benchmarks=(),
+        tolerances=(),
+        starters={"torch": starter, "cuda": starter},
+        leaderboards=("vectoradd",) * 30,
+    )
+
+    accepts(render.problem(view))
+
+
+@pytest.mark.parametrize(
+    "text", ["@everyone", "<@123>", "<@&5>", "<#5>", "<t:0:R>", "[a](http://x)", "**b**", "`c`"]
+)
+def test_text_of_people_means_nothing_to_discord(text: str) -> None:
+    shown = render.plain(text)
+
+    assert not re.search(r"(?<!\\)" + re.escape(text), shown)
+
+
+def test_marks_that_turn_text_around_are_dropped() -> None:
+    assert render.plain("gpj\u202eexe.\u2066") == "gpjexe."
+
+
+def test_a_result_pings_its_owner_and_nobody_else() -> None:
+    arguments = render.result(make_view(), 42).sending()
+
+    mentions = arguments["allowed_mentions"].to_dict()
+    assert mentions["parse"] == []
+    assert mentions["users"] == [42]
+
+
+def test_a_retry_after_a_fault_of_ours_is_said_to_cost_nothing() -> None:
+    run = make_run(status=Status.RUNNING, progress="check 1 of 5", kind=None, attempt=2)
+
+    assert "This costs you nothing" in said(render.card(make_view(run, status=Status.RUNNING)))
+
+
+def test_a_queued_run_shows_its_place_and_range() -> None:
+    wait = Wait(
+        position=3, ahead=2, start_low_s=20, start_high_s=50, finish_low_s=30, finish_high_s=90
+    )
+    run = make_run(status=Status.QUEUED, kind=None, wait=wait, verdict=None)
+    post = render.card(make_view(run, status=Status.QUEUED))
+
+    assert "3rd in line, starts in 20 s to 50 s" in said(post)
+    assert "queued" in said(post)
+
+
+def test_a_long_table_is_shown_in_part_and_attached_whole() -> None:
+    cases = tuple(
+        CaseResult(stage=Stage.CHECK, index=at, spec=f"size: {at}", ok=True) for at in range(300)
+    )
+    verdict = dataclasses.replace(make_verdict(), cases=cases)
+    post = render.result(make_view(make_run(verdict=verdict)), None)
+
+    (file,) = post.files
+    assert file.name == "cases-CPU.txt"
+    assert file.content.count(b"\n") == 299
+    assert "more in the file" in said(post)
+
+
+def test_a_podium_says_who_by_how_much_and_who_was_there() -> None:
+    post = render.podium(make_podium(), "notice 9")
+
+    assert "**ada** took **1st** place with **22.40 µs ± 0.09**." in said(post)
+    assert "−3.0% against their own 23.1 µs." in said(post)
+    assert "There before: grace with 23.0 µs." in said(post)
+    assert post.embeds[0].footer.text == "notice 9"
+
+
+def test_a_shared_place_is_called_shared() -> None:
+    assert "**ada** shares **2nd** place" in said(
+        render.podium(make_podium(rank=2, tied=True, displaced_name=None), "notice 9")
+    )
+
+
+def test_the_queue_tells_how_long_the_first_has_waited() -> None:
+    item = QueueView(gpu="H100", queued=4, running=1, slots=2, oldest_s=130.0)
+
+    assert "**H100**: 4 waiting, 1 of 2 busy, the first for 2 min" in said(render.queue([item]))
+
+
+def test_an_embed_that_is_too_long_in_all_loses_whole_fields() -> None:
+    embed = discord.Embed(title="t", description="d")
+    for _ in range(25):
+        embed.add_field(name="n" * 300, value="v" * 2000)
+
+    accepts(render.Post(embeds=(render.fitted(embed),)))
+
+
+def test_choices_begin_with_what_begins_like_it_and_are_at_most_25() -> None:
+    choices = [render.Choice(f"name {at}", f"board-{at}") for at in range(40)]
+    choices.append(render.Choice("last", "a-board"))
+
+    found = render.matching(choices, "a-")
+
+    assert found[0].value == "a-board"
+    assert len(render.matching(choices, "")) == 25
+
+
+def test_a_shortened_statement_closes_the_code_block_it_was_cut_in() -> None:
+    shown = render.cut_markdown("```python\n" + "x = 1\n" * 2000, 500)
+
+    assert len(shown) <= 500
+    assert shown.count("```") == 2

@@ -1,0 +1,172 @@
+"""The loopback Discord enforces what the real one does; a fake that forgives proves nothing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from tests.fakes import discord_rules
+from tests.fakes.discord import LoopbackDiscord
+from tests.fakes.discord_rules import ApiError
+from tests.fakes.discord_world import READ_MESSAGE_HISTORY, SEND_MESSAGES, Channel
+
+COMMAND = {"name": "ping", "description": "Says pong", "type": 1, "options": []}
+
+
+class Client:
+    """A bare bot."""
+
+    def __init__(self, discord: LoopbackDiscord, session: aiohttp.ClientSession) -> None:
+        self.discord = discord
+        self.session = session
+
+    async def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        headers = {"Authorization": f"Bot {self.discord.token}"}
+        url = self.discord.api_url + path
+        async with self.session.request(method, url, json=body, headers=headers) as answer:
+            text = await answer.text()
+            return answer.status, await answer.json() if text else None
+
+
+@pytest_asyncio.fixture
+async def discord() -> AsyncIterator[LoopbackDiscord]:
+    async with LoopbackDiscord() as made:
+        yield made
+
+
+@pytest_asyncio.fixture
+async def client(discord: LoopbackDiscord) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession() as session:
+        made = Client(discord, session)
+        await made.call("PUT", f"/applications/{discord.bot.id}/commands", [COMMAND])
+        yield made
+
+
+@pytest.fixture
+def channel(discord: LoopbackDiscord) -> Channel:
+    return discord.text_channel(discord.guild(), "general")
+
+
+async def test_an_interaction_answered_after_three_seconds_is_unknown(
+    discord: LoopbackDiscord, client: Client, channel: Channel
+) -> None:
+    assert channel.guild is not None
+    sent = await discord.slash(discord.person(channel.guild, "ada"), channel, "ping")
+    discord.advance(3.5)
+
+    status, body = await client.call(
+        "POST", f"/interactions/{sent.id}/{sent.token}/callback", {"type": 5}
+    )
+
+    assert (status, body["code"]) == (404, 10062)
+    with pytest.raises(AssertionError, match="not acknowledged in time"):
+        discord.assert_well_behaved()
+
+
+async def test_an_interaction_is_answered_once_and_its_token_ends(
+    discord: LoopbackDiscord, client: Client, channel: Channel
+) -> None:
+    assert channel.guild is not None
+    sent = await discord.slash(discord.person(channel.guild, "ada"), channel, "ping")
+    path = f"/interactions/{sent.id}/{sent.token}/callback"
+    hook = f"/webhooks/{discord.bot.id}/{sent.token}"
+    early = await client.call("POST", hook, {"content": "too early"})
+    first = await client.call("POST", path, {"type": 5})
+    second = await client.call("POST", path, {"type": 5})
+    follow_up = await client.call("POST", hook, {"content": "pong"})
+    discord.advance(901)
+    late = await client.call("POST", hook, {"content": "too late"})
+
+    assert (early[0], early[1]["code"]) == (404, 10015)
+    assert first[0] == 204
+    assert (second[0], second[1]["code"]) == (400, 40060)
+    assert follow_up[0] == 200
+    assert (late[0], late[1]["code"]) == (401, 50027)
+
+
+async def test_a_nonce_gives_the_same_message_again(
+    discord: LoopbackDiscord, client: Client, channel: Channel
+) -> None:
+    body = {"content": "once", "nonce": "n", "enforce_nonce": True}
+
+    _, first = await client.call("POST", f"/channels/{channel.id}/messages", body)
+    _, second = await client.call("POST", f"/channels/{channel.id}/messages", body)
+
+    assert first["id"] == second["id"]
+    assert len(discord.read(channel)) == 1
+
+
+async def test_the_sixth_message_within_five_seconds_is_one_too_many(
+    client: Client, channel: Channel
+) -> None:
+    answers = [
+        await client.call("POST", f"/channels/{channel.id}/messages", {"content": str(at)})
+        for at in range(6)
+    ]
+
+    assert [status for status, _ in answers] == [200] * 5 + [429]
+    assert answers[-1][1]["retry_after"] > 0
+
+
+async def test_missing_permissions_are_refused_and_a_hidden_history_is_empty(
+    discord: LoopbackDiscord, client: Client
+) -> None:
+    guild = discord.guild()
+    mute = discord.text_channel(guild, "mute", denied=SEND_MESSAGES)
+    blind = discord.text_channel(guild, "blind", denied=READ_MESSAGE_HISTORY)
+
+    refused = await client.call("POST", f"/channels/{mute.id}/messages", {"content": "x"})
+    await client.call("POST", f"/channels/{blind.id}/messages", {"content": "x"})
+    history = await client.call("GET", f"/channels/{blind.id}/messages")
+
+    assert (refused[0], refused[1]["code"]) == (403, 50013)
+    assert history == (200, [])
+
+
+async def test_an_unknown_route_is_remembered(discord: LoopbackDiscord, client: Client) -> None:
+    status, _ = await client.call("DELETE", "/guilds/1/everything")
+
+    assert status == 501
+    with pytest.raises(AssertionError, match="unknown route"):
+        discord.assert_well_behaved()
+
+
+BUTTON = {"type": 2, "style": 1, "label": "x", "custom_id": "same"}
+TOO_MUCH = {
+    "content": ({"content": "x" * 2001}, "content"),
+    "title": ({"embeds": [{"title": "x" * 257}]}, "embeds.0.title"),
+    "total": ({"embeds": [{"description": "x" * 4000}] * 2}, "embeds"),
+    "field": (
+        {"embeds": [{"fields": [{"name": "n", "value": " "}]}]},
+        "embeds.0.fields.0.value",
+    ),
+    "twin buttons": (
+        {"components": [{"type": 1, "components": [BUTTON, BUTTON]}]},
+        "components.0.components.1.custom_id",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "path"), TOO_MUCH.values(), ids=TOO_MUCH)
+def test_a_message_over_a_limit_is_refused_with_the_path(body: dict[str, Any], path: str) -> None:
+    with pytest.raises(ApiError) as refused:
+        discord_rules.check_message(body, [], new=True)
+
+    assert refused.value.code == 50035
+    assert path in refused.value.errors
+
+
+def test_an_empty_message_is_refused() -> None:
+    with pytest.raises(ApiError) as refused:
+        discord_rules.check_message({"content": "  "}, [], new=True)
+
+    assert refused.value.code == 50006
+
+
+def test_twenty_six_choices_are_refused() -> None:
+    with pytest.raises(ApiError):
+        discord_rules.check_choices([{"name": "x", "value": "x"}] * 26)
