@@ -6,6 +6,7 @@ a submission must be refused before it fills memory, and half a kernel must not 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
@@ -28,6 +29,8 @@ MAX_BODY_BYTES = MAX_CODE_BYTES + FORM_OVERHEAD_BYTES
 MAX_FIELD_BYTES = 4_000
 MAX_PARTS = 40
 MAX_HEADER_BYTES = 8_000
+UPLOAD_S = 120.0
+"""A megabyte over a very slow line; who takes longer holds a connection for its own sake."""
 
 FIELDS = ("file", "leaderboard", "gpus", "mode")
 HOW = "Send it as curl does with: -F file=@kernel.py -F leaderboard=NAME -F gpus=NAME -F mode=test"
@@ -60,11 +63,21 @@ class Part:
         return value.strip()
 
 
-async def read_draft(request: Request, idempotency_key: str | None) -> Draft:
+async def read_draft(
+    request: Request, idempotency_key: str | None, patience_s: float = UPLOAD_S
+) -> Draft:
     """The submission in a multipart body. Raises InvalidInput, TooLarge or UnsupportedMediaType."""
     boundary = _boundary(request.headers.get("content-type", ""))
     _refuse_declared_length(request.headers.get("content-length", ""))
-    return _draft(await _read_parts(request.stream(), boundary), idempotency_key)
+    try:
+        async with asyncio.timeout(patience_s):
+            parts = await _read_parts(request.stream(), boundary)
+    except TimeoutError:
+        raise InvalidInput(
+            f"The upload took longer than {patience_s:g} s; nothing was stored. Send it again.",
+            code="too_slow",
+        ) from None
+    return _draft(parts, idempotency_key)
 
 
 def _boundary(content_type: str) -> bytes:

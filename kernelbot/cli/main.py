@@ -383,7 +383,7 @@ def login(url: Url = None, token: Token = None) -> None:
 
     address = profile.resolve(url, None).url
     secret = token or typer.prompt(f"Token for {clean(address)}", hide_input=True, err=True)
-    with Server(profile.Profile(address, secret.strip())) as server:
+    with Server(profile.Profile(address, secret.strip(), "you")) as server:
         found = server.get("/v1/me")
     profile.write(profile.read().with_token(address, secret.strip()))
     result(f"Signed in to {clean(address)} as {clean(found['name'])}.")

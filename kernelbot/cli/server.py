@@ -100,7 +100,7 @@ class Server:
                 trouble = error
             else:
                 if response.status_code not in TRY_AGAIN or not repeat or pause is None:
-                    return _checked(response)
+                    return self._checked(response)
                 trouble = httpx2.TransportError(f"it answers {response.status_code}")
             if pause is None:
                 raise self._unreachable(trouble)
@@ -108,6 +108,14 @@ class Server:
                 note(f"{self.profile.url} does not answer, trying again ...")
             time.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
+
+    def _checked(self, response: httpx2.Response) -> httpx2.Response:
+        try:
+            return checked(response)
+        except ServerRefused as error:
+            if response.status_code == 401 and self.profile.token:
+                error.message += f" It came from {self.profile.origin}."
+            raise
 
     def _unreachable(self, error: Exception) -> Unreachable:
         advice = (
@@ -132,7 +140,7 @@ class Server:
                     raise httpx2.TransportError(f"it answers {response.status_code}")
                 if not response.is_success:
                     response.read()
-                    _checked(response)
+                    self._checked(response)
                 yield from parse_events(response.iter_lines())
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
@@ -177,7 +185,7 @@ def _json(response: httpx2.Response) -> Any:
     return document
 
 
-def _checked(response: httpx2.Response) -> httpx2.Response:
+def checked(response: httpx2.Response) -> httpx2.Response:
     """The response if it is a success, else its error."""
     if response.is_success:
         return response

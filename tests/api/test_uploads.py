@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -11,10 +12,13 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.requests import Request
+from starlette.types import Message
 
-from kernelbot.api.upload import MAX_BODY_BYTES
+from kernelbot.api.upload import MAX_BODY_BYTES, read_draft
 from kernelbot.app import App
 from kernelbot.domain.admission import MAX_CODE_BYTES
+from kernelbot.errors import InvalidInput
 from kernelbot.services import identity, moderation
 from tests.api.conftest import Submit, client, refused, token_of
 from tests.conftest import ADMIN_TOKEN
@@ -327,3 +331,44 @@ async def test_over_the_allowance_says_when_to_come_again(
     assert str(seconds) in message
     left = (await ada.get("/v1/me/allowance", params={"leaderboard": "vectoradd"})).json()
     assert left["items"][0]["other_left"] == 0
+
+
+async def test_requests_at_the_same_time_do_not_all_pass_the_allowance(
+    app: App, ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(text("UPDATE leaderboards SET other_per_hour = 2"))
+
+    answers = await asyncio.gather(*(submit(ada) for _ in range(10)))
+
+    assert sorted(answer.status_code for answer in answers) == [202] * 2 + [429] * 8
+    assert await stored(app) == 2
+
+
+async def test_one_key_sent_to_two_leaderboards_at_once_is_taken_for_one(
+    app: App, ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    for attempt in range(5):
+        key = {"idempotency-key": f"both-{attempt}"}
+        boards = ("vectoradd", "matmul")
+
+        answers = await asyncio.gather(
+            *(submit(ada, headers=key, leaderboard=board) for board in boards)
+        )
+
+        assert {answer.status_code for answer in answers} <= {202, 409}
+        assert await stored(app) == attempt + 1
+
+
+async def test_an_upload_that_never_ends_is_given_up() -> None:
+    async def silent() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError("nothing ever comes")
+
+    headers = [(b"content-type", FORM["content-type"].encode())]
+    request = Request({"type": "http", "headers": headers}, silent)
+
+    with pytest.raises(InvalidInput, match="longer than") as refusal:
+        await read_draft(request, None, patience_s=0.05)
+
+    assert refusal.value.code == "too_slow"

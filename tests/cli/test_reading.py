@@ -137,6 +137,7 @@ async def test_tokens_are_made_listed_and_revoked(kernelbot: CommandLine) -> Non
     assert revoked.code == 0
     assert after.code == 1
     assert "was revoked" in after.err
+    assert "KERNELBOT_TOKEN" in after.err
 
 
 async def test_an_administrator_moderates(app: App, server: Serving, plain: CommandLine) -> None:
