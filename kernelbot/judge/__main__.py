@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from kernelbot.judge import guard, referee, sandbox
 
@@ -29,9 +31,15 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is no directory")
     guard.harden_referee()
+    signal.signal(signal.SIGTERM, _leave)
     events = referee.Events(_private_descriptor(options.events_fd))
     referee.run(options.directory, events, options.isolation or "")
     return 0
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """Cancelled: unwind, so that the contestants are killed and their folder removed."""
+    raise SystemExit(128 + number)
 
 
 def _private_descriptor(wanted: int | None) -> int:

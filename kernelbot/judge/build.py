@@ -15,15 +15,19 @@ from pathlib import Path
 
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
+PREFIX = "kernelbot-judge-"
 RUNTIME = Path(__file__).with_name("contestant.py")
-COMPILER_ERROR = re.compile(r"^(?P<line>\S+[:(]\d+\)?:?.*\berror\b.*)$", re.MULTILINE)
+COMPILER_ERROR = re.compile(r"\S+[:(]\d+\)?:?.*\berror\b")
+LONGEST_LINE = 400
+"""Longer lines are no compiler's, and would be a way to keep a regular expression busy."""
 
 
 class Workshop:
     """A folder of our own with the runtime (ours, read-only) and ``work`` (the contestant's)."""
 
     def __init__(self, directory: Path, job: Job) -> None:
-        self.base = Path(tempfile.mkdtemp(prefix="kernelbot-"))
+        _remove_abandoned()
+        self.base = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.base.chmod(0o755)
         self.work = self.base / "work"
         self.runtime = self.base / "runtime" / "contestant.py"
@@ -55,11 +59,19 @@ class Workshop:
         shutil.copyfile(source, target)
 
 
+def _remove_abandoned() -> None:
+    """Folders of judges that were killed before they could clean up."""
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        owner = path.name.removeprefix(PREFIX).split("-")[0]
+        if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
 def summary(name: str, traceback: str) -> str:
     """One line about an exception: the compiler's first error if there is one, else its last line."""
-    found = COMPILER_ERROR.search(traceback)
-    if found:
-        return shorten(found["line"])
+    for line in traceback.splitlines():
+        if len(line) <= LONGEST_LINE and COMPILER_ERROR.match(line):
+            return shorten(line)
     lines = [line for line in traceback.splitlines() if line.strip()]
     last = next(
         (line for line in reversed(lines) if line.startswith(name)), lines[-1] if lines else name

@@ -13,10 +13,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 STOPPED = "TtZX"
+FILES_BYTES = 8 << 30
+"""What a contestant may keep on disk; compiled extensions take some hundred MB."""
 RESIDENT = ("RssAnon:", "RssShmem:", "VmSwap:")
 PROPORTIONAL = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 
@@ -76,20 +77,17 @@ class Tree:
 
     def members(self) -> list[int]:
         """Live processes of the tree, the root first."""
-        found = [self.root]
-        for pid in found:
-            found += [child for child in children(pid) if child not in found]
-        for orphan in self._orphans():
-            if orphan not in found:
-                found.append(orphan)
-                for pid in self._below(orphan):
-                    if pid not in found:
-                        found.append(pid)
+        found = list(dict.fromkeys((self.root, *self._orphans())))
+        known = set(found)
+        for pid in found:  # grows while it is walked: a chain of forks may be thousands deep
+            new = [child for child in children(pid) if child not in known]
+            known.update(new)
+            found += new
         return [pid for pid in found if (seen := status(pid)) and seen[0] not in "ZX"]
 
     def halt(self) -> None:
         """Stop the process group now; :meth:`stop` makes sure of it and finds the rest."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.root, signal.SIGSTOP)
 
     def stop(self, timeout_s: float = 5.0) -> None:
@@ -112,7 +110,7 @@ class Tree:
 
     def go(self) -> None:
         """Let the tree run again."""
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.root, signal.SIGCONT)
         for pid in self._stopped:
             if pid != self.root:
@@ -124,7 +122,7 @@ class Tree:
             self.stop(timeout_s=2.0)
         deadline = time.monotonic() + timeout_s
         while True:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.root, signal.SIGKILL)
             members = self.members()
             for pid in members:
@@ -151,11 +149,6 @@ class Tree:
             for pid in children(os.getpid())
             if pid not in roots and (seen := status(pid)) and seen[2] != mine
         ]
-
-    def _below(self, pid: int) -> Iterator[int]:
-        for child in children(pid):
-            yield child
-            yield from self._below(child)
 
     def _reap(self) -> None:
         for pid in self._orphans():
@@ -201,18 +194,23 @@ def _kilobytes(pid: int, file: str, names: tuple[str, ...]) -> int:
     return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(names))
 
 
-class MemoryWatch:
-    """Kills a tree that grows beyond its limit: RLIMIT_AS binds one process, this the sum."""
+class Watch:
+    """Kills a tree whose memory or files grow beyond their limits.
+
+    RLIMIT_AS and RLIMIT_FSIZE bind one process and one file; this is about the sum.
+    """
 
     PERIOD_S = 0.2
+    FILES_EVERY = 10  # periods
 
-    def __init__(self, tree: Tree, limit: int) -> None:
-        self.exceeded = False
+    def __init__(self, tree: Tree, memory_bytes: int, folder: Path) -> None:
+        self.exceeded = ""  # "" | "memory" | "files"
         self.allowance = 0  # bytes of shared memory that the referee itself lent
         self._tree = tree
-        self._limit = limit
+        self._memory_bytes = memory_bytes
+        self._folder = folder
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="memory", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -220,13 +218,28 @@ class MemoryWatch:
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
+        period = 0
         while not self._stop.wait(self.PERIOD_S):
-            if self._too_much():
-                self.exceeded = True
+            period += 1
+            if self._too_much_memory():
+                self.exceeded = "memory"
+            elif period % self.FILES_EVERY == 0 and folder_bytes(self._folder) > FILES_BYTES:
+                self.exceeded = "files"
+            if self.exceeded:
                 for pid in self._tree.members():
                     _signal(pid, signal.SIGKILL)
                 return
 
-    def _too_much(self) -> bool:
-        limit = self._limit + self.allowance
+    def _too_much_memory(self) -> bool:
+        limit = self._memory_bytes + self.allowance
         return self._tree.memory() > limit and self._tree.exact_memory() > limit
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes on disk of a folder; files that come and go meanwhile are not an error."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512
+    return total

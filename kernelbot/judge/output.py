@@ -11,6 +11,11 @@ import select
 import threading
 
 
+def printable(content: bytes | bytearray) -> str:
+    """Text of any bytes; no NUL, which databases refuse."""
+    return content.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 class Capture:
     """Keeps the first and the last half of ``limit`` bytes and counts what fell between."""
 
@@ -31,8 +36,8 @@ class Capture:
 
     def text(self) -> str:
         """Everything kept, invalid bytes replaced, with a line that says how much is missing."""
-        head = self._head.decode("utf-8", "replace")
-        tail = self._tail.decode("utf-8", "replace")
+        head = printable(self._head)
+        tail = printable(self._tail)
         if self._dropped:
             return f"{head}\n... {self._dropped} bytes left out ...\n{tail}"
         return head + tail

@@ -21,8 +21,8 @@ from kernelbot.judge import channel, sandbox
 from kernelbot.judge.build import Workshop, shorten, summary
 from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
 from kernelbot.judge.device import cores
-from kernelbot.judge.guard import MemoryWatch, Unstoppable, register
-from kernelbot.judge.output import Drain
+from kernelbot.judge.guard import Unstoppable, Watch, register
+from kernelbot.judge.output import Drain, printable
 from kernelbot.judge.protocol import Job, Stage, VerdictKind
 
 START_S = 180.0
@@ -81,7 +81,7 @@ class Contestant:
         self._channel.theirs.close()
         self._tree = register(self._process.pid)
         self._log = self._drain()
-        self._watch = MemoryWatch(self._tree, job.limits.memory_bytes)
+        self._watch = Watch(self._tree, job.limits.memory_bytes, workshop.work)
         self._send(
             {
                 "device": "cuda" if job.device != "cpu" else "cpu",
@@ -171,7 +171,7 @@ class Contestant:
         self._tree.go()
         bell = self._expect(channel.DONE, timeout_s)
         self._rest()
-        return bell.text.decode("utf-8", "replace")
+        return printable(bell.text)
 
     def close(self) -> str:
         """Kill everything that came from this process; returns what it printed."""
@@ -266,7 +266,7 @@ class Contestant:
 
     def out_of_time(self) -> Failure:
         if self._watch.exceeded:
-            return self._too_much_memory()
+            return self._exceeded()
         limit = {
             Stage.BUILD: self._job.limits.build_s,
             Stage.CHECK: self._job.limits.check_s,
@@ -279,7 +279,7 @@ class Contestant:
         )
 
     def _raised(self, bell: Doorbell) -> Failure:
-        name, _, text = bell.text.decode("utf-8", "replace").partition("\0")
+        name, text = _split(bell.text)
         # Loading cannot know anything secret; a call can, and an exception's text may carry it.
         known = name if name in dir(builtins) else "an exception"
         secret = f"custom_kernel raised {known}. Run it in test mode to see where."
@@ -294,7 +294,7 @@ class Contestant:
         return Failure(VerdictKind.CRASHED, message, guarded=secret, detail=text)
 
     def _mismatch(self, bell: Doorbell) -> Failure:
-        text = shorten(bell.text.decode("utf-8", "replace"))
+        text = shorten(printable(bell.text))
         return Failure(
             VerdictKind.WRONG_ANSWER,
             text,
@@ -309,7 +309,9 @@ class Contestant:
             evidence=evidence,
         )
 
-    def _too_much_memory(self) -> Failure:
+    def _exceeded(self) -> Failure:
+        if self._watch.exceeded == "files":
+            return Failure(VerdictKind.CRASHED, "The program wrote too many bytes of files.")
         limit = self._job.limits.memory_bytes / (1 << 30)
         return Failure(VerdictKind.OUT_OF_MEMORY, f"Out of memory: the limit is {limit:.3g} GiB.")
 
@@ -318,7 +320,7 @@ class Contestant:
         code = self._exit_code(timeout_s=1.0)
         doing = "while it was imported" if self._stage is Stage.BUILD else "during a call"
         if self._watch.exceeded:
-            return self._too_much_memory()
+            return self._exceeded()
         if code is None:
             return Failure(
                 VerdictKind.CRASHED, f"The program closed its connection to the judge {doing}."
@@ -340,6 +342,12 @@ class Contestant:
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.005)
+
+
+def _split(text: bytes) -> tuple[str, str]:
+    """Name of an exception and its traceback."""
+    name, _, rest = text.partition(b"\0")
+    return printable(name), printable(rest)
 
 
 def _claim(text: bytes) -> float:

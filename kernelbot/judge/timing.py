@@ -23,7 +23,7 @@ class Plan:
     looks: tuple[int, ...] = (8, 16, 32, 64)
     target: float = 0.02
     min_samples: int = 3
-    wall_s: float = 2.0  # cap on one case, the referee's own work included
+    wall_s: float = 1.0  # cap on one case, the referee's own work included
 
     @property
     def confidence(self) -> float:

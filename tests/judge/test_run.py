@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -339,21 +340,38 @@ def test_a_problems_own_check_replaces_the_comparison(
 # --- what is left behind -----------------------------------------------------------------------
 
 
-def strangers() -> set[str]:
-    """Command lines of running contestants."""
-    found = set()
+def contestants(folder: Path) -> list[int]:
+    """Running contestants whose judge keeps its files in the folder."""
+    found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{name}/cmdline").read_bytes()
-            if b"contestant.py" in line or b"kernelbot-marker" in line:
-                found.add(line.replace(b"\0", b" ").decode(errors="replace"))
+            if b"contestant.py" in line and str(folder).encode() in line:
+                found.append(int(name))
     return found
 
 
-def wait_until(condition: object, deadline_s: float = 20) -> bool:
+def judging(directory: Path, scratch: Path, source: str) -> subprocess.Popen[str]:
+    """A judge at work: its first call has begun and will not end by itself."""
+    job = a_job(limits=replace(LIMITS, check_s=60))
+    staging.stage(directory, job, problem("add"), source.encode())
+    scratch.mkdir()
+    scratch.chmod(0o777)
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    referee = subprocess.Popen(
+        staging.command(directory), stdout=subprocess.PIPE, text=True, env=environment
+    )
+    assert referee.stdout is not None
+    assert any('"check"' in line for line in referee.stdout)
+    referee.stdout.close()
+    assert contestants(scratch)
+    return referee
+
+
+def wait_until(condition: Callable[[], bool], deadline_s: float = 20) -> bool:
     end = time.monotonic() + deadline_s
     while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
+        if condition():
             return True
         time.sleep(0.05)
     return False
@@ -371,22 +389,50 @@ subprocess.Popen(["sleep", "3600.125"], start_new_session=True)
     assert "sleep 3600.125" not in listing.stdout
 
 
+ENDLESS = "def custom_kernel(data):\n  while True: pass\n"
+
+
 def test_a_killed_referee_takes_its_contestant_with_it(tmp_path: Path) -> None:
-    source = "import os\nprint(os.getcwd())\ndef custom_kernel(data):\n  while True: pass\n"
-    staging.stage(
-        tmp_path, a_job(limits=replace(LIMITS, check_s=60)), problem("add"), source.encode()
-    )
-    before = strangers()
-    referee = subprocess.Popen(staging.command(tmp_path), stdout=subprocess.PIPE, text=True)
-    assert referee.stdout is not None
-    assert any('"check"' in line for line in referee.stdout)  # reads until the call has begun
-    mine = strangers() - before
-    referee.send_signal(signal.SIGKILL)
+    scratch = tmp_path / "scratch"
+    referee = judging(tmp_path, scratch, ENDLESS)
+    referee.kill()
     referee.wait()
-    referee.stdout.close()
-    assert mine
-    assert wait_until(lambda: not (strangers() & mine))
+    assert wait_until(lambda: not contestants(scratch))
     assert staging.read_verdict(tmp_path).kind is VerdictKind.JUDGE_FAILED
+
+
+def test_a_cancelled_judge_cleans_up_before_it_leaves(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    referee = judging(tmp_path, scratch, ENDLESS)
+    referee.terminate()
+    assert referee.wait(timeout=60) == 128 + signal.SIGTERM
+    assert not contestants(scratch)
+    assert not list(scratch.iterdir())
+    assert not (tmp_path / "verdict.json").exists()
+
+
+def test_what_a_killed_judge_left_on_disk_is_removed_by_the_next(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    referee = judging(tmp_path, scratch, ENDLESS)
+    referee.kill()
+    referee.wait()
+    assert wait_until(lambda: not contestants(scratch))
+    assert list(scratch.iterdir())
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    line = staging.command(tmp_path)
+    (tmp_path / "submission" / "submission.py").write_text(RIGHT)
+    subprocess.run(line, env=environment, capture_output=True, timeout=120, check=True)
+    assert staging.read_verdict(tmp_path).passed
+    assert not list(scratch.iterdir())
+
+
+def test_no_text_of_a_verdict_holds_a_nul(tmp_path: Path) -> None:
+    source = "def custom_kernel(data):\n  print('a\\0b', flush=True)\n  raise ValueError('c\\0d')\n"
+    verdict = judge(tmp_path, source).verdict
+    assert verdict.kind is VerdictKind.CRASHED
+    assert "a\ufffdb" in verdict.log
+    assert "c\ufffdd" in verdict.message
+    assert "\0" not in verdict.log + verdict.message
 
 
 def test_the_judge_runs_from_a_copy_that_holds_nothing_else(tmp_path: Path) -> None:
