@@ -8,8 +8,10 @@ interaction's does not expire, at most once in a while each, and only when somet
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import discord
@@ -55,10 +57,20 @@ class Cards:
         self._failures: defaultdict[int, int] = defaultdict(int)
         self._locks: dict[int, asyncio.Lock] = {}
         self._fresh: set[int] = set()  # opened by this process; nothing of it was tried before
+        self._expected: set[int] = set()  # accepted, their place is being made
         self._busy: set[int] = set()
         self._wake = asyncio.Event()
 
     # --- for the commands ------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def expecting(self, submission_id: int) -> Iterator[None]:
+        """While a place is made, which Discord may slow down, nobody makes another for the result."""
+        self._expected.add(submission_id)
+        try:
+            yield
+        finally:
+            self._expected.discard(submission_id)
 
     async def open(self, view: SubmissionView, place: Place, subject: str) -> str:
         """Put the card of a new submission into a channel; its link. Raises discord.HTTPException.
@@ -66,6 +78,9 @@ class Cards:
         Once this began, the card appears even if it fails here: the loop sees to it.
         """
         async with self._lock(view.id):
+            known = await store.card(self._ctx, view.id)
+            if known is not None and known.message_id is not None:  # the same command, sent again
+                return Place(known.channel_id, place.guild_id).link(known.message_id)
             await store.open_card(self._ctx, view.id, place.channel_id, subject)
             self._fresh.add(view.id)
             self.mark(view.id, EDIT_EVERY_S)
@@ -80,8 +95,13 @@ class Cards:
         self._wake.set()
 
     async def finish(self, submission_id: int) -> bool:
-        """Bring the final result to its owner now. False: it cannot be brought anywhere."""
+        """Bring the final result to its owner now. False: it cannot be brought anywhere.
+
+        Raises LookupError while the place for it is being made.
+        """
         card = await store.card(self._ctx, submission_id)
+        if card is None and submission_id in self._expected:
+            raise LookupError("its card has no place yet")
         if card is None:
             # Accepted, but the bot died before it had a place to show it.
             subject = await store.subject(self._ctx, submission_id)

@@ -38,12 +38,13 @@ def words(error: BaseException) -> str:
     if isinstance(cause, app_commands.TransformerError):
         return f"I cannot read {render.plain(str(cause.value), 60)!r} there. Choose from the list."
     incident = secrets.token_hex(4)
-    log.error("a command failed", incident=incident, exc_info=cause)
     if isinstance(cause, Unavailable):
+        log.warning("a command met a lost database", incident=incident, error=str(cause.__cause__))
         return (
             "Our database does not answer right now. Nothing was lost and nothing was counted; "
             f"try again in a minute. (id `{incident}`)"
         )
+    log.error("a command failed", incident=incident, exc_info=cause)
     return (
         "Something broke on our side, not in your code. It is safe to try again; "
         f"if it happens again, tell the organizers this id: `{incident}`"

@@ -16,6 +16,8 @@ from kernelbot.services import cards
 from kernelbot.services.context import Context
 
 ARCHIVE_MINUTES: Literal[1440] = 1440
+PATIENCE_S = 20.0
+"""After that long in the line for a thread a direct message is better."""
 
 log = structlog.get_logger()
 
@@ -39,7 +41,7 @@ class Places:
     def __init__(self, client: discord.Client, ctx: Context) -> None:
         self._client = client
         self._ctx = ctx
-        self._locks: defaultdict[tuple[int, int], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def of(self, interaction: Interaction, user_id: int) -> Place:
         """The channel to show this person's submission in.
@@ -55,10 +57,8 @@ class Places:
             try:
                 thread_id = await self._thread(channel, interaction.user, user_id)
                 return Place(thread_id, channel.guild.id)
-            except discord.HTTPException as error:
-                log.info(
-                    "no thread, a direct message instead", channel=channel.id, error=str(error)
-                )
+            except (discord.HTTPException, TimeoutError) as error:
+                log.info("no thread, a direct message", channel=channel.id, error=repr(error))
         return Place(await self.direct(interaction.user.id))
 
     @property
@@ -70,20 +70,31 @@ class Places:
         return (await self._client.create_dm(discord.Object(subject))).id
 
     async def _thread(self, channel: discord.TextChannel, user: Any, user_id: int) -> int:
-        async with self._locks[(user_id, channel.id)]:
-            known = await cards.thread(self._ctx, user_id, channel.id)
-            if known is not None and await self._exists(known):
-                return known
-            name = render.cut(f"{render.clean(user.display_name)}'s kernels", render.THREAD_NAME)
-            thread = await channel.create_thread(
-                name=name,
-                type=discord.ChannelType.private_thread,
-                invitable=False,
-                auto_archive_duration=ARCHIVE_MINUTES,
+        known = await self._known(user_id, channel.id)
+        if known is not None:
+            return known
+        # One after the other: Discord makes about one thread a second in a channel, and whoever
+        # sends many at once is refused more often than served.
+        async with asyncio.timeout(PATIENCE_S), self._locks[channel.id]:
+            return await self._known(user_id, channel.id) or await self._made(
+                channel, user, user_id
             )
-            await thread.add_user(user)
-            await cards.remember_thread(self._ctx, user_id, channel.id, thread.id)
-            return thread.id
+
+    async def _known(self, user_id: int, channel_id: int) -> int | None:
+        known = await cards.thread(self._ctx, user_id, channel_id)
+        return known if known is not None and await self._exists(known) else None
+
+    async def _made(self, channel: discord.TextChannel, user: Any, user_id: int) -> int:
+        name = render.cut(f"{render.clean(user.display_name)}'s kernels", render.THREAD_NAME)
+        thread = await channel.create_thread(
+            name=name,
+            type=discord.ChannelType.private_thread,
+            invitable=False,
+            auto_archive_duration=ARCHIVE_MINUTES,
+        )
+        await thread.add_user(user)
+        await cards.remember_thread(self._ctx, user_id, channel.id, thread.id)
+        return thread.id
 
     async def _exists(self, thread_id: int) -> bool:
         try:

@@ -71,8 +71,9 @@ async def _acknowledged(interaction: Interaction, view: SubmissionView, user_id:
     first = asyncio.create_task(_say(interaction, render.accepted(view)))
     link = trouble = ""
     try:
-        place = await places.of(interaction, user_id)
-        link = await cards.open(view, place, str(interaction.user.id))
+        with cards.expecting(view.id):
+            place = await places.of(interaction, user_id)
+            link = await cards.open(view, place, str(interaction.user.id))
     except discord.HTTPException as error:
         log.warning("a card could not be placed", submission=view.id, error=str(error))
         trouble = (

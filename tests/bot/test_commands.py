@@ -312,6 +312,25 @@ async def test_buttons_work_after_a_restart_of_the_bot(scene: Scene) -> None:
     assert "#1 is cancelled" in pressed.response.content
 
 
+async def test_a_result_waits_for_the_place_that_is_being_made_for_its_card(scene: Scene) -> None:
+    await factories.submitted(scene.app, await scene.own())
+    await factories.judge_one(scene.app)
+
+    with scene.bot.cards.expecting(1), pytest.raises(LookupError):
+        await scene.bot.cards.finish(1)
+    assert await scene.bot.cards.finish(1)
+
+
+async def test_where_a_bot_died_before_the_card_the_result_comes_directly(scene: Scene) -> None:
+    await factories.submitted(scene.app, await scene.own())
+    await factories.judge_one(scene.app)
+
+    assert await scene.bot.cards.finish(1)
+
+    sent = [call for call in scene.env.http_requests if call.path == "/users/@me/channels"]
+    assert sent[0].json == {"recipient_id": scene.ada.id}
+
+
 # --- looking around ------------------------------------------------------------------------------
 
 

@@ -44,6 +44,7 @@ from tests.fakes.discord_world import (
 ACKNOWLEDGE_S = 3.0
 TOKEN_S = 15 * 60.0
 NONCE_S = 5 * 60.0
+ALL, PER_CHANNEL = (50, 1.0), (5, 5.0)  # calls within seconds
 OPTION_TYPES = {"string": 3, "integer": 4, "attachment": 11}
 PERMISSION_WORDS = {
     shape.SEND_MESSAGES: "Send Messages",
@@ -317,6 +318,8 @@ class LoopbackDiscord(World):
                 response = await self._injected(failure)
             else:
                 response = self._limited(request) or await self._answer(request, handler)
+                if (bucket := self._bucket(request)) is not None:
+                    response.headers.update(self._pacing(bucket))
                 if failure is not None:
                     response = await self._injected(failure)
         except ApiError as error:
@@ -361,16 +364,38 @@ class LoopbackDiscord(World):
 
     def _limited(self, request: web.Request) -> web.StreamResponse | None:
         """Discord's limits: 50 calls a second in all, 5 sends and 5 edits per channel in 5 s."""
-        if not self.pace or "/interactions/" in request.path or "/attachments/" in request.path:
+        # Interactions and their follow-ups are not bound to the bot's global limit.
+        free = ("/interactions/", "/webhooks/", "/attachments/")
+        if not self.pace or any(part in request.path for part in free):
             return None
-        wait = self._spend("all", 50, 1.0)
-        channel = request.match_info.get("channel")
-        if wait is None and channel and request.method in ("POST", "PATCH"):
-            kind = request.path.split("/")[5] if request.path.count("/") > 4 else "channel"
-            wait = self._spend(f"{request.method} {channel} {kind}", 5, 5.0)
+        wait, bucket = self._spend("all", *ALL), self._bucket(request)
+        if wait is None and bucket is not None:
+            wait = self._spend(bucket, *PER_CHANNEL)
         return None if wait is None else _too_many(wait)
 
+    def _bucket(self, request: web.Request) -> str | None:
+        """What a call counts against besides the whole: sends, edits, new threads of a channel."""
+        channel = request.match_info.get("channel")
+        if not self.pace or not channel or request.method not in ("POST", "PATCH"):
+            return None
+        kind = request.path.removeprefix("/api/v10/channels/").split("/")[1:2]
+        return "-".join([request.method, channel, *kind])
+
+    def _pacing(self, bucket: str) -> dict[str, str]:
+        """The headers by which a client paces itself instead of running into a 429."""
+        limit, window_s = PER_CHANNEL
+        spent = self._spent[bucket]
+        reset_after = max(0.05, spent[0] + window_s - self.now()) if spent else window_s
+        return {
+            "X-RateLimit-Bucket": bucket.replace(bucket.split("-")[1], "channel"),
+            "X-RateLimit-Limit": str(limit),
+            "X-RateLimit-Remaining": str(max(0, limit - len(spent))),
+            "X-RateLimit-Reset": f"{self.now() + reset_after:.3f}",
+            "X-RateLimit-Reset-After": f"{reset_after:.3f}",
+        }
+
     def _spend(self, bucket: str, limit: int, window_s: float) -> float | None:
+        """Count a call; when there were too many, the seconds until one is allowed again."""
         now, spent = self.now(), self._spent[bucket]
         while spent and spent[0] <= now - window_s:
             spent.popleft()
