@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 
@@ -30,6 +31,9 @@ def main() -> None:
     settings = Settings()
     logs.configure(settings, "api")
     processes = settings.api_processes
+    # uvicorn raises the signal again once it has shut down; its default would end us before the
+    # folder is removed.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit())
     with tempfile.TemporaryDirectory(prefix="kernelbot-metrics-") as shared:
         if processes > 1:
             # Prometheus may reach any of the processes; the counts of all are in these files.
