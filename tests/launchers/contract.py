@@ -1,0 +1,166 @@
+"""What every launcher must do. A launcher joins by a test module with a class that inherits
+``LauncherContract`` and a fixture ``place`` that gives the launcher and ways to look at its side.
+
+The judge is the real one: each test costs a start of Python and torch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import functools
+from dataclasses import dataclass
+from typing import Protocol
+
+from kernelbot.config import ROOT
+from kernelbot.domain.problem import Problem
+from kernelbot.judge.protocol import Event, Limits, Mode, Stage, Verdict, VerdictKind
+from kernelbot.launchers.base import Launch, Launcher, Package
+from kernelbot.services.catalog import load_problem
+from tests.patience import until
+
+PATIENCE_S = 120.0
+
+CORRECT = b"""
+import torch
+
+def custom_kernel(data):
+    a, b, out = data
+    return torch.add(a, b, out=out)
+"""
+WRONG = CORRECT.replace(b"torch.add", b"torch.sub")
+ENDLESS = b"while True:\n    pass\n"
+
+
+class Place(Protocol):
+    """Where a launcher runs things, as a test may look at it."""
+
+    launcher: Launcher
+
+    def processes(self, marker: str) -> list[int]:
+        """Live processes of the run whose code carries this marker, the judge's own included."""
+        ...
+
+    def remains(self) -> list[str]:
+        """Files and directories that runs have left."""
+        ...
+
+
+@functools.cache
+def problem() -> Problem:
+    return load_problem(ROOT / "problems" / "vectoradd")
+
+
+def package(
+    code: bytes, *, mode: Mode = Mode.TEST, run_id: str = "7", build_s: float = 60.0
+) -> Package:
+    """One small case a stage."""
+    posed = problem()
+    job = posed.job(run_id=run_id, mode=mode, device="cpu")
+    small = dataclasses.replace(
+        job,
+        tests=job.tests[:2],
+        benchmarks=job.benchmarks[:1],
+        limits=Limits(build_s=build_s, check_s=30, measure_s=30),
+    )
+    return Package(job=small, problem_files=posed.judge_files, code=code)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    verdict: Verdict
+    events: list[Event]
+
+
+async def outcome(launch: Launch) -> Outcome:
+    async with asyncio.timeout(PATIENCE_S):
+        events = [event async for event in launch.events()]
+        return Outcome(await launch.verdict(), events)
+
+
+class LauncherContract:
+    async def test_a_correct_kernel_passes_with_times_and_where_they_come_from(
+        self, place: Place
+    ) -> None:
+        found = await outcome(await place.launcher.start(package(CORRECT, mode=Mode.RANKED)))
+
+        assert found.verdict.kind is VerdictKind.PASSED, found.verdict
+        assert found.verdict.run_id == "7"
+        assert len(found.verdict.measurements) == 1
+        assert len(found.verdict.harness.judge_digest) == 64
+        assert found.verdict.device.name
+        assert await until(lambda: not place.remains())
+
+    async def test_steps_come_in_the_order_of_the_stages(self, place: Place) -> None:
+        found = await outcome(await place.launcher.start(package(CORRECT, mode=Mode.BENCHMARK)))
+
+        order = [Stage.BUILD, Stage.CHECK, Stage.MEASURE]
+        stages = [order.index(event.stage) for event in found.events]
+        assert set(stages) == {0, 1, 2}
+        assert stages == sorted(stages)
+        for stage in (Stage.CHECK, Stage.MEASURE):
+            cases = [e for e in found.events if e.stage is stage and e.kind == "case"]
+            assert [case.done for case in cases] == list(range(1, cases[0].total + 1))
+
+    async def test_a_wrong_kernel_is_told_so_without_times(self, place: Place) -> None:
+        found = await outcome(await place.launcher.start(package(WRONG)))
+
+        assert found.verdict.kind is VerdictKind.WRONG_ANSWER
+        assert found.verdict.first_failure is not None
+        assert found.verdict.measurements == ()
+
+    async def test_an_endless_submission_is_timed_out_and_gone(self, place: Place) -> None:
+        found = await outcome(await place.launcher.start(package(ENDLESS, build_s=2.0)))
+
+        assert found.verdict.kind is VerdictKind.TIMED_OUT
+        assert await until(lambda: not place.processes("7"))
+        assert await until(lambda: not place.remains())
+
+    async def test_what_is_cancelled_leaves_no_process_and_no_file(self, place: Place) -> None:
+        launch = await place.launcher.start(package(ENDLESS))
+        assert await until(lambda: len(place.processes("7")) > 1)
+
+        async with asyncio.timeout(PATIENCE_S):
+            await asyncio.gather(launch.cancel(), launch.cancel())
+            verdict = await launch.verdict()
+            await launch.cancel()
+
+        assert verdict.kind is VerdictKind.JUDGE_FAILED
+        assert await until(lambda: not place.processes("7"))
+        assert place.remains() == []
+
+    async def test_what_is_cancelled_at_once_never_raises(self, place: Place) -> None:
+        launch = await place.launcher.start(package(CORRECT))
+
+        async with asyncio.timeout(PATIENCE_S):
+            await launch.cancel()
+            found = await outcome(launch)
+
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert await until(lambda: not place.processes("7"))
+        assert place.remains() == []
+
+    async def test_closing_ends_what_still_runs(self, place: Place) -> None:
+        for run in ("8", "9"):
+            await place.launcher.start(package(ENDLESS, run_id=run))
+        assert await until(lambda: len(place.processes("8")) > 1)
+
+        async with asyncio.timeout(PATIENCE_S):
+            await place.launcher.close()
+
+        for run in ("8", "9"):
+            assert await until(lambda run=run: not place.processes(run))  # type: ignore[misc]
+        assert place.remains() == []
+
+    async def test_a_problem_that_breaks_is_our_fault_and_said_for_the_operator(
+        self, place: Place
+    ) -> None:
+        sent = package(CORRECT)
+        files = {**sent.problem_files, "reference.py": b"raise RuntimeError('broken')\n"}
+        broken = Package(job=sent.job, problem_files=files, code=sent.code)
+
+        found = await outcome(await place.launcher.start(broken))
+
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert "broken" in found.verdict.fault
+        assert "broken" not in found.verdict.message

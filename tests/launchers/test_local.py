@@ -1,0 +1,211 @@
+"""The local launcher: the contract, and what only this machine can show."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kernelbot.config import ROOT
+from kernelbot.judge.protocol import Event, Stage, VerdictKind, dump
+from kernelbot.launchers import local
+from kernelbot.launchers.base import Package
+from kernelbot.launchers.local import LocalLauncher
+from tests.launchers.contract import (
+    CORRECT,
+    ENDLESS,
+    LauncherContract,
+    outcome,
+    package,
+)
+from tests.patience import until
+
+
+def processes(word: str) -> list[int]:
+    """Live processes that carry this word in their command line, environment or directory."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
+                continue
+            told = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
+            told += os.readlink(entry / "cwd")
+        except OSError:
+            continue
+        if word in told:
+            found.append(int(entry.name))
+    return found
+
+
+def family(pid: int) -> list[int]:
+    """A process and everything below it."""
+    found = [pid]
+    for parent in found:
+        for task in Path(f"/proc/{parent}/task").glob("*/children"):
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in task.read_text().split()]
+    return found
+
+
+def alive(pids: list[int]) -> list[int]:
+    living = []
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state not in "ZX":
+            living.append(pid)
+    return living
+
+
+@dataclass
+class Here:
+    launcher: LocalLauncher
+    scratch: Path
+    seen: list[int]
+
+    def processes(self, marker: str) -> list[int]:
+        for pid in processes(f"{self.launcher.root}/run-{marker}-"):
+            self.seen += [found for found in family(pid) if found not in self.seen]
+        return alive(self.seen)
+
+    def remains(self) -> list[str]:
+        return list_of(self.launcher.root) + list_of(self.scratch)
+
+
+def list_of(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()] if folder.exists() else []
+
+
+@pytest_asyncio.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Here]:
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chmod(scratch, 0o755)  # the contestant may be another user
+        environment = {**os.environ, "TMPDIR": scratch}
+        here = Here(LocalLauncher(tmp_path / "runs", environment), Path(scratch), [])
+        yield here
+        await here.launcher.close()
+
+
+class TestLocalLauncher(LauncherContract):
+    async def test_a_referee_that_is_killed_is_our_fault_and_takes_its_contestant_along(
+        self, place: Here
+    ) -> None:
+        launch = await place.launcher.start(package(ENDLESS))
+        whole = await until(lambda: len(place.processes("7")) > 1 and place.processes("7"))
+        referee = launch._process.pid  # type: ignore[attr-defined]
+        assert referee in whole
+
+        os.kill(referee, signal.SIGKILL)
+
+        found = await outcome(launch)
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert "without a verdict" in found.verdict.fault
+        assert await until(lambda: not alive(whole))
+        assert not list_of(place.launcher.root)
+
+    async def test_a_referee_that_hangs_is_ended_while_its_events_are_read(
+        self, place: Here, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(local, "STARTING_S", 0.5)
+        monkeypatch.setattr(
+            local.staging,
+            "command",
+            lambda _: [sys.executable, "-c", "import time; time.sleep(600)"],
+        )
+        sent = package(CORRECT)
+        limits = dataclasses.replace(sent.job.limits, build_s=0, check_s=0, measure_s=0)
+        hasty = dataclasses.replace(sent, job=dataclasses.replace(sent.job, limits=limits))
+
+        found = await outcome(await place.launcher.start(hasty))
+
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert "did not end within" in found.verdict.fault
+
+    async def test_what_a_judge_writes_that_is_no_event_is_passed_over(
+        self, place: Here, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        good = dump(Event(kind="stage", stage=Stage.CHECK))
+        script = f"print('nonsense'); print('x' * 200_000); print({good!r}); print('{{}}')"
+        monkeypatch.setattr(local.staging, "command", lambda _: [sys.executable, "-c", script])
+
+        found = await outcome(await place.launcher.start(package(CORRECT)))
+
+        assert found.events == [Event(kind="stage", stage=Stage.CHECK)]
+
+    async def test_the_judge_learns_no_secret_of_the_worker(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        told = {
+            **os.environ,
+            "DATABASE_URL": "postgresql://secret",
+            "DISCORD_TOKEN": "secret",
+            "KERNELBOT_ADMIN_TOKEN": "secret",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        script = "import os, sys; sys.exit('secret' in str(os.environ))"
+        monkeypatch.setattr(local.staging, "command", lambda _: [sys.executable, "-c", script])
+        launcher = LocalLauncher(tmp_path, told, device_index=3)
+
+        launch = await launcher.start(package(CORRECT))
+        await outcome(launch)
+
+        assert launch._process.returncode == 0  # type: ignore[attr-defined]
+        assert launcher._environment["CUDA_VISIBLE_DEVICES"] == "3"
+
+    async def test_a_package_that_cannot_be_staged_leaves_nothing(self, place: Here) -> None:
+        sent = package(CORRECT)
+        climbing = Package(job=sent.job, problem_files={"../x.py": b""}, code=sent.code)
+
+        with pytest.raises(ValueError, match="not a path inside"):
+            await place.launcher.start(climbing)
+
+        assert place.remains() == []
+
+    async def test_a_place_that_cannot_be_written_is_an_os_error(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+
+        with pytest.raises(OSError, match="file"):
+            await LocalLauncher(tmp_path / "file" / "runs", os.environ).start(package(CORRECT))
+
+
+async def test_a_worker_that_is_killed_takes_referee_and_contestant_along(tmp_path: Path) -> None:
+    script = f"""
+import asyncio, os, sys
+from pathlib import Path
+from kernelbot.launchers.local import LocalLauncher
+from tests.launchers.contract import ENDLESS, package
+
+async def main():
+    launch = await LocalLauncher(Path({str(tmp_path)!r}), os.environ).start(package(ENDLESS))
+    async for event in launch.events():
+        print("under way", flush=True)
+
+asyncio.run(main())
+"""
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=ROOT, stdout=subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    async with asyncio.timeout(120):
+        assert await worker.stdout.readline() == b"under way\n"
+    whole = await until(lambda: len(found := family(worker.pid)[1:]) > 1 and found)
+
+    worker.kill()
+    await worker.wait()
+
+    assert await until(lambda: not alive(whole))

@@ -1,0 +1,106 @@
+"""Targets: GPU kinds as data, and which of them a machine has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernelbot.config import ROOT
+from kernelbot.domain.target import Target
+from kernelbot.errors import InvalidInput
+from kernelbot.launchers import devices
+from kernelbot.launchers.targets import load_targets, on_this_machine
+
+CPU = Target(name="CPU", device="cpu", match="")
+H100 = Target(name="H100", device="cuda", match=r"\bH100\b")
+H200 = Target(name="H200", device="cuda", match=r"\bH200\b")
+TARGETS = {target.name: target for target in (CPU, H100, H200)}
+
+
+def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
+    targets = load_targets(ROOT / "runners" / "targets.yaml")
+
+    assert targets["CPU"].device == "cpu"
+    names = {
+        "NVIDIA H100 80GB HBM3": "H100",
+        "NVIDIA H200": "H200",
+        "Tesla T4": "T4",
+        "NVIDIA L4": "L4",
+        "NVIDIA A100-SXM4-80GB": "A100",
+        "NVIDIA B200": "B200",
+        "AMD Instinct MI300X": "MI300X",
+        "NVIDIA L40S": None,
+        "NVIDIA GB200": None,
+    }
+    for name, target in names.items():
+        found = on_this_machine(targets, [name], 1)
+        assert list(found) == ["CPU", target] if target else ["CPU"], name
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "must map GPU names"),
+        ("- CPU\n", "must map GPU names"),
+        ("CPU: [", "cannot be read"),
+        ("CPU: cpu\n", "CPU must be a map"),
+        ("CPU: {device: gpu}\n", "CPU device must be one of cpu, cuda"),
+        ("CPU: {}\n", "CPU device must be one of"),
+        ("CPU: {device: cpu, mach: x}\n", "unknown key 'mach'. Did you mean 'match'?"),
+        ("T4: {device: cuda, match: '('}\n", "T4 match is not a regular expression"),
+        ("a: {device: cpu}\nA: {device: cpu}\n", "differ only in case"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_file_entry_and_remedy(
+    text: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "targets.yaml"
+    path.write_text(text)
+
+    with pytest.raises(InvalidInput) as refusal:
+        load_targets(path)
+
+    assert refusal.value.message.startswith(str(path))
+    assert words in refusal.value.message
+
+
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_file_that_cannot_be_read_is_refused(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path / "targets.yaml"
+    if content is not None:
+        path.write_bytes(content)
+
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        load_targets(path)
+
+
+def test_a_machine_serves_its_processor_and_each_of_its_devices() -> None:
+    names = ["NVIDIA H200", "NVIDIA H200", "NVIDIA H100 PCIe", "Something else"]
+
+    assert on_this_machine(TARGETS, names, 2) == {"CPU": 2, "H100": 1, "H200": 2}
+    assert on_this_machine(TARGETS, [], 1) == {"CPU": 1}
+
+
+def test_what_it_serves_can_be_restricted_whatever_the_case() -> None:
+    assert on_this_machine(TARGETS, ["NVIDIA H200"], 2, " h200 , ") == {"H200": 1}
+
+
+@pytest.mark.parametrize("word", ["H100", "B300"])
+def test_what_the_machine_does_not_have_is_refused_with_what_it_has(word: str) -> None:
+    with pytest.raises(InvalidInput, match=f"'{word}'.*It has: CPU, H200") as refusal:
+        on_this_machine(TARGETS, ["NVIDIA H200"], 1, word)
+
+    assert refusal.value.code == "absent_target"
+
+
+def test_a_target_without_a_pattern_fits_no_cuda_device() -> None:
+    anything = Target(name="X", device="cuda", match="")
+
+    assert on_this_machine({"X": anything}, ["NVIDIA H200"], 1) == {}
+
+
+def test_a_machine_without_device_nodes_has_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(devices, "NODES", ("/nonexistent",))
+
+    assert devices.cuda_names() == []
