@@ -1,0 +1,360 @@
+"""The worker: as the process it is, and the few moments that only a look inside can hold still."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.config import ROOT
+from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Status
+from kernelbot.judge.protocol import Event, Verdict, VerdictKind
+from kernelbot.launchers.base import Package
+from kernelbot.services import dispatch, submissions, submit
+from kernelbot.worker import Slot, Worker
+from tests.factories import CODE, make_actor, make_verdict, submitted
+from tests.launchers.test_local import alive, family
+from tests.patience import until
+
+PATIENCE_S = 120.0
+ENDLESS = b"while True:\n    pass\n"
+
+
+async def rows(app: App, query: str, **values: Any) -> list[Any]:
+    async with app.database.transaction() as connection:
+        result = await connection.execute(text(query), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+async def run_of(app: App, actor: Actor, submission_id: int) -> Any:
+    return (await submissions.submission(app, actor, submission_id)).runs[0]
+
+
+# --- as a process --------------------------------------------------------------------------------
+
+
+class Workers:
+    """Worker processes of this test."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = {**environment, "KERNELBOT_WORKER_SLOTS": "1"}
+        self._all: list[asyncio.subprocess.Process] = []
+
+    async def start(self) -> asyncio.subprocess.Process:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "kernelbot.worker", cwd=ROOT, env=self._environment,
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        self._all.append(process)
+        return process
+
+    async def end(self) -> None:
+        for process in self._all:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+@pytest_asyncio.fixture
+async def workers(environment: dict[str, str]) -> AsyncIterator[Workers]:
+    made = Workers(environment)
+    yield made
+    await made.end()
+
+
+async def under_way(app: App, actor: Actor, submission_id: int) -> Any:
+    """The run, once a judge is at work on it."""
+
+    async def building() -> Any:
+        run = await run_of(app, actor, submission_id)
+        return run if run.stage else None
+
+    return await until(building, PATIENCE_S)
+
+
+async def ended(app: App, actor: Actor, submission_id: int) -> Any:
+    async def final() -> Any:
+        run = await run_of(app, actor, submission_id)
+        return run if run.status.final else None
+
+    return await until(final, PATIENCE_S)
+
+
+async def test_a_worker_judges_what_is_submitted_and_stops_when_told(
+    app: App, workers: Workers
+) -> None:
+    ada = await make_actor(app)
+    worker = await workers.start()
+    view = await submitted(app, ada, mode="test", code=CODE)
+
+    run = await ended(app, ada, view.id)
+    assert run.kind is VerdictKind.PASSED
+    assert run.verdict is not None
+    assert len(run.verdict.harness.judge_digest) == 64
+    kinds = [step.kind for step in await submissions.events(app, view.id, 0)]
+    assert kinds[0] == "started"
+    assert kinds[-1] == "finished"
+    assert len(await rows(app, "SELECT id FROM workers")) == 1
+
+    worker.terminate()
+    assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
+    assert await rows(app, "SELECT id FROM workers") == []
+
+
+async def test_a_stopped_worker_gives_its_run_back_without_counting_the_attempt(
+    app: App, workers: Workers
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada, code=ENDLESS)
+    worker = await workers.start()
+    await under_way(app, ada, view.id)
+    whole = family(worker.pid)[1:]
+
+    worker.terminate()
+
+    assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
+    run = await run_of(app, ada, view.id)
+    assert (run.status, run.attempt) == (Status.QUEUED, 0)
+    assert await until(lambda: not alive(whole))
+    ((why,),) = await rows(app, "SELECT data->>'why' FROM run_events WHERE kind = 'retry'")
+    assert why == "a restart of ours"
+
+
+async def test_what_a_killed_worker_left_is_finished_by_another_once(
+    app: App, workers: Workers
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada, code=ENDLESS, mode="test")
+    first = await workers.start()
+    await under_way(app, ada, view.id)
+
+    first.kill()
+    await first.wait()
+    # The second attempt is to end soon: nobody waits for the minute that an endless one gets.
+    await rows(app, "UPDATE code_blobs SET content = :code", code=CODE)
+    await workers.start()
+
+    run = await ended(app, ada, view.id)
+    assert (run.kind, run.attempt) == (VerdictKind.PASSED, 2)
+    assert len(await rows(app, "SELECT run_id FROM verdicts")) == 1
+    kinds = [step.kind for step in await submissions.events(app, view.id, 0)]
+    assert kinds.count("started") == 2
+    assert kinds.count("finished") == 1
+
+
+async def test_a_cancelled_run_ends_within_moments_and_leaves_no_process(
+    app: App, workers: Workers
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada, code=ENDLESS)
+    worker = await workers.start()
+    await under_way(app, ada, view.id)
+    whole = [pid for pid in family(worker.pid) if pid != worker.pid]
+    assert whole
+
+    await submit.cancel(app, ada, view.id)
+
+    run = await until(lambda: ended(app, ada, view.id), 30)
+    assert run.status is Status.CANCELLED
+    assert await until(lambda: not alive(whole))
+    assert worker.returncode is None
+
+
+# --- from inside ---------------------------------------------------------------------------------
+
+
+class Held:
+    """A launch that ends when the test says how, or when it is cancelled."""
+
+    def __init__(self) -> None:
+        self.outcome: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
+        self.cancelled = False
+
+    async def events(self) -> AsyncIterator[Event]:
+        await asyncio.wait([self.outcome])
+        for event in ():
+            yield event
+
+    async def verdict(self) -> Verdict:
+        return await self.outcome
+
+    async def cancel(self) -> None:
+        self.cancelled = True
+        if not self.outcome.done():
+            self.outcome.set_result(make_verdict(VerdictKind.JUDGE_FAILED))
+
+
+class Bench:
+    """A launcher whose starts and ends are in the test's hands."""
+
+    def __init__(self) -> None:
+        self.launches: list[Held] = []
+        self.may_start = asyncio.Event()
+        self.may_start.set()
+        self.starting = 0
+        self.trouble: Exception | None = None
+
+    async def start(self, package: Package) -> Held:
+        self.starting += 1
+        await self.may_start.wait()
+        if self.trouble is not None:
+            raise self.trouble
+        self.launches.append(Held())
+        return self.launches[-1]
+
+    async def close(self) -> None:
+        for launch in self.launches:
+            await launch.cancel()
+
+
+@contextlib.asynccontextmanager
+async def working(app: App, bench: Bench, slots: int = 1) -> AsyncIterator[Worker]:
+    worker = Worker(app, [Slot("CPU", bench) for _ in range(slots)], {})
+    task = asyncio.create_task(worker.run())
+    try:
+        yield worker
+    finally:
+        worker.stop()
+        await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def test_a_run_claimed_while_stopping_is_given_back(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    bench = Bench()
+    bench.may_start.clear()
+
+    async with working(app, bench) as worker:
+        await until(lambda: bench.starting)
+        worker.stop()
+        bench.may_start.set()
+
+    run = await run_of(app, ada, view.id)
+    assert (run.status, run.attempt) == (Status.QUEUED, 0)
+
+
+async def test_a_run_cancelled_while_it_starts_is_cancelled(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    bench = Bench()
+    bench.may_start.clear()
+
+    async with working(app, bench):
+        await until(lambda: bench.starting)
+        await submit.cancel(app, ada, view.id)
+        await asyncio.sleep(2 * app.settings.heartbeat_s)
+        bench.may_start.set()
+        run = await ended(app, ada, view.id)
+
+    assert run.status is Status.CANCELLED
+
+
+async def test_a_run_claimed_again_by_its_own_worker_keeps_its_heartbeat(app: App) -> None:
+    """As after a database that was away for longer than a lease."""
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    bench = Bench()
+
+    async with working(app, bench, slots=2):
+        await until(lambda: bench.launches)
+
+        async def claimed_again() -> bool:
+            # Behind the lock of the claim, so that the second attempt is not made stale as well.
+            async with app.database.transaction() as connection:
+                await connection.execute(text("SELECT id FROM pgqueuer FOR UPDATE"))
+                stale = (
+                    "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' "
+                    "WHERE EXISTS (SELECT FROM runs WHERE attempt = 1)"
+                )
+                await connection.execute(text(stale))
+            return len(bench.launches) > 1
+
+        await until(claimed_again)
+        await until(lambda: bench.launches[0].cancelled)
+
+        # Longer than a lease: without its heartbeat the run would be claimed once more.
+        await asyncio.sleep(1.5 * app.settings.lease_s)
+        assert len(bench.launches) == 2
+        bench.launches[1].outcome.set_result(make_verdict())
+        run = await ended(app, ada, view.id)
+
+    assert (run.kind, run.attempt) == (VerdictKind.PASSED, 2)
+
+
+async def test_a_run_lost_to_another_is_stopped_and_nothing_is_said_about_it(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    bench = Bench()
+
+    async with working(app, bench):
+        await until(lambda: bench.launches)
+        await rows(app, "UPDATE runs SET lease = :lease", lease=uuid.uuid4())
+        await until(lambda: bench.launches[0].cancelled)
+
+    assert (await run_of(app, ada, view.id)).status is Status.RUNNING
+
+
+@pytest.mark.parametrize("trouble", [OSError("no space"), ValueError("bad path")])
+async def test_a_run_that_cannot_be_started_is_tried_again_and_the_worker_goes_on(
+    app: App, trouble: Exception
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    bench = Bench()
+    bench.trouble = trouble
+
+    async with working(app, bench):
+        await until(lambda: bench.starting >= 2)
+        bench.trouble = None
+        await until(lambda: bench.launches)
+        bench.launches[0].outcome.set_result(make_verdict())
+        run = await ended(app, ada, view.id)
+
+    assert run.kind is VerdictKind.PASSED
+    assert run.attempt >= 3
+
+
+async def test_a_worker_that_cannot_beat_any_more_stops(app: App) -> None:
+    bench = Bench()
+    worker = Worker(app, [Slot("CPU", bench)], {})
+    task = asyncio.create_task(worker.run())
+    await until(lambda: rows(app, "SELECT id FROM workers"))
+
+    worker._about = {"not": object()}  # what JSON cannot say: every further heartbeat fails
+
+    await asyncio.wait_for(task, PATIENCE_S)
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+
+
+async def test_a_worker_works_through_a_database_that_cuts_its_connections(app: App) -> None:
+    ada = await make_actor(app)
+    bench = Bench()
+    cut = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+    async with working(app, bench):
+        view = await submitted(app, ada)
+        await until(lambda: bench.launches)
+        await rows(app, cut)
+        bench.launches[0].outcome.set_result(make_verdict())
+
+        async def done() -> Any:
+            # The test's own connections were cut as well.
+            with contextlib.suppress(Exception):
+                run = await run_of(app, ada, view.id)
+                return run if run.status.final else None
+
+        run = await until(done, PATIENCE_S)
+
+    assert run.kind is VerdictKind.PASSED
