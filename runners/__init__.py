@@ -1,0 +1,1 @@
+"""What is deployed to GPU machines. Imports ``kernelbot.judge`` and nothing else of ours."""
