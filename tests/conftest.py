@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
@@ -72,9 +72,9 @@ async def app(settings: Settings) -> AsyncIterator[App]:
 
 
 @pytest.fixture
-def environment(settings: Settings) -> Iterator[dict[str, str]]:
+def environment(settings: Settings) -> dict[str, str]:
     """The environment for a process of ours on this test's database."""
-    yield process_environment(settings)
+    return process_environment(settings)
 
 
 def make_settings(url: str, data_dir: Path, **more: object) -> Settings:

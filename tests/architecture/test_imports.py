@@ -130,7 +130,7 @@ def rule_for(module: str, table: dict[str, set[str]]) -> str | None:
     fitting = [
         package
         for package in table
-        if module == package or module.startswith(package + ".") and package != "kernelbot"
+        if module == package or (module.startswith(package + ".") and package != "kernelbot")
     ]
     return max(fitting, key=len, default=None)
 
@@ -149,7 +149,9 @@ def test_a_module_imports_only_what_its_layer_may(module: str, path: Path) -> No
     rule = rule_for(module, ALLOWED)
     assert rule is not None, f"{module} is in no layer of the table"
 
-    ours = [name for name in imports(path, module) if name.split(".")[0] in ("kernelbot", "runners")]
+    ours = [
+        name for name in imports(path, module) if name.split(".")[0] in ("kernelbot", "runners")
+    ]
     wrong = [
         name
         for name in ours
