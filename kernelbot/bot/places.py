@@ -75,10 +75,13 @@ class Places:
             return known
         # One after the other: Discord makes about one thread a second in a channel, and whoever
         # sends many at once is refused more often than served.
-        async with asyncio.timeout(PATIENCE_S), self._locks[channel.id]:
-            return await self._known(user_id, channel.id) or await self._made(
-                channel, user, user_id
-            )
+        line = self._locks[channel.id]
+        await asyncio.wait_for(line.acquire(), PATIENCE_S)
+        try:
+            known = await self._known(user_id, channel.id)
+            return known or await self._made(channel, user, user_id)
+        finally:
+            line.release()
 
     async def _known(self, user_id: int, channel_id: int) -> int | None:
         known = await cards.thread(self._ctx, user_id, channel_id)

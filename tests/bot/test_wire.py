@@ -300,6 +300,21 @@ async def test_a_card_is_edited_rarely_however_much_happens(
     assert len(card.edits) <= 4
 
 
+async def test_a_waiting_card_moves_up_when_the_one_ahead_has_ended(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    assert channel.guild is not None
+    grace = discord.person(channel.guild, "grace")
+    await process.start()
+    await submit(discord, ada, channel)
+    await submit(discord, grace, channel)
+    card = await until_card(discord, grace, "2nd in line")
+
+    await factories.judge_one(app)
+
+    await discord.until(lambda: "next in line" in card.text(), "the card moves up", 25)
+
+
 async def test_without_permission_for_threads_the_card_goes_to_direct_messages(
     discord: LoopbackDiscord, process: BotProcess, app: App, ada: User
 ) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -170,3 +173,25 @@ def test_an_empty_message_is_refused() -> None:
 def test_twenty_six_choices_are_refused() -> None:
     with pytest.raises(ApiError):
         discord_rules.check_choices([{"name": "x", "value": "x"}] * 26)
+
+
+async def test_it_serves_as_a_process_and_says_how_a_bot_gets_there() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.fakes.discord", "--port", "0", stdout=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        lines = [(await process.stdout.readline()).decode() for _ in range(3)]
+        said = dict(line.removeprefix("export ").strip().split("=", 1) for line in lines)
+        base = said["KERNELBOT_DISCORD_API_URL"].removesuffix("/api/v10")
+        command = {"user": "ada", "channel": "submissions", "command": "queue"}
+        async with aiohttp.ClientSession() as session:
+            async with session.post(f"{base}/people/slash", json=command) as answer:
+                refused = answer.status, (await answer.json())["message"]
+            async with session.get(f"{base}/people/transcript") as answer:
+                assert answer.status == 200
+    finally:
+        process.terminate()
+        await process.wait()
+
+    assert refused == (400, "/queue is not registered")
