@@ -109,7 +109,10 @@ def token(number: int) -> str:
 
 
 def submission(number: int) -> bytes:
-    code = f"# {number} {time.time_ns()}\ndef custom_kernel(data):\n    return data\n" + "# pad\n" * 300
+    code = (
+        f"# {number} {time.time_ns()}\ndef custom_kernel(data):\n    return data\n"
+        + "# pad\n" * 300
+    )
     boundary = "boundary"
     parts = "".join(
         f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"{extra}\r\n\r\n{value}\r\n'
@@ -220,7 +223,9 @@ async def main() -> None:
                 show(title, results[last])
             print("\ngrowth from the small to the full database (time per answer, 1.0 is none)")
             for name, load in results[small].items():
-                print(f"{name:28}{load.per_second / results[options.submissions][name].per_second:12.2f}")
+                print(
+                    f"{name:28}{load.per_second / results[options.submissions][name].per_second:12.2f}"
+                )
 
 
 if __name__ == "__main__":
