@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,18 @@ from kernelbot.storage.embedded import running_url
 from tests.fakes.discord import LoopbackDiscord
 
 ADMIN = "kb_chaos-administrator"
-KINDS = ("api", "worker", "bot", "postgres", "backend", "referee", "contestant", "supervisor")
-WEIGHTS = (4, 4, 3, 2, 2, 5, 5, 1)
+DECK = {
+    "api": 4,
+    "worker": 4,
+    "bot": 3,
+    "postgres": 2,
+    "backend": 2,
+    "referee": 5,
+    "contestant": 5,
+    "supervisor": 1,
+}
+"""How often each is killed in a round; the order within a round is random."""
+SEEK_S = 5.0
 SENDERS = 6
 FINISH_S = 1800.0
 
@@ -279,15 +290,31 @@ class Storm:
     # --- what befalls it ---------------------------------------------------------------------------
 
     async def _kill_for_ever(self) -> None:
-        while True:
+        for kind in self._kinds():
             await asyncio.sleep(self._random.uniform(0.3, 1.7) * self._kill_every_s)
-            kind = self._random.choices(KINDS, WEIGHTS)[0]
-            victim = self._victim(kind)
+            victim = await self._found(kind)
             if victim is not None:
                 with contextlib.suppress(psutil.Error):
                     victim.send_signal(signal.SIGKILL)
                     self._report.kills[kind] += 1
             self._ensure_supervised()
+
+    def _kinds(self) -> Iterator[str]:
+        """One of each first, then rounds of the whole deck."""
+        first = list(DECK)
+        self._random.shuffle(first)
+        yield from first
+        while True:
+            deck = [kind for kind, count in DECK.items() for _ in range(count)]
+            self._random.shuffle(deck)
+            yield from deck
+
+    async def _found(self, kind: str) -> psutil.Process | None:
+        """A process of that kind; the judge's come and go, so it is looked for a while."""
+        deadline = time.monotonic() + SEEK_S
+        while (victim := self._victim(kind)) is None and time.monotonic() < deadline:  # noqa: ASYNC110  processes do not notify
+            await asyncio.sleep(0.05)
+        return victim
 
     def _victim(self, kind: str) -> psutil.Process | None:
         assert self._supervisor is not None

@@ -6,6 +6,7 @@ Nothing else in the project reads the environment. Every field says its unit, de
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -94,6 +95,11 @@ class Settings(BaseSettings):
     admin_token: SecretStr | None = Field(
         default=None,
         description="If set, a token with this value and every scope exists. kernelbot up makes one.",
+    )
+    isolation: Literal["", "bubblewrap", "user", "processes"] = Field(
+        default="",
+        description="The only kind of fence a worker accepts around a submission. Empty: the strongest "
+        "that works. A public deployment sets bubblewrap, and runs that cannot have it are not judged.",
     )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_json: bool = Field(default=True, description="JSON lines; false: for people.")

@@ -26,7 +26,7 @@ import structlog
 from kernelbot import logs
 from kernelbot.app import App, build
 from kernelbot.config import Settings
-from kernelbot.errors import Unavailable
+from kernelbot.errors import Refused, Unavailable
 from kernelbot.judge import device
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest
 from kernelbot.launchers import devices
@@ -332,16 +332,20 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
     for gpu, count in slots.items():
         target = app.targets[gpu]
         if target.device == "cpu":
-            launcher = LocalLauncher(root, os.environ)
+            launcher = LocalLauncher(root, os.environ, isolation=settings.isolation)
             made += [Slot(gpu, launcher) for _ in range(count)]
         else:
             indices = [i for i, name in enumerate(names) if re.search(target.match, name)]
-            made += [Slot(gpu, LocalLauncher(root, os.environ, index)) for index in indices]
+            made += [
+                Slot(gpu, LocalLauncher(root, os.environ, index, settings.isolation))
+                for index in indices
+            ]
     return made
 
 
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
+        devices.demand_torch()
         names = await asyncio.to_thread(devices.cuda_names)
         slots = local_slots(app, names)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
@@ -358,4 +362,7 @@ async def main(settings: Settings) -> None:
 if __name__ == "__main__":
     chosen = Settings()
     logs.configure(chosen, "worker")
-    asyncio.run(main(chosen))
+    try:
+        asyncio.run(main(chosen))
+    except Refused as error:
+        raise SystemExit(f"The worker cannot start: {error.message}") from error

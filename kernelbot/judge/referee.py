@@ -23,7 +23,7 @@ from typing import Any
 
 from kernelbot.judge import channel, sandbox, timing
 from kernelbot.judge import device as devices
-from kernelbot.judge.build import Workshop, shorten
+from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
 from kernelbot.judge.cases import Case, Problem, ProblemFault
 from kernelbot.judge.channel import Arena
 from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
@@ -31,6 +31,7 @@ from kernelbot.judge.protocol import (
     JOB_FILE,
     MAX_JOB_BYTES,
     PROBLEM_DIR,
+    SUBMISSION_DIR,
     VERDICT_FILE,
     CaseResult,
     Device,
@@ -201,6 +202,7 @@ class Referee:
 
     def _run(self, workshop: Workshop) -> None:
         with self._stage_of(Stage.BUILD):
+            self._parse()
             first = self._start(workshop)
             problem = Problem(self._directory / PROBLEM_DIR, self._job.device, self._job.tolerances)
             overhead = self._build(first)
@@ -219,6 +221,17 @@ class Referee:
                 fresh = spare or self._another(workshop, first.fence)
                 workshop.belongs_to(fresh.fence.uid)
                 self._measure(fresh, problem, self._build_again(fresh))
+
+    def _parse(self) -> None:
+        """A file that is no Python is told so at once; no device is needed for that."""
+        if not self._job.submission.endswith(".py"):
+            return
+        source = (self._directory / SUBMISSION_DIR / self._job.submission).read_bytes()
+        found = syntax_error(source, self._job.submission)
+        if found is not None:
+            self._harness = replace(self._harness, isolation="not-run")
+            kind, text = found
+            raise Failure(VerdictKind.BUILD_FAILED, summary(kind, text), detail=text)
 
     # --- starting and ending contestants ---------------------------------------------------------
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from pathlib import Path
+
+from kernelbot.errors import InvalidInput
 
 NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd")
 """Without one of these there is no device, and torch need not be imported to learn it."""
@@ -16,6 +19,16 @@ count = torch.cuda.device_count() if torch.cuda.is_available() else 0
 print(json.dumps([torch.cuda.get_device_name(index) for index in range(count)]))
 """
 LONGEST_S = 120
+
+
+def demand_torch() -> None:
+    """Raise InvalidInput where the judge could not import torch: every run would be a fault of ours."""
+    if importlib.util.find_spec("torch") is None:
+        raise InvalidInput(
+            "PyTorch is not installed, and the judge needs it. Run scripts/setup with "
+            "KERNELBOT_TORCH=cpu or =cuda, or start this machine without a worker.",
+            code="no_torch",
+        )
 
 
 def cuda_names() -> list[str]:

@@ -47,10 +47,17 @@ log = structlog.get_logger()
 class LocalLauncher:
     """Runs the judge on this machine, each run in a directory that is gone afterwards.
 
-    ``device_index`` pins CUDA runs to one device; ``root`` is where job directories are made.
+    ``root`` is where job directories are made. ``device_index`` pins CUDA runs to one of the devices
+    this worker sees. ``isolation`` is the only kind of fence to accept; empty: the strongest that works.
     """
 
-    def __init__(self, root: Path, environment: Mapping[str, str], device_index: int | None = None):
+    def __init__(
+        self,
+        root: Path,
+        environment: Mapping[str, str],
+        device_index: int | None = None,
+        isolation: str = "",
+    ):
         self.root = root
         self._environment = {name: environment[name] for name in ENVIRONMENT if name in environment}
         # The judge is imported from the tree this worker runs from, wherever it is started.
@@ -60,14 +67,17 @@ class LocalLauncher:
         # The working directory is the job's: nothing in it may be imported by the referee.
         self._environment["PYTHONSAFEPATH"] = "1"
         if device_index is not None:
-            self._environment["CUDA_VISIBLE_DEVICES"] = str(device_index)
+            seen = self._environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
+            pinned = seen[device_index] if device_index < len(seen) and seen[0] else device_index
+            self._environment["CUDA_VISIBLE_DEVICES"] = str(pinned)
+        self._isolation = isolation
         self._running: set[LocalLaunch] = set()
 
     async def start(self, package: Package) -> Launch:
         directory = await asyncio.to_thread(self._stage, package)
         try:
             process = await asyncio.create_subprocess_exec(
-                *staging.command(directory),
+                *staging.command(directory, isolation=self._isolation),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,

@@ -113,7 +113,7 @@ ILLEGAL = """
 import torch, triton, triton.language as tl
 @triton.jit
 def poke(a, BLOCK: tl.constexpr):
-    at = (tl.arange(0, BLOCK) + (1 << 40)).to(tl.int64)
+    at = tl.arange(0, BLOCK).to(tl.int64) * 1073741824
     tl.store(a + at, tl.zeros((BLOCK,), tl.float16))
 def custom_kernel(data):
     poke[(64,)](data[2], BLOCK=1024)

@@ -53,6 +53,18 @@ def test_a_right_submission_passes_its_tests(tmp_path: Path) -> None:
     assert 0 < verdict.spent.check_s < verdict.spent.wall_s
 
 
+def test_a_syntax_error_is_told_before_anything_is_started(tmp_path: Path) -> None:
+    verdict = judge(
+        tmp_path, "import torch\n\ndef custom_kernel(data:\n    return", a_job()
+    ).verdict
+    assert verdict.kind is VerdictKind.BUILD_FAILED
+    assert verdict.message.startswith("SyntaxError: ")
+    assert "(submission.py, line 3)" in verdict.message
+    assert "def custom_kernel(data:" in verdict.log
+    assert verdict.harness.isolation == "not-run"
+    assert not verdict.harness.torch
+
+
 def test_a_benchmark_has_a_time_with_an_interval_for_every_case(tmp_path: Path) -> None:
     job = a_job(Mode.BENCHMARK, benchmarks=({"n": 1000}, {"n": 2_000_000}))
     verdict = judge(tmp_path, RIGHT, job).verdict

@@ -141,7 +141,9 @@ class TestLocalLauncher(LauncherContract):
     ) -> None:
         good = dump(Event(kind="stage", stage=Stage.CHECK))
         script = f"print('nonsense'); print('x' * 200_000); print({good!r}); print('{{}}')"
-        monkeypatch.setattr(local.staging, "command", lambda _: [sys.executable, "-c", script])
+        monkeypatch.setattr(
+            local.staging, "command", lambda _, **__: [sys.executable, "-c", script]
+        )
 
         found = await outcome(await place.launcher.start(package(CORRECT)))
 
@@ -166,6 +168,14 @@ class TestLocalLauncher(LauncherContract):
 
         assert launch._process.returncode == 0  # type: ignore[attr-defined]
         assert launcher._environment["CUDA_VISIBLE_DEVICES"] == "3"
+
+    @pytest.mark.parametrize(
+        ("seen", "pinned"), [("", "1"), ("5,7", "7"), ("GPU-a,GPU-b", "GPU-b")]
+    )
+    def test_a_device_is_pinned_among_those_the_worker_sees(self, seen: str, pinned: str) -> None:
+        launcher = LocalLauncher(Path("runs"), {"CUDA_VISIBLE_DEVICES": seen}, device_index=1)
+
+        assert launcher._environment["CUDA_VISIBLE_DEVICES"] == pinned
 
     async def test_a_package_that_cannot_be_staged_leaves_nothing(self, place: Here) -> None:
         sent = package(CORRECT)

@@ -1,0 +1,24 @@
+"""Nothing accepted is lost, nothing happens twice, whatever is killed: with real processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.chaos import DECK, Storm
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1500)
+async def test_two_hundred_submissions_outlive_the_death_of_everything_around_them(
+    tmp_path: Path,
+) -> None:
+    storm = Storm(tmp_path, submissions=200, seed=20, kill_every_s=4.0)
+
+    report = await storm.run()
+
+    assert report.wrong == []
+    assert report.accepted == 200
+    assert set(report.kills) == set(DECK)
+    assert report.announcements > 0
