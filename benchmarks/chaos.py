@@ -1,6 +1,6 @@
 """Kill everything at random while submissions flow; count what was lost or happened twice.
 
-``python -m benchmarks.chaos [--submissions 1000] [--seed 1] [--kill-every 3] [--minutes 30]``
+``python -m benchmarks.chaos [--submissions 1000] [--seed 1] [--kill-every 3]``
 
 Runs ``kernelbot up`` over its embedded Postgres with a loopback Discord beside it, sends submissions
 over HTTP as people do (each with an idempotency key, tried again until accepted), and meanwhile ends

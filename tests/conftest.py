@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -22,6 +23,11 @@ from kernelbot.storage.embedded import EmbeddedPostgres
 
 ADMIN_TOKEN = "kb_test-administrator"
 NUMBERS = itertools.count(1)
+
+# Started in the background by a shell that ignores SIGINT, our processes would ignore it too, and
+# the tests that interrupt them would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

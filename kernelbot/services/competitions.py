@@ -17,7 +17,7 @@ from kernelbot.judge.protocol import spec, to_json
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
 from kernelbot.services.views import ProblemView
-from kernelbot.storage import contests, people
+from kernelbot.storage import contests, people, standings
 
 ARCHIVE_DATE = (2020, 1, 1, 0, 0, 0)
 """Fixed, so that the same problem gives the same bytes."""
@@ -26,7 +26,8 @@ ARCHIVE_DATE = (2020, 1, 1, 0, 0, 0)
 async def sync(ctx: Context, catalog: Catalog) -> list[str]:
     """Bring the database in line with the files; the names of the leaderboards there are.
 
-    A problem that changed becomes a new version; runs keep the digest of the one they were made on.
+    A problem that changed becomes a new version; runs keep the digest of the one they were made on,
+    and the board begins anew (or goes on, where results of that version are there already).
     """
     names: list[str] = []
     kept: list[int] = []
@@ -38,13 +39,14 @@ async def sync(ctx: Context, catalog: Catalog) -> list[str]:
         }
         for competition in catalog.competitions.values():
             competition_id = await contests.put_competition(connection, competition)
-            kept += [
-                await contests.put_leaderboard(
+            for item in competition.leaderboards:
+                board_id, other_version = await contests.put_leaderboard(
                     connection, competition_id, competition, item, versions[item.problem]
                 )
-                for item in competition.leaderboards
-            ]
-            names += [item.name for item in competition.leaderboards]
+                if other_version:
+                    await standings.rebuild(connection, board_id)
+                kept.append(board_id)
+                names.append(item.name)
         await contests.retire_missing(connection, kept)
         await people.record(connection, None, "catalog.sync", "catalog", leaderboards=names)
     return names

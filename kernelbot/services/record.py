@@ -101,6 +101,8 @@ async def _score(
     user = await people.user(connection, submission.user_id)
     if user.banned_until is not None and user.banned_until > datetime.now(UTC):
         return score, "the account is suspended."
+    if not await contests.is_current(connection, submission.leaderboard_id, submission.problem_id):
+        return score, "the problem has a new version since this was sent; send it again."
     return score, ""
 
 

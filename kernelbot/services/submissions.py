@@ -63,9 +63,12 @@ async def _placed(
         return run
     board = await standings.board_of_run(ctx, connection, row.leaderboard_id, run.gpu)
     entries = await boards.entries_of(connection, row.id)
-    void = any(entry.void for entry in entries if entry.gpu == run.gpu)
-    standing = None if void else board.by_user.get(row.user_id)
-    words = ranked_words(standing, len(board.standings), row.id)
+    entry = next((entry for entry in entries if entry.gpu == run.gpu), None)
+    if entry is not None and not entry.current:
+        words = "Not ranked any more: the problem has a new version since. Send it again to count."
+    else:
+        standing = None if entry is None or entry.void else board.by_user.get(row.user_id)
+        words = ranked_words(standing, len(board.standings), row.id)
     return dataclasses.replace(run, ranking=words)
 
 

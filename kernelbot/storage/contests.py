@@ -104,8 +104,11 @@ async def put_leaderboard(
     competition: Competition,
     spec: LeaderboardSpec,
     problem_id: int,
-) -> int:
-    """Create or change a leaderboard; its GPUs that are no longer named keep their standings."""
+) -> tuple[int, bool]:
+    """Create or change a leaderboard: its id, and whether results so far are of another version.
+
+    GPUs that are no longer named keep their standings.
+    """
     values = {
         "name": spec.name,
         "competition_id": competition_id,
@@ -117,18 +120,22 @@ async def put_leaderboard(
         "retired": False,
     }
     found = await connection.execute(
-        select(leaderboards.c.id).where(func.lower(leaderboards.c.name) == spec.name.lower())
+        select(leaderboards.c.id, problems.c.digest)
+        .join(problems, problems.c.id == leaderboards.c.problem_id)
+        .where(func.lower(leaderboards.c.name) == spec.name.lower())
     )
-    board_id = found.scalar()
-    if board_id is None:
+    before = found.first()
+    if before is None:
         made = insert(leaderboards).values(**values).returning(leaderboards.c.id)
         board_id = (await connection.execute(made)).scalar_one()
-    else:
-        await connection.execute(
-            update(leaderboards).where(leaderboards.c.id == board_id).values(**values)
-        )
-    await _put_gpus(connection, int(board_id), spec.gpus)
-    return int(board_id)
+        await _put_gpus(connection, int(board_id), spec.gpus)
+        return int(board_id), False
+    await connection.execute(
+        update(leaderboards).where(leaderboards.c.id == before.id).values(**values)
+    )
+    await _put_gpus(connection, before.id, spec.gpus)
+    posed = await _digest(connection, problem_id)
+    return before.id, before.digest != posed
 
 
 async def _put_gpus(connection: AsyncConnection, board_id: int, gpus: Sequence[str]) -> None:
@@ -174,6 +181,22 @@ async def people_on_boards(connection: AsyncConnection) -> Mapping[int, int]:
         text("SELECT leaderboard_id, count(DISTINCT user_id) FROM standings GROUP BY 1")
     )
     return {row[0]: row[1] for row in rows}
+
+
+async def _digest(connection: AsyncConnection, problem_id: int) -> Any:
+    query = select(problems.c.digest).where(problems.c.id == problem_id)
+    return (await connection.execute(query)).scalar_one()
+
+
+async def is_current(connection: AsyncConnection, leaderboard_id: int, problem_id: int) -> bool:
+    """Whether results on this version of the problem compare with those on the board's."""
+    query = (
+        select(problems.c.digest)
+        .join(leaderboards, leaderboards.c.problem_id == problems.c.id)
+        .where(leaderboards.c.id == leaderboard_id)
+    )
+    posed = (await connection.execute(query)).scalar()
+    return bool(posed == await _digest(connection, problem_id))
 
 
 async def problem_document(connection: AsyncConnection, problem_id: int) -> dict[str, Any] | None:

@@ -32,36 +32,61 @@ SCORES = text(
 
 PUT_ENTRY = text(
     """
-    INSERT INTO entries AS e (leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
-                              seconds, error, runs, submitted_at)
-    SELECT :board, :gpu, :user, :code, :run, s.id, :seconds, :error, :runs, s.created_at
+    INSERT INTO entries AS e (leaderboard_id, gpu, user_id, code_digest, problem_digest, run_id,
+                              submission_id, seconds, error, runs, submitted_at)
+    SELECT :board, :gpu, :user, :code, :problem, :run, s.id, :seconds, :error, :runs, s.created_at
     FROM submissions s WHERE s.id = :submission
-    ON CONFLICT (leaderboard_id, gpu, user_id, code_digest) DO UPDATE
+    ON CONFLICT (leaderboard_id, gpu, user_id, code_digest, problem_digest) DO UPDATE
     SET seconds = excluded.seconds, error = excluded.error, runs = excluded.runs
     """
 )
 
-# A person's standing is their best code that is not void.
+CURRENT = """
+    (SELECT p.digest FROM leaderboards l JOIN problems p ON p.id = l.problem_id WHERE l.id = :board)
+"""
+
+# A person's standing is their best code on this version of the problem that is not void.
 PUT_STANDING = text(
-    """
+    f"""
     INSERT INTO standings AS st (leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
                                  seconds, error, runs, submitted_at)
     SELECT leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
            seconds, error, runs, submitted_at
     FROM entries
     WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user AND NOT void
+      AND problem_digest = {CURRENT}
     ORDER BY seconds, submitted_at LIMIT 1
     ON CONFLICT (leaderboard_id, gpu, user_id) DO UPDATE
     SET code_digest = excluded.code_digest, run_id = excluded.run_id,
         submission_id = excluded.submission_id, seconds = excluded.seconds,
         error = excluded.error, runs = excluded.runs, submitted_at = excluded.submitted_at
-    """
+    """  # noqa: S608  made of constants
 )
 DROP_STANDING = text(
-    """
+    f"""
     DELETE FROM standings st WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user
       AND NOT EXISTS (SELECT FROM entries e WHERE e.leaderboard_id = :board AND e.gpu = :gpu
-                      AND e.user_id = :user AND NOT e.void)
+                      AND e.user_id = :user AND NOT e.void AND e.problem_digest = {CURRENT})
+    """  # noqa: S608  made of constants
+)
+
+CLEAR = text("DELETE FROM standings WHERE leaderboard_id = :board")
+REBUILD = text(
+    f"""
+    INSERT INTO standings (leaderboard_id, gpu, user_id, code_digest, run_id, submission_id,
+                           seconds, error, runs, submitted_at)
+    SELECT DISTINCT ON (gpu, user_id) leaderboard_id, gpu, user_id, code_digest, run_id,
+           submission_id, seconds, error, runs, submitted_at
+    FROM entries WHERE leaderboard_id = :board AND NOT void AND problem_digest = {CURRENT}
+    ORDER BY gpu, user_id, seconds, submitted_at
+    """  # noqa: S608  made of constants
+)
+RAISE_ALL = text(
+    """
+    UPDATE leaderboard_gpus g SET revision = g.revision + 1
+    FROM (SELECT gpu FROM leaderboard_gpus WHERE leaderboard_id = :board
+          ORDER BY gpu FOR UPDATE) held
+    WHERE g.leaderboard_id = :board AND g.gpu = held.gpu
     """
 )
 
@@ -130,6 +155,7 @@ async def put_entry(connection: AsyncConnection, run: Row[Any], score: Score) ->
         "gpu": run.gpu,
         "user": run.user_id,
         "code": run.code_digest,
+        "problem": run.problem_digest,
         "run": run.id,
         "submission": run.submission_id,
         "seconds": score.seconds,
@@ -146,12 +172,21 @@ async def put_standing(connection: AsyncConnection, board_id: int, gpu: str, use
     await connection.execute(DROP_STANDING, values)
 
 
+async def rebuild(connection: AsyncConnection, board_id: int) -> None:
+    """Make all standings of a board anew, after its problem has become another version."""
+    for statement in (RAISE_ALL, CLEAR, REBUILD):
+        await connection.execute(statement, {"board": board_id})
+
+
 ENTRIES_OF = text(
     """
-    SELECT e.leaderboard_id, e.gpu, e.user_id, e.void
+    SELECT e.leaderboard_id, e.gpu, e.user_id, e.void, posed.digest = sent.digest AS current
     FROM submissions s
+    JOIN problems sent ON sent.id = s.problem_id
+    JOIN leaderboards l ON l.id = s.leaderboard_id
+    JOIN problems posed ON posed.id = l.problem_id
     JOIN entries e ON e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
-                  AND e.code_digest = s.code_digest
+                  AND e.code_digest = s.code_digest AND e.problem_digest = sent.digest
     WHERE s.id = :id ORDER BY e.leaderboard_id, e.gpu
     """
 )
@@ -166,7 +201,7 @@ SET_VOID = text(
 
 
 async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
-    """What a submission's code stands for: (board, gpu, user, void)."""
+    """What a submission's code stands for: (board, gpu, user, void, current)."""
     return (await connection.execute(ENTRIES_OF, {"id": submission_id})).all()
 
 

@@ -272,7 +272,8 @@ run_events = Table(
 Index("ix_run_events_submission", run_events.c.submission_id, run_events.c.id)
 Index("ix_run_events_created_at", run_events.c.created_at)
 
-# One row for each code of a person: all its ranked runs pooled. The best is that person's standing.
+# One row for each code of a person on one version of the problem: all its ranked runs pooled. The
+# best on the current version is that person's standing; times of other versions compare with nothing.
 entries = Table(
     "entries",
     metadata,
@@ -280,6 +281,7 @@ entries = Table(
     Column("gpu", Text, primary_key=True),
     Column("user_id", ForeignKey("users.id"), primary_key=True),
     Column("code_digest", LargeBinary, primary_key=True),
+    Column("problem_digest", String(64), primary_key=True),
     Column("run_id", ForeignKey("runs.id"), nullable=False),  # the first run of this code
     Column("submission_id", ForeignKey("submissions.id"), nullable=False),
     Column("seconds", Float, nullable=False),

@@ -478,6 +478,7 @@ def upgrade() -> None:
         sa.Column("gpu", sa.Text(), nullable=False),
         sa.Column("user_id", sa.BigInteger(), nullable=False),
         sa.Column("code_digest", sa.LargeBinary(), nullable=False),
+        sa.Column("problem_digest", sa.String(length=64), nullable=False),
         sa.Column("run_id", sa.BigInteger(), nullable=False),
         sa.Column("submission_id", sa.BigInteger(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
@@ -496,7 +497,12 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_entries_user_id")),
         sa.PrimaryKeyConstraint(
-            "leaderboard_id", "gpu", "user_id", "code_digest", name=op.f("pk_entries")
+            "leaderboard_id",
+            "gpu",
+            "user_id",
+            "code_digest",
+            "problem_digest",
+            name=op.f("pk_entries"),
         ),
     )
     op.create_table(

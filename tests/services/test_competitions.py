@@ -15,9 +15,9 @@ from kernelbot.app import App
 from kernelbot.config import ROOT
 from kernelbot.domain.problem import sealed
 from kernelbot.errors import NotFound
-from kernelbot.services import competitions, standings
+from kernelbot.services import competitions, standings, submissions
 from kernelbot.services.catalog import Catalog, load_catalog
-from tests.factories import claim_one, make_actor, ranked, submitted
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 
 
 async def rows(app: App, query: str) -> list[Any]:
@@ -90,6 +90,33 @@ async def test_a_changed_problem_is_a_new_version_and_what_waits_keeps_the_old(
     assert new.job.tests == tests
     assert old.job.problem_digest != new.job.problem_digest
     assert (await standings.leaderboard(app, None, "vectoradd")).title == "Sums"
+
+
+async def test_times_on_another_version_of_the_problem_share_no_leaderboard(
+    app: App, catalog: Catalog
+) -> None:
+    ada, ben = await make_actor(app), await make_actor(app, "ben")
+    first = await ranked(app, ada, 1e6)
+    await submitted(app, ben)  # still waiting when the problem changes
+    changed = problem_changed(catalog, "vectoradd", cpu_tests=({"size": 5},))
+
+    await competitions.sync(app, changed)
+    await judge_one(app, make_verdict(ns=5e5))
+
+    assert (await standings.standings(app, None, "vectoradd", "CPU")).total == 0
+    assert "new version" in (await submissions.submission(app, ada, first.id)).runs[0].ranking
+    (waited,) = (await submissions.mine(app, ben)).items
+    assert "new version" in waited.runs[0].ranking
+    assert waited.runs[0].seconds == pytest.approx(5e-4)
+
+    await ranked(app, ben, 2e6)
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [item.entry.user_name for item in page.items] == ["ben"]
+
+    await competitions.sync(app, catalog)
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [item.entry.user_name for item in page.items] == ["ada"]
+    assert "Ranked 1st" in (await submissions.submission(app, ada, first.id)).runs[0].ranking
 
 
 async def test_a_problem_changed_back_is_the_version_it_was(app: App, catalog: Catalog) -> None:
