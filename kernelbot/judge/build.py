@@ -63,8 +63,10 @@ class Workshop:
 
 # Reads the source from standard input, so that the process needs no file and can be nobody.
 # Compiling runs nothing; what else goes wrong here is left to the process that will be judged.
+# Imports come first: nobody may not be able to read the interpreter's own library.
 COMPILE = """
-import os, resource, sys
+import os, resource, sys, traceback, warnings
+warnings.simplefilter("ignore")
 resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
 if os.getuid() == 0:
     os.setgroups([])
@@ -73,7 +75,6 @@ if os.getuid() == 0:
 try:
     compile(sys.stdin.buffer.read(), sys.argv[1], "exec", dont_inherit=True)
 except SyntaxError as error:
-    import traceback
     text = "".join(traceback.format_exception_only(error))
     sys.stdout.write(type(error).__name__ + chr(0) + text)
 except BaseException:
