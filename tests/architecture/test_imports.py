@@ -89,7 +89,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernelbot.judge": {"torch", "triton"},
     "kernelbot.domain": set(),
     "kernelbot.report": set(),
-    "runners": {"modal"},
+    "runners": set(),
 }
 
 
