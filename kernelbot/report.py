@@ -146,10 +146,10 @@ def duration_text(seconds: float) -> str:
 
 
 def wait_text(wait: Wait) -> str:
-    """``3rd in line, starts in 20 s to 50 s``; says so when no runner is connected."""
+    """``3rd in line, starts in 20 s to 50 s``; says so when no worker is connected."""
     place = "next in line" if wait.ahead == 0 else f"{ordinal(wait.position)} in line"
     if wait.start_low_s is None or wait.start_high_s is None:
-        return f"{place}; no runner for this GPU is connected, it starts when one is"
+        return f"{place}; no worker for this GPU is connected, it starts when one is"
     if wait.start_high_s < 2:
         return f"{place}, starts now"
     low, high = duration_text(wait.start_low_s), duration_text(wait.start_high_s)

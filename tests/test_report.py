@@ -125,7 +125,7 @@ def test_durations_are_rough(seconds: float, text: str) -> None:
         (make_wait(1, 120.0, 125.0), "2nd in line, starts in 2 min"),
         (
             make_wait(0, None, None),
-            "next in line; no runner for this GPU is connected, it starts when one is",
+            "next in line; no worker for this GPU is connected, it starts when one is",
         ),
     ],
 )

@@ -39,7 +39,7 @@ class Body(BaseModel):
 
 
 class WaitOut(BaseModel):
-    """How long until a queued run starts and ends, as 90 % ranges; null: no runner is connected."""
+    """How long until a queued run starts and ends, as 90 % ranges; null: no worker is connected."""
 
     position: int = Field(description="1 is next.")
     ahead: int
@@ -246,7 +246,7 @@ class QueueOut(BaseModel):
     gpu: str
     queued: int
     running: int
-    slots: int = Field(description="Runs at once over all connected runners; 0: none is connected.")
+    slots: int = Field(description="Runs at once over all connected workers; 0: none is connected.")
     oldest_s: float | None
 
 

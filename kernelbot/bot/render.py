@@ -422,7 +422,7 @@ def queue(queues: Iterable[QueueView]) -> Post:
 
 def _queue_line(item: QueueView) -> str:
     busy = f"{item.running} of {item.slots} busy"
-    state = busy if item.slots else "no runner is connected"
+    state = busy if item.slots else "no worker is connected"
     line = f"**{plain(item.gpu, 40)}**: {item.queued} waiting, {state}"
     if item.oldest_s is not None and item.queued:
         line += f", the first for {report.duration_text(item.oldest_s)}"

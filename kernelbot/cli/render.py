@@ -163,7 +163,7 @@ def queues(items: Sequence[Document]) -> None:
                 item["gpu"],
                 item["queued"],
                 item["running"],
-                item["slots"] or "no runner connected",
+                item["slots"] or "no worker connected",
                 "" if item["oldest_s"] is None else report.duration_text(item["oldest_s"]),
             )
             for item in items

@@ -1,4 +1,4 @@
-"""Reading what organisers write: located values in, typed values or every flaw at once out.
+"""Reading what organizers write: located values in, typed values or every flaw at once out.
 
 A definition file arrives as a tree of :class:`Node`, each knowing the line it stands on. A
 :class:`Reader` takes typed values out of it and, instead of stopping at the first mistake, notes

@@ -77,7 +77,7 @@ class Problem:
 
     @property
     def judge_files(self) -> dict[str, bytes]:
-        """What the judge needs: all Python but starters and examples, and the contestant's files."""
+        """What the judge needs: all Python but starters and examples, and the files a submission may import."""
         return {
             path: content
             for path, content in self.files.items()

@@ -1,4 +1,4 @@
-"""What a problem's ``reference.py`` defines, read from its syntax: code of an organiser runs in the
+"""What a problem's ``reference.py`` defines, read from its syntax: code of an organizer runs in the
 judge and nowhere else."""
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Duration:
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """Seconds from now, as 90 % ranges; None when no runner for this GPU is alive."""
+    """Seconds from now, as 90 % ranges; None when no worker for this GPU is alive."""
 
     position: int  # 1 is next
     ahead: int
@@ -50,7 +50,7 @@ def wait(
     """The wait of a run behind ``ahead`` queued ones.
 
     ``running`` are the runs in progress with the seconds each has taken so far; ``slots`` is how
-    many run at once over all live runners of this GPU.
+    many run at once over all live workers of this GPU.
     """
     queued = list(ahead)
     if slots < 1:

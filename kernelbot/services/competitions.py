@@ -133,7 +133,7 @@ async def _view(
 
 
 async def competitions(ctx: Context, actor: Actor | None = None) -> tuple[dict[str, Any], ...]:
-    """The public competitions as their organisers wrote them."""
+    """The public competitions as their organizers wrote them."""
     async with ctx.database.read() as connection:
         rows = await contests.competition_documents(connection)
     return tuple(row.document for row in rows if row.visibility == Visibility.PUBLIC)

@@ -184,7 +184,7 @@ class QueueView:
     gpu: str
     queued: int
     running: int
-    slots: int  # 0: no runner is connected
+    slots: int  # 0: no worker is connected
     oldest_s: float | None  # how long the longest waiting run has waited
 
 

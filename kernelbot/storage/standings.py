@@ -223,7 +223,7 @@ async def entries(
 
 
 async def revisions(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:
-    """The board's GPUs with the revision of each, in the order the organiser named them."""
+    """The board's GPUs with the revision of each, in the order the organizer named them."""
     return (await connection.execute(REVISION, {"name": name})).all()
 
 

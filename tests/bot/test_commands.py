@@ -394,12 +394,12 @@ async def test_a_problem_comes_with_its_statement_and_files_to_start_from(scene:
     assert "**Leaderboards**: vectoradd" in words(result.response)
 
 
-async def test_the_queue_says_what_waits_and_that_no_runner_is_there(scene: Scene) -> None:
+async def test_the_queue_says_what_waits_and_that_no_worker_is_there(scene: Scene) -> None:
     await scene.submit()
 
     result = await scene.slash("queue")
 
-    assert "**CPU**: 1 waiting, no runner is connected" in words(result.response)
+    assert "**CPU**: 1 waiting, no worker is connected" in words(result.response)
 
 
 async def test_help_names_the_commands(scene: Scene) -> None:

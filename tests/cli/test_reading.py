@@ -172,7 +172,7 @@ async def test_the_queue_is_told(kernelbot: CommandLine) -> None:
 
     outcome = await kernelbot("queue")
 
-    assert re.search(r"CPU +1 +0 +no runner connected", outcome.out), outcome.out
+    assert re.search(r"CPU +1 +0 +no worker connected", outcome.out), outcome.out
 
 
 async def test_the_schema_is_checked(app: App, plain: CommandLine, database_url: str) -> None:

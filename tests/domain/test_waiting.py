@@ -48,7 +48,7 @@ def test_one_more_ahead_never_promises_an_earlier_start(
 
 
 @given(DURATIONS, QUEUES, BUSY)
-def test_without_a_live_runner_there_is_a_place_but_no_time(
+def test_without_a_live_worker_there_is_a_place_but_no_time(
     own: Duration, ahead: list[Duration], busy: list[tuple[Duration, float]]
 ) -> None:
     found = wait(own, ahead, busy, 0)
