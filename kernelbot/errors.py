@@ -6,10 +6,11 @@
     ├── Refused                  the person can do something about it; the message says what
     │   ├── InvalidInput         400  a value is malformed; names which and how to fix it
     │   ├── NotSignedIn          401  no token, or one that is unknown, expired or revoked
-    │   ├── Forbidden            403  signed in, but not allowed (scope, role, ban, invite)
+    │   ├── Forbidden            403  signed in, but not allowed (scope, role, ban, window)
     │   ├── NotFound             404  no such thing, or none that this person may see
     │   ├── Conflict             409  it was true once; the state has moved on
-    │   ├── TooLarge             413
+    │   ├── TooLarge             413  the body is over a bound; names the bound
+    │   ├── UnsupportedMediaType 415  the body is of a kind that this address does not take
     │   └── RateLimited          429  says when to retry
     └── Fault                    500  ours; the person gets an id, the log gets the rest
         └── Unavailable          503  the database does not answer just now; the same request may pass
@@ -76,6 +77,11 @@ class Conflict(Refused):
 class TooLarge(Refused):
     status = 413
     default_code = "too_large"
+
+
+class UnsupportedMediaType(Refused):
+    status = 415
+    default_code = "unsupported_media_type"
 
 
 class RateLimited(Refused):

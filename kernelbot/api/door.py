@@ -107,7 +107,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
 
 def _complete(headers: MutableHeaders, request_id: str, path: str) -> None:
     headers["x-request-id"] = request_id
-    policy = DOCS_POLICY if path in ("/docs", "/redoc") else NO_CONTENT_POLICY
+    policy = DOCS_POLICY if path == "/docs" else NO_CONTENT_POLICY
     for name, value in _with_policy(policy):
         headers.setdefault(name, value)
 

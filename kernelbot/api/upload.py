@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from kernelbot.domain.admission import MAX_CODE_BYTES
 from kernelbot.domain.submission import Draft
-from kernelbot.errors import InvalidInput, Refused, TooLarge, did_you_mean
+from kernelbot.errors import InvalidInput, TooLarge, UnsupportedMediaType, did_you_mean
 from kernelbot.judge.protocol import Mode
 
 if TYPE_CHECKING:
@@ -34,13 +34,6 @@ UPLOAD_S = 120.0
 
 FIELDS = ("file", "leaderboard", "gpus", "mode")
 HOW = "Send it as curl does with: -F file=@kernel.py -F leaderboard=NAME -F gpus=NAME -F mode=test"
-
-
-class UnsupportedMediaType(Refused):
-    """415: the body is not what this address takes."""
-
-    status: ClassVar[int] = 415
-    default_code: ClassVar[str] = "unsupported_media_type"
 
 
 @dataclass

@@ -217,7 +217,7 @@ def within_allowance(
         return
     wait = WINDOW if oldest is None else oldest + WINDOW - now
     seconds = max(1, math.ceil(wait.total_seconds()))
-    group = "ranked" if mode is Mode.RANKED else "test and benchmark"
+    group = "ranked" if mode is Mode.RANKED else "test, benchmark and profile"
     raise RateLimited(
         f"You have used {used} of {limit} {group} submissions to {name} within an hour. "
         f"Try again in {seconds} s.",

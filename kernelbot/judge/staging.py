@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -62,16 +61,6 @@ def read_verdict(directory: Path, run_id: str = "") -> Verdict:
     if run_id and verdict.run_id != run_id:
         return _no_verdict(run_id, f"the verdict is about run {verdict.run_id!r}")
     return verdict
-
-
-def files_digest(files: Mapping[str, bytes]) -> str:
-    """sha256 over names and contents, independent of order."""
-    total = hashlib.sha256()
-    for name in sorted(files):
-        total.update(name.encode())
-        total.update(b"\0")
-        total.update(hashlib.sha256(files[name]).digest())
-    return total.hexdigest()
 
 
 def _no_verdict(run_id: str, fault: str) -> Verdict:

@@ -117,10 +117,10 @@ def _admitted(
     file_name = admission.file_name(draft.file_name)
     suffixes = {SUFFIXES[name]: name for name in board.languages}
     language = admission.language(file_name, suffixes)
-    if mode is Mode.RANKED:
-        limit, used, oldest = board.ranked_per_hour, board.used_ranked, board.oldest_ranked
-    else:
-        limit, used, oldest = board.other_per_hour, board.used_other, board.oldest_other
+    limit, used, oldest = {
+        "ranked": (board.ranked_per_hour, board.used_ranked, board.oldest_ranked),
+        "other": (board.other_per_hour, board.used_other, board.oldest_other),
+    }[admission.mode_group(mode)]
     admission.within_allowance(board.name, mode, used, limit, oldest, now)
     return _Entry(mode, gpus, file_name, language)
 
