@@ -31,11 +31,14 @@ _CHANNEL = re.compile(r"[0-9]{15,20}|[^\s#A-Z@:`]{1,100}")
 
 
 class Visibility(StrEnum):
-    """Who sees that a competition exists."""
+    """Who sees that a competition exists.
+
+    Whatever is not public is hidden from everybody until a later version lets people in by code.
+    """
 
     PUBLIC = "public"
-    INVITE = "invite"  # those who were given a code
-    PRIVATE = "private"  # its organisers
+    INVITE = "invite"  # meant for those who are given a code
+    PRIVATE = "private"  # meant for its organizers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,7 @@ class LeaderboardSpec:
     gpus: tuple[str, ...]
     opens: datetime | None = None  # None: has always been open
     closes: datetime | None = None  # None: stays open
-    weight: float = 1.0  # of this leaderboard in the competition's standings
+    weight: float = 1.0  # recorded; not used by this version
 
     def is_open(self, at: datetime) -> bool:
         """Whether ``at`` lies in the window; the first instant does, the last does not."""
@@ -57,7 +60,7 @@ class LeaderboardSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """What an organiser wrote. Hourly limits are per person and leaderboard; None: the site's."""
+    """What an organizer wrote. Hourly limits are per person and leaderboard; None: no limit."""
 
     name: str
     title: str
