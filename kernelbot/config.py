@@ -1,6 +1,8 @@
 """Settings: read once from the environment (prefix ``KERNELBOT_``), frozen, passed as a value.
 
-Nothing else in the project reads the environment. Every field says its unit, default and meaning.
+Every setting of a server process is here; each field says its unit, default and meaning. Elsewhere the
+environment is only handed on to child processes, and the command line reads which server to talk to
+(``kernelbot/cli/profile.py``).
 """
 
 from __future__ import annotations
