@@ -362,6 +362,7 @@ class ReasonIn(Body):
 
 class AuditOut(BaseModel):
     items: list[dict[str, Any]]
+    cursor: str | None
 
 
 class DoneOut(BaseModel):

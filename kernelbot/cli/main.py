@@ -577,6 +577,10 @@ def restore(
 
 @admin_app.command()
 def audit(
+    target: Annotated[
+        str | None, typer.Option(help="Only about this: user:7, submission:12, token:3.")
+    ] = None,
+    cursor: Annotated[str | None, typer.Option(help="Go on after the part before.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
     as_json: AsJson = False,
     url: Url = None,
@@ -586,11 +590,13 @@ def audit(
     from kernelbot.cli import render
 
     with connect(url, token) as server:
-        found = server.get("/v1/admin/audit", limit=limit)
+        found = server.get("/v1/admin/audit", target=target, cursor=cursor, limit=limit)
     if as_json:
         document(found)
-    else:
-        render.audit(found["items"])
+        return
+    render.audit(found["items"])
+    if found["cursor"] is not None:
+        note(f"There is more: --cursor {found['cursor']}")
 
 
 # --- the one place for errors ------------------------------------------------------------------

@@ -21,6 +21,7 @@ PREFIX = "kb_"
 MAX_TOKEN_CHARACTERS = 200
 MAX_LIVE_TOKENS = 50
 MAX_DAYS = 3650
+HINT_CHARACTERS = 8
 
 ADMIN_TOKEN_NAME = "local administrator"  # noqa: S105  what people see in the list of tokens
 
@@ -138,7 +139,7 @@ async def _make_token(
             user_id=user_id,
             name=display_name(name),
             digest=digest(secret),
-            hint=secret[:8],
+            hint=secret[:HINT_CHARACTERS],
             scopes=sorted(scope.value for scope in scopes),
             expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
         )
@@ -193,16 +194,26 @@ def _token_view(row: Row[Any], secret: str | None = None) -> TokenView:
 
 async def ensure_admin(ctx: Context, secret: str) -> None:
     """The installation's own administrator, reachable by this token and by no earlier one of its
-    kind: who changes it does so because the old one is known to somebody. Repeatable."""
+    kind: who changes it does so because the old one is known to somebody. Repeatable; only a
+    change is written down."""
     async with ctx.database.transaction() as connection:
         user = await people.find_or_create(connection, "local", "admin", "admin")
         await people.set_role(connection, user.id, Role.ADMIN.value)
-        await people.revoke_others(connection, user.id, ADMIN_TOKEN_NAME, digest(secret))
-        await people.put_token(
+        revoked = await people.revoke_others(connection, user.id, ADMIN_TOKEN_NAME, digest(secret))
+        made = await people.put_token(
             connection,
             user_id=user.id,
             name=ADMIN_TOKEN_NAME,
             digest=digest(secret),
-            hint=secret[:8],
+            hint=secret[:HINT_CHARACTERS],
             scopes=sorted(scope.value for scope in ALL_SCOPES),
         )
+        if made is not None or revoked:
+            await people.record(
+                connection,
+                None,
+                "admin.token",
+                f"user:{user.id}",
+                hint=secret[:HINT_CHARACTERS],
+                revoked=revoked,
+            )

@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.errors import Conflict, InvalidInput, NotFound
 from kernelbot.services.context import Context
-from kernelbot.services.paging import MAX_ID, bounded
+from kernelbot.services.paging import MAX_ID, bounded, number
+from kernelbot.services.views import Page
 from kernelbot.storage import people, standings
 
 MAX_REASON_CHARACTERS = 500
@@ -99,19 +101,31 @@ def _bounded_reason(reason: str) -> None:
         )
 
 
-async def audit(ctx: Context, admin: Actor, limit: int = 50) -> tuple[dict[str, Any], ...]:
-    """The newest entries of the audit log."""
+async def audit(
+    ctx: Context,
+    admin: Actor,
+    *,
+    target: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+) -> Page:
+    """The audit log, newest first; all of it, or about one target such as ``submission:12``."""
     admin.needs(Scope.ADMIN)
+    before, limit = number(cursor, MAX_ID), bounded(limit)
+    if target is not None and not target.isprintable():
+        return Page(items=())
     async with ctx.database.read() as connection:
-        rows = await people.audit(connection, bounded(limit))
-    return tuple(
-        {
-            "id": row.id,
-            "at": row.created_at,
-            "actor": row.actor,
-            "action": row.action,
-            "target": row.target,
-            "detail": row.detail,
-        }
-        for row in rows
-    )
+        rows = await people.audit(connection, target, before, limit + 1)
+    items = tuple(_audit_entry(row) for row in rows[:limit])
+    return Page(items=items, cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
+
+
+def _audit_entry(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "at": row.created_at,
+        "actor": row.actor,
+        "action": row.action,
+        "target": row.target,
+        "detail": row.detail,
+    }

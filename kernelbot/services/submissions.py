@@ -21,6 +21,7 @@ from kernelbot.services import standings, waits
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import EventView, Page, RunView, SubmissionView
+from kernelbot.storage import people
 from kernelbot.storage import standings as boards
 from kernelbot.storage import submissions as store
 from kernelbot.storage.changes import Subscription
@@ -112,11 +113,16 @@ async def mine(
 
 
 async def code(ctx: Context, actor: Actor, submission_id: int) -> tuple[str, bytes]:
-    """File name and content of one's own submission."""
+    """File name and content of one's own submission; of anybody's for an administrator, which is
+    written down: whoever can read a competitor's kernel before the end can also pass it on."""
     actor.needs(Scope.READ)
     async with ctx.database.read() as connection:
-        await _visible(connection, actor, submission_id)
+        found = await _visible(connection, actor, submission_id)
         row = await store.code(connection, submission_id)
+    if found.user_id != actor.user_id:
+        async with ctx.database.transaction() as connection:
+            target = f"submission:{submission_id}"
+            await people.record(connection, actor.user_id, "submission.read", target)
     return row.file_name, bytes(row.content)
 
 

@@ -115,11 +115,16 @@ async def add_token(connection: AsyncConnection, **values: Any) -> Row[Any]:
     return made
 
 
-async def put_token(connection: AsyncConnection, **values: Any) -> None:
-    """Make sure that a token with this digest exists."""
-    await connection.execute(
-        upsert(tokens).values(**values).on_conflict_do_nothing(index_elements=["digest"])
+async def put_token(connection: AsyncConnection, **values: Any) -> int | None:
+    """Make sure that a token with this digest exists; its id when it was made just now."""
+    made = await connection.execute(
+        upsert(tokens)
+        .values(**values)
+        .on_conflict_do_nothing(index_elements=["digest"])
+        .returning(tokens.c.id)
     )
+    made_id: int | None = made.scalar()
+    return made_id
 
 
 async def tokens_of(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
@@ -139,17 +144,16 @@ async def revoke(connection: AsyncConnection, user_id: int, token_id: int) -> bo
     return bool(result.rowcount)
 
 
-async def revoke_others(
-    connection: AsyncConnection, user_id: int, name: str, digest: bytes
-) -> None:
-    """Revoke this user's live tokens of this name but the one with this digest."""
-    await connection.execute(
+async def revoke_others(connection: AsyncConnection, user_id: int, name: str, digest: bytes) -> int:
+    """Revoke this user's live tokens of this name but the one with this digest; how many."""
+    result = await connection.execute(
         text(
             "UPDATE tokens SET revoked_at = now() WHERE user_id = :user AND name = :name "
             "AND digest <> :digest AND revoked_at IS NULL"
         ),
         {"user": user_id, "name": name, "digest": digest},
     )
+    return int(result.rowcount)
 
 
 async def record(
@@ -161,13 +165,19 @@ async def record(
     )
 
 
-async def audit(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+async def audit(
+    connection: AsyncConnection, target: str | None, before: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Entries with ids below ``before``, newest first; about one target, or about all."""
     query = (
         select(audit_log, users.c.name.label("actor"))
         .outerjoin(users, users.c.id == audit_log.c.actor_id)
+        .where(audit_log.c.id < before)
         .order_by(audit_log.c.id.desc())
         .limit(limit)
     )
+    if target is not None:
+        query = query.where(audit_log.c.target == target)
     return (await connection.execute(query)).all()
 
 

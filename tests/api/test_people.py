@@ -139,6 +139,12 @@ async def test_an_administrator_makes_people_bans_and_unbans_them(
     audit = (await admin.get("/v1/admin/audit")).json()["items"]
     assert [item["action"] for item in audit[:2]] == ["user.unban", "user.ban"]
     assert audit[1]["detail"]["reason"] == "Spam."
+    about = {"target": audit[1]["target"], "limit": 1}
+    newest = (await admin.get("/v1/admin/audit", params=about)).json()
+    older = (
+        await admin.get("/v1/admin/audit", params={**about, "cursor": newest["cursor"]})
+    ).json()
+    assert newest["items"] + older["items"] == audit[:2]
 
 
 async def test_a_ban_without_days_has_no_end(

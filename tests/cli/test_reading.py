@@ -160,10 +160,23 @@ async def test_an_administrator_moderates(app: App, server: Serving, plain: Comm
         await root("admin", "unban", "grace"),
     ]
     audit = await root("admin", "audit")
+    ban = next(
+        item
+        for item in (await root("admin", "audit", "--json")).document["items"]
+        if item["action"] == "user.ban"
+    )
+    newest = await root("admin", "audit", "--target", ban["target"], "--limit", "1")
+    (cursor,) = re.findall(r"--cursor (\d+)", newest.err)
+    older = await root(
+        "admin", "audit", "--target", ban["target"], "--limit", "1", "--cursor", cursor
+    )
     denied = await plain("admin", "audit", "--url", server.url, "--token", made.out.strip())
 
     assert [outcome.code for outcome in outcomes] == [0, 0, 0, 0], outcomes
     assert re.search(r"user\.ban +user:\d+ +.*reason: Spam\.", audit.out), audit.out
+    assert "user.unban" in newest.out
+    assert "user.ban" in older.out
+    assert "submission" not in newest.out + older.out
     assert denied.code == 1
 
 

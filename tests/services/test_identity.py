@@ -229,6 +229,23 @@ async def test_a_changed_administrator_token_ends_the_one_before(app: App) -> No
         await identity.authenticate(app, ADMIN_TOKEN, "api")
 
 
+async def test_a_changed_administrator_token_is_written_down_once_and_without_itself(
+    app: App,
+) -> None:
+    query = (
+        "SELECT actor_id, target, detail FROM audit_log WHERE action = 'admin.token' ORDER BY id"
+    )
+    (first,) = await rows(app, query)
+    assert first.detail["revoked"] == 0
+
+    await asyncio.gather(*(identity.ensure_admin(app, "kb_new-and-secret") for _ in range(3)))
+
+    root = await identity.authenticate(app, "kb_new-and-secret", "api")
+    _, changed = await rows(app, query)
+    assert (changed.actor_id, changed.target) == (None, f"user:{root.user_id}")
+    assert changed.detail == {"hint": "kb_new-a", "revoked": 1}
+
+
 async def test_an_administrator_makes_a_person_with_a_token_and_others_cannot(app: App) -> None:
     made = await identity.create_user_token(app, await admin(app), "pupil", "class", [], 7)
     assert made.secret is not None

@@ -88,12 +88,37 @@ async def test_what_was_done_is_written_down_with_who_and_why(app: App) -> None:
     await moderation.ban(app, root, "ada", TOMORROW, "cheating")
     await moderation.void(app, root, view.id, "cheating")
 
-    void, ban = (await moderation.audit(app, root, 2))[:2]
+    void, ban = (await moderation.audit(app, root, limit=2)).items
 
     assert (void["actor"], void["action"]) == ("admin", "submission.void")
     assert (void["target"], void["detail"]) == (f"submission:{view.id}", {"reason": "cheating"})
     assert (ban["action"], ban["target"]) == ("user.ban", f"user:{ada.user_id}")
     assert ban["detail"]["reason"] == "cheating"
+
+
+async def test_the_audit_log_comes_in_parts_and_can_be_of_one_target(app: App) -> None:
+    root, ada, bob = await admin(app), await make_actor(app), await make_actor(app, "bob")
+    for reason in ("one", "two", "three"):
+        await moderation.ban(app, root, "ada", TOMORROW, reason)
+        await moderation.ban(app, root, "bob", TOMORROW, "another")
+
+    seen: list[str] = []
+    cursor: str | None = None
+    for size in (2, 1):
+        page = await moderation.audit(
+            app, root, target=f"user:{ada.user_id}", cursor=cursor, limit=2
+        )
+        assert len(page.items) == size
+        seen += [item["detail"]["reason"] for item in page.items]
+        cursor = page.cursor
+
+    assert (seen, cursor) == (["three", "two", "one"], None)
+    newest = (await moderation.audit(app, root, limit=1)).items[0]
+    assert newest["target"] == f"user:{bob.user_id}"
+    for target in ("user:0", "user", "a\0b", "\ud800"):
+        assert (await moderation.audit(app, root, target=target)).items == ()
+    with pytest.raises(InvalidInput, match="cursor"):
+        await moderation.audit(app, root, cursor="x")
 
 
 async def test_the_admin_role_needs_the_scope_as_well(app: App) -> None:

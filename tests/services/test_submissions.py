@@ -9,7 +9,8 @@ import pytest
 from kernelbot.app import App
 from kernelbot.domain.people import ALL_SCOPES, Role, Scope
 from kernelbot.errors import Forbidden, InvalidInput, NotFound
-from kernelbot.services import submissions
+from kernelbot.services import identity, moderation, submissions
+from tests.conftest import ADMIN_TOKEN
 from tests.factories import CODE, judge_one, make_actor, make_verdict, submitted
 
 
@@ -61,6 +62,23 @@ async def test_an_administrator_sees_everybodys_with_the_scope_alone(app: App) -
     assert (await submissions.submission(app, with_scope, view.id)).id == view.id
     with pytest.raises(NotFound):
         await submissions.submission(app, without, view.id)
+
+
+async def test_an_administrator_who_reads_anothers_code_is_written_down_each_time(app: App) -> None:
+    root = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    view = await submitted(app, await make_actor(app))
+    own = await submitted(app, root)
+
+    for _ in range(2):
+        assert (await submissions.code(app, root, view.id))[1] == CODE
+    await submissions.code(app, root, own.id)
+
+    reads = [
+        (item["actor"], item["target"])
+        for item in (await moderation.audit(app, root)).items
+        if item["action"] == "submission.read"
+    ]
+    assert reads == [("admin", f"submission:{view.id}")] * 2
 
 
 async def test_code_comes_back_byte_for_byte_under_its_name(app: App) -> None:

@@ -8,7 +8,17 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from kernelbot.api import present, schemas
-from kernelbot.api.access import SECURED, Ctx, Id, Member, NameInPath, json_response
+from kernelbot.api.access import (
+    SECURED,
+    Ctx,
+    Cursor,
+    Id,
+    Limit,
+    Member,
+    NameInPath,
+    Printable,
+    json_response,
+)
 from kernelbot.api.errors import documented
 from kernelbot.services import identity, moderation
 
@@ -16,6 +26,12 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
 
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The end of a ban that has none."""
+
+Target = Annotated[
+    str | None,
+    Query(min_length=1, max_length=100, description="As the log names it: user:7, submission:12."),
+    Printable,
+]
 
 
 @router.post(
@@ -79,8 +95,8 @@ async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.Reas
 
 @router.get("/audit", response_model=schemas.AuditOut, responses=documented(401, 403))
 async def audit(
-    ctx: Ctx, actor: Member, limit: Annotated[int, Query(ge=1, le=100)] = 50
+    ctx: Ctx, actor: Member, target: Target = None, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
-    """Who did what, the newest first."""
-    entries = await moderation.audit(ctx, actor, limit)
-    return json_response(schemas.AuditOut(items=list(entries)))
+    """Who did what, the newest first: to everything, or to one target."""
+    page = await moderation.audit(ctx, actor, target=target, cursor=cursor, limit=limit)
+    return json_response(schemas.AuditOut(items=list(page.items), cursor=page.cursor))
