@@ -33,6 +33,7 @@ async def sync(ctx: Context, catalog: Catalog) -> list[str]:
     kept: list[int] = []
     async with ctx.database.transaction() as connection:
         await contests.lock_catalog(connection)
+        before = await _published(connection)
         versions = {
             name: await contests.put_problem(connection, problem)
             for name, problem in catalog.problems.items()
@@ -48,8 +49,17 @@ async def sync(ctx: Context, catalog: Catalog) -> list[str]:
                 kept.append(board_id)
                 names.append(item.name)
         await contests.retire_missing(connection, kept)
-        await people.record(connection, None, "catalog.sync", "catalog", leaderboards=names)
+        if await _published(connection) != before:
+            await people.record(connection, None, "catalog.sync", "catalog", leaderboards=names)
     return names
+
+
+async def _published(connection: AsyncConnection) -> tuple[list[Row[Any]], list[Row[Any]]]:
+    """Everything the catalog decides, to see whether loading it changed anything."""
+    return (
+        list(await contests.boards(connection)),
+        list(await contests.competition_documents(connection)),
+    )
 
 
 async def problems(ctx: Context, actor: Actor | None = None) -> tuple[ProblemView, ...]:

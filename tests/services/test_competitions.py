@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.config import ROOT
+from kernelbot.domain.competition import Visibility
 from kernelbot.domain.problem import sealed
 from kernelbot.errors import NotFound
 from kernelbot.services import competitions, standings, submissions
@@ -62,6 +63,29 @@ async def test_doing_it_again_changes_nothing(app: App, catalog: Catalog) -> Non
     assert await competitions.sync(app, catalog) == ["vectoradd", "matmul", "histogram"]
 
     assert await state(app) == before
+
+
+async def test_only_a_sync_that_changed_something_is_written_down(
+    app: App, catalog: Catalog
+) -> None:
+    query = "SELECT detail FROM audit_log WHERE action = 'catalog.sync' ORDER BY id"
+    (competition,) = catalog.competitions.values()
+    hidden = dataclasses.replace(competition, visibility=Visibility.PRIVATE)
+    changes = (
+        catalog,
+        problem_changed(catalog, "vectoradd", title="Sums"),
+        boards_changed(catalog, *competition.leaderboards[1:]),
+        dataclasses.replace(catalog, competitions={competition.name: hidden}),
+        dataclasses.replace(catalog, competitions={}),
+    )
+
+    counts = []
+    for changed in changes:
+        for _ in range(2):
+            await competitions.sync(app, changed)
+        counts.append(len(await rows(app, query)))
+
+    assert counts == [1, 2, 3, 4, 5]
 
 
 async def test_several_processes_may_do_it_at_once(app: App, catalog: Catalog) -> None:
