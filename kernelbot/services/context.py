@@ -18,7 +18,8 @@ class Context:
     database: Database
     events: Changes
     targets: Mapping[str, Target]
-    # Ranked boards and problems that were read once: keyed by revision or content, so never stale.
+    # Ranked boards and problems that were read once: keyed by revision or content, so never stale;
+    # and the numbers of people in the list of leaderboards, which keep for seconds.
     cache: dict[str, Any] = field(default_factory=dict)
 
     @property

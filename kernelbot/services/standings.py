@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import time
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -20,11 +21,14 @@ from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
-from kernelbot.storage import contests, fleet
+from kernelbot.storage import contests, fleet, people
 from kernelbot.storage import standings as store
 
 BOARDS_KEPT = 500
 """Ranked boards kept in memory by a process; the least recently read goes first."""
+
+PEOPLE_KEPT_S = 5.0
+"""How old the numbers of people in the list of leaderboards may be."""
 
 
 @dataclass(frozen=True)
@@ -42,24 +46,36 @@ async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[Leader
     """All that this person may see, in the order of their competitions."""
     async with ctx.database.read() as connection:
         rows = await contests.boards(connection)
-        people = await contests.people_on_boards(connection)
+        counts = await _people_on_boards(ctx, connection)
     now = datetime.now(UTC)
-    return tuple(
-        _board_view(row, people.get(row.id, 0), now)
-        for row in rows
-        if row.visibility == Visibility.PUBLIC
-    )
+    return tuple(_board_view(row, counts.get(row.id, 0), now) for row in _public(rows))
+
+
+def _public(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    return [row for row in rows if row.visibility == Visibility.PUBLIC]
+
+
+async def _people_on_boards(ctx: Context, connection: AsyncConnection) -> Mapping[int, int]:
+    """A few seconds old at most: counting reads every standing there is, and anybody may ask."""
+    kept: tuple[float, Mapping[int, int]] | None = ctx.cache.get("people")
+    if kept is None or time.monotonic() - kept[0] > PEOPLE_KEPT_S:
+        asked_at = time.monotonic()
+        kept = ctx.cache["people"] = (asked_at, await contests.people_on_boards(connection))
+    return kept[1]
 
 
 async def leaderboard(ctx: Context, actor: Actor | None, name: str) -> LeaderboardView:
-    boards = await leaderboards(ctx, actor)
-    for board in boards:
-        if board.name.lower() == name.lower():
-            return board
-    raise admission.unknown_leaderboard(name, [board.name for board in boards])
+    """One board and its people, counted now. Raises NotFound, with the name it may be meant for."""
+    async with ctx.database.read() as connection:
+        row = await contests.board_named(connection, name) if _can_be_asked(name) else None
+        if row is None or row.visibility != Visibility.PUBLIC:
+            known = [item.name for item in _public(await contests.boards(connection))]
+            raise admission.unknown_leaderboard(name, known)
+        counts = await contests.people_on_boards(connection, row.id)
+    return _board_view(row, counts.get(row.id, 0), datetime.now(UTC))
 
 
-def _board_view(row: Row[Any], people: int, now: datetime) -> LeaderboardView:
+def _board_view(row: Row[Any], entrants: int, now: datetime) -> LeaderboardView:
     started = row.opens_at is None or row.opens_at <= now
     return LeaderboardView(
         name=row.name,
@@ -75,16 +91,19 @@ def _board_view(row: Row[Any], people: int, now: datetime) -> LeaderboardView:
         is_open=started and (row.closes_at is None or now < row.closes_at),
         ranked_per_hour=row.ranked_per_hour,
         other_per_hour=row.other_per_hour,
-        people=people,
+        people=entrants,
     )
+
+
+def _can_be_asked(name: str) -> bool:
+    """Postgres has no NUL in text and UTF-8 no lone surrogates; nothing is named so either."""
+    return name.isprintable()
 
 
 async def board(ctx: Context, name: str, gpu: str | None) -> Board:
     """The ranked board: one small read to learn its revision, the rest from memory if unchanged."""
-    if "\0" in name or (gpu is not None and "\0" in gpu):
-        raise admission.unknown_leaderboard(name.replace("\0", ""), ())
     async with ctx.database.read() as connection:
-        row = _chosen(await store.revisions(connection, name), name, gpu)
+        row = await _chosen(connection, name, gpu)
         return await _ranked(ctx, connection, row)
 
 
@@ -117,7 +136,9 @@ def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
     return kept
 
 
-def _chosen(rows: Sequence[Row[Any]], name: str, gpu: str | None) -> Row[Any]:
+async def _chosen(connection: AsyncConnection, name: str, gpu: str | None) -> Row[Any]:
+    """The revision of a public board on the GPU that is meant."""
+    rows = await store.revisions(connection, name) if _can_be_asked(name) else ()
     if not rows or rows[0].visibility != Visibility.PUBLIC:
         raise NotFound(f"There is no leaderboard {name[:80]!r}.", code="unknown_leaderboard")
     if gpu is None and len(rows) == 1:
@@ -202,16 +223,23 @@ async def _bests(
     cursor: str | None,
     limit: int,
 ) -> Page:
-    found = await board(ctx, name, gpu)
     before, limit = number(cursor, MAX_ID), bounded(limit)
-    if user_name is not None and "\0" in user_name:
-        return Page(items=())
     async with ctx.database.read() as connection:
-        rows = await store.revisions(connection, name)
+        row = await _chosen(connection, name, gpu)
+        if user_name is not None:
+            # By number, so that the index of a person's bests serves; those who share a name are
+            # few, and together found by it.
+            if not _can_be_asked(user_name):
+                return Page(items=())
+            named = await people.users_named(connection, user_name)
+            if not named:
+                return Page(items=())
+            if len(named) == 1:
+                user_id, user_name = int(named[0].id), None
         rows = await store.bests_of(
             connection,
-            _chosen(rows, name, found.gpu).id,
-            found.gpu,
+            row.id,
+            row.gpu,
             user_id=user_id,
             user_name=user_name,
             before=before,

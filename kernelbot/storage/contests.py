@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, distinct, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -17,10 +17,10 @@ from kernelbot.storage.tables import (
     leaderboards,
     problem_files,
     problems,
+    standings,
 )
 
-BOARDS = text(
-    """
+FROM_BOARDS = """
     SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
            l.other_per_hour, c.name AS competition, c.visibility, c.channel,
            p.name AS problem, p.digest AS problem_digest,
@@ -33,9 +33,10 @@ BOARDS = text(
         SELECT coalesce(array_agg(gpu ORDER BY place), '{}') AS gpus
         FROM leaderboard_gpus WHERE leaderboard_id = l.id AND offered
     ) g
-    WHERE NOT l.retired ORDER BY c.id, l.id
-    """
-)
+    WHERE NOT l.retired
+"""
+BOARDS = text(FROM_BOARDS + " ORDER BY c.id, l.id")
+BOARD_NAMED = text(FROM_BOARDS + " AND lower(l.name) = lower(:name)")
 
 
 async def put_problem(connection: AsyncConnection, problem: Problem) -> int:
@@ -170,16 +171,24 @@ async def boards(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(BOARDS)).all()
 
 
+async def board_named(connection: AsyncConnection, name: str) -> Row[Any] | None:
+    """One of ``boards``, its name compared without case."""
+    return (await connection.execute(BOARD_NAMED, {"name": name})).first()
+
+
 async def competition_documents(connection: AsyncConnection) -> Sequence[Any]:
     query = select(competitions.c.document, competitions.c.visibility).order_by(competitions.c.id)
     return (await connection.execute(query)).all()
 
 
-async def people_on_boards(connection: AsyncConnection) -> Mapping[int, int]:
-    """How many people have a standing, by leaderboard."""
-    rows = await connection.execute(
-        text("SELECT leaderboard_id, count(DISTINCT user_id) FROM standings GROUP BY 1")
-    )
+async def people_on_boards(
+    connection: AsyncConnection, board_id: int | None = None
+) -> Mapping[int, int]:
+    """How many people have a standing, by leaderboard: on each, or on one (its own index entries)."""
+    query = select(standings.c.leaderboard_id, func.count(distinct(standings.c.user_id)))
+    if board_id is not None:
+        query = query.where(standings.c.leaderboard_id == board_id)
+    rows = await connection.execute(query.group_by(standings.c.leaderboard_id))
     return {row[0]: row[1] for row in rows}
 
 

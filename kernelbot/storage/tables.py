@@ -63,6 +63,8 @@ users = Table(
     Column("ban_reason", Text, nullable=False, server_default=""),
     _at("created_at", now=True),
 )
+# Names are not unique: history and moderation look people up by them.
+Index("ix_users_name", users.c.name)
 
 # One person may come by Discord, GitHub and a local token: each provider has its own namespace.
 identities = Table(
@@ -234,6 +236,8 @@ Index(
 Index("ix_runs_running", runs.c.gpu, postgresql_where=text("status = 'running'"))
 # From a place in the queue to the run that waits there.
 Index("ix_runs_queue", runs.c.queue_id, postgresql_where=text("status IN ('queued', 'running')"))
+# What ended lately, for the metrics.
+Index("ix_runs_finished_at", runs.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 Index("ix_runs_personal", runs.c.user_id, runs.c.leaderboard_id, runs.c.gpu, runs.c.id.desc())
 
 # The whole verdict, once per run: the primary key is what makes "recorded once" true.

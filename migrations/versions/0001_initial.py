@@ -139,6 +139,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
     )
+    op.create_index("ix_users_name", "users", ["name"], unique=False)
     op.create_table(
         "workers",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -428,6 +429,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("mode = 'ranked' AND verdict = 'passed'"),
     )
     op.create_index(
+        "ix_runs_finished_at",
+        "runs",
+        ["finished_at"],
+        unique=False,
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_runs_personal",
         "runs",
         ["user_id", "leaderboard_id", "gpu", sa.literal_column("id DESC")],
@@ -583,6 +591,11 @@ def downgrade() -> None:
     )
     op.drop_index("ix_runs_personal", table_name="runs")
     op.drop_index(
+        "ix_runs_finished_at",
+        table_name="runs",
+        postgresql_where=sa.text("finished_at IS NOT NULL"),
+    )
+    op.drop_index(
         "ix_runs_entry",
         table_name="runs",
         postgresql_where=sa.text("mode = 'ranked' AND verdict = 'passed'"),
@@ -610,6 +623,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_identities_user_id"), table_name="identities")
     op.drop_table("identities")
     op.drop_table("workers")
+    op.drop_index("ix_users_name", table_name="users")
     op.drop_table("users")
     op.drop_table("problems")
     op.drop_index(

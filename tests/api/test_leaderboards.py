@@ -172,6 +172,25 @@ async def test_personal_bests_are_kept_as_they_were_set(
     assert [round(item["seconds"] * 1e3) for item in mine["items"]] == [2, 3]
 
 
+async def test_ones_own_bests_come_in_parts(
+    app: App, ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    for version, ns in enumerate((3e6, 2e6, 1e6)):
+        await submit(ada, CODE + f"# {version}\n".encode(), mode="ranked")
+        await judge_one(app, make_verdict(ns=ns))
+
+    address, gpu = "/v1/leaderboards/vectoradd/personal", {"gpu": "CPU"}
+    whole = (await ada.get(address, params=gpu)).json()
+    begin = (await ada.get(address, params={**gpu, "limit": 2})).json()
+    end = (await ada.get(address, params={**gpu, "limit": 2, "cursor": begin["cursor"]})).json()
+
+    assert (len(whole["items"]), len(begin["items"])) == (3, 2)
+    assert begin["items"] + end["items"] == whole["items"]
+    assert (whole["cursor"], end["cursor"]) == (None, None)
+    message = refused(await ada.get(address, params={**gpu, "cursor": "x"}), 422, "invalid_input")
+    assert message.startswith("query.cursor: ")
+
+
 async def test_a_problem_has_its_statement_starters_and_files(
     anonymous: httpx2.AsyncClient,
 ) -> None:

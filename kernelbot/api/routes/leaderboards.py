@@ -164,9 +164,17 @@ async def leaderboard_history(
     responses=documented(401, 403, 404),
     dependencies=SECURED,
 )
-async def personal_bests(ctx: Ctx, actor: Member, name: NameInPath, gpu: Gpu = None) -> Response:
-    """Your own personal bests."""
-    return json_response(present.bests(await standings.personal(ctx, actor, name, gpu)))
+async def personal_bests(
+    ctx: Ctx,
+    actor: Member,
+    name: NameInPath,
+    gpu: Gpu = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """Your own personal bests, newest first."""
+    page = await standings.personal(ctx, actor, name, gpu, cursor=cursor, limit=limit)
+    return json_response(present.bests(page))
 
 
 @router.get("/queues", response_model=schemas.QueuesOut, responses=documented())
