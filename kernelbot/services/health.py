@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.submission import Status
+from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import standings
 from kernelbot.services.context import Context
 from kernelbot.storage import fleet, outbox
@@ -20,8 +23,18 @@ async def ready(ctx: Context) -> dict[str, float]:
 
 
 async def metrics(ctx: Context) -> bytes:
-    """Queues, slots and the outbox as Prometheus text; every process gives the same."""
+    """Queues, slots, verdicts, workers and the outbox as Prometheus text; every process gives the
+    same, because all of it is read from the database."""
     registry = CollectorRegistry()
+    await _queues(ctx, registry)
+    async with ctx.database.read() as connection:
+        await _ended(connection, registry)
+        await _workers(connection, registry)
+        await _outbox(connection, registry)
+    return generate_latest(registry)
+
+
+async def _queues(ctx: Context, registry: CollectorRegistry) -> None:
     queued = Gauge("kernelbot_queued_runs", "Runs waiting", ["gpu"], registry=registry)
     running = Gauge("kernelbot_running_runs", "Runs in progress", ["gpu"], registry=registry)
     slots = Gauge(
@@ -35,12 +48,42 @@ async def metrics(ctx: Context) -> bytes:
         running.labels(view.gpu).set(view.running)
         slots.labels(view.gpu).set(view.slots)
         oldest.labels(view.gpu).set(view.oldest_s or 0)
+
+
+async def _ended(connection: AsyncConnection, registry: CollectorRegistry) -> None:
+    """Of the last hour rather than of all time: an index answers that, however many there are."""
+    ended = Gauge(
+        "kernelbot_hour_verdicts", "Runs that ended within the hour", ["kind"], registry=registry
+    )
+    retried = Gauge(
+        "kernelbot_hour_retried_runs",
+        "Of these, runs that needed more than one attempt",
+        registry=registry,
+    )
+    # All kinds from the start: an alarm on one that has never happened needs its zero.
+    for kind in (*VerdictKind, Status.CANCELLED):
+        ended.labels(kind.value).set(0)
+    for row in await fleet.ended_lately(connection):
+        ended.labels(row.kind).set(row.runs)
+        retried.inc(row.retried)
+
+
+async def _workers(connection: AsyncConnection, registry: CollectorRegistry) -> None:
+    silent = Gauge(
+        "kernelbot_worker_silent_seconds",
+        "Since any worker for the GPU was heard of",
+        ["gpu"],
+        registry=registry,
+    )
+    for gpu, seconds in (await fleet.silent(connection)).items():
+        silent.labels(gpu).set(seconds)
+
+
+async def _outbox(connection: AsyncConnection, registry: CollectorRegistry) -> None:
     waiting = Gauge(
         "kernelbot_outbox_waiting", "Announcements not delivered", ["topic"], registry=registry
     )
     late = Gauge("kernelbot_outbox_oldest_seconds", "Oldest of them", ["topic"], registry=registry)
-    async with ctx.database.read() as connection:
-        for row in await outbox.waiting(connection):
-            waiting.labels(row.topic).set(row.waiting)
-            late.labels(row.topic).set(float(row.oldest))
-    return generate_latest(registry)
+    for row in await outbox.waiting(connection):
+        waiting.labels(row.topic).set(row.waiting)
+        late.labels(row.topic).set(float(row.oldest))

@@ -39,6 +39,21 @@ RUNNING_COUNTS = text(
 )
 
 
+SILENT = text(
+    """
+    SELECT s.gpu, extract(epoch FROM now() - max(heartbeat_at)) AS silent
+    FROM workers, jsonb_object_keys(slots) AS s(gpu) GROUP BY 1
+    """
+)
+ENDED_LATELY = text(
+    """
+    SELECT coalesce(verdict, status) AS kind, count(*) AS runs,
+           count(*) FILTER (WHERE attempt > 1) AS retried
+    FROM runs WHERE finished_at > now() - interval '1 hour' GROUP BY 1
+    """
+)
+
+
 async def register(
     connection: AsyncConnection,
     worker_id: uuid.UUID,
@@ -87,6 +102,16 @@ async def queues(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], dict[
     queued = (await connection.execute(QUEUES)).all()
     counts = await connection.execute(RUNNING_COUNTS)
     return queued, {row.gpu: int(row.running) for row in counts}
+
+
+async def silent(connection: AsyncConnection) -> dict[str, float]:
+    """Seconds since any worker for a GPU was heard of, by GPU; of the last day."""
+    return {row.gpu: float(row.silent) for row in await connection.execute(SILENT)}
+
+
+async def ended_lately(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Runs that ended within the hour: (kind of verdict or ``cancelled``, runs, retried)."""
+    return (await connection.execute(ENDED_LATELY)).all()
 
 
 async def duration(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import re
+import uuid
 from collections.abc import Iterator
 from io import StringIO
 
@@ -11,12 +13,17 @@ import httpx2
 import pytest
 import structlog
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from kernelbot import logs
 from kernelbot.api import access
 from kernelbot.app import App
-from kernelbot.config import Settings
+from kernelbot.config import ROOT, Settings
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import submit
+from kernelbot.storage import fleet
 from tests.api.conftest import refused
+from tests.factories import judge_one, make_actor, make_verdict, submitted
 
 
 @pytest.fixture
@@ -130,6 +137,54 @@ async def test_metrics_count_by_route_and_never_by_path(anonymous: httpx2.AsyncC
     assert "secret-of-mine" not in words
     assert "kernelbot_queued_runs" in words
     assert "kernelbot_http_request_seconds_bucket" in words
+
+
+async def test_metrics_hold_everything_that_the_operators_are_told_of(
+    app: App, anonymous: httpx2.AsyncClient
+) -> None:
+    told = set(re.findall(r"`(kernelbot_\w+)", (ROOT / "docs" / "operations.md").read_text()))
+
+    words = (await anonymous.get("/metrics")).text
+
+    there = set(re.findall(r"^# TYPE (kernelbot_\w+)", words, re.MULTILINE))
+    assert told == {name for name in there if not name.endswith("_created")}
+
+
+async def test_metrics_count_what_ended_lately_what_was_tried_again_and_silent_workers(
+    app: App, anonymous: httpx2.AsyncClient
+) -> None:
+    ada = await make_actor(app)
+    ids = [(await submitted(app, ada)).id for _ in range(4)]
+    for kind in (VerdictKind.PASSED, VerdictKind.WRONG_ANSWER, VerdictKind.WRONG_ANSWER):
+        await judge_one(app, make_verdict(kind))
+    await submit.cancel(app, ada, ids[3])
+    change = "UPDATE runs SET {} WHERE submission_id = :id"
+    async with app.database.transaction() as connection:
+        await fleet.register(connection, uuid.uuid4(), "here", {"CPU": 2, "T4": 1}, {}, "0" * 64)
+        await connection.execute(text("UPDATE workers SET heartbeat_at = now() - interval '1 min'"))
+        await fleet.register(connection, uuid.uuid4(), "there", {"CPU": 1}, {}, "0" * 64)
+        await connection.execute(text(change.format("attempt = 2")), {"id": ids[1]})
+        await connection.execute(
+            text(change.format("finished_at = now() - interval '61 min', attempt = 3")),
+            {"id": ids[2]},
+        )
+
+    words = (await anonymous.get("/metrics")).text
+
+    samples = (line.rsplit(" ", 1) for line in words.splitlines() if not line.startswith("#"))
+    values = {name: float(value) for name, value in samples}
+    ended = {
+        kind: values[f'kernelbot_hour_verdicts{{kind="{kind}"}}']
+        for kind in (*VerdictKind, "cancelled")
+    }
+    assert {kind: count for kind, count in ended.items() if count} == {
+        "passed": 1,
+        "wrong_answer": 1,
+        "cancelled": 1,
+    }
+    assert values["kernelbot_hour_retried_runs"] == 1
+    assert 60 <= values['kernelbot_worker_silent_seconds{gpu="T4"}'] < 120
+    assert 0 <= values['kernelbot_worker_silent_seconds{gpu="CPU"}'] < 60
 
 
 async def test_every_operation_documents_its_errors_with_the_one_body(
