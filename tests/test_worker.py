@@ -7,6 +7,7 @@ import contextlib
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -107,6 +108,27 @@ async def test_a_worker_judges_what_is_submitted_and_stops_when_told(
 
     worker.terminate()
     assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
+    assert await rows(app, "SELECT id FROM workers") == []
+
+
+async def test_a_worker_without_torch_ends_at_once_and_says_what_to_do(
+    app: App, environment: dict[str, str], tmp_path: Path
+) -> None:
+    # What python runs before anything else: to every import and search there is no torch.
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kernelbot.worker", cwd=ROOT,
+        env={**environment, "PYTHONPATH": str(tmp_path)},
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(PATIENCE_S):
+        _, said = await process.communicate()
+
+    words = said.decode()
+    assert process.returncode == 1
+    assert "The worker cannot start: PyTorch is not installed" in words
+    assert "KERNELBOT_TORCH=cpu" in words
+    assert "Traceback" not in words
     assert await rows(app, "SELECT id FROM workers") == []
 
 

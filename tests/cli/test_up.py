@@ -226,6 +226,56 @@ def test_a_broken_problem_file_is_told_with_its_place(
     assert "tittle" in installation.output
 
 
+def test_an_api_that_dies_at_its_start_is_told_with_its_last_words(
+    installation: Installation, database_url: str, tmp_path: Path
+) -> None:
+    dies = "print('the shelf is empty', file=sys.stderr, flush=True); os._exit(7)"
+    environment = {"DATABASE_URL": database_url, **api_that(dies, tmp_path)}
+
+    installation.launch("--no-worker", environment=environment)
+    until(lambda: installation.ended, "it gives up")
+
+    assert "Traceback" not in installation.output
+    assert "The API did not start (exit code 7): the shelf is empty" in installation.output
+    assert str(installation.data) in installation.output, "where its log is"
+    assert installation.process is not None
+    assert installation.process.returncode == 1
+
+
+def test_an_api_that_never_answers_is_given_up_and_ended(
+    installation: Installation, database_url: str, tmp_path: Path
+) -> None:
+    waits = "open(os.environ['PID_FILE'], 'w').write(str(os.getpid())); signal.pause()"
+    pid_file = tmp_path / "pid"
+    impatient = "from kernelbot.cli import up; up.READY_PATIENCE_S = 2.0"
+    environment = {
+        "DATABASE_URL": database_url,
+        "PID_FILE": str(pid_file),
+        **api_that(waits, tmp_path, otherwise=impatient),
+    }
+
+    installation.launch("--no-worker", environment=environment)
+    until(lambda: installation.ended, "it gives up")
+
+    assert "Traceback" not in installation.output
+    assert "The API has not answered within 2 s" in installation.output
+    assert installation.process is not None
+    assert installation.process.returncode == 1
+    assert not psutil.pid_exists(int(pid_file.read_text()))
+
+
+def api_that(does: str, folder: Path, otherwise: str = "pass") -> dict[str, str]:
+    """The environment in which python, started as the API, does this before anything else."""
+    (folder / "sitecustomize.py").write_text(
+        "import os, signal, sys\n"
+        "if 'kernelbot.api' in sys.orig_argv:\n"
+        f"    {does}\n"
+        "elif 'up' in sys.orig_argv:\n"
+        f"    {otherwise}\n"
+    )
+    return {"PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+
+
 def test_a_setting_that_cannot_be_is_refused_by_the_name_of_its_variable(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,17 @@ CPU = Target(name="CPU", device="cpu", match="")
 H100 = Target(name="H100", device="cuda", match=r"\bH100\b")
 H200 = Target(name="H200", device="cuda", match=r"\bH200\b")
 TARGETS = {target.name: target for target in (CPU, H100, H200)}
+
+
+def test_torch_is_demanded_where_it_is_and_missed_with_the_remedy_where_it_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    devices.demand_torch()
+
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(InvalidInput, match="KERNELBOT_TORCH=cpu or =cuda") as refusal:
+        devices.demand_torch()
+    assert refusal.value.code == "no_torch"
 
 
 def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
