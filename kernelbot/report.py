@@ -165,5 +165,5 @@ def log_excerpt(text: str, lines: int = 20, characters: int = 1500) -> str:
 
 
 def shows_log(mode: Mode) -> bool:
-    """Nothing printed by a secret run reaches the contestant."""
+    """Nothing printed by a secret run reaches the competitor."""
     return mode is not Mode.RANKED

@@ -1,6 +1,6 @@
 """The problem's side of a case: inputs from a secret seed, the expected output, the check.
 
-Runs in the referee only; reference.py is the organiser's code and trusted, but its failures are
+Runs in the referee only; reference.py is the organizer's code and trusted, but its failures are
 ours, never the contestant's.
 """
 

@@ -240,10 +240,6 @@ class Verdict:
             if case.stage is Stage.MEASURE and case.measurement is not None
         )
 
-    @property
-    def first_failure(self) -> CaseResult | None:
-        return next((case for case in self.cases if not case.ok), None)
-
 
 def spec(args: CaseArgs) -> str:
     """A case's arguments as people read them: ``size: 1024; dtype: f16``."""
