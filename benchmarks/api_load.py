@@ -32,7 +32,6 @@ from kernelbot.storage.embedded import EmbeddedPostgres
 
 PEOPLE = 2000
 BOARDS = (("vectoradd", "CPU"), ("vectoradd", "H100"), ("matmul", "H100"), ("histogram", "B200"))
-RUNS_PER_SUBMISSION = 2.5
 
 SEED_PEOPLE = """
     INSERT INTO users (name) SELECT 'person ' || n FROM generate_series(1, $1) n

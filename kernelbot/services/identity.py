@@ -37,12 +37,15 @@ async def authenticate(ctx: Context, secret: str, channel: str) -> Actor:
     if not secret.isascii() or not 0 < len(secret) <= MAX_TOKEN_CHARACTERS:
         raise NotSignedIn(f"This is not a token of ours. {HOW_TO_SIGN_IN}", code="unknown_token")
     hashed = digest(secret)
-    async with ctx.database.read() as connection:
-        row = await people.by_token(connection, hashed)
-        if row is None:
+    row = await people.by_token(ctx.database, hashed)
+    if row is None:
+        async with ctx.database.read() as connection:
             why = await people.why_token_fails(connection, hashed)
-            words = {"unknown": "is not known", "revoked": "was revoked", "expired": "has expired"}
-            raise NotSignedIn(f"Your token {words[why]}. {HOW_TO_SIGN_IN}", code=f"{why}_token")
+        words = {"unknown": "is not known", "revoked": "was revoked", "expired": "has expired"}
+        raise NotSignedIn(f"Your token {words[why]}. {HOW_TO_SIGN_IN}", code=f"{why}_token")
+    if row.stale:
+        async with ctx.database.read() as connection:
+            await people.token_used(connection, row.token_id)
     scopes = frozenset(Scope(scope) for scope in row.scopes if scope in set(Scope))
     return _actor(row, channel, scopes)
 
@@ -54,7 +57,7 @@ async def person(ctx: Context, provider: str, subject: str, name: str, channel: 
     return _actor(row, channel, PERSONAL_SCOPES)
 
 
-def _actor(row: Row[Any], channel: str, scopes: frozenset[Scope]) -> Actor:
+def _actor(row: people.Holder | Row[Any], channel: str, scopes: frozenset[Scope]) -> Actor:
     return Actor(
         user_id=row.id,
         name=row.name,

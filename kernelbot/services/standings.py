@@ -23,6 +23,7 @@ from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
 from kernelbot.storage import contests, fleet, people
 from kernelbot.storage import standings as store
+from kernelbot.storage.standings import Revision
 
 BOARDS_KEPT = 500
 """Ranked boards kept in memory by a process; the least recently read goes first."""
@@ -102,9 +103,12 @@ def _can_be_asked(name: str) -> bool:
 
 async def board(ctx: Context, name: str, gpu: str | None) -> Board:
     """The ranked board: one small read to learn its revision, the rest from memory if unchanged."""
+    wanted = await _chosen(ctx, name, gpu)
+    known = _cache(ctx).get((wanted.id, wanted.gpu))
+    if known is not None and known.revision == wanted.revision:
+        return known
     async with ctx.database.read() as connection:
-        row = await _chosen(connection, name, gpu)
-        return await _ranked(ctx, connection, row)
+        return await _ranked(ctx, connection, wanted)
 
 
 async def board_of_run(
@@ -115,7 +119,7 @@ async def board_of_run(
     return await _ranked(ctx, connection, await store.revision(connection, leaderboard_id, gpu))
 
 
-async def _ranked(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> Board:
+async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]) -> Board:
     cache = _cache(ctx)
     key = (row.id, row.gpu)
     known = cache.get(key)
@@ -136,9 +140,9 @@ def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
     return kept
 
 
-async def _chosen(connection: AsyncConnection, name: str, gpu: str | None) -> Row[Any]:
+async def _chosen(ctx: Context, name: str, gpu: str | None) -> Revision:
     """The revision of a public board on the GPU that is meant."""
-    rows = await store.revisions(connection, name) if _can_be_asked(name) else ()
+    rows = await store.revisions(ctx.database, name) if _can_be_asked(name) else []
     if not rows or rows[0].visibility != Visibility.PUBLIC:
         raise NotFound(f"There is no leaderboard {name[:80]!r}.", code="unknown_leaderboard")
     if gpu is None and len(rows) == 1:
@@ -224,8 +228,8 @@ async def _bests(
     limit: int,
 ) -> Page:
     before, limit = number(cursor, MAX_ID), bounded(limit)
+    row = await _chosen(ctx, name, gpu)
     async with ctx.database.read() as connection:
-        row = await _chosen(connection, name, gpu)
         if user_name is not None:
             # By number, so that the index of a person's bests serves; those who share a name are
             # few, and together found by it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -10,31 +11,47 @@ from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.storage.database import Database
 from kernelbot.storage.tables import audit_log, identities, tokens, users
 
 # The lookup of every signed request: one statement, one index. ``last_used_at`` is written at most
 # once a minute, so that reading does not become writing.
-BY_TOKEN = text(
-    """
+TOKEN_HOLDER = """
     SELECT t.id AS token_id, t.scopes, u.id, u.name, u.role, u.banned_until, u.ban_reason,
            coalesce(t.last_used_at < now() - interval '1 minute', true) AS stale
     FROM tokens t JOIN users u ON u.id = t.user_id
-    WHERE t.digest = :digest AND t.revoked_at IS NULL
+    WHERE t.digest = $1 AND t.revoked_at IS NULL
       AND (t.expires_at IS NULL OR t.expires_at > now())
-    """
-)
+"""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Whom a token stands for."""
+
+    token_id: int
+    scopes: Sequence[str]
+    id: int  # of the user
+    name: str
+    role: str
+    banned_until: datetime | None
+    ban_reason: str
+    stale: bool  # its last use was written down a while ago
+
 
 # An expired or revoked token deserves better words than an unknown one.
 WHY_NOT = text("SELECT revoked_at IS NOT NULL AS revoked FROM tokens WHERE digest = :digest")
 
 
-async def by_token(connection: AsyncConnection, digest: bytes) -> Row[Any] | None:
-    row = (await connection.execute(BY_TOKEN, {"digest": digest})).first()
-    if row is not None and row.stale:
-        await connection.execute(
-            text("UPDATE tokens SET last_used_at = now() WHERE id = :id"), {"id": row.token_id}
-        )
-    return row
+async def by_token(database: Database, digest: bytes) -> Holder | None:
+    records = await database.ask(TOKEN_HOLDER, digest)
+    return Holder(**records[0]) if records else None
+
+
+async def token_used(connection: AsyncConnection, token_id: int) -> None:
+    await connection.execute(
+        text("UPDATE tokens SET last_used_at = now() WHERE id = :id"), {"id": token_id}
+    )
 
 
 async def why_token_fails(connection: AsyncConnection, digest: bytes) -> str:
@@ -116,11 +133,15 @@ async def add_token(connection: AsyncConnection, **values: Any) -> Row[Any]:
 
 
 async def put_token(connection: AsyncConnection, **values: Any) -> int | None:
-    """Make sure that a token with this digest exists; its id when it was made just now."""
+    """Make sure that a live token with this digest exists; its id when it was none before."""
     made = await connection.execute(
         upsert(tokens)
         .values(**values)
-        .on_conflict_do_nothing(index_elements=["digest"])
+        .on_conflict_do_update(
+            index_elements=["digest"],
+            set_={"revoked_at": None},
+            where=tokens.c.revoked_at.is_not(None),
+        )
         .returning(tokens.c.id)
     )
     made_id: int | None = made.scalar()

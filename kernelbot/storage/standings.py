@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, insert, select, text
@@ -10,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.ranking import Entry
 from kernelbot.domain.scoring import Score
+from kernelbot.storage.database import Database
 from kernelbot.storage.tables import bests, standings
 
 # Whoever records on this board and GPU waits here for whoever is doing it, so before and after are
@@ -100,16 +102,26 @@ ENTRIES = """
 ALL = text(ENTRIES)
 FIRST = text(ENTRIES + " LIMIT :limit")
 
-REVISION = text(
-    """
+REVISION = """
     SELECT l.id, l.name, c.visibility, g.gpu, g.revision
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
-    WHERE lower(l.name) = lower(:name) AND NOT l.retired
+    WHERE lower(l.name) = lower($1) AND NOT l.retired
     ORDER BY g.place
-    """
-)
+"""
+
+
+@dataclass(frozen=True)
+class Revision:
+    """How often the standings of a board on a GPU have changed."""
+
+    id: int  # of the leaderboard
+    name: str
+    visibility: str
+    gpu: str
+    revision: int
+
 
 REVISION_OF = text(
     """
@@ -222,9 +234,9 @@ async def entries(
     return [Entry(**row._mapping) for row in rows]
 
 
-async def revisions(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:
+async def revisions(database: Database, name: str) -> list[Revision]:
     """The board's GPUs with the revision of each, in the order the organizer named them."""
-    return (await connection.execute(REVISION, {"name": name})).all()
+    return [Revision(**record) for record in await database.ask(REVISION, name)]
 
 
 async def revision(connection: AsyncConnection, board_id: int, gpu: str) -> Row[Any]:

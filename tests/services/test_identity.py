@@ -274,3 +274,14 @@ async def test_one_sees_ones_identities_and_role(app: App) -> None:
     assert (me.name, me.role, me.banned_until) == ("ada", "member", None)
     assert me.identities == ({"provider": "discord", "name": "ada"},)
     assert me.scopes == tuple(sorted(ALL_SCOPES - {Scope.ADMIN}))
+
+
+async def test_an_administrators_token_that_comes_back_is_valid_again(app: App) -> None:
+    await identity.ensure_admin(app, "kb_first")
+    await identity.ensure_admin(app, "kb_second")
+
+    await identity.ensure_admin(app, "kb_first")
+
+    assert (await identity.authenticate(app, "kb_first", "api")).role is Role.ADMIN
+    with pytest.raises(NotSignedIn):
+        await identity.authenticate(app, "kb_second", "api")
