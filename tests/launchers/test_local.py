@@ -125,7 +125,7 @@ class TestLocalLauncher(LauncherContract):
         monkeypatch.setattr(
             local.staging,
             "command",
-            lambda _: [sys.executable, "-c", "import time; time.sleep(600)"],
+            lambda _, **__: [sys.executable, "-c", "import time; time.sleep(600)"],
         )
         sent = package(CORRECT)
         limits = dataclasses.replace(sent.job.limits, build_s=0, check_s=0, measure_s=0)
@@ -160,7 +160,9 @@ class TestLocalLauncher(LauncherContract):
             "AWS_SECRET_ACCESS_KEY": "secret",
         }
         script = "import os, sys; sys.exit('secret' in str(os.environ))"
-        monkeypatch.setattr(local.staging, "command", lambda _: [sys.executable, "-c", script])
+        monkeypatch.setattr(
+            local.staging, "command", lambda _, **__: [sys.executable, "-c", script]
+        )
         launcher = LocalLauncher(tmp_path, told, device_index=3)
 
         launch = await launcher.start(package(CORRECT))
