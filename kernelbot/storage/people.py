@@ -16,7 +16,7 @@ from kernelbot.storage.tables import audit_log, identities, tokens, users
 
 # The lookup of every signed request: one statement, one index. ``last_used_at`` is written at most
 # once a minute, so that reading does not become writing.
-TOKEN_HOLDER = """
+HOLDER_OF = """
     SELECT t.id AS token_id, t.scopes, u.id, u.name, u.role, u.banned_until, u.ban_reason,
            coalesce(t.last_used_at < now() - interval '1 minute', true) AS stale
     FROM tokens t JOIN users u ON u.id = t.user_id
@@ -44,7 +44,7 @@ WHY_NOT = text("SELECT revoked_at IS NOT NULL AS revoked FROM tokens WHERE diges
 
 
 async def by_token(database: Database, digest: bytes) -> Holder | None:
-    records = await database.ask(TOKEN_HOLDER, digest)
+    records = await database.ask(HOLDER_OF, digest)
     return Holder(**records[0]) if records else None
 
 
