@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from kernelbot.judge import folders
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
 PREFIX = "kernelbot-judge-"
@@ -43,17 +44,14 @@ class Workshop:
         self._copy(directory / SUBMISSION_DIR / job.submission, job.submission)
 
     def belongs_to(self, uid: int) -> None:
-        """Hand the work folder to the uid that the contestant will run as; -1 keeps ours."""
-        self.work.chmod(0o700)
-        if uid < 0:
-            return
-        os.chown(self.work, uid, uid)
-        for folder, folders, files in os.walk(self.work):
-            for name in (*folders, *files):
-                os.chown(os.path.join(folder, name), uid, uid)
+        """Hand the work folder to the uid that the contestant will run as; -1 keeps ours.
+
+        Raises OSError when the folder is no longer there.
+        """
+        folders.give(self.work, uid)
 
     def remove(self) -> None:
-        shutil.rmtree(self.base, ignore_errors=True)
+        folders.remove(self.base)
 
     def _copy(self, source: Path, name: str) -> None:
         target = self.work / name
@@ -104,7 +102,7 @@ def _remove_abandoned() -> None:
     for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
         owner = path.name.removeprefix(PREFIX).split("-")[0]
         if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
-            shutil.rmtree(path, ignore_errors=True)
+            folders.remove(path)
 
 
 def summary(name: str, traceback: str) -> str:

@@ -15,9 +15,13 @@ import threading
 import time
 from pathlib import Path
 
+from kernelbot.judge import folders
+
 STOPPED = "TtZX"
 FILES_BYTES = 8 << 30
 """What a contestant may keep on disk; compiled extensions take some hundred MB."""
+FILES = 200_000
+"""How many files and folders; removing more would keep the machine from the next run."""
 RESIDENT = ("RssAnon:", "RssShmem:", "VmSwap:")
 PROPORTIONAL = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
 
@@ -87,8 +91,7 @@ class Tree:
 
     def halt(self) -> None:
         """Stop the process group now; :meth:`stop` makes sure of it and finds the rest."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.root, signal.SIGSTOP)
+        self.signal_group(signal.SIGSTOP)
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Return when every process of the tree stands still. Raises Unstoppable."""
@@ -110,8 +113,7 @@ class Tree:
 
     def go(self) -> None:
         """Let the tree run again."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.root, signal.SIGCONT)
+        self.signal_group(signal.SIGCONT)
         for pid in self._stopped:
             if pid != self.root:
                 _signal(pid, signal.SIGCONT)
@@ -122,8 +124,7 @@ class Tree:
             self.stop(timeout_s=2.0)
         deadline = time.monotonic() + timeout_s
         while True:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.root, signal.SIGKILL)
+            self.signal_group(signal.SIGKILL)
             members = self.members()
             for pid in members:
                 _signal(pid, signal.SIGKILL)
@@ -131,6 +132,11 @@ class Tree:
             if not members or time.monotonic() > deadline:
                 return
             time.sleep(0.002)
+
+    def signal_group(self, number: int) -> None:
+        """To all that have not left the root's process group, at one moment."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.root, number)
 
     def memory(self) -> int:
         """Resident bytes of the tree, pages that forked processes share counted in each."""
@@ -204,7 +210,7 @@ class Watch:
     FILES_EVERY = 10  # periods
 
     def __init__(self, tree: Tree, memory_bytes: int, folder: Path) -> None:
-        self.exceeded = ""  # "" | "memory" | "files"
+        self.exceeded = ""  # "" | "memory" | "files" | "sight": it could not be watched any more
         self.allowance = 0  # bytes of shared memory that the referee itself lent
         self._tree = tree
         self._memory_bytes = memory_bytes
@@ -219,27 +225,30 @@ class Watch:
 
     def _run(self) -> None:
         period = 0
-        while not self._stop.wait(self.PERIOD_S):
+        while not self.exceeded and not self._stop.wait(self.PERIOD_S):
             period += 1
-            if self._too_much_memory():
-                self.exceeded = "memory"
-            elif period % self.FILES_EVERY == 0 and folder_bytes(self._folder) > FILES_BYTES:
-                self.exceeded = "files"
-            if self.exceeded:
-                for pid in self._tree.members():
-                    _signal(pid, signal.SIGKILL)
-                return
+            try:
+                self.exceeded = self._look(files=period % self.FILES_EVERY == 0)
+            except Exception:  # a limit that nobody watches is none
+                self.exceeded = "sight"
+        if self.exceeded:
+            self._tree.signal_group(signal.SIGKILL)
+            for pid in self._tree.members():
+                _signal(pid, signal.SIGKILL)
+
+    def _look(self, *, files: bool) -> str:
+        """Which limit is exceeded; "" while none is."""
+        if self._too_much_memory():
+            return "memory"
+        return "files" if files and self._too_many_files() else ""
+
+    def _too_many_files(self) -> bool:
+        try:
+            found = folders.usage(self._folder, entries=FILES)
+        except folders.TooDeep:
+            return True
+        return found.bytes > FILES_BYTES or found.entries > FILES
 
     def _too_much_memory(self) -> bool:
         limit = self._memory_bytes + self.allowance
         return self._tree.memory() > limit and self._tree.exact_memory() > limit
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes on disk of a folder; files that come and go meanwhile are not an error."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with contextlib.suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512
-    return total

@@ -311,7 +311,13 @@ class Contestant:
 
     def _exceeded(self) -> Failure:
         if self._watch.exceeded == "files":
-            return Failure(VerdictKind.CRASHED, "The program wrote too many bytes of files.")
+            return Failure(
+                VerdictKind.CRASHED, "The program wrote too many files or too much in them."
+            )
+        if self._watch.exceeded == "sight":
+            return Failure(
+                VerdictKind.CRASHED, "The program's use of the machine could not be told."
+            )
         limit = self._job.limits.memory_bytes / (1 << 30)
         return Failure(VerdictKind.OUT_OF_MEMORY, f"Out of memory: the limit is {limit:.3g} GiB.")
 

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import channel, sandbox, timing
+from kernelbot.judge import channel, folders, sandbox, timing
 from kernelbot.judge import device as devices
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
 from kernelbot.judge.cases import Case, Problem, ProblemFault
@@ -197,7 +197,7 @@ class Referee:
         finally:
             self._end_contestants()
             workshop.remove()
-            sandbox.sweep(self._uids)
+            folders.sweep(self._uids)
         return self._failed(failure) if failure is not None else self._passed()
 
     def _run(self, workshop: Workshop) -> None:
@@ -219,7 +219,7 @@ class Referee:
             else:
                 self._end(first)
                 fresh = spare or self._another(workshop, first.fence)
-                workshop.belongs_to(fresh.fence.uid)
+                self._hand_over(workshop, fresh.fence)
                 self._measure(fresh, problem, self._build_again(fresh))
 
     def _parse(self) -> None:
@@ -286,6 +286,15 @@ class Referee:
         self._contestants.append(contestant)
         self._uids.add(fence.uid)
         return contestant
+
+    def _hand_over(self, workshop: Workshop, fence: sandbox.Fence) -> None:
+        """Give the second process what the first has compiled, if that has left it in place."""
+        try:
+            workshop.belongs_to(fence.uid)
+        except OSError:
+            raise Failure(
+                VerdictKind.CRASHED, "The program moved or removed the folder that it ran in."
+            ) from None
 
     def _end(self, contestant: Contestant) -> None:
         self._contestants.remove(contestant)

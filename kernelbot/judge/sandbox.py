@@ -101,24 +101,6 @@ def _some_uid(other_than: int = -1) -> int:
     return uid if uid != other_than else _some_uid(other_than)
 
 
-def sweep(uids: set[int]) -> None:
-    """Remove what uids that existed for one run left where others could find it."""
-    mine = uids - {-1}
-    for place in ("/dev/shm", "/tmp", "/var/tmp") if mine else ():  # noqa: S108
-        with contextlib.suppress(OSError):
-            for entry in os.scandir(place):
-                if entry.stat(follow_symlinks=False).st_uid in mine:
-                    _remove(entry)
-
-
-def _remove(entry: os.DirEntry[str]) -> None:
-    if entry.is_dir(follow_symlinks=False):
-        shutil.rmtree(entry.path, ignore_errors=True)
-    else:
-        with contextlib.suppress(OSError):
-            os.unlink(entry.path)
-
-
 def read_paths() -> list[str]:
     """What a contestant must be able to read: the system, this interpreter and its packages."""
     paths = [*SYSTEM, sys.prefix, sys.base_prefix, sys.exec_prefix]

@@ -1,0 +1,182 @@
+"""Folders that a contestant filled: handed over, measured, removed, whatever is in them.
+
+All of it runs with the referee's rights, often root's, on names that submitted code chose: links
+that lead out, thousands of folders inside each other, paths longer than the system takes, millions
+of empty files. So nothing here follows a link, recurses, or builds a path.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+DEEPEST = 128
+"""Folders inside each other; a walk holds two descriptors open for each."""
+REMOVE_S = 120.0
+IPC_RMID = 0
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class TooDeep(Exception):
+    """Folders inside each other beyond DEEPEST, which no compiler's cache comes near."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What lies in a folder."""
+
+    bytes: int
+    entries: int
+
+
+def give(folder: Path, uid: int) -> None:
+    """Make the folder private, and its content the uid's; -1 keeps the owner.
+
+    Files with a second name stay as they are: the other name may be anybody's. Raises OSError only
+    when the folder itself is not there; what else cannot be handed over is the contestant's loss.
+    """
+    descriptor = os.open(folder, FOLDER)
+    try:
+        os.fchmod(descriptor, 0o700)
+        if uid < 0:
+            return
+        os.fchown(descriptor, uid, uid)
+    finally:
+        os.close(descriptor)
+    with contextlib.suppress(TooDeep):
+        for place, entry in _walk(folder):
+            with contextlib.suppress(OSError):
+                _give_entry(place, entry.name, uid)
+
+
+def _give_entry(place: int, name: str, uid: int) -> None:
+    """Look at the very file that is changed: the name could be another's by then."""
+    descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
+    try:
+        found = os.fstat(descriptor)
+        shared = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
+        if not shared and not stat.S_ISLNK(found.st_mode):
+            os.chown(f"/proc/self/fd/{descriptor}", uid, uid)
+    finally:
+        os.close(descriptor)
+
+
+def usage(folder: Path, *, entries: int) -> Usage:
+    """Bytes on disk and number of entries, counted until there are more than ``entries``.
+
+    Files that come and go meanwhile are no error. Raises TooDeep.
+    """
+    total = count = 0
+    for _, entry in _walk(folder):
+        count += 1
+        if count > entries:
+            break
+        with contextlib.suppress(OSError):
+            total += entry.stat(follow_symlinks=False).st_blocks * 512
+    return Usage(total, count)
+
+
+def _walk(folder: Path) -> Iterator[tuple[int, os.DirEntry[str]]]:
+    """Every entry below a folder with the descriptor of the folder that it is in."""
+    levels = [_Level(folder)]
+    try:
+        while levels:
+            level = levels[-1]
+            entry = next(level.entries, None)
+            if entry is None:
+                levels.pop().close()
+                continue
+            yield level.descriptor, entry
+            if not entry.is_dir(follow_symlinks=False):
+                continue
+            if len(levels) == DEEPEST:
+                raise TooDeep
+            with contextlib.suppress(OSError):  # closed to us, gone, or a link by now
+                levels.append(_Level(entry.name, level.descriptor))
+    finally:
+        for level in levels:
+            level.close()
+
+
+class _Level:
+    """A folder that is being walked, held by its descriptor so that nobody can swap it."""
+
+    def __init__(self, name: str | Path, place: int | None = None) -> None:
+        self.descriptor = os.open(name, FOLDER, dir_fd=place)
+        try:
+            self.entries = os.scandir(self.descriptor)
+        except OSError:
+            os.close(self.descriptor)
+            raise
+
+    def close(self) -> None:
+        self.entries.close()
+        os.close(self.descriptor)
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder and all that is in it. Never raises: cleaning up decides no verdict.
+
+    ``rm`` knows how to take down what is too deep for a recursive function or for a path.
+    """
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        subprocess.run(
+            ["rm", "-rf", "--one-file-system", "--", os.fspath(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=REMOVE_S,
+            check=False,
+        )
+
+
+def sweep(uids: set[int]) -> None:
+    """Remove what uids that existed for one run left where others could find it."""
+    mine = uids - {-1}
+    if not mine:
+        return
+    for place in ("/dev/shm", "/tmp", "/var/tmp"):  # noqa: S108
+        with contextlib.suppress(OSError), os.scandir(place) as entries:
+            for entry in entries:
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_uid in mine:
+                        _remove_entry(entry)
+    _sweep_system_v(mine)
+
+
+def _remove_entry(entry: os.DirEntry[str]) -> None:
+    if entry.is_dir(follow_symlinks=False):
+        remove(Path(entry.path))
+    else:
+        os.unlink(entry.path)
+
+
+def _sweep_system_v(uids: set[int]) -> None:
+    """Shared memory, queues and semaphores of System V, which outlive whoever made them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for kind, control, arguments in (
+        ("shm", libc.shmctl, (IPC_RMID, None)),
+        ("msg", libc.msgctl, (IPC_RMID, None)),
+        ("sem", libc.semctl, (0, IPC_RMID)),
+    ):
+        for number, owners in _system_v(kind):
+            if owners & uids:
+                control(number, *arguments)
+
+
+def _system_v(kind: str) -> Iterator[tuple[int, set[int]]]:
+    """Identifiers of one kind with the uids of their owner and their maker."""
+    try:
+        names, *lines = Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
+    except (OSError, ValueError):
+        return
+    columns = names.split()
+    for line in lines:
+        row = dict(zip(columns, map(int, line.split()), strict=False))
+        yield row[f"{kind}id"], {row["uid"], row["cuid"]}

@@ -1,0 +1,156 @@
+"""Folders that a contestant filled do not lead the referee astray, nor out of its way."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kernelbot.judge import folders, staging
+from kernelbot.judge.build import PREFIX
+from kernelbot.judge.protocol import Mode
+from tests.judge.bench import a_job, judge, problem
+
+UID = 64_321
+RIGHT = "def custom_kernel(data):\n  return data[0] + data[1]\n"
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+
+
+def nest(place: Path, count: int, name: str = "d") -> None:
+    """Folders inside each other, made without a path that names them all."""
+    descriptor = os.open(place, os.O_RDONLY)
+    for _ in range(count):
+        os.mkdir(name, dir_fd=descriptor)
+        below = os.open(name, os.O_RDONLY, dir_fd=descriptor)
+        os.close(descriptor)
+        descriptor = below
+    os.close(descriptor)
+
+
+def owner(path: Path) -> int:
+    return path.lstat().st_uid
+
+
+@as_root
+def test_what_a_link_points_to_keeps_its_owner(tmp_path: Path) -> None:
+    work, outside = tmp_path / "work", tmp_path / "outside"
+    (work / "sub").mkdir(parents=True)
+    (outside / "folder").mkdir(parents=True)
+    (outside / "file").touch()
+    (work / "file").symlink_to(outside / "file")
+    (work / "sub" / "folder").symlink_to(outside)
+    (work / "dangling").symlink_to("/nonexistent")
+    (work / "own").touch()
+    folders.give(work, UID)
+    assert {owner(path) for path in (work, work / "sub", work / "own")} == {UID}
+    assert {owner(path) for path in (outside, *outside.iterdir())} == {0}
+
+
+@as_root
+def test_a_file_with_a_second_name_keeps_its_owner(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "outside").touch()
+    os.link(tmp_path / "outside", tmp_path / "work" / "inside")
+    folders.give(tmp_path / "work", UID)
+    assert owner(tmp_path / "outside") == 0
+
+
+@as_root
+def test_the_folder_itself_is_not_handed_over_when_it_is_a_link(tmp_path: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "work").symlink_to(tmp_path / "outside")
+    with pytest.raises(OSError, match="work"):
+        folders.give(tmp_path / "work", UID)
+    assert owner(tmp_path / "outside") == 0
+
+
+@as_root
+@pytest.mark.parametrize(("count", "name"), [(1500, "d"), (60, "d" * 200)])
+def test_a_folder_too_deep_to_walk_is_handed_over_as_far_as_it_goes(
+    count: int, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "work").mkdir()
+    nest(tmp_path / "work", count, name)
+    folders.give(tmp_path / "work", UID)
+    assert owner(tmp_path / "work" / name / name) == UID
+    folders.remove(tmp_path / "work")
+
+
+def test_a_deep_folder_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    nest(tmp_path / "work", 1500)
+    folders.remove(tmp_path / "work")
+    assert not list(tmp_path.iterdir())
+
+
+def test_usage_counts_bytes_and_entries_and_stops_when_there_are_too_many(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "a" / "b" / "file").write_bytes(b"x" * 100_000)
+    (tmp_path / "a" / "round").symlink_to(tmp_path)
+    found = folders.usage(tmp_path, entries=100)
+    assert found.entries == 4
+    assert found.bytes >= 100_000
+    for number in range(50):
+        (tmp_path / str(number)).touch()
+    assert folders.usage(tmp_path, entries=10).entries == 11
+
+
+def test_usage_says_that_a_folder_is_too_deep_and_leaves_no_descriptor_open(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    nest(tmp_path / "work", 1500)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(folders.TooDeep):
+        folders.usage(tmp_path / "work", entries=10_000)
+    assert len(os.listdir("/proc/self/fd")) == before
+    folders.remove(tmp_path / "work")
+
+
+def test_a_deep_folder_left_by_a_killed_judge_does_not_stop_the_next(tmp_path: Path) -> None:
+    scratch = tmp_path / "scratch"
+    left = scratch / f"{PREFIX}4194305-left"  # above the largest pid there can be
+    left.mkdir(parents=True)
+    scratch.chmod(0o777)
+    nest(left, 1500)
+    job = tmp_path / "job"
+    job.mkdir()
+    staging.stage(job, a_job(), problem("add"), RIGHT.encode())
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    subprocess.run(staging.command(job), env=environment, timeout=120, check=True)
+    assert staging.read_verdict(job).passed
+    assert not list(scratch.iterdir())
+
+
+@as_root
+def test_links_out_of_the_folder_change_nothing_on_the_machine(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as place:
+        victim = Path(place) / "file"
+        victim.touch()
+        source = f"import os\nif not os.path.islink('x'): os.symlink({str(victim)!r}, 'x')\n"
+        found = judge(tmp_path, source + RIGHT, a_job(Mode.RANKED))
+        assert found.verdict.passed, found.explanation
+        assert owner(victim) == 0
+
+
+@as_root
+def test_shared_memory_of_a_runs_uids_is_swept(tmp_path: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException):
+            os.setresuid(UID, UID, UID)
+            libc.shmget(0, 4096, 0o1600)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    def left() -> bool:
+        rows = Path("/proc/sysvipc/shm").read_text().splitlines()[1:]
+        return any(str(UID) in row.split() for row in rows)
+
+    assert left()
+    folders.sweep({UID})
+    assert not left()
