@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     )
     pg_bin: Path | None = Field(
         default=None,
-        description="Folder with initdb and postgres for the embedded Postgres. Unset: the wheel's.",
+        description="Folder with initdb and postgres for the embedded Postgres. Unset: the wheel's, "
+        "else the system's newest.",
     )
     problems_dir: Path = Field(
         default=ROOT / "problems", description="Folder of problems and competitions/*.yaml."

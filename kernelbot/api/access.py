@@ -17,11 +17,6 @@ from kernelbot.services.context import Context
 CLI_AGENT = "kernelbot-cli/"
 """How our own command line introduces itself; only statistics depend on it."""
 
-HOW_TO_SIGN_IN = (
-    "This needs a token: send it as 'Authorization: Bearer TOKEN', or run `kernelbot login`. "
-    "An administrator makes one with `kernelbot admin user NAME`."
-)
-
 
 async def context(request: Request) -> Context:
     found: Context = request.app.state.context
@@ -40,7 +35,7 @@ async def visitor(request: Request) -> Actor | None:
     scheme, _, secret = header.partition(" ")
     if scheme.lower() != "bearer" or not secret.strip():
         raise NotSignedIn(
-            f"The Authorization header is not of the form 'Bearer TOKEN'. {HOW_TO_SIGN_IN}"
+            f"The Authorization header is not of the form 'Bearer TOKEN'. {identity.HOW_TO_SIGN_IN}"
         )
     agent = request.headers.get("user-agent", "")
     channel = "cli" if agent.startswith(CLI_AGENT) else "api"
@@ -49,7 +44,7 @@ async def visitor(request: Request) -> Actor | None:
 
 async def signed_in(actor: Annotated[Actor | None, Depends(visitor)]) -> Actor:
     if actor is None:
-        raise NotSignedIn(HOW_TO_SIGN_IN)
+        raise NotSignedIn(f"This needs a token. {identity.HOW_TO_SIGN_IN}")
     return actor
 
 

@@ -18,8 +18,6 @@ from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
-CHANGED = "kernelbot_outbox"
-"""The channel on which the database tells that there is something to announce."""
 TOPICS = ("podium", "finished")
 LOOK_EVERY_S = 2.0
 AT_ONCE = 10
@@ -43,7 +41,7 @@ class Announcer:
 
     async def run(self) -> None:
         """For ever: what is due, then wait for more."""
-        async with self._ctx.events.on(CHANGED) as changed:
+        async with self._ctx.events.on(announce.CHANGED) as changed:
             while True:
                 await self._client.wait_until_ready()
                 try:

@@ -27,7 +27,6 @@ from kernelbot.services import submissions
 from kernelbot.services.context import Context
 from kernelbot.services.views import Card, SubmissionView
 
-CHANGED = "kernelbot_submission"
 """The channel on which the database tells that a submission changed."""
 EDIT_EVERY_S = 2.5
 SWEEP_S = 10.0
@@ -230,7 +229,7 @@ class Cards:
             tasks.create_task(self._drive(tasks), name="cards-drive")
 
     async def _listen(self) -> None:
-        async with self._ctx.events.on(CHANGED) as changed:
+        async with self._ctx.events.on(submissions.CHANGED) as changed:
             while True:
                 await changed.wait(SWEEP_S)
                 for payload in changed.take():

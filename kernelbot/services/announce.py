@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement, Podium
 from kernelbot.storage import outbox
+from kernelbot.storage.changes import OUTBOX
+
+CHANGED = OUTBOX
+"""The channel of ``ctx.events`` that wakes whoever delivers announcements."""
 
 
 async def claim(

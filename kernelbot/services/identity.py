@@ -25,7 +25,10 @@ HINT_CHARACTERS = 8
 
 ADMIN_TOKEN_NAME = "local administrator"  # noqa: S105  what people see in the list of tokens
 
-HOW_TO_SIGN_IN = "Sign in with `kernelbot login`, or send 'Authorization: Bearer TOKEN'."
+HOW_TO_SIGN_IN = (
+    "Send a token as 'Authorization: Bearer TOKEN', or run `kernelbot login`. "
+    "An administrator makes one with `kernelbot admin user NAME`."
+)
 
 
 def digest(secret: str) -> bytes:

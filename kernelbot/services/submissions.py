@@ -24,9 +24,12 @@ from kernelbot.services.views import EventView, Page, RunView, SubmissionView
 from kernelbot.storage import people
 from kernelbot.storage import standings as boards
 from kernelbot.storage import submissions as store
-from kernelbot.storage.changes import Subscription
+from kernelbot.storage.changes import SUBMISSION, Subscription
 
 WAIT_REFRESH_S = 2.0
+
+CHANGED = SUBMISSION
+"""The channel of ``ctx.events`` that names submissions as they change."""
 
 
 async def submission(ctx: Context, actor: Actor, submission_id: int) -> SubmissionView:

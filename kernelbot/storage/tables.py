@@ -386,7 +386,7 @@ cards = Table(
 )
 Index("ix_cards_open", cards.c.submission_id, postgresql_where=text("NOT closed"))
 
-# A private thread for each person and competition, so that results do not litter the channel.
+# A private thread for each person and channel, so that results do not litter the channel.
 threads = Table(
     "threads",
     metadata,
