@@ -27,7 +27,6 @@ from kernelbot.services import submissions
 from kernelbot.services.context import Context
 from kernelbot.services.views import Card, SubmissionView
 
-"""The channel on which the database tells that a submission changed."""
 EDIT_EVERY_S = 2.5
 SWEEP_S = 10.0
 SWEPT_PER_S = 20.0
