@@ -11,23 +11,33 @@ import contextlib
 import ctypes
 import os
 import signal
+import stat
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from kernelbot.judge import folders
 
-STOPPED = "TtZX"
+STOPPED, GONE = "TtZX", "ZX"
 FILES_BYTES = 8 << 30
 """What a contestant may keep on disk; compiled extensions take some hundred MB."""
 FILES = 200_000
 """How many files and folders; removing more would keep the machine from the next run."""
-RESIDENT = ("RssAnon:", "RssShmem:", "VmSwap:")
-PROPORTIONAL = ("Pss_Anon:", "Pss_Shmem:", "SwapPss:")
+DESCRIPTORS = 50_000
+"""Open files of a tree that are looked through for those without a name."""
+PATIENCE_S = 0.02
+"""How long a process may take to stop before it is asked what it waits for."""
+RESIDENT, RESIDENT_SHARED = ("RssAnon", "VmSwap"), "RssShmem"
+PROPORTIONAL, PROPORTIONAL_SHARED = ("Pss_Anon", "SwapPss"), "Pss_Shmem"
 
 
 class Unstoppable(Exception):
     """A process of the contestant could not be stopped in time."""
+
+
+class Unwatchable(Exception):
+    """There is more to look at than can be looked at."""
 
 
 def harden_referee() -> None:
@@ -37,14 +47,25 @@ def harden_referee() -> None:
     libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
-def status(pid: int) -> tuple[str, int, int] | None:
-    """State, parent and session of a process; None when it is gone."""
+@dataclass(frozen=True)
+class Status:
+    """What the kernel tells about a process. A number is used again, with its start it is not."""
+
+    state: str
+    parent: int
+    group: int
+    session: int
+    started: int
+
+
+def status(pid: int) -> Status | None:
+    """The process as it stands; None when it is gone."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return None
     fields = text[text.rindex(")") + 2 :].split()
-    return fields[0], int(fields[1]), int(fields[3])
+    return Status(fields[0], int(fields[1]), int(fields[2]), int(fields[3]), int(fields[19]))
 
 
 def children(pid: int) -> list[int]:
@@ -69,7 +90,7 @@ def children(pid: int) -> list[int]:
 
 def _children_by_scan(pid: int) -> list[int]:
     pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
-    return [other for other in pids if (found := status(other)) and found[1] == pid]
+    return [other for other in pids if (found := status(other)) and found.parent == pid]
 
 
 class Tree:
@@ -78,38 +99,71 @@ class Tree:
     def __init__(self, root: int) -> None:
         self.root = root
         self._stopped: list[int] = []
+        self._dead: set[tuple[int, int]] = set()  # number and start, as of the last stop
 
     def members(self) -> list[int]:
         """Live processes of the tree, the root first."""
+        return [pid for pid, seen in self._found().items() if not _is_dead(pid, seen)]
+
+    def halt(self) -> None:
+        """Stop the process group now; :meth:`stop` makes sure of it and finds the rest."""
+        self.signal_group(signal.SIGSTOP)
+
+    def stop(self, timeout_s: float = 5.0) -> bool:
+        """Return when every process of the tree stands still. Raises Unstoppable.
+
+        True when a process may have run on after :meth:`halt`, which reaches the group only: the
+        caller's clock has to count until now.
+        """
+        self.halt()
+        deadline = time.monotonic() + timeout_s
+        patience = time.monotonic() + PATIENCE_S
+        found = self._found()
+        ran_on = self._ran_on(found)
+        known: set[int] = set()
+        settled = False
+        while True:
+            members = [pid for pid, seen in found.items() if not _is_dead(pid, seen)]
+            new = set(members) - known
+            for pid in new:
+                _signal(pid, signal.SIGSTOP)
+            # A fork may end while it is looked for: nothing new may turn up once all stand still.
+            if settled and not new:
+                self._stopped = members
+                self._dead = {(pid, found[pid].started) for pid in set(found) - set(members)}
+                return ran_on
+            known |= new
+            settled = all(_stands_still(pid) for pid in members)
+            now = time.monotonic()
+            if now > deadline:
+                raise Unstoppable
+            if not settled and now > patience and (let_go := _let_go_on(members)):
+                known -= let_go
+                ran_on = True
+            found = self._found()
+
+    def _ran_on(self, found: dict[int, Status]) -> bool:
+        """Whether a process other than the root was out of reach of a signal to the group.
+
+        One that has ended since the last stop may have worked until then.
+        """
+        return any(
+            not _stands_still(pid)
+            if seen.group == self.root
+            else (pid, seen.started) not in self._dead
+            for pid, seen in found.items()
+            if pid != self.root
+        )
+
+    def _found(self) -> dict[int, Status]:
+        """All processes of the tree, the root first, those that ended and are still listed too."""
         found = list(dict.fromkeys((self.root, *self._orphans())))
         known = set(found)
         for pid in found:  # grows while it is walked: a chain of forks may be thousands deep
             new = [child for child in children(pid) if child not in known]
             known.update(new)
             found += new
-        return [pid for pid in found if (seen := status(pid)) and seen[0] not in "ZX"]
-
-    def halt(self) -> None:
-        """Stop the process group now; :meth:`stop` makes sure of it and finds the rest."""
-        self.signal_group(signal.SIGSTOP)
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Return when every process of the tree stands still. Raises Unstoppable."""
-        self.halt()
-        deadline = time.monotonic() + timeout_s
-        known: list[int] = []
-        while True:
-            members = self.members()
-            for pid in members:
-                if pid not in known:
-                    _signal(pid, signal.SIGSTOP)
-            settled = all(_stands_still(pid) for pid in members)
-            if settled and set(members) <= set(known):
-                self._stopped = members
-                return
-            known = sorted({*known, *members})
-            if time.monotonic() > deadline:
-                raise Unstoppable
+        return {pid: seen for pid in found if (seen := status(pid))}
 
     def go(self) -> None:
         """Let the tree run again."""
@@ -138,13 +192,40 @@ class Tree:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.root, number)
 
-    def memory(self) -> int:
-        """Resident bytes of the tree, pages that forked processes share counted in each."""
-        return sum(_kilobytes(pid, "status", RESIDENT) for pid in self.members()) << 10
+    def memory(self, unmapped: int = 0) -> int:
+        """Resident bytes of the tree, pages that forked processes share counted in each.
 
-    def exact_memory(self) -> int:
+        ``unmapped``: bytes of files in memory that it holds open, which may be mapped as well.
+        """
+        return self._memory("status", RESIDENT, RESIDENT_SHARED, unmapped)
+
+    def exact_memory(self, unmapped: int = 0) -> int:
         """The same with shared pages counted once; costs milliseconds for each process."""
-        return sum(_kilobytes(pid, "smaps_rollup", PROPORTIONAL) for pid in self.members()) << 10
+        return self._memory("smaps_rollup", PROPORTIONAL, PROPORTIONAL_SHARED, unmapped)
+
+    def _memory(self, file: str, private: tuple[str, ...], shared: str, unmapped: int) -> int:
+        found = [_kilobytes(pid, file) for pid in self.members()]
+        own = sum(numbers.get(name, 0) for numbers in found for name in private) << 10
+        return own + max(sum(numbers.get(shared, 0) for numbers in found) << 10, unmapped)
+
+    def unlinked(self) -> dict[tuple[int, int], int]:
+        """Bytes of files without a name that the tree holds open, by device and number.
+
+        Neither a walk over folders nor the processes' own figures show those. Raises Unwatchable.
+        """
+        found: dict[tuple[int, int], int] = {}
+        looked = 0
+        for pid in self.members():
+            with contextlib.suppress(OSError):
+                for name in os.listdir(f"/proc/{pid}/fd"):
+                    looked += 1
+                    with contextlib.suppress(OSError):
+                        file = os.stat(f"/proc/{pid}/fd/{name}")
+                        if stat.S_ISREG(file.st_mode) and not file.st_nlink:
+                            found[file.st_dev, file.st_ino] = file.st_blocks * 512
+            if looked > DESCRIPTORS:
+                raise Unwatchable
+        return found
 
     def _orphans(self) -> list[int]:
         """Children that this process adopted: what it started itself shares its session."""
@@ -153,7 +234,7 @@ class Tree:
         return [
             pid
             for pid in children(os.getpid())
-            if pid not in roots and (seen := status(pid)) and seen[2] != mine
+            if pid not in roots and (seen := status(pid)) and seen.session != mine
         ]
 
     def _reap(self) -> None:
@@ -176,28 +257,62 @@ def _signal(pid: int, number: int) -> None:
         os.kill(pid, number)
 
 
+def forget(root: int) -> None:
+    """The process was reaped: its number may be given to any other, an orphan among them."""
+    _roots.discard(root)
+
+
+def _is_dead(pid: int, seen: Status) -> bool:
+    """Whether nothing of the process runs: with its first thread ended it only looks dead."""
+    return seen.state in GONE and all(state in GONE for state in _thread_states(pid))
+
+
 def _stands_still(pid: int) -> bool:
     """Whether every thread of the process is stopped or gone."""
+    return all(state in STOPPED for state in _thread_states(pid))
+
+
+def _let_go_on(pids: list[int]) -> set[int]:
+    """Continue, for a moment, stopped children that a process waits for and cannot be stopped.
+
+    After vfork the parent sleeps until the child has become another program. Returns who they were.
+    """
+    waiting = [pid for pid in pids if "D" in _thread_states(pid)]
+    held = {
+        child
+        for pid in waiting
+        for child in children(pid)
+        if (seen := status(child)) and seen.state in "Tt"
+    }
+    for pid in held:
+        _signal(pid, signal.SIGCONT)
+    if held:
+        time.sleep(0.001)
+    return held
+
+
+def _thread_states(pid: int) -> list[str]:
+    """The state of each thread; empty when the process is gone."""
     try:
         tasks = os.listdir(f"/proc/{pid}/task")
     except OSError:
-        return True
+        return []
+    states = []
     for task in tasks:
-        try:
+        with contextlib.suppress(OSError):
             text = Path(f"/proc/{pid}/task/{task}/stat").read_text(errors="replace")
-        except OSError:
-            continue
-        if text[text.rindex(")") + 2] not in STOPPED:
-            return False
-    return True
+            states.append(text[text.rindex(")") + 2])
+    return states
 
 
-def _kilobytes(pid: int, file: str, names: tuple[str, ...]) -> int:
+def _kilobytes(pid: int, file: str) -> dict[str, int]:
+    """The figures in kB of one of a process's files in /proc."""
     try:
         text = Path(f"/proc/{pid}/{file}").read_text(errors="replace")
     except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in text.splitlines() if line.startswith(names))
+        return {}
+    lines = [line.split() for line in text.splitlines() if line.endswith(" kB")]
+    return {words[0].removesuffix(":"): int(words[-2]) for words in lines}
 
 
 class Watch:
@@ -238,17 +353,21 @@ class Watch:
 
     def _look(self, *, files: bool) -> str:
         """Which limit is exceeded; "" while none is."""
-        if self._too_much_memory():
+        disk = os.stat(self._folder).st_dev
+        unlinked = self._tree.unlinked()
+        on_disk = sum(size for (device, _), size in unlinked.items() if device == disk)
+        if self._too_much_memory(sum(unlinked.values()) - on_disk):
             return "memory"
-        return "files" if files and self._too_many_files() else ""
+        too_many = on_disk > FILES_BYTES or (files and self._too_many_files(on_disk))
+        return "files" if too_many else ""
 
-    def _too_many_files(self) -> bool:
+    def _too_much_memory(self, unmapped: int) -> bool:
+        limit = self._memory_bytes + self.allowance
+        return self._tree.memory(unmapped) > limit and self._tree.exact_memory(unmapped) > limit
+
+    def _too_many_files(self, unlinked: int) -> bool:
         try:
             found = folders.usage(self._folder, entries=FILES)
         except folders.TooDeep:
             return True
-        return found.bytes > FILES_BYTES or found.entries > FILES
-
-    def _too_much_memory(self) -> bool:
-        limit = self._memory_bytes + self.allowance
-        return self._tree.memory() > limit and self._tree.exact_memory() > limit
+        return found.bytes + unlinked > FILES_BYTES or found.entries > FILES

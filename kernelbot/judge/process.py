@@ -21,7 +21,7 @@ from kernelbot.judge import channel, sandbox
 from kernelbot.judge.build import Workshop, shorten, summary
 from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
 from kernelbot.judge.device import cores
-from kernelbot.judge.guard import Unstoppable, Watch, register
+from kernelbot.judge.guard import Unstoppable, Watch, forget, register
 from kernelbot.judge.output import Drain, printable
 from kernelbot.judge.protocol import Job, Stage, VerdictKind
 
@@ -158,9 +158,9 @@ class Contestant:
     def call(self, timeout_s: float) -> Sample:
         """One call on what the arena holds. The contestant stands still before and after."""
         self._number += 1
-        sample = (
-            self._call_cpu(timeout_s) if self._job.device == "cpu" else self._call_cuda(timeout_s)
-        )
+        if self._job.device == "cpu":
+            return self._call_cpu(timeout_s)
+        sample = self._call_cuda(timeout_s)
         self._rest()
         return sample
 
@@ -179,6 +179,7 @@ class Contestant:
         self._watch.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=10)
+            forget(self._process.pid)
         self._channel.close()
         return self._log.close().replace(str(self._workshop.work) + os.sep, "")
 
@@ -188,7 +189,10 @@ class Contestant:
         self._tree.go()
         self._expect(channel.DONE, timeout_s)
         self._tree.halt()
-        return Sample(channel.monotonic_ns() - began)
+        ended = channel.monotonic_ns()
+        if self._rest():
+            ended = channel.monotonic_ns()
+        return Sample(ended - began)
 
     def _call_cuda(self, timeout_s: float) -> Sample:
         assert self._arena is not None
@@ -247,10 +251,13 @@ class Contestant:
             raise self._foul("a doorbell rang that was not due")
         return bell
 
-    def _rest(self) -> None:
-        """Stop the whole tree; anything it rang besides what was due ends the run."""
+    def _rest(self) -> bool:
+        """Stop the whole tree; anything it rang besides what was due ends the run.
+
+        True when something of it may have run until now.
+        """
         try:
-            self._tree.stop()
+            ran_on = self._tree.stop()
         except Unstoppable:
             raise Failure(
                 VerdictKind.CRASHED, "The program started processes that could not be stopped."
@@ -263,6 +270,7 @@ class Contestant:
             except (Garbled, Silent):
                 pass
             raise self._foul("an extra doorbell rang after the call was over")
+        return ran_on
 
     def out_of_time(self) -> Failure:
         if self._watch.exceeded:

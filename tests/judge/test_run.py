@@ -399,6 +399,79 @@ subprocess.Popen(["sleep", "3600.125"], start_new_session=True)
     assert "sleep 3600.125" not in listing.stdout
 
 
+HALF_DEAD = """
+import ctypes, os, threading, time
+def live():
+    ctypes.CDLL(None).prctl(15, b"kb-half-dead")
+    time.sleep(600)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        threading.Thread(target=live).start()
+        ctypes.CDLL(None).pthread_exit(None)
+    os._exit(0)
+os.wait()
+time.sleep(0.3)
+"""
+
+
+def threads_named(name: str) -> list[str]:
+    found = []
+    for process in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{process}/task"):
+                if Path(f"/proc/{process}/task/{task}/comm").read_text().strip() == name:
+                    found.append(process)
+    return found
+
+
+def test_a_process_whose_first_thread_has_ended_does_not_stay_alive(tmp_path: Path) -> None:
+    assert judge(tmp_path, RIGHT + HALF_DEAD).verdict.passed
+    assert threads_named("kb-half-dead") == []
+
+
+WORK_AFTER_THE_DOORBELL = """
+import mmap, os, time
+import numpy as np
+flag = memoryview(mmap.mmap(-1, 4096)).cast("Q")
+case = None
+for _ in range(1000):
+    if os.fork() == 0:
+        os._exit(0)
+def work(a, b, out):
+    os.setsid()
+    seen = flag[0]
+    while True:
+        while flag[0] == seen:
+            pass
+        seen = flag[0]
+        time.sleep(0.02)
+        np.add(a, b, out=out)
+def custom_kernel(data):
+    global case
+    a, b, out = data
+    if case != a.data_ptr() + len(a):
+        case = a.data_ptr() + len(a)
+        flag[0] = 0
+        if os.fork() == 0:
+            work(a.numpy(), b.numpy(), out.numpy())
+        out.copy_(a + b)
+        time.sleep(0.05)
+        return out
+    flag[0] += 1
+    return out
+"""
+
+
+def test_work_of_another_session_after_the_doorbell_is_lost_or_counted(tmp_path: Path) -> None:
+    limits = replace(LIMITS, processes=1500, measure_s=30)
+    job = a_job(Mode.BENCHMARK, limits=limits, benchmarks=({"n": 20000},))
+    verdict = judge(tmp_path, WORK_AFTER_THE_DOORBELL, job).verdict
+    assert verdict.kind in (VerdictKind.PASSED, VerdictKind.WRONG_ANSWER), verdict.message
+    for found in verdict.measurements:
+        assert found.ns >= 19e6
+
+
 ENDLESS = "def custom_kernel(data):\n  while True: pass\n"
 
 
