@@ -204,7 +204,8 @@ def deliver(result: Any, targets: list[Any], single: bool) -> None:
         check(value, target, "" if single else f" of output {at}")
         in_place = value.data_ptr() == target.data_ptr() and value.stride() == target.stride()
         if not in_place:
-            target.copy_(value.detach())
+            # Detached, in case the submission asked for gradients of the buffer.
+            target.detach().copy_(value.detach())
 
 
 def listed(result: Any, targets: list[Any], single: bool) -> list[Any]:

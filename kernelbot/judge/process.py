@@ -73,6 +73,7 @@ class Contestant:
         self._job = job
         self._workshop = workshop
         self._stage = Stage.BUILD
+        self.compiling = False  # its next call is the first, which compiles what is compiled late
         self._number = 0
         self._unarmed = 0
         self._arena: Arena | None = None
@@ -141,6 +142,7 @@ class Contestant:
         self._tree.go()
         self._expect(channel.READY, timeout_s)
         self._rest()
+        self.compiling = True
         return time.monotonic() - began
 
     def enter(self, stage: Stage) -> None:
@@ -288,7 +290,7 @@ class Contestant:
 
     def _raised(self, bell: Doorbell) -> Failure:
         name, text = _split(bell.text)
-        # Loading cannot know anything secret; a call can, and an exception's text may carry it.
+        # A call knows secret inputs, and an exception's text may carry them.
         known = name if name in dir(builtins) else "an exception"
         secret = f"custom_kernel raised {known}. Run it in test mode to see where."
         if name in OUT_OF_MEMORY or any(word in text for word in OUT_OF_MEMORY_TEXT):
@@ -297,7 +299,11 @@ class Contestant:
                 VerdictKind.OUT_OF_MEMORY, message, guarded="Out of memory.", detail=text
             )
         if self._stage is Stage.BUILD:
-            return Failure(VerdictKind.BUILD_FAILED, summary(name, text), detail=text)
+            # In the measured process it can: the checked one may have left it a note.
+            again = f"The import raised {known} the second time."
+            return Failure(
+                VerdictKind.BUILD_FAILED, summary(name, text), guarded=again, detail=text
+            )
         message = f"custom_kernel raised {summary(name, text)}"
         return Failure(VerdictKind.CRASHED, message, guarded=secret, detail=text)
 
@@ -341,10 +347,12 @@ class Contestant:
             )
         if self.fence.kind == "bubblewrap" and code > 128:
             code = 128 - code  # its way to say that the child was killed by a signal
-        if code < 0:
-            name = _signal_name(-code)
-            return Failure(VerdictKind.CRASHED, f"The program was killed by {name} {doing}.")
-        return Failure(VerdictKind.CRASHED, f"The program exited with code {code} {doing}.")
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
+        return Failure(
+            VerdictKind.CRASHED,
+            f"The program {how} {doing}.",
+            guarded=f"The program ended {doing}.",  # eight bits of an input fit in the code
+        )
 
     def _exit_code(self, timeout_s: float) -> int | None:
         """Exit code, or minus the signal; None while it lives. Leaves it to be reaped later."""

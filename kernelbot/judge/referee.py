@@ -92,13 +92,21 @@ class Budget:
         return max(0.0, self.limit_s - self.spent_s)
 
     @contextlib.contextmanager
-    def charged(self) -> Iterator[float]:
-        """Yields what is left, as a time-out, and charges what was used."""
+    def charged(self, first: Budget | None = None) -> Iterator[float]:
+        """Yields what is left, as a time-out, and charges what was used.
+
+        ``first`` is another stage's budget to use up before this one.
+        """
         began = time.monotonic()
+        reserve = first.left_s if first else 0.0
         try:
-            yield self.left_s
+            yield reserve + self.left_s
         finally:
-            self.spent_s += time.monotonic() - began
+            used = time.monotonic() - began
+            elsewhere = min(used, reserve)
+            if first:
+                first.spent_s += elsewhere
+            self.spent_s += used - elsewhere
 
 
 def run(directory: Path, events: Events, isolation: str = "") -> Verdict:
@@ -218,8 +226,7 @@ class Referee:
                 self._measure(first, problem, overhead)
             else:
                 self._end(first)
-                fresh = spare or self._another(workshop, first.fence)
-                self._hand_over(workshop, fresh.fence)
+                fresh = self._fresh(workshop, spare, first.fence)
                 self._measure(fresh, problem, self._build_again(fresh))
 
     def _parse(self) -> None:
@@ -287,6 +294,23 @@ class Referee:
         self._uids.add(fence.uid)
         return contestant
 
+    def _fresh(
+        self, workshop: Workshop, spare: Contestant | None, fence: sandbox.Fence
+    ) -> Contestant:
+        """A warm process to be measured. The spare may have fallen to what the first one used up."""
+        if spare is not None:
+            self._hand_over(workshop, spare.fence)
+            try:
+                spare.warm()
+            except NotStarted:
+                self._contestants.remove(spare)
+            else:
+                return spare
+        fresh = self._another(workshop, fence)
+        self._hand_over(workshop, fence)
+        fresh.warm()
+        return fresh
+
     def _hand_over(self, workshop: Workshop, fence: sandbox.Fence) -> None:
         """Give the second process what the first has compiled, if that has left it in place."""
         try:
@@ -324,9 +348,11 @@ class Referee:
         return overhead
 
     def _build_again(self, spare: Contestant) -> timing.Overhead:
-        """The measured process builds in its own right, out of the build budget."""
+        """The measured process builds in its own right, out of the build budget.
+
+        What it says then is as secret as in a call: the first process may have left it a note.
+        """
         spare.enter(Stage.BUILD)
-        spare.warm()
         overhead = self._null_calls(spare)
         self._load(spare)
         spare.enter(Stage.MEASURE)
@@ -350,11 +376,15 @@ class Referee:
         self._null_claim = timing.Overhead.of(claims) if min(claims) > 0 else timing.Overhead()
         return timing.Overhead.of([sample.ns for sample in samples])
 
+    def _lane(self, contestant: Contestant, problem: Problem, args: dict[str, Any]) -> Lane:
+        budgets = self._budgets
+        return Lane(contestant, problem, args, budgets[self._stage], budgets[Stage.BUILD])
+
     def _check(self, contestant: Contestant, problem: Problem) -> None:
         total = len(self._job.tests)
         for index, args in enumerate(self._job.tests):
             self._case = (index, args)
-            with Lane(contestant, problem, args, self._budgets[Stage.CHECK]) as lane:
+            with self._lane(contestant, problem, args) as lane:
                 lane.sample()
             self._done(index, args, total)
 
@@ -362,7 +392,7 @@ class Referee:
         total = len(self._job.benchmarks)
         for index, args in enumerate(self._job.benchmarks):
             self._case = (index, args)
-            with Lane(contestant, problem, args, self._budgets[Stage.MEASURE]) as lane:
+            with self._lane(contestant, problem, args) as lane:
                 found = self._measure_case(lane, overhead)
             self._done(index, args, total, found)
 
@@ -405,10 +435,9 @@ class Referee:
     def _profile(self, contestant: Contestant, problem: Problem) -> None:
         """The profiler's table of the slowest benchmark."""
         times: list[tuple[int, int]] = []
-        budget = self._budgets[Stage.MEASURE]
         for index, args in enumerate(self._job.benchmarks):
             self._case = (index, args)
-            with Lane(contestant, problem, args, budget) as lane:
+            with self._lane(contestant, problem, args) as lane:
                 lane.sample()
                 times.append((lane.sample().ns, index))
         if not times:
@@ -416,7 +445,7 @@ class Referee:
         slowest = max(times)[1]
         args = self._job.benchmarks[slowest]
         self._case = (slowest, args)
-        with Lane(contestant, problem, args, budget) as lane:
+        with self._lane(contestant, problem, args) as lane:
             table = lane.profile()
         self._log += f"Profile of benchmark {slowest} ({spec(args)})\n{table}\n"
         self._done(slowest, args, 1)
@@ -465,12 +494,18 @@ class Lane:
     """One case with one contestant: fresh input, call, comparison, as often as asked."""
 
     def __init__(
-        self, contestant: Contestant, problem: Problem, args: dict[str, Any], budget: Budget
+        self,
+        contestant: Contestant,
+        problem: Problem,
+        args: dict[str, Any],
+        budget: Budget,
+        build: Budget,
     ) -> None:
         self._contestant = contestant
         self._problem = problem
         self._args = args
         self._budget = budget
+        self._build = build  # pays for a process's first call as far as it goes: that one compiles
         self._arena: Arena | None = None
 
     def __enter__(self) -> Lane:
@@ -495,7 +530,9 @@ class Lane:
         arena.fill(case.data, secrets.choice(POISONS))
         if self._budget.left_s <= 0:
             raise self._contestant.out_of_time()
-        with self._budget.charged() as left:
+        first = self._build if self._contestant.compiling else None
+        self._contestant.compiling = False
+        with self._budget.charged(first) as left:
             found = call(left)
         complaint, secret = self._problem.verdict(case, arena.outputs())
         if complaint:

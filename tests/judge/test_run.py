@@ -205,6 +205,51 @@ def custom_kernel(data):
     assert "ValueError" in verdict.message
 
 
+def test_the_second_import_of_a_secret_run_cannot_tell_what_the_first_process_saw(
+    tmp_path: Path,
+) -> None:
+    leaking = """
+import os
+if os.path.exists("note"):
+    raise type("Seen" + open("note").read(), (RuntimeError,), {})("seen: " + open("note").read())
+def custom_kernel(data):
+    a, b, out = data
+    open("note", "w").write("4242" + str(a[:3].tolist()))
+    return a + b
+"""
+    verdict = judge(tmp_path, leaking, a_job(Mode.RANKED)).verdict
+    assert verdict.kind is VerdictKind.BUILD_FAILED
+    assert "The import raised an exception the second time." in verdict.message
+    assert "4242" not in json.dumps(
+        [verdict.message, verdict.log, *(case.message for case in verdict.cases)]
+    )
+
+
+@pytest.mark.parametrize("mode", [Mode.TEST, Mode.RANKED])
+def test_an_exit_code_is_told_where_inputs_are_not_secret(mode: Mode, tmp_path: Path) -> None:
+    source = "import os\ndef custom_kernel(data):\n  os._exit(77)\n"
+    verdict = judge(tmp_path, source, a_job(mode)).verdict
+    assert verdict.kind is VerdictKind.CRASHED
+    assert ("77" in verdict.message) == (mode is Mode.TEST)
+    assert "during a call" in verdict.message
+
+
+def test_the_first_call_of_a_process_may_use_the_time_for_building(tmp_path: Path) -> None:
+    slow_at_first = """
+import time
+calls = []
+def custom_kernel(data):
+    if not calls:
+        time.sleep(4)
+    calls.append(1)
+    return data[0] + data[1]
+"""
+    limits = replace(LIMITS, check_s=2)
+    verdict = judge(tmp_path, slow_at_first, a_job(limits=limits)).verdict
+    assert verdict.passed, verdict.message
+    assert verdict.spent.build_s > 4 > verdict.spent.check_s
+
+
 def test_a_secret_wrong_answer_tells_the_size_of_the_error_only(tmp_path: Path) -> None:
     verdict = judge(tmp_path, WRONG, a_job(Mode.RANKED)).verdict
     assert verdict.kind is VerdictKind.WRONG_ANSWER
