@@ -52,6 +52,9 @@ from kernelbot.judge.protocol import (
 )
 
 NULL_CALLS = 72
+COMPILING_S = 60.0
+"""What a first call may take of the time for building: enough to compile, and no more, because a
+call that never returns holds the device as long."""
 FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
 PASSED = {
     Mode.TEST: "All tests passed.",
@@ -95,10 +98,10 @@ class Budget:
     def charged(self, first: Budget | None = None) -> Iterator[float]:
         """Yields what is left, as a time-out, and charges what was used.
 
-        ``first`` is another stage's budget to use up before this one.
+        ``first`` is another stage's budget, of which a part is used up before this one.
         """
         began = time.monotonic()
-        reserve = first.left_s if first else 0.0
+        reserve = min(first.left_s, COMPILING_S) if first else 0.0
         try:
             yield reserve + self.left_s
         finally:
