@@ -112,9 +112,14 @@ def summary(name: str, traceback: str) -> str:
             return shorten(line)
     lines = [line for line in traceback.splitlines() if line.strip()]
     last = next(
-        (line for line in reversed(lines) if line.startswith(name)), lines[-1] if lines else name
+        (line for line in reversed(lines) if _begins_with(line, name)), lines[-1] if lines else name
     )
     return shorten(last + _place(lines))
+
+
+def _begins_with(line: str, name: str) -> bool:
+    """Whether the line begins with the exception's name, in a traceback led by its module's."""
+    return line.partition(":")[0].rpartition(".")[2].startswith(name)
 
 
 def _place(lines: list[str]) -> str:

@@ -212,6 +212,8 @@ def enter(plan: Plan) -> None:
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != plan.parent:
         os._exit(1)
+    # A fence behind which the submission cannot be read is ours to notice, before it is blamed.
+    os.scandir(plan.workdir).close()
 
 
 def _limits(plan: Plan) -> None:
@@ -263,10 +265,11 @@ def _private_namespaces(plan: Plan) -> None:
     for place in ("/dev/shm", "/tmp"):  # noqa: S108
         if os.path.isdir(place) and not any(path.startswith(place) for path in foreign):
             _cover(libc, place, [base], "size=1g,mode=1777")
-    # An interpreter in somebody's home folder: show it without showing the home folder.
-    for place in {closed for path in plan.read if (closed := _closed_ancestor(path))}:
-        inside = [path for path in plan.read if path.startswith(place + os.sep)]
-        _cover(libc, place, inside, "size=1m,mode=0755")
+    # An interpreter in somebody's home folder, temporary files in a closed one: show what is needed
+    # without showing the folder.
+    needed = [*plan.read, base]
+    for place in {closed for path in needed if (closed := _closed_ancestor(path))}:
+        _cover(libc, place, needed, "size=1m,mode=0755")
     os.chdir(plan.workdir)
 
 
