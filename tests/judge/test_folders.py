@@ -18,6 +18,8 @@ from tests.judge.bench import a_job, judge, problem
 
 UID = 64_321
 RIGHT = "def custom_kernel(data):\n  return data[0] + data[1]\n"
+# The hole these close exists only where the judge runs as root: an ordinary user cannot give files away,
+# so there is nothing to show. Continuous integration runs as root.
 as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 
 
