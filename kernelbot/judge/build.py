@@ -19,7 +19,7 @@ from kernelbot.judge import folders
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
 PREFIX = "kernelbot-judge-"
-RUNTIME = Path(__file__).with_name("contestant.py")
+RUNTIME = Path(__file__).with_name("inside")
 COMPILER_ERROR = re.compile(r"\S+[:(]\d+\)?:?.*\berror\b")
 LONGEST_LINE = 400
 """Longer lines are no compiler's, and would be a way to keep a regular expression busy."""
@@ -33,10 +33,11 @@ class Workshop:
         self.base = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.base.chmod(0o755)
         self.work = self.base / "work"
-        self.runtime = self.base / "runtime" / "contestant.py"
-        self.runtime.parent.mkdir()
-        shutil.copyfile(RUNTIME, self.runtime)
-        self.runtime.chmod(0o444)
+        self.runtime = self.base / "runtime" / RUNTIME.name
+        self.runtime.mkdir(parents=True)
+        for path in RUNTIME.glob("*.py"):
+            shutil.copyfile(path, self.runtime / path.name)
+            (self.runtime / path.name).chmod(0o444)
         for name in ("home", "tmp", "cache"):
             (self.work / name).mkdir(parents=True)
         for name in job.contestant_files:

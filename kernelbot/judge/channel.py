@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Any
 
 WORDS = 4096
-"""Bytes at the front of the memory for the words that gate a CUDA call (contestant.py)."""
+"""Bytes at the front of the memory for the words that gate a CUDA call (inside/gates.py)."""
 ALIGN = 256
 MAX_TEXT = 128 << 10
 HEADER = struct.Struct("<cQ")

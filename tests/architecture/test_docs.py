@@ -106,7 +106,7 @@ def test_a_link_to_a_missing_page_or_heading_is_found(tmp_path: Path) -> None:
 def test_a_quoted_path_that_is_not_in_the_tree_is_found() -> None:
     page = ROOT / "docs" / "page.md"
     text = (
-        "`kernelbot/gone.py`, `docs/api.md`, `judge/contestant.py`, `tests/gone/`, `problems/*/statement.md`, "
+        "`kernelbot/gone.py`, `docs/api.md`, `judge/inside/contestant.py`, `tests/gone/`, `problems/*/statement.md`, "
         "`/v1/gone`, `user/repo`, `.venv/bin/pytest tests/gone.py::test_a`, `kernelbot/app.py:3`, `x.py`"
     )
     missing = [path for path in named_paths(text) if not exists(path, page)]

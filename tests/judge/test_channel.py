@@ -8,8 +8,9 @@ import socket
 import pytest
 import torch
 
-from kernelbot.judge import channel, contestant
+from kernelbot.judge import channel
 from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
+from kernelbot.judge.inside.cpu import CpuCase
 
 DTYPES = [
     torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torch.float16,
@@ -17,13 +18,11 @@ DTYPES = [
 ]  # fmt: skip
 
 
-def carried(
-    data: tuple[object, ...], expected: torch.Tensor, buffers: int = 0
-) -> contestant.CpuCase:
+def carried(data: tuple[object, ...], expected: torch.Tensor, buffers: int = 0) -> CpuCase:
     """The data as the contestant sees it."""
     arena = Arena(channel.plan(data, expected, buffers))
     arena.fill(data, 0xFF)
-    case = contestant.CpuCase(arena.layout.to_json(), os.dup(arena.descriptor))
+    case = CpuCase(arena.layout.to_json(), os.dup(arena.descriptor))
     arena.close()
     return case
 

@@ -139,7 +139,7 @@ def test_a_build_failure_names_the_error_and_the_line(
     assert verdict.kind is VerdictKind.BUILD_FAILED
     assert verdict.stage is Stage.BUILD
     assert message in verdict.message
-    assert "contestant.py" not in verdict.log
+    assert "inside" not in verdict.log
 
 
 def test_a_compiler_error_is_the_message_with_file_and_line(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_an_exception_in_a_call_is_a_crash_with_the_submissions_own_frames(tmp_p
     assert verdict.kind is VerdictKind.CRASHED
     assert "KeyError: 1000 (submission.py, line 2)" in verdict.message
     assert 'File "submission.py", line 4, in custom_kernel' in verdict.log
-    assert "contestant.py" not in verdict.log
+    assert "inside" not in verdict.log
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def contestants(folder: Path) -> list[int]:
     for name in filter(str.isdigit, os.listdir("/proc")):
         with contextlib.suppress(OSError):
             line = Path(f"/proc/{name}/cmdline").read_bytes()
-            if b"contestant.py" in line and str(folder).encode() in line:
+            if b"runtime/inside" in line and str(folder).encode() in line:
                 found.append(int(name))
     return found
 

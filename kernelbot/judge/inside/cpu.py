@@ -1,0 +1,40 @@
+"""A case on the CPU."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from collections.abc import Callable
+from typing import Any
+
+from .data import build, deliver, view
+
+
+class CpuCase:
+    """Inputs and outputs are the shared memory itself."""
+
+    def __init__(self, layout: dict[str, Any], descriptor: int) -> None:
+        # Page faults belong to the preparation, not to the first call.
+        flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
+        memory = mmap.mmap(descriptor, layout["size"], flags=flags)
+        os.close(descriptor)
+        slots = [view(memory, slot) for slot in layout["slots"]]
+        self.single = layout["single"]
+        self.targets = [slots[at] for at in layout["outputs"]]
+        self.data = build(layout["data"], slots)
+
+    @property
+    def answer(self) -> Any:
+        return self.targets[0] if self.single else tuple(self.targets)
+
+    def call(self, kernel: Callable[[Any], Any], number: int, loaded: Callable[[], None]) -> bytes:
+        deliver(kernel(self.data), self.targets, self.single)
+        return b""
+
+    def profile(self, kernel: Callable[[Any], Any]) -> str:
+        import torch
+
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profiler:
+            deliver(kernel(self.data), self.targets, self.single)
+        table: str = profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=30)
+        return table
