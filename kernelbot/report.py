@@ -18,6 +18,7 @@ HEADLINES = {
     VerdictKind.TIMED_OUT: "Timed out",
     VerdictKind.OUT_OF_MEMORY: "Out of memory",
     VerdictKind.DISQUALIFIED: "Disqualified",
+    VerdictKind.QUARANTINED: "Set aside for a person to look at",
     VerdictKind.JUDGE_FAILED: "Our judge failed",
 }
 

@@ -18,6 +18,7 @@ class Exit(IntEnum):
     OUT_OF_MEMORY = 14
     DISQUALIFIED = 15
     CANCELLED = 16
+    QUARANTINED = 17
     OUR_FAULT = 20
     UNREACHABLE = 21
     INTERRUPTED = 130
@@ -31,6 +32,7 @@ OF_VERDICT = {
     "timed_out": Exit.TIMED_OUT,
     "out_of_memory": Exit.OUT_OF_MEMORY,
     "disqualified": Exit.DISQUALIFIED,
+    "quarantined": Exit.QUARANTINED,
     "judge_failed": Exit.OUR_FAULT,
 }
 

@@ -68,6 +68,8 @@ def ranking_note(mode: Mode, status: Status, verdict: VerdictKind | None, note: 
         return "Not ranked: our machine failed, not your code. It does not count against you; send it again."
     if mode is not Mode.RANKED:
         return f"Not ranked: this was a {mode.value} run. Submit with mode 'ranked' to count."
+    if verdict is VerdictKind.QUARANTINED:
+        return "Not ranked: its times contradict each other; an organizer will look and decide."
     if verdict is not VerdictKind.PASSED:
         kind = (verdict or VerdictKind.JUDGE_FAILED).value.replace("_", " ")
         return f"Not ranked: {kind}."

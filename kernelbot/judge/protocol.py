@@ -8,6 +8,7 @@ A job directory holds::
     problem/        the problem's files (reference.py and whatever it needs)
     submission/     the submitted file, under ``job.submission``
     verdict.json    one Verdict, written once and atomically by the referee
+    artefacts/      files that the verdict lists: profiler reports, traces
 
 Events leave the referee as one JSON object a line.
 
@@ -35,6 +36,7 @@ JOB_FILE = "job.json"
 VERDICT_FILE = "verdict.json"
 PROBLEM_DIR = "problem"
 SUBMISSION_DIR = "submission"
+ARTEFACTS_DIR = "artefacts"
 
 MAX_JOB_BYTES = 4 << 20
 MAX_VERDICT_BYTES = 8 << 20
@@ -66,7 +68,7 @@ class Stage(enum.StrEnum):
 
 
 class VerdictKind(enum.StrEnum):
-    """What the referee decided. Only ``passed`` carries times."""
+    """What the referee decided. Only ``passed`` and ``quarantined`` carry times."""
 
     PASSED = "passed"
     WRONG_ANSWER = "wrong_answer"
@@ -75,6 +77,7 @@ class VerdictKind(enum.StrEnum):
     TIMED_OUT = "timed_out"
     OUT_OF_MEMORY = "out_of_memory"
     DISQUALIFIED = "disqualified"
+    QUARANTINED = "quarantined"  # passed, but the evidence for its time contradicts itself
     JUDGE_FAILED = "judge_failed"  # ours: retried, never shown as the contestant's fault
 
 
@@ -115,6 +118,13 @@ class Job:
     device: str = "cpu"  # "cpu" or "cuda"
     expect_device: str = ""  # regular expression the device's name must match; empty: any
     attempt: int = 1
+    hidden_tests: tuple[dict[str, Any], ...] = ()  # checked in ranked runs only, never named
+    floors_ns: tuple[float, ...] = ()  # per benchmark: no kernel can be faster; 0 or absent: unknown
+    profile_case: int = -1  # which benchmark to profile; -1: the slowest
+    world_size: int = 1  # processes, one per device, that run the submission together
+    compile_flags: tuple[str, ...] = ()  # for native languages, after the judge's own
+    style: str = "reference"  # who decides: "reference" | "check" | "evaluator" (its own program)
+    cache_key: str = ""  # whose compile cache: opaque, of person and problem; empty: none
     protocol: int = PROTOCOL
 
     @property
@@ -147,6 +157,10 @@ class Measurement:
     samples: int
     clock: str  # "host" | "device": which clock decided
     warnings: tuple[str, ...] = ()
+    processes: int = 1  # fresh processes that the samples come from
+    calls: int = 1  # calls per interval
+    sm_mhz: float = 0.0  # median while it was measured; 0: unknown
+    watts: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +199,7 @@ class Harness:
     triton: str = ""
     isolation: str = "processes"  # "bubblewrap" | "user" | "processes"
     evidence: str = "host-clock"  # what the deciding clock rests on
+    fences: tuple[str, ...] = ()  # everything that holds the contestant, by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,13 +214,33 @@ class Spent:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Artefact:
+    """A file that the run left in ``artefacts/``, under a name of ours."""
+
+    name: str
+    bytes: int
+    media_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hint:
+    """What a reviewer may want to look at in the code. Decides nothing."""
+
+    rule: str
+    line: int  # 1-based
+    text: str  # the line itself, shortened
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verdict:
     """What the referee decided about a run: a tagged value, ``kind`` says which fields mean something.
 
     ``stage`` is where it ended (also for ``passed``: the last stage done). ``message`` is one
     sentence for the contestant. ``log`` is the compiler's or the program's own output, bounded and
     decoded, and empty for the secret part of a ranked run. ``rule`` and ``evidence`` belong to
-    ``disqualified``; ``fault`` (for the operator, never shown) belongs to ``judge_failed``.
+    ``disqualified`` and ``quarantined``; ``fault`` (for the operator, never shown) belongs to
+    ``judge_failed``. ``hints`` are for organizers. ``self_evaluated``: the problem's own program,
+    which runs beside the submission, said all this; we only carried it.
     """
 
     kind: VerdictKind
@@ -220,11 +255,14 @@ class Verdict:
     device: Device = Device()
     harness: Harness = Harness()
     spent: Spent = Spent()
+    artefacts: tuple[Artefact, ...] = ()
+    hints: tuple[Hint, ...] = ()
+    self_evaluated: bool = False
     protocol: int = PROTOCOL
 
     def __post_init__(self) -> None:
         timed = [case for case in self.cases if case.measurement is not None]
-        if timed and self.kind is not VerdictKind.PASSED:
+        if timed and self.kind not in (VerdictKind.PASSED, VerdictKind.QUARANTINED):
             raise ProtocolError(f"a {self.kind} verdict carries no times")
 
     @property

@@ -30,6 +30,7 @@ CODES = {
     VerdictKind.TIMED_OUT: 13,
     VerdictKind.OUT_OF_MEMORY: 14,
     VerdictKind.DISQUALIFIED: 15,
+    VerdictKind.QUARANTINED: 17,
 }
 
 
