@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kernelbot.judge.tree import flatten
+
 WORDS = 4096
 """Bytes at the front of the memory for the words that gate a CUDA call (inside/gates.py)."""
 ALIGN = 256
@@ -112,6 +114,7 @@ class Slot:
     dtype: str  # "float16"
     shape: tuple[int, ...]
     stride: tuple[int, ...]
+    device: str = ""  # "cpu" where the problem keeps it there; empty: the job's
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -120,6 +123,7 @@ class Slot:
             "dtype": self.dtype,
             "shape": self.shape,
             "stride": self.stride,
+            "device": self.device,
         }
 
 
@@ -127,12 +131,13 @@ class Slot:
 class Layout:
     """How one case's data and outputs lie in the memory."""
 
-    data: Any  # tree of {"t": index of slot} | {"v": value} | {"list" | "tuple" | "dict": ...}
+    data: Any  # tree as tree.flatten() writes it; {"t": index of slot} is a tensor
     slots: tuple[Slot, ...]
     inputs: tuple[int, ...]  # slots that carry data to the contestant
     outputs: tuple[int, ...]  # slots that the answer must end up in
     single: bool  # the answer is one tensor, not a tuple of them
     size: int
+    answer: Any = None  # tree of an answer of another form; its tensors are the outputs in order
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -142,18 +147,20 @@ class Layout:
             "outputs": self.outputs,
             "single": self.single,
             "size": self.size,
+            "answer": self.answer,
         }
 
 
 def plan(data: Sequence[Any], expected: Any, buffers: int) -> Layout:
     """Lay out the data of a case and its outputs; the last ``buffers`` entries are outputs.
 
-    ``expected`` is a tensor or a tuple of tensors. Raises TypeError for data that is neither
-    tensor, number, string, bool, None nor a tuple, list or dict of those.
+    ``expected`` is a tensor or a tuple of tensors. Raises TypeError for data that cannot be handed
+    over.
     """
     planner = _Planner()
-    tree = {"tuple": [planner.node(item) for item in data]}
-    handed_over = len(planner.slots)
+    tree, found = flatten(tuple(data))
+    for tensor in found:
+        planner.add(tensor)
     single = not isinstance(expected, tuple | list)
     wanted = [expected] if single else list(expected)
     given = [node["t"] for node in tree["tuple"][len(data) - buffers :] if "t" in node]
@@ -165,8 +172,27 @@ def plan(data: Sequence[Any], expected: Any, buffers: int) -> Layout:
         else:
             outputs.append(planner.add(tensor))
     taken = set(outputs) | set(given)
-    inputs = tuple(at for at in range(handed_over) if at not in taken)
+    inputs = tuple(at for at in range(len(found)) if at not in taken)
     return Layout(tree, tuple(planner.slots), inputs, tuple(outputs), single, planner.size)
+
+
+def plan_as_given(data: Any, answer: Any, places: Sequence[int | None]) -> Layout:
+    """Lay out data of any form, each tensor on the device it is on, and outputs like ``answer``'s.
+
+    ``places`` says for each tensor of the answer which one of the data it is, for answers that are
+    written in place: such a tensor travels both ways. Raises TypeError as :func:`plan` does.
+    """
+    planner = _Planner()
+    tree, found = flatten(data)
+    for tensor in found:
+        planner.add(tensor, tensor.device.type)
+    form, wanted = flatten(answer)
+    outputs = tuple(
+        planner.add(tensor, tensor.device.type) if place is None else place
+        for tensor, place in zip(wanted, places, strict=True)
+    )
+    inputs = tuple(range(len(found)))
+    return Layout(tree, tuple(planner.slots), inputs, outputs, False, planner.size, form)
 
 
 class _Planner:
@@ -174,43 +200,18 @@ class _Planner:
         self.slots: list[Slot] = []
         self.size = WORDS
 
-    def add(self, tensor: Any) -> int:
+    def add(self, tensor: Any, device: str = "") -> int:
         stride = _dense_stride(tensor)
         nbytes = tensor.numel() * tensor.element_size()
-        slot = Slot(self.size, nbytes, dtype_name(tensor), tuple(tensor.shape), stride)
+        slot = Slot(self.size, nbytes, dtype_name(tensor), tuple(tensor.shape), stride, device)
         self.slots.append(slot)
         self.size += math.ceil(max(nbytes, 1) / ALIGN) * ALIGN
         return len(self.slots) - 1
 
-    def node(self, item: Any) -> dict[str, Any]:
-        import torch
-
-        if isinstance(item, torch.Tensor):
-            return {"t": self.add(item)}
-        if isinstance(item, tuple | list):
-            kind = "tuple" if isinstance(item, tuple) else "list"
-            return {kind: [self.node(entry) for entry in item]}
-        if isinstance(item, dict):
-            return {"dict": {str(name): self.node(entry) for name, entry in item.items()}}
-        if item is None or isinstance(item, bool | int | float | str):
-            return {"v": item}
-        raise TypeError(
-            f"generate_input returned a {type(item).__name__}; only tensors, numbers, "
-            "strings, booleans and tuples, lists and dicts of those can be handed over"
-        )
-
 
 def tensors(data: Any) -> list[Any]:
-    """The tensors of a data tree in the order that plan() numbers them."""
-    import torch
-
-    if isinstance(data, torch.Tensor):
-        return [data]
-    if isinstance(data, dict):
-        data = list(data.values())
-    if isinstance(data, tuple | list):
-        return [tensor for entry in data for tensor in tensors(entry)]
-    return []
+    """The tensors of some data in the order that plan() numbers them."""
+    return flatten(data)[1]
 
 
 def dtype_name(tensor: Any) -> str:
@@ -252,11 +253,11 @@ class Arena:
         self.words = memoryview(self._memory)[:WORDS].cast("I")
         self._views = [self._view(slot) for slot in layout.slots]
 
-    def fill(self, data: Sequence[Any], poison: int) -> None:
+    def fill(self, data: Any, poison: int) -> None:
         """Write one input and overwrite every output slot with the poison byte."""
         sources = tensors(data)
         for at in self.layout.inputs:
-            self._views[at].copy_(sources[at])
+            self._views[at].copy_(sources[at].detach())
         for at, slot in enumerate(self.layout.slots):
             if at not in self.layout.inputs and slot.nbytes:
                 self._bytes(slot).fill_(poison)

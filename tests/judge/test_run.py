@@ -296,7 +296,7 @@ def custom_kernel(data):
         ({"reference.py": b"def reference(data): pass"}, "no function generate_input"),
         ({"reference.py": b"def generate_input(**k): return 1 / 0\ndef reference(d): pass"}, "ZeroDivision"),
         ({"reference.py": b"def generate_input(**k): return 3\ndef reference(d): return d"}, "not a tuple"),
-        ({"reference.py": b"def generate_input(**k): return ({1},)\nimport torch\ndef reference(d): return torch.ones(1)"}, "returned a set"),
+        ({"reference.py": b"def generate_input(**k): return (iter([1]),)\nimport torch\ndef reference(d): return torch.ones(1)"}, "returned a list_iterator"),
     ],
 )  # fmt: skip
 def test_a_broken_problem_is_the_judges_fault_and_says_why(

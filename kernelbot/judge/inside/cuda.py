@@ -33,7 +33,10 @@ class CudaCase:
         self.host = [view(self.memory, slot) for slot in layout["slots"]]
         self.slots = [
             torch.empty_strided(
-                slot["shape"], slot["stride"], dtype=getattr(torch, slot["dtype"]), device="cuda"
+                slot["shape"],
+                slot["stride"],
+                dtype=getattr(torch, slot["dtype"]),
+                device=slot["device"] or "cuda",
             )
             for slot in layout["slots"]
         ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .tree import build as build  # what a case is made of, in one place
+
 
 class Mismatch(Exception):
     """The submission returned something that cannot be an answer."""
@@ -18,19 +20,6 @@ def view(memory: Any, slot: dict[str, Any]) -> Any:
         return torch.empty(slot["shape"], dtype=dtype)
     raw = torch.frombuffer(memory, dtype=torch.uint8, count=slot["nbytes"], offset=slot["offset"])
     return raw.view(dtype).as_strided(slot["shape"], slot["stride"])
-
-
-def build(node: dict[str, Any], slots: list[Any]) -> Any:
-    """A data tree with its tensors in place."""
-    kind, value = next(iter(node.items()))
-    if kind == "t":
-        return slots[value]
-    if kind == "v":
-        return value
-    if kind == "dict":
-        return {name: build(entry, slots) for name, entry in value.items()}
-    items = [build(entry, slots) for entry in value]
-    return tuple(items) if kind == "tuple" else items
 
 
 def deliver(result: Any, targets: list[Any], single: bool) -> None:
