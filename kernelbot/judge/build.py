@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kernelbot.judge import folders
+from kernelbot.judge import folders, native
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
 PREFIX = "kernelbot-judge-"
@@ -34,10 +34,13 @@ class Workshop:
         self.base.chmod(0o755)
         self.work = self.base / "work"
         self.runtime = self.base / "runtime" / RUNTIME.name
+        self.headers = self.runtime.parent / "native"
         self.runtime.mkdir(parents=True)
+        self.headers.mkdir()
         for path in RUNTIME.glob("*.py"):
             shutil.copyfile(path, self.runtime / path.name)
             (self.runtime / path.name).chmod(0o444)
+        native.write_header(self.headers, job)
         for name in ("home", "tmp", "cache"):
             (self.work / name).mkdir(parents=True)
         for name in job.contestant_files:
@@ -108,6 +111,8 @@ def _remove_abandoned() -> None:
 
 def summary(name: str, traceback: str) -> str:
     """One line about an exception: the compiler's first error if there is one, else its last line."""
+    if name == native.COMPILE_ERROR and traceback:
+        return shorten(traceback.splitlines()[0])
     for line in traceback.splitlines():
         if len(line) <= LONGEST_LINE and COMPILER_ERROR.match(line):
             return shorten(line)
@@ -116,6 +121,11 @@ def summary(name: str, traceback: str) -> str:
         (line for line in reversed(lines) if _begins_with(line, name)), lines[-1] if lines else name
     )
     return shorten(last + _place(lines))
+
+
+def detail(name: str, text: str) -> str:
+    """What the log shows of an exception: without a first line that is the summary already."""
+    return text.partition("\n")[2].lstrip("\n") if name == native.COMPILE_ERROR else text
 
 
 def _begins_with(line: str, name: str) -> bool:

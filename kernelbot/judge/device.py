@@ -52,7 +52,7 @@ def _accelerator() -> Device:
         count=torch.cuda.device_count(),
         memory_bytes=found.total_memory,
         sm_count=found.multi_processor_count,
-        capability=f"{found.major}.{found.minor}",
+        capability=found.gcnArchName.split(":")[0] if hip else f"{found.major}.{found.minor}",
         driver=_driver(),
     )
 

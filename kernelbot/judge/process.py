@@ -17,8 +17,8 @@ import subprocess
 import time
 from dataclasses import dataclass
 
-from kernelbot.judge import channel, sandbox
-from kernelbot.judge.build import Workshop, shorten, summary
+from kernelbot.judge import channel, native, sandbox
+from kernelbot.judge.build import Workshop, detail, shorten, summary
 from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
 from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Unstoppable, Watch, forget, register
@@ -100,7 +100,11 @@ class Contestant:
             landlock=self.fence.landlock,
             namespaces=self.fence.namespaces,
             workdir=str(self._workshop.work),
-            read=[*sandbox.read_paths(), str(self._workshop.runtime.parent)],
+            read=[
+                *sandbox.read_paths(),
+                *native.read_paths(),
+                str(self._workshop.runtime.parent),
+            ],
             memory_bytes=self._job.limits.memory_bytes + ADDRESS_SPACE if on_cpu else 0,
             processes=self._job.limits.processes,
             environment=sandbox.environment(self._workshop.work, self._job.device),
@@ -135,10 +139,10 @@ class Contestant:
         self.gated = bell.tag == channel.WARM and bell.text == b"gates"
         self._rest()
 
-    def load(self, timeout_s: float) -> float:
-        """Import the submission; returns the seconds it took."""
+    def load(self, timeout_s: float, recipe: dict[str, object] | None = None) -> float:
+        """Import the submission, or compile it by its recipe; returns the seconds it took."""
         began = time.monotonic()
-        self._send({"op": "load"})
+        self._send({"op": "load", "native": recipe})
         self._tree.go()
         self._expect(channel.READY, timeout_s)
         self._rest()
@@ -302,8 +306,9 @@ class Contestant:
             # In the measured process it can: the checked one may have left it a note.
             again = f"The import raised {known} the second time."
             return Failure(
-                VerdictKind.BUILD_FAILED, summary(name, text), guarded=again, detail=text
-            )
+                VerdictKind.BUILD_FAILED, summary(name, text), guarded=again,
+                detail=detail(name, text),
+            )  # fmt: skip
         message = f"custom_kernel raised {summary(name, text)}"
         return Failure(VerdictKind.CRASHED, message, guarded=secret, detail=text)
 

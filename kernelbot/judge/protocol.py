@@ -102,6 +102,17 @@ class Limits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Parameter:
+    """One parameter of a native submission's ``custom_kernel``, and what it is given."""
+
+    name: str
+    what: str  # "input" | "output" (a tensor's address) | "value" | "shape" | "stride" | "numel"
+    type: str  # of a tensor its dtype ("float16"), else int64 | float64 | bool | text
+    entry: int  # which entry of the data
+    axis: int = 0  # of shape and stride
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One run, everything resolved: YAML never reaches the GPU box."""
 
@@ -122,6 +133,7 @@ class Job:
     floors_ns: tuple[float, ...] = ()  # per benchmark: no kernel can be faster; 0 or absent: unknown
     profile_case: int = -1  # which benchmark to profile; -1: the slowest
     world_size: int = 1  # processes, one per device, that run the submission together
+    native: tuple[Parameter, ...] = ()  # of custom_kernel in native languages, before the stream
     compile_flags: tuple[str, ...] = ()  # for native languages, after the judge's own
     style: str = "reference"  # who decides: "reference" | "check" | "evaluator" (its own program)
     cache_key: str = ""  # whose compile cache: opaque, of person and problem; empty: none

@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import channel, folders, sandbox, timing
+from kernelbot.judge import channel, folders, native, sandbox, timing
 from kernelbot.judge import device as devices
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
 from kernelbot.judge.cases import Case, Problem, ProblemFault
@@ -176,6 +176,7 @@ class Referee:
         self._contestants: list[Contestant] = []
         self._fence: sandbox.Fence | None = None
         self._uids: set[int] = set()
+        self._recipe: dict[str, Any] | None = None
         self._null_claim = timing.Overhead()
         self._began = time.monotonic()
 
@@ -203,7 +204,7 @@ class Referee:
             self._run(workshop)
         except Failure as ended:
             failure = ended
-        except (ProblemFault, NotStarted, devices.WrongDevice) as fault:
+        except (ProblemFault, NotStarted, devices.WrongDevice, native.NoCompiler) as fault:
             return _fault(str(fault))
         finally:
             self._end_contestants()
@@ -215,6 +216,7 @@ class Referee:
         with self._stage_of(Stage.BUILD):
             self._parse()
             first = self._start(workshop)
+            self._recipe = self._plan_compiling(workshop)
             problem = Problem(self._directory / PROBLEM_DIR, self._job.device, self._job.tolerances)
             overhead = self._build(first)
         with self._stage_of(Stage.CHECK):
@@ -242,6 +244,15 @@ class Referee:
             self._harness = replace(self._harness, isolation="not-run")
             kind, text = found
             raise Failure(VerdictKind.BUILD_FAILED, summary(kind, text), detail=text)
+
+    def _plan_compiling(self, workshop: Workshop) -> dict[str, Any] | None:
+        """How to compile the submission on this device; None for one that is imported."""
+        if not native.is_native(self._job):
+            return None
+        try:
+            return native.recipe(self._job, self._device, workshop.headers)
+        except native.Unfit as unfit:
+            raise Failure(VerdictKind.BUILD_FAILED, str(unfit)) from None
 
     # --- starting and ending contestants ---------------------------------------------------------
 
@@ -363,7 +374,7 @@ class Referee:
 
     def _load(self, contestant: Contestant) -> None:
         with self._budgets[Stage.BUILD].charged() as left:
-            contestant.load(left)
+            contestant.load(left, self._recipe)
 
     def _null_calls(self, contestant: Contestant) -> timing.Overhead:
         """What a call costs that does nothing; nothing submitted has run in the process yet."""

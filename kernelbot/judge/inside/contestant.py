@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from . import native
 from .cpu import CpuCase
 from .cuda import CudaCase
 from .data import Mismatch
@@ -73,7 +74,7 @@ class Runtime:
         elif op == "case" and descriptor is not None:
             self.prepare(message["layout"], descriptor)
         elif op == "load":
-            self.load()
+            self.load(message.get("native"))
         elif op == "profile":
             self.profile()
 
@@ -89,8 +90,12 @@ class Runtime:
         self.case = CudaCase(layout, descriptor) if self.cuda else CpuCase(layout, descriptor)
         self.ring(b"P")
 
-    def load(self) -> None:
+    def load(self, recipe: dict[str, Any] | None) -> None:
         with self.reporting():
+            if recipe is not None:
+                self.kernel = native.load(self.directory, recipe)
+                self.ring(b"R")
+                return
             sys.path.insert(0, str(self.directory))
             tempfile.tempdir = None  # the folder may have become ours only now
             spec = importlib.util.spec_from_file_location("submission", self.submission)
@@ -131,8 +136,11 @@ class Runtime:
     def describe(self, error: BaseException) -> bytes:
         """Name of the error's type, a NUL, and the traceback of the submission's own frames."""
         try:
-            name = type(error).__name__
-            text = trimmed(error, str(self.directory))
+            name, text = type(error).__name__, ""
+            if isinstance(error, native.Told):
+                name, text = error.name, error.text
+            else:
+                text = trimmed(error, str(self.directory))
         except BaseException:
             name, text = "Exception", "the exception could not be printed"
         return name.encode("utf-8", "replace") + b"\0" + text.encode("utf-8", "replace")
