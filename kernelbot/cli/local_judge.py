@@ -39,9 +39,7 @@ def judge(problem: Problem, file: Path, mode: Mode, device: DeviceKind) -> Verdi
     admission.code_text(code)
     name = admission.file_name(file.name)
     admission.language(name, problem.suffixes)
-    job = problem.job(
-        run_id="local", mode=mode, device=device, submission_name="submission" + Path(name).suffix
-    )
+    job = problem.job(run_id="local", mode=mode, device=device, submission_name=name)
     with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:
         directory = Path(place)
         staging.stage(directory, job, problem.judge_files, code)

@@ -7,10 +7,11 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any, Literal
 
 from kernelbot.domain.scoring import Scoring
-from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, VerdictKind
+from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, VerdictKind, to_json
 
 PROBLEM_FILE = "problem.yaml"
 STATEMENT_FILE = "statement.md"
@@ -18,8 +19,10 @@ REFERENCE_FILE = "reference.py"
 STARTER_DIR = "starter"
 EXAMPLES_DIR = "examples"
 
-SUFFIXES = {"python": ".py"}
+SUFFIXES = {"python": ".py", "cuda": ".cu", "hip": ".hip", "cpp": ".cpp"}
 """Languages this version judges, and how their files end."""
+
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 """Names of problems, competitions and leaderboards."""
@@ -67,6 +70,8 @@ class Problem:
     examples: tuple[Example, ...]
     tags: tuple[str, ...]
     files: Mapping[str, bytes] = field(repr=False)
+    native: tuple[Parameter, ...] = ()  # of custom_kernel in cuda, hip and cpp
+    compile_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by language
     digest: str = ""
     content_digest: str = ""
 
@@ -107,8 +112,12 @@ class Problem:
         submission_name: str = "submission.py",
         attempt: int = 1,
     ) -> Job:
-        """Everything the judge must know for one run of this problem."""
+        """Everything the judge must know for one run of this problem.
+
+        ``submission_name`` is what the contestant calls the file.
+        """
         tests, benchmarks = self.cases(device)
+        language = self.suffixes.get(_suffix(submission_name), "python")
         return Job(
             run_id=run_id,
             mode=mode,
@@ -116,14 +125,29 @@ class Problem:
             problem_digest=self.digest,
             tests=tests,
             benchmarks=benchmarks,
-            submission=submission_name,
+            submission=self._judged_name(submission_name, language),
             contestant_files=self.contestant_files,
             tolerances=self.tolerances,
             limits=self.limits_on(device),
             device=device,
             expect_device=expect_device,
             attempt=attempt,
+            native=() if language == "python" else self.native,
+            compile_flags=self.compile_flags.get(language, ()),
         )
+
+    def _judged_name(self, name: str, language: str) -> str:
+        """What the file is called where it is judged: its own name, if a compiler's messages tell it.
+
+        A Python file's name could hide a module; a name that is no plain one could be an option.
+        """
+        if (
+            language != "python"
+            and PLAIN_NAME.fullmatch(name)
+            and name not in self.contestant_files
+        ):
+            return name
+        return "submission" + SUFFIXES[language]
 
     def to_document(self) -> dict[str, Any]:
         """A JSON-able form without the bytes of ``files``; ``from_document`` reads it back."""
@@ -148,6 +172,8 @@ class Problem:
                 for item in self.examples
             ],
             "tags": list(self.tags),
+            "native": [to_json(item) for item in self.native],
+            "compile_flags": {name: list(flags) for name, flags in self.compile_flags.items()},
             "digest": self.digest,
             "content_digest": self.content_digest,
         }
@@ -161,6 +187,9 @@ class Problem:
         ):  # fmt: skip
             values[key] = tuple(values[key])
         values["tolerances"] = tuple(Tolerance(**item) for item in values["tolerances"])
+        values["native"] = tuple(Parameter(**item) for item in values.get("native", ()))
+        flags = values.get("compile_flags", {})
+        values["compile_flags"] = {name: tuple(given) for name, given in flags.items()}
         values["limits"] = Limits(**values["limits"])
         values["cpu_limits"] = Limits(**values["cpu_limits"])
         values["scoring"] = Scoring(values["scoring"])
@@ -171,6 +200,10 @@ class Problem:
             for item in values["examples"]
         )
         return cls(**values, files=files)
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix.lower()
 
 
 def _limits_document(limits: Limits) -> dict[str, float | int]:
@@ -196,7 +229,7 @@ def _reaches_judge(path: str) -> bool:
 
 _DECISIVE = (
     "name", "languages", "tests", "benchmarks", "cpu_tests", "cpu_benchmarks", "tolerances",
-    "limits", "cpu_limits", "scoring", "contestant_files",
+    "limits", "cpu_limits", "scoring", "contestant_files", "native", "compile_flags",
 )  # fmt: skip
 
 

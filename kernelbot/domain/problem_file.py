@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from kernelbot.domain import native
 from kernelbot.domain.definition import Node, Reader, Section, shorten
 from kernelbot.domain.problem import (
     EXAMPLES_DIR,
@@ -30,7 +31,6 @@ from kernelbot.domain.scoring import Scoring
 from kernelbot.errors import did_you_mean
 from kernelbot.judge.protocol import Limits, Tolerance, VerdictKind
 
-LATER_LANGUAGES = ("cuda", "hip")
 MAX_CASES = 200
 MAX_ARGUMENTS = 32
 MAX_ARGUMENT_TEXT = 1000
@@ -42,7 +42,7 @@ LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
 
 _KEYS = (
     "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
-    "scoring", "contestant_files", "starters", "tags",
+    "scoring", "contestant_files", "starters", "tags", "native", "compile_flags",
 )  # fmt: skip
 _CPU_KEYS = ("tests", "benchmarks", "limits")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
@@ -67,12 +67,13 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
     reference = ReferenceSource(reader, f"{place}/{REFERENCE_FILE}", files.get(REFERENCE_FILE))
     reference.check(top, outputs=len(tolerances))
     _check_module_names(reader, place, files)
+    languages = _languages(top)
     problem = Problem(
         name=_name(top, folder),
         title=top.required_text("title", limit=100, remedy="Add 'title: ...', what people read"),
         summary=top.text("summary", limit=MAX_SUMMARY),
         statement=_statement(reader, f"{place}/{STATEMENT_FILE}", files.get(STATEMENT_FILE)),
-        languages=_languages(top),
+        languages=languages,
         tests=tests,
         benchmarks=benchmarks,
         cpu_tests=cpu.tests,
@@ -86,6 +87,8 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
         examples=_examples(reader, place, files),
         tags=_tags(top),
         files=files,
+        native=native.read_parameters(top, languages, reference.outputs),
+        compile_flags=native.read_flags(top, languages),
     )
     reader.finish()
     return sealed(problem)
@@ -108,12 +111,8 @@ def _languages(top: Section) -> tuple[str, ...]:
     read = []
     for at, item in enumerate(reader.items(node, "languages", limit=10, what="languages")):
         path = f"languages[{at}]"
-        language = reader.choice(item, path, [*SUFFIXES, *LATER_LANGUAGES])
-        if language in LATER_LANGUAGES:
-            reason = f"{language!r} is not yet judged by this version"
-            remedy = "Use python: CUDA and HIP sources can be compiled inline from it"
-            reader.flaw(item.line, path, reason, remedy)
-        elif language in read:
+        language = reader.choice(item, path, list(SUFFIXES))
+        if language in read:
             reader.flaw(item.line, path, f"{language!r} is listed twice", "Remove one")
         elif language:
             read.append(language)
@@ -353,7 +352,7 @@ def _check_module_names(reader: Reader, place: str, files: Collection[str]) -> N
 
 # --- examples ----------------------------------------------------------------------------------
 
-_HEADER = re.compile(r"#\s*expect:\s*(?P<verdict>\S+)(?P<options>(?:\s+\w+=\w+)*)\s*")
+_HEADER = re.compile(r"(?:#|//)\s*expect:\s*(?P<verdict>\S+)(?P<options>(?:\s+\w+=\w+)*)\s*")
 
 
 def _examples(reader: Reader, place: str, files: Mapping[str, bytes]) -> tuple[Example, ...]:
@@ -366,13 +365,14 @@ def _examples(reader: Reader, place: str, files: Mapping[str, bytes]) -> tuple[E
 
 
 def _example(reader: Reader, file: str, path: str, content: bytes) -> Example | None:
-    """An example by its first line: ``# expect: wrong_answer`` or ``# expect: passed device=cuda``."""
+    """An example by its first line: ``# expect: wrong_answer`` or ``// expect: passed device=cuda``."""
     kinds = [kind.value for kind in VerdictKind if kind is not VerdictKind.JUDGE_FAILED]
     first = content.split(b"\n", 1)[0].decode(errors="replace").strip()
     header = _HEADER.fullmatch(first)
     if header is None:
         reason = f"its first line is {shorten(first)!r}"
-        reader.flaw(1, "", reason, "Begin with '# expect: ' and the verdict it must get", file=file)
+        remedy = "Begin with '# expect: ' ('// expect: ' in C++) and the verdict it must get"
+        reader.flaw(1, "", reason, remedy, file=file)
         return None
     options = dict(option.split("=", 1) for option in header["options"].split())
     device = options.pop("device", None)
@@ -385,5 +385,7 @@ def _example(reader: Reader, file: str, path: str, content: bytes) -> Example | 
         reason = f"{shorten(header['options'].strip())!r} is not understood"
         reader.flaw(1, "", reason, "Use device=cpu, device=cuda or nothing", file=file)
         return None
+    if device is None:  # a compiled language knows one kind of device
+        device = {".cu": "cuda", ".hip": "cuda", ".cpp": "cpu"}.get(path[path.rfind(".") :])
     kind: DeviceKind | None = None if device is None else "cpu" if device == "cpu" else "cuda"
     return Example(path=path, expect=VerdictKind(header["verdict"]), device=kind)

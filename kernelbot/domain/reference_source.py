@@ -48,6 +48,13 @@ class ReferenceSource:
             for name in _bound(statement):
                 self.names[name] = statement
 
+    @property
+    def outputs(self) -> int:
+        """How many entries at the end of the data are output buffers, as far as it can be told."""
+        value = getattr(self.names.get("OUTPUTS"), "value", None)
+        count = value.value if isinstance(value, ast.Constant) else 0
+        return count if isinstance(count, int) else 0
+
     def check(self, top: Section, *, outputs: int) -> None:
         """Notes what is missing, and cases that ``generate_input`` does not take."""
         if not self.readable:

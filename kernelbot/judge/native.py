@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from kernelbot.judge.channel import Layout, Slot
 from kernelbot.judge.protocol import Device, Job, Parameter
 
 HEADER = "kernelbot.h"
@@ -124,6 +125,49 @@ def read_paths() -> list[str]:
     return [path for path in (*homes, toolkit, *_includes()) if path and os.path.isdir(path)]
 
 
+def misfit(job: Job, layout: Layout) -> str:
+    """Why a case is not what the problem promised to native submissions; "" if it is.
+
+    The problem's fault: its pointers would be read as something else than they are.
+    """
+    if not is_native(job):
+        return ""
+    nodes = layout.data.get("tuple", [])
+    for parameter in job.native:
+        node = nodes[parameter.entry] if parameter.entry < len(nodes) else {}
+        found = _found(node, layout)
+        if parameter.what == "output" and node.get("t") not in layout.outputs:
+            found = f"{found}, not a buffer of the answer's shape and dtype"
+        if found not in _promised(parameter):
+            return (
+                f"native: {parameter.name} is declared as {parameter.what} {parameter.type}, "
+                f"but entry {parameter.entry} of the data is {found}"
+            )
+    promised = sum(parameter.what == "output" for parameter in job.native)
+    if promised != len(layout.outputs) or layout.single != (promised == 1):
+        return f"native: {promised} outputs are declared, the reference returns others"
+    return ""
+
+
+def _found(node: dict[str, Any], layout: Layout) -> str:
+    """An entry of the data in the words of a declaration."""
+    if "t" in node:
+        slot: Slot = layout.slots[node["t"]]
+        return slot.dtype
+    value: Any = float("nan") if "odd" in node else node.get("v", ())
+    names = {bool: "bool", int: "int64", float: "float64", str: "text", type(None): "None"}
+    return names.get(type(value), "neither tensor nor number")
+
+
+def _promised(parameter: Parameter) -> tuple[str, ...]:
+    """What the entry of a parameter may be."""
+    if parameter.what == "input":
+        return parameter.type, "None"
+    if parameter.what == "value" and parameter.type == "float64":
+        return "float64", "int64"
+    return (parameter.type,) if parameter.what in ("output", "value") else tuple(DTYPES)
+
+
 # --- the header ----------------------------------------------------------------------------------
 
 
@@ -157,10 +201,10 @@ extern "C" {declaration(job)};
 
 extern "C" __attribute__((visibility("default"))) int
 kernelbot_call({", ".join(taken)}) noexcept {{
-    int status = 0;
+    int kernelbot_status = 0;
     kernelbot_text[0] = 0;
     try {{
-        status = custom_kernel({", ".join(given)});
+        kernelbot_status = custom_kernel({", ".join(given)});
     }} catch (const std::exception& error) {{
         snprintf(kernelbot_text, kernelbot_room, "%s", error.what());
         return -1;
@@ -168,17 +212,17 @@ kernelbot_call({", ".join(taken)}) noexcept {{
         snprintf(kernelbot_text, kernelbot_room, "something that is no std::exception");
         return -1;
     }}
-{last_error}    return status;
+{last_error}    return kernelbot_status;
 }}
 """
 
 
 def _said_by(prefix: str) -> str:
     """Of an error code its name and meaning; a launch that failed counts if nothing else did."""
-    return f"""    if (status == 0) status = static_cast<int>({prefix}GetLastError());
+    return f"""    if (kernelbot_status == 0) kernelbot_status = static_cast<int>({prefix}GetLastError());
     else static_cast<void>({prefix}GetLastError());
-    if (status > 0) {{
-        const {prefix}Error_t code = static_cast<{prefix}Error_t>(status);
+    if (kernelbot_status > 0) {{
+        const {prefix}Error_t code = static_cast<{prefix}Error_t>(kernelbot_status);
         snprintf(kernelbot_text, kernelbot_room, "%s: %s", {prefix}GetErrorName(code),
                  {prefix}GetErrorString(code));
     }}

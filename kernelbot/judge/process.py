@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from kernelbot.judge import channel, native, sandbox
 from kernelbot.judge.build import Workshop, detail, shorten, summary
-from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
+from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Layout, Silent
 from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Unstoppable, Watch, forget, register
 from kernelbot.judge.output import Drain, printable
@@ -151,6 +151,10 @@ class Contestant:
 
     def enter(self, stage: Stage) -> None:
         self._stage = stage
+
+    def misfit(self, layout: Layout) -> str:
+        """Why a case is not what the problem promised to a submission of this kind."""
+        return native.misfit(self._job, layout)
 
     def prepare(self, arena: Arena, timeout_s: float) -> None:
         """Show the contestant the layout of a case; its data comes with the call."""

@@ -560,6 +560,8 @@ class Lane:
         except TypeError as error:
             raise ProblemFault(str(error)) from error
         if self._arena is None or self._arena.layout != layout:
+            if complaint := self._contestant.misfit(layout):
+                raise ProblemFault(complaint)
             if self._arena is not None:
                 self._arena.close()
             self._arena = Arena(layout)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Row
@@ -93,7 +92,7 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         mode=Mode(run.mode),
         device=target.device,
         expect_device=target.match,
-        submission_name="submission" + PurePath(code.file_name).suffix,
+        submission_name=code.file_name,
         attempt=run.attempt,
     )
     return Assignment(
