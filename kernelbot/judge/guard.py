@@ -1,8 +1,9 @@
 """Everything that came from one contestant's process: found, stopped, continued, killed.
 
 Between calls the whole tree is stopped, so nothing can be computed before the clock starts or
-after it stops: not by threads, not by forked children that left the process group. The referee is
-a subreaper, so that no descendant can get away by being orphaned.
+after it stops: not by threads, not by forked children that left the process group. A control group
+does that where there is one. Elsewhere signals do, and the referee is a subreaper, so that no
+descendant can get away by being orphaned.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelbot.judge import folders
+from kernelbot.judge import cgroups, folders
 
 STOPPED, GONE = "TtZX", "ZX"
 FILES_BYTES = 8 << 30
@@ -26,6 +27,8 @@ FILES = 200_000
 """How many files and folders; removing more would keep the machine from the next run."""
 DESCRIPTORS = 50_000
 """Open files of a tree that are looked through for those without a name."""
+RAN_ON_US = 50
+"""Processor time after the stop that is more than waking up to stand still."""
 PATIENCE_S = 0.02
 """How long a process may take to stop before it is asked what it waits for."""
 RESIDENT, RESIDENT_SHARED = ("RssAnon", "VmSwap"), "RssShmem"
@@ -96,18 +99,41 @@ def _children_by_scan(pid: int) -> list[int]:
 class Tree:
     """A contestant's process and all its descendants, the orphaned ones included."""
 
-    def __init__(self, root: int) -> None:
+    def __init__(self, root: int, group: cgroups.Group | None = None) -> None:
         self.root = root
+        self._group = group
         self._stopped: list[int] = []
         self._dead: set[tuple[int, int]] = set()  # number and start, as of the last stop
 
+    @property
+    def fences(self) -> tuple[str, ...]:
+        """What of it the kernel holds by a control group."""
+        return self._group.fences if self._group else ()
+
+    def gather(self) -> None:
+        """Take in what the root started before it was in the group itself; nothing submitted yet."""
+        if self._group is None:
+            return
+        for pid in self._found():
+            with contextlib.suppress(OSError):
+                self._group.adopt(pid)
+
+    def out_of_memory(self) -> bool:
+        """Whether the kernel has ended processes of it because they used too much memory."""
+        return self._group is not None and self._group.out_of_memory()
+
     def members(self) -> list[int]:
-        """Live processes of the tree, the root first."""
+        """Live processes of the tree."""
+        if self._group is not None:
+            return self._group.members()
         return [pid for pid, seen in self._found().items() if not _is_dead(pid, seen)]
 
     def halt(self) -> None:
-        """Stop the process group now; :meth:`stop` makes sure of it and finds the rest."""
-        self.signal_group(signal.SIGSTOP)
+        """Stop all that can be reached now; :meth:`stop` makes sure of it and finds the rest."""
+        if self._group is not None:
+            self._group.halt()
+        else:
+            self.signal_group(signal.SIGSTOP)
 
     def stop(self, timeout_s: float = 5.0) -> bool:
         """Return when every process of the tree stands still. Raises Unstoppable.
@@ -115,6 +141,8 @@ class Tree:
         True when a process may have run on after :meth:`halt`, which reaches the group only: the
         caller's clock has to count until now.
         """
+        if self._group is not None:
+            return self._freeze(self._group, timeout_s)
         self.halt()
         deadline = time.monotonic() + timeout_s
         patience = time.monotonic() + PATIENCE_S
@@ -142,6 +170,14 @@ class Tree:
                 ran_on = True
             found = self._found()
 
+    def _freeze(self, group: cgroups.Group, timeout_s: float) -> bool:
+        """Frozen, nothing of it runs code of its own; a system call under way still ends first."""
+        group.halt()
+        worked_us = group.worked_us()
+        if not group.freeze(timeout_s):
+            raise Unstoppable
+        return group.worked_us() - worked_us > RAN_ON_US
+
     def _ran_on(self, found: dict[int, Status]) -> bool:
         """Whether a process other than the root was out of reach of a signal to the group.
 
@@ -167,6 +203,9 @@ class Tree:
 
     def go(self) -> None:
         """Let the tree run again."""
+        if self._group is not None:
+            self._group.thaw()
+            return
         self.signal_group(signal.SIGCONT)
         for pid in self._stopped:
             if pid != self.root:
@@ -174,8 +213,11 @@ class Tree:
 
     def kill(self, timeout_s: float = 10.0) -> None:
         """Kill all of it; stopping first is what makes a fork bomb hold still."""
-        with contextlib.suppress(Unstoppable):
-            self.stop(timeout_s=2.0)
+        if self._group is not None:
+            self._group.kill()
+        else:
+            with contextlib.suppress(Unstoppable):
+                self.stop(timeout_s=2.0)
         deadline = time.monotonic() + timeout_s
         while True:
             self.signal_group(signal.SIGKILL)
@@ -184,8 +226,11 @@ class Tree:
                 _signal(pid, signal.SIGKILL)
             self._reap()
             if not members or time.monotonic() > deadline:
-                return
+                break
             time.sleep(0.002)
+        if self._group is not None:
+            group, self._group = self._group, None
+            group.close()
 
     def signal_group(self, number: int) -> None:
         """To all that have not left the root's process group, at one moment."""
@@ -246,10 +291,16 @@ class Tree:
 _roots: set[int] = set()
 
 
-def register(root: int) -> Tree:
+def register(root: int, group: cgroups.Group | None = None) -> Tree:
     """A tree for a process that the referee started itself."""
     _roots.add(root)
-    return Tree(root)
+    if group is not None:
+        try:
+            group.adopt(root)
+        except OSError:
+            group.close()
+            group = None
+    return Tree(root, group)
 
 
 def _signal(pid: int, number: int) -> None:
@@ -325,7 +376,7 @@ class Watch:
     FILES_EVERY = 10  # periods
 
     def __init__(self, tree: Tree, memory_bytes: int, folder: Path) -> None:
-        self.exceeded = ""  # "" | "memory" | "files" | "sight": it could not be watched any more
+        self._exceeded = ""  # "" | "memory" | "files" | "sight": it could not be watched any more
         self.allowance = 0  # bytes of shared memory that the referee itself lent
         self._tree = tree
         self._memory_bytes = memory_bytes
@@ -334,19 +385,24 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
+    @property
+    def exceeded(self) -> str:
+        """Which limit, by this watch or by the kernel's own; "" while none."""
+        return self._exceeded or ("memory" if self._tree.out_of_memory() else "")
+
     def close(self) -> None:
         self._stop.set()
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
         period = 0
-        while not self.exceeded and not self._stop.wait(self.PERIOD_S):
+        while not self._exceeded and not self._stop.wait(self.PERIOD_S):
             period += 1
             try:
-                self.exceeded = self._look(files=period % self.FILES_EVERY == 0)
+                self._exceeded = self._look(files=period % self.FILES_EVERY == 0)
             except Exception:  # a limit that nobody watches is none
-                self.exceeded = "sight"
-        if self.exceeded:
+                self._exceeded = "sight"
+        if self._exceeded:
             self._tree.signal_group(signal.SIGKILL)
             for pid in self._tree.members():
                 _signal(pid, signal.SIGKILL)
