@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +32,8 @@ LOST = (
     asyncpg.DeadlockDetectedError,
     asyncpg.LockNotAvailableError,
     asyncpg.InterfaceError,
+    # The server died between two messages of a statement; the connection knows no way out of it.
+    asyncpg.InternalClientError,
     ConnectionError,
     TimeoutError,
 )
@@ -130,7 +132,8 @@ class Database:
         """
         with lost_connection_as_unavailable():
             pool = self._asking or await self._open()
-            return list(await pool.fetch(query, *arguments))
+            async with pool.acquire() as connection:
+                return await _answered(connection, query, arguments)
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:
@@ -150,6 +153,21 @@ class Database:
         if self._asking is not None:
             self._asking.terminate()
         await self.engine.dispose()
+
+
+async def _answered(
+    connection: asyncpg.Connection, query: str, arguments: Sequence[object]
+) -> list[asyncpg.Record]:
+    """What the server says; a connection whose statement it did not answer is not used again."""
+    try:
+        return list(await connection.fetch(query, *arguments))
+    except asyncpg.PostgresError:
+        raise
+    except BaseException:
+        # Cut off or abandoned halfway. Without the usual reset nobody else would notice, and every
+        # later statement on it would fail.
+        connection.terminate()
+        raise
 
 
 async def _keep(connection: asyncpg.Connection) -> None:

@@ -120,7 +120,13 @@ class EmbeddedPostgres:
             if not self.cluster.exists():
                 await self._create(binaries, prefix)
             await self._launch(binaries, prefix)
-            await self._ensure_database()
+            try:
+                await self._ensure_database()
+            except (OSError, TimeoutError, asyncpg.PostgresConnectionError) as error:
+                raise Fault(
+                    f"Postgres went away right after it had started: {error}. Start it again; its "
+                    f"log is {self.log}."
+                ) from error
         except BaseException:
             await self.stop()
             raise

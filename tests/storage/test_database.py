@@ -147,6 +147,52 @@ async def write(database: Database, statement: str) -> None:
         await connection.execute(text(statement))
 
 
+async def test_a_connection_left_in_the_middle_of_a_statement_is_not_used_again(app: App) -> None:
+    database = Database(app.database.url, timeout_s=5)
+    try:
+        await database.ask("SELECT 1")
+        abandoned = [asyncio.create_task(database.ask("SELECT pg_sleep(60)")) for _ in range(4)]
+        await until(lambda: _sleeping(app, 4))
+        for task in abandoned:
+            task.cancel()
+        await asyncio.wait(abandoned)
+
+        answers = [await database.ask("SELECT $1::int AS n", number) for number in range(8)]
+        assert [row["n"] for (row,) in answers] == list(range(8))
+    finally:
+        await database.close()
+
+
+async def test_a_backend_that_dies_under_a_statement_costs_that_statement_only(app: App) -> None:
+    database = Database(app.database.url, timeout_s=5)
+    try:
+        for number in range(20):
+            dying = [asyncio.create_task(database.ask("SELECT pg_sleep(60)")) for _ in range(4)]
+            await until(lambda: _sleeping(app, 4))
+            await _end_sleepers(app)
+            for found in await asyncio.gather(*dying, return_exceptions=True):
+                assert isinstance(found, Unavailable), repr(found)
+            (row,) = await database.ask("SELECT $1::int AS n", number)
+            assert row["n"] == number
+    finally:
+        await database.close()
+
+
+async def _sleeping(app: App, count: int) -> bool:
+    rows = await app.database.ask(
+        "SELECT 1 FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%' AND state = 'active'"
+        " AND datname = current_database()"
+    )
+    return len(rows) == count
+
+
+async def _end_sleepers(app: App) -> None:
+    await app.database.ask(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE query LIKE 'SELECT pg_sleep%' AND datname = current_database()"
+    )
+
+
 async def test_what_is_made_storable_can_be_stored_and_stays_readable(app: App) -> None:
     value = {"a\0": ["x\0y", "\ud800", {"n": 1.5, "none": None, "yes": True}], "ü": "数"}
 
