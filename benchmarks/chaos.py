@@ -107,6 +107,10 @@ WRONG = "# {number}\ndef custom_kernel(data):\n    a, b, out = data\n    return 
 BROKEN = "# {number}\ndef custom_kernel(data:\n    return\n"
 
 
+class Unexpected(Exception):
+    """The platform did what no client could be prepared for."""
+
+
 @dataclass
 class Sent:
     """A submission that was accepted, and what must come of it."""
@@ -281,11 +285,21 @@ class Storm:
                 if answer.status_code < 300:
                     return answer.json()
                 if answer.status_code != 503:
-                    raise SystemExit(f"{method} {path}: {answer.status_code} {answer.text}")
+                    raise Unexpected(
+                        f"{method} {path}: {answer.status_code} {answer.text}\n"
+                        + self._logged(answer.headers.get("X-Request-ID", ""))
+                    )
             except httpx2.TransportError:
                 pass
             self._report.retried += 1
             await asyncio.sleep(0.3)
+
+    def _logged(self, request_id: str) -> str:
+        """What the API's log says from this request on, a screenful."""
+        log = self._folder / "data" / "logs" / "api.log"
+        lines = log.read_text(errors="replace").splitlines()
+        found = [at for at, line in enumerate(lines) if request_id and request_id in line]
+        return "\n".join(lines[found[0] : found[0] + 80]) if found else "(not in the log)"
 
     # --- what befalls it ---------------------------------------------------------------------------
 
@@ -355,7 +369,7 @@ class Storm:
             if row["n"] == 0:
                 return
             if time.monotonic() > deadline:
-                raise SystemExit(f"{row['n']} submissions have not ended after {FINISH_S:.0f} s")
+                raise Unexpected(f"{row['n']} submissions have not ended after {FINISH_S:.0f} s")
             await asyncio.sleep(0.5)
 
     async def _until_announced(self) -> None:
