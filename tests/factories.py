@@ -56,7 +56,7 @@ def make_measurement(ns: float = 1e6, error: float = 0.001) -> Measurement:
 def make_verdict(
     kind: VerdictKind = VerdictKind.PASSED, *, run_id: int = 0, ns: float = 1e6, message: str = ""
 ) -> Verdict:
-    passed = kind is VerdictKind.PASSED
+    passed = kind in (VerdictKind.PASSED, VerdictKind.QUARANTINED)
     checked = CaseResult(stage=Stage.CHECK, index=0, spec="size: 127", ok=True)
     timed = CaseResult(
         stage=Stage.MEASURE,

@@ -90,7 +90,9 @@ def _judged(verdict: Verdict | None) -> dict[str, Any]:
         "rule": verdict.rule,
         "evidence": verdict.evidence,
         "device": schemas.DeviceOut.model_construct(**vars(verdict.device)),
-        "harness": schemas.HarnessOut.model_construct(**vars(verdict.harness)),
+        "harness": schemas.HarnessOut.model_construct(
+            **{**vars(verdict.harness), "fences": list(verdict.harness.fences)}
+        ),
         "spent": schemas.SpentOut.model_construct(**vars(verdict.spent)),
     }
 
@@ -109,6 +111,20 @@ def case(result: CaseResult) -> schemas.CaseOut:
             **{**vars(measured), "warnings": list(measured.warnings)}
         ),
     )
+
+
+def quarantine(page: Page) -> schemas.QuarantineOut:
+    items = [
+        schemas.SetAsideOut.model_construct(
+            **{
+                **vars(item),
+                "hints": [schemas.HintOut.model_construct(**vars(hint)) for hint in item.hints],
+                "cases": [case(found) for found in item.cases],
+            }
+        )
+        for item in page.items
+    ]
+    return schemas.QuarantineOut.model_construct(items=items, cursor=page.cursor)
 
 
 def wait(value: Wait, now: datetime) -> schemas.WaitOut:

@@ -66,6 +66,10 @@ class MeasurementOut(BaseModel):
     samples: int
     clock: str = Field(description="host or device: which clock decided.")
     warnings: list[str]
+    processes: int = Field(description="Fresh processes that the samples come from.")
+    calls: int = Field(description="Calls per interval.")
+    sm_mhz: float = Field(description="Clock of the device meanwhile; 0: unknown.")
+    watts: float = Field(description="Power of the device meanwhile; 0: unknown.")
 
 
 class CaseOut(BaseModel):
@@ -98,7 +102,8 @@ class HarnessOut(BaseModel):
     torch: str
     triton: str
     isolation: str
-    evidence: str
+    evidence: str = Field(description="What the deciding clock rests on.")
+    fences: list[str] = Field(description="Everything that held the submission, by name.")
 
 
 class SpentOut(BaseModel):
@@ -358,6 +363,35 @@ class BanIn(Body):
 
 class ReasonIn(Body):
     reason: Reason
+
+
+class HintOut(BaseModel):
+    """What a reviewer may want to look at in the code; decides nothing."""
+
+    rule: str
+    line: int
+    text: str
+
+
+class SetAsideOut(BaseModel):
+    """A quarantined run."""
+
+    run_id: int
+    submission_id: int
+    leaderboard: str
+    gpu: str
+    mode: Mode
+    user_name: str
+    finished_at: datetime
+    rule: str
+    evidence: str
+    hints: list[HintOut]
+    cases: list[CaseOut]
+
+
+class QuarantineOut(BaseModel):
+    items: list[SetAsideOut]
+    cursor: str | None
 
 
 class AuditOut(BaseModel):

@@ -43,6 +43,7 @@ Token = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 SubmissionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")]
+RunId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="RUN")]
 Scopes = Annotated[
     list[str] | None,
     typer.Option("--scope", help="read, submit, tokens or admin; repeat it for several."),
@@ -573,6 +574,43 @@ def restore(
         path = f"/v1/admin/submissions/{submission_id}/restore"
         server.post(path, {"reason": reason}, repeat=True)
     result(f"Submission {submission_id} counts again.")
+
+
+@admin_app.command()
+def quarantine(
+    cursor: Annotated[str | None, typer.Option(help="Go on after the part before.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Runs whose times contradict each other, with the evidence: release or refuse them."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        found = server.get("/v1/admin/quarantine", cursor=cursor, limit=limit)
+    if as_json:
+        document(found)
+        return
+    render.quarantine(found["items"])
+    if found["cursor"] is not None:
+        note(f"There is more: --cursor {found['cursor']}")
+
+
+@admin_app.command()
+def release(run_id: RunId, reason: Reason, url: Url = None, token: Token = None) -> None:
+    """Let a quarantined run pass; it counts as if it always had."""
+    with connect(url, token) as server:
+        server.post(f"/v1/admin/runs/{run_id}/release", {"reason": reason})
+    result(f"Run {run_id} passed.")
+
+
+@admin_app.command()
+def refuse(run_id: RunId, reason: Reason, url: Url = None, token: Token = None) -> None:
+    """End a quarantined run as disqualified; its owner reads the reason."""
+    with connect(url, token) as server:
+        server.post(f"/v1/admin/runs/{run_id}/refuse", {"reason": reason})
+    result(f"Run {run_id} is disqualified.")
 
 
 @admin_app.command()

@@ -238,6 +238,26 @@ def left(count: int | None, limit: int | None) -> str:
     return "no limit" if limit is None else f"{count} of {limit}"
 
 
+def quarantine(items: Sequence[Document]) -> None:
+    """Each run with what speaks against it, line by line: evidence is a sentence, not a cell."""
+    if not items:
+        result("Nothing waits for a decision.")
+    for item in items:
+        result(
+            f"Run {item['run_id']} of submission {item['submission_id']}: {clean(item['user_name'])} "
+            f"on {item['leaderboard']} ({item['gpu']}, {item['mode']}), {moment(item['finished_at'])}"
+        )
+        result(f"  {clean(item['rule'])}: {clean(item['evidence'])}")
+        for case in item["cases"]:
+            if case["measurement"] is not None:
+                time = report.format_time(case["measurement"]["ns"] * 1e-9)
+                result(
+                    f"  {clean(case['spec'])}: {time} by the {case['measurement']['clock']} clock"
+                )
+        for hint in item["hints"]:
+            result(f"  line {hint['line']}: {clean(hint['rule'])}: {clean(hint['text'])}")
+
+
 def audit(items: Sequence[Document]) -> None:
     table(
         ("When", "Who", "What", "On", "Detail"),

@@ -21,7 +21,7 @@ MAX_REASON_CHARACTERS = 500
 async def ban(ctx: Context, admin: Actor, user_name: str, until: datetime, reason: str) -> None:
     """No submissions until then; what is ranked stays until it is voided."""
     admin.needs(Scope.ADMIN)
-    _bounded_reason(reason)
+    bounded_reason(reason)
     async with ctx.database.transaction() as connection:
         user_id = await _user(connection, user_name)
         await people.ban(connection, user_id, until, reason)
@@ -71,7 +71,7 @@ async def _set_void(
     ctx: Context, admin: Actor, submission_id: int, reason: str, *, void: bool
 ) -> int:
     admin.needs(Scope.ADMIN)
-    _bounded_reason(reason)
+    bounded_reason(reason)
     async with ctx.database.transaction() as connection:
         touched = (
             await standings.entries_of(connection, submission_id)
@@ -94,7 +94,8 @@ async def _set_void(
     return len(touched)
 
 
-def _bounded_reason(reason: str) -> None:
+def bounded_reason(reason: str) -> None:
+    """Raises InvalidInput for a reason that says nothing, or too much."""
     if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS or "\0" in reason:
         raise InvalidInput(
             f"Give a reason of 1 to {MAX_REASON_CHARACTERS} characters.", code="bad_reason"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
-from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
 from kernelbot.services.context import Context
 from kernelbot.storage import contests, fleet, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
@@ -54,6 +55,33 @@ async def verdict(
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
     return True
+
+
+async def passed_after_all(connection: AsyncConnection, held: Row[Any]) -> None:
+    """A person has released this quarantined run: it passes and is ranked like any other."""
+    found = replace(from_json(Verdict, held.document), kind=VerdictKind.PASSED)
+    submission = await store.lock(connection, held.submission_id)
+    assert submission is not None
+    score, note = await _score(connection, submission, found)
+    run = await store.decide(connection, held.id, found, score, note)
+    if score is not None and Mode(run.mode) is Mode.RANKED and not note:
+        await _rank(connection, submission, run)
+    await _tell(connection, submission, run, found)
+
+
+async def refused_after_all(connection: AsyncConnection, held: Row[Any], reason: str) -> None:
+    """A person does not believe this quarantined run's times."""
+    before = from_json(Verdict, held.document)
+    found = replace(
+        before,
+        kind=VerdictKind.DISQUALIFIED,
+        message=reason,
+        cases=tuple(replace(case, measurement=None) for case in before.cases),
+    )
+    submission = await store.lock(connection, held.submission_id)
+    assert submission is not None
+    run = await store.decide(connection, held.id, found, None, "")
+    await _tell(connection, submission, run, found)
 
 
 async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.UUID) -> bool:

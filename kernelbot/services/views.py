@@ -13,7 +13,7 @@ from typing import Any
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+from kernelbot.judge.protocol import CaseResult, Hint, Mode, Verdict, VerdictKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,23 @@ class RunView:
     finished_at: datetime | None
     verdict: Verdict | None = None
     note: str = ""  # why a passed ranked run does not count
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetAside:
+    """A quarantined run as organizers see it."""
+
+    run_id: int
+    submission_id: int
+    leaderboard: str
+    gpu: str
+    mode: Mode
+    user_name: str
+    finished_at: datetime
+    rule: str
+    evidence: str
+    hints: tuple[Hint, ...]
+    cases: tuple[CaseResult, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,6 +156,7 @@ class ProblemView:
     benchmarks: tuple[str, ...]
     tolerances: tuple[dict[str, float], ...]
     starters: dict[str, str]  # language or style -> source
+    starter_suffixes: dict[str, str]  # language or style -> ".py"
     leaderboards: tuple[str, ...]
 
 

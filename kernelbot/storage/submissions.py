@@ -6,9 +6,10 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, text
+from sqlalchemy import Row, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.scoring import Score
 from kernelbot.judge.protocol import Verdict, to_json
 from kernelbot.storage import changes
 from kernelbot.storage.database import storable
@@ -353,6 +354,58 @@ async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) ->
                 if case.measurement is not None
             ],
         )
+
+
+# Those who decide about one run at a time wait for each other here.
+LOCK_QUARANTINED = text(
+    """
+    SELECT r.id, r.submission_id, v.document FROM runs r JOIN verdicts v ON v.run_id = r.id
+    WHERE r.id = :id AND r.verdict = 'quarantined' FOR UPDATE OF r
+    """
+)
+QUARANTINED = text(
+    """
+    SELECT r.id, r.submission_id, r.gpu, r.mode, r.finished_at, l.name AS leaderboard,
+           u.name AS user_name, v.document
+    FROM runs r JOIN verdicts v ON v.run_id = r.id
+    JOIN leaderboards l ON l.id = r.leaderboard_id JOIN users u ON u.id = r.user_id
+    WHERE r.verdict = 'quarantined' AND r.id > :after ORDER BY r.id LIMIT :limit
+    """
+)
+DECIDE = text(
+    """
+    UPDATE runs SET verdict = :verdict, seconds = :seconds, error = :error, note = :note
+    WHERE id = :id RETURNING *
+    """
+)
+
+
+async def quarantined(connection: AsyncConnection, after: int, limit: int) -> Sequence[Row[Any]]:
+    return (await connection.execute(QUARANTINED, {"after": after, "limit": limit})).all()
+
+
+async def lock_quarantined(connection: AsyncConnection, run_id: int) -> Row[Any] | None:
+    return (await connection.execute(LOCK_QUARANTINED, {"id": run_id})).first()
+
+
+async def decide(
+    connection: AsyncConnection, run_id: int, verdict: Verdict, score: Score | None, note: str
+) -> Row[Any]:
+    """Replace the verdict of a run that a person has decided about; its measurements stay."""
+    values = {
+        "id": run_id,
+        "verdict": verdict.kind.value,
+        "seconds": score.seconds if score else None,
+        "error": score.error if score else None,
+        "note": note,
+    }
+    row: Row[Any] = (await connection.execute(DECIDE, values)).one()
+    await connection.execute(
+        update(verdicts)
+        .where(verdicts.c.run_id == run_id)
+        .values(document=storable(to_json(verdict)))
+    )
+    return row
 
 
 async def release(

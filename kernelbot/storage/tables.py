@@ -233,6 +233,7 @@ Index(
     runs.c.code_digest,
     postgresql_where=text("mode = 'ranked' AND verdict = 'passed'"),
 )
+Index("ix_runs_quarantined", runs.c.id, postgresql_where=text("verdict = 'quarantined'"))
 Index("ix_runs_running", runs.c.gpu, postgresql_where=text("status = 'running'"))
 # From a place in the queue to the run that waits there.
 Index("ix_runs_queue", runs.c.queue_id, postgresql_where=text("status IN ('queued', 'running')"))

@@ -449,6 +449,13 @@ def upgrade() -> None:
         postgresql_where=sa.text("status IN ('queued', 'running')"),
     )
     op.create_index(
+        "ix_runs_quarantined",
+        "runs",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("verdict = 'quarantined'"),
+    )
+    op.create_index(
         "ix_runs_running",
         "runs",
         ["gpu"],
@@ -585,6 +592,11 @@ def downgrade() -> None:
         "ix_runs_queue",
         table_name="runs",
         postgresql_where=sa.text("status IN ('queued', 'running')"),
+    )
+    op.drop_index(
+        "ix_runs_quarantined",
+        table_name="runs",
+        postgresql_where=sa.text("verdict = 'quarantined'"),
     )
     op.drop_index(
         "ix_runs_running", table_name="runs", postgresql_where=sa.text("status = 'running'")

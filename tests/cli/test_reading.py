@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -17,12 +18,21 @@ from kernelbot.cli import archive, render, screen
 from kernelbot.cli.failure import Declined
 from kernelbot.cli.profile import Stored, clean_url
 from kernelbot.cli.server import ServerEvent, parse_events
+from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import submit
 from tests.api.conftest import token_of
 from tests.api.serving import Serving
 from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
-from tests.factories import CODE, judge_one, make_actor, make_draft, make_verdict, ranked
+from tests.factories import (
+    CODE,
+    judge_one,
+    make_actor,
+    make_draft,
+    make_verdict,
+    ranked,
+    submitted,
+)
 
 EVIL = "\x1b[31m[bold red]x[/bold red]\u202e\x07\x9b2J"
 
@@ -138,6 +148,32 @@ async def test_tokens_are_made_listed_and_revoked(kernelbot: CommandLine) -> Non
     assert after.code == 1
     assert "was revoked" in after.err
     assert "KERNELBOT_TOKEN" in after.err
+
+
+async def test_an_administrator_decides_about_times_that_contradict_each_other(
+    app: App, server: Serving, plain: CommandLine
+) -> None:
+    root = CommandLine(
+        plain.home,
+        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
+    )
+    runs = []
+    for name in ("ada", "bob"):
+        await submitted(app, await make_actor(app, name))
+        found = make_verdict(VerdictKind.QUARANTINED)
+        found = dataclasses.replace(found, rule="clocks disagree", evidence="2 us \x1b[31mor 90")
+        runs.append((await judge_one(app, found)).run_id)
+
+    listed = await root("admin", "quarantine")
+    assert f"Run {runs[0]} of submission" in listed.out
+    assert "clocks disagree: 2 us" in listed.out
+    assert "\x1b" not in listed.out
+    released = await root("admin", "release", str(runs[0]), "--reason", "A noisy machine.")
+    refused = await root("admin", "refuse", str(runs[1]), "--reason", "It replaced the timer.")
+    again = await root("admin", "refuse", str(runs[1]), "--reason", "Again.")
+    assert (released.code, refused.code, again.code) == (0, 0, 1)
+    assert "does not wait for a decision" in again.err
+    assert (await root("admin", "quarantine", "--json")).document["items"] == []
 
 
 async def test_an_administrator_moderates(app: App, server: Serving, plain: CommandLine) -> None:

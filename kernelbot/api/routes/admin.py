@@ -20,7 +20,7 @@ from kernelbot.api.access import (
     json_response,
 )
 from kernelbot.api.errors import documented
-from kernelbot.services import identity, moderation
+from kernelbot.services import identity, moderation, quarantine
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
 
@@ -90,6 +90,37 @@ async def void(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonI
 async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
     """Let a voided submission count again."""
     await moderation.restore(ctx, actor, submission_id, body.reason)
+    return json_response(schemas.DoneOut())
+
+
+@router.get("/quarantine", response_model=schemas.QuarantineOut, responses=documented(401, 403))
+async def quarantine_list(
+    ctx: Ctx, actor: Member, cursor: Cursor = None, limit: Limit = 50
+) -> Response:
+    """Runs whose times contradict each other, the oldest first, with the evidence and the hints."""
+    page = await quarantine.waiting(ctx, actor, cursor=cursor, limit=limit)
+    return json_response(present.quarantine(page))
+
+
+@router.post(
+    "/runs/{run_id}/release",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 413),
+)
+async def release(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) -> Response:
+    """Let a quarantined run pass: it counts as if it always had."""
+    await quarantine.release(ctx, actor, run_id, body.reason)
+    return json_response(schemas.DoneOut())
+
+
+@router.post(
+    "/runs/{run_id}/refuse",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 413),
+)
+async def refuse(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) -> Response:
+    """End a quarantined run as disqualified; its owner reads the reason."""
+    await quarantine.refuse(ctx, actor, run_id, body.reason)
     return json_response(schemas.DoneOut())
 
 
