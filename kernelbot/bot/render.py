@@ -404,10 +404,10 @@ def problem(view: ProblemView) -> Post:
     if boards:
         text += f"\n\n**Leaderboards**: {boards}"
     embed = _embed(plain(view.title, 200), text, BLUE)
-    endings = {"cuda": ".cu", "hip": ".hip", "cpp": ".cpp"}
     files = [
         File(
-            f"{_file_part(view.name)}-{_file_part(style)}{endings.get(style, '.py')}", code.encode()
+            f"{_file_part(view.name)}-{_file_part(style)}{view.starter_suffixes[style]}",
+            code.encode(),
         )
         for style, code in list(view.starters.items())[:FILES]
     ]

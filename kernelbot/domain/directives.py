@@ -1,8 +1,8 @@
 """What a submission's first lines say about where it wants to go.
 
 ``#!kernelbot leaderboard vectoradd`` and ``#!kernelbot gpu H100 B200``, or the field's older
-``#!POPCORN leaderboard vectoradd``; ``//!`` in C++ files. Only the leading run of comment and blank
-lines is read, so a string further down cannot redirect a submission.
+``#!POPCORN leaderboard vectoradd``; ``//!kernelbot leaderboard vectoradd`` in C++ files. Only the
+leading run of comment and blank lines is read, so a string further down cannot redirect a submission.
 """
 
 from __future__ import annotations
@@ -44,8 +44,15 @@ def parse(source: str) -> Directives:
 
 
 def _marked_lines(source: str) -> Iterator[tuple[int, list[str]]]:
+    in_block = False
     for number, line in enumerate(source.splitlines()[:HEADER_LINES], start=1):
         text = line.lstrip("\ufeff").strip()
+        if in_block or text.startswith("/*"):  # a licence at the head of a C++ file
+            _, closed, after = text.partition("*/")
+            in_block = not closed
+            if after.strip():
+                return
+            continue
         if text and not text.startswith(("#", "//")):
             return
         match = MARKER.match(text)

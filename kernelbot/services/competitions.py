@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import Row
@@ -138,6 +139,7 @@ async def _view(
         benchmarks=tuple(spec(case) for case in found.benchmarks),
         tolerances=tuple(to_json(item) for item in found.tolerances),
         starters={name: found.starter(name) for name in found.starters},
+        starter_suffixes={name: PurePath(path).suffix for name, path in found.starters.items()},
         leaderboards=tuple(row.name for row in boards if row.problem_id == problem_id),
     )
 

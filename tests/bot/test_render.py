@@ -221,6 +221,7 @@ def test_any_statement_fits(statement: str, starter: str) -> None:
         benchmarks=(),
         tolerances=(),
         starters={"torch": starter, "cuda": starter},
+        starter_suffixes={"torch": ".py", "cuda": ".cu"},
         leaderboards=("vectoradd",) * 30,
     )
 

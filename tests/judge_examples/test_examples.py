@@ -23,17 +23,17 @@ PROBLEMS = {
     for folder in sorted((ROOT / "problems").glob("*/problem.yaml"))
 }
 EXAMPLES = [
-    pytest.param(problem, example, id=f"{problem.name}/{Path(example.path).stem}")
+    pytest.param(problem, example, id=f"{problem.name}/{Path(example.path).name}")
     for problem in PROBLEMS.values()
     for example in problem.examples
     if example.device != "cuda"
 ]
 
 
-def judge(problem: Problem, submission: bytes, directory: Path, mode: Mode) -> Verdict:
-    """The judge's verdict about a submission, on the CPU."""
-    job = problem.job(run_id="example", mode=mode, device="cpu")
-    stage(directory, job, problem.judge_files, submission)
+def judge(problem: Problem, path: str, directory: Path, mode: Mode) -> Verdict:
+    """The judge's verdict about one of the problem's files, on the CPU."""
+    job = problem.job(run_id="example", mode=mode, device="cpu", submission_name=Path(path).name)
+    stage(directory, job, problem.judge_files, problem.files[path])
     done = subprocess.run(
         command(directory),
         cwd=directory,
@@ -47,8 +47,11 @@ def judge(problem: Problem, submission: bytes, directory: Path, mode: Mode) -> V
     return read_verdict(directory, "example")
 
 
-def program(source: bytes) -> str:
+def program(path: str, source: bytes) -> str:
     """What a file does, without its comments and its docstring."""
+    if not path.endswith(".py"):
+        lines = source.decode().splitlines()
+        return "\n".join(line for line in lines if line and not line.startswith("//"))
     tree = ast.parse(source)
     if ast.get_docstring(tree):
         tree.body = tree.body[1:]
@@ -59,7 +62,7 @@ def program(source: bytes) -> str:
 def test_an_example_gets_the_verdict_it_promises(
     problem: Problem, example: Example, tmp_path: Path
 ) -> None:
-    verdict = judge(problem, problem.files[example.path], tmp_path, Mode.RANKED)
+    verdict = judge(problem, example.path, tmp_path, Mode.RANKED)
 
     assert verdict.kind is example.expect, (verdict.message, verdict.fault, verdict.log)
     measured = len(problem.cpu_benchmarks) if verdict.kind is VerdictKind.PASSED else 0
@@ -69,14 +72,14 @@ def test_an_example_gets_the_verdict_it_promises(
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
 def test_every_starter_is_one_of_the_correct_examples(problem: Problem) -> None:
     correct = {
-        program(problem.files[example.path])
+        program(example.path, problem.files[example.path])
         for example in problem.examples
         if example.expect is VerdictKind.PASSED
     }
 
-    assert set(problem.starters) == {"torch", "triton", "cuda"}
-    for name in problem.starters:
-        assert program(problem.starter(name).encode()) in correct, name
+    assert set(problem.starters) == {"torch", "triton", "inline-cuda", "cuda", "cpp"}
+    for name, path in problem.starters.items():
+        assert program(path, problem.starter(name).encode()) in correct, name
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -91,8 +94,7 @@ def test_the_slow_vectoradd_is_measurably_slower_than_the_fast_one(tmp_path: Pat
     best = {}
     for name in ("correct_slow", "correct_fast"):
         (tmp_path / name).mkdir()
-        code = problem.files[f"examples/{name}.py"]
-        verdict = judge(problem, code, tmp_path / name, Mode.BENCHMARK)
+        verdict = judge(problem, f"examples/{name}.py", tmp_path / name, Mode.BENCHMARK)
         # The best time of the largest case: what a busy machine disturbs least.
         best[name] = verdict.measurements[-1].best_ns
 

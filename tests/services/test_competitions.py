@@ -218,7 +218,7 @@ async def test_a_problem_is_found_by_its_name_or_a_leaderboards_whatever_the_cas
     found = await competitions.problem(app, None, "VectorAdd")
 
     assert (found.name, found.leaderboards) == ("vectoradd", ("vectoradd",))
-    assert set(found.starters) == {"torch", "triton", "cuda"}
+    assert set(found.starters) == {"torch", "triton", "inline-cuda", "cuda", "cpp"}
     with pytest.raises(NotFound, match="Did you mean 'vectoradd'"):
         await competitions.problem(app, None, "vectorad")
 

@@ -61,7 +61,9 @@ async def starter(ctx: Ctx, actor: Visitor, name: NameInPath, style: NameInPath)
             detail={"choices": list(view.starters)},
         )
     return attachment(
-        view.starters[known].encode(), f"{view.name}_{known}.py", "text/plain; charset=utf-8"
+        view.starters[known].encode(),
+        f"{view.name}_{known}{view.starter_suffixes[known]}",
+        "text/plain; charset=utf-8",
     )
 
 
