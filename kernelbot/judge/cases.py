@@ -1,22 +1,35 @@
 """The problem's side of a case: inputs from a secret seed, the expected output, the check.
 
 Runs in the referee only; reference.py is the organizer's code and trusted, but its failures are
-ours, never the contestant's.
+ours, never the contestant's. Two kinds of reference.py are known: our own (``reference`` and, if it
+likes, ``check``) and the field's (``check_implementation`` beside a ``ref_kernel``).
 """
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import importlib.util
+import inspect
+import json
+import os
+import random
 import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kernelbot.judge.compare import compare
-from kernelbot.judge.protocol import Tolerance
+from kernelbot.judge import channel, tree
+from kernelbot.judge.build import shorten
+from kernelbot.judge.channel import Layout
+from kernelbot.judge.compare import compare, same_bytes
+from kernelbot.judge.protocol import Job, Tolerance
+
+REFUSED = "the problem's check refuses the output"
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 class ProblemFault(Exception):
@@ -27,23 +40,42 @@ class ProblemFault(Exception):
 class Case:
     """One fresh input with its truth."""
 
-    data: tuple[Any, ...]
-    expected: Any  # a tensor or a tuple of tensors
+    args: Mapping[str, Any]
+    data: Any
+    layout: Layout
+    expected: Any = None  # a tensor or a tuple of tensors; None where the check knows it
 
     @property
     def answers(self) -> list[Any]:
         return list(self.expected) if isinstance(self.expected, tuple | list) else [self.expected]
 
 
-class Problem:
-    """A loaded reference.py."""
+def open_problem(directory: Path, job: Job) -> Problem:
+    """The problem in a job's folder, of the kind that the job says it is."""
+    kind = FieldProblem if job.style == "check" else Problem
+    return kind(directory, job.device, job.tolerances, deterministic=job.deterministic)
 
-    def __init__(self, directory: Path, device: str, tolerances: tuple[Tolerance, ...]) -> None:
+
+class Problem:
+    """A loaded reference.py of ours."""
+
+    needed: tuple[str, ...] = ("generate_input", "reference")
+
+    def __init__(
+        self,
+        directory: Path,
+        device: str,
+        tolerances: tuple[Tolerance, ...],
+        *,
+        deterministic: bool = False,
+    ) -> None:
+        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")  # references may ask for determinism
         self._module = _load(directory)
         self._device = device
         self._tolerances = tolerances
+        self.deterministic = deterministic
         self.outputs = int(getattr(self._module, "OUTPUTS", 0))
-        for name in ("generate_input", "reference"):
+        for name in self.needed:
             if not callable(getattr(self._module, name, None)):
                 raise ProblemFault(f"reference.py defines no function {name}")
 
@@ -52,17 +84,19 @@ class Problem:
         import torch
 
         seed = secrets.randbits(31)
-        try:
+        with _own_code(f"reference.py failed for {dict(args)}"):
             data = self._module.generate_input(seed=seed, device=self._device, **args)
             expected = self._module.reference(data)
-        except Exception as error:
-            raise ProblemFault(f"reference.py failed for {dict(args)}: {error!r}") from error
         if not isinstance(data, tuple | list) or len(data) < self.outputs:
             raise ProblemFault(f"generate_input returned a {type(data).__name__}, not a tuple")
-        case = Case(tuple(data), expected)
-        if not all(isinstance(answer, torch.Tensor) for answer in case.answers):
+        answers = expected if isinstance(expected, tuple | list) else [expected]
+        if not all(isinstance(answer, torch.Tensor) for answer in answers):
             raise ProblemFault("reference returned something else than tensors")
-        return case
+        try:
+            layout = channel.plan(data, expected, self.outputs)
+        except TypeError as error:
+            raise ProblemFault(str(error)) from error
+        return Case(args, tuple(data), layout, expected)
 
     def verdict(self, case: Case, got: list[Any]) -> tuple[str, str]:
         """What is wrong with the output, for the contestant and for a secret run; "" if right."""
@@ -78,25 +112,218 @@ class Problem:
             ) from error
         return (found.message(), found.secret_message()) if found else ("", "")
 
+    def repeated(self, case: Case, first: list[Any], second: list[Any]) -> tuple[str, str]:
+        """What is wrong with a second output for the same input; "" if right."""
+        if self.deterministic:
+            at = next((at for at, pair in enumerate(zip(first, second, strict=True))
+                       if not same_bytes(*pair)), None)  # fmt: skip
+            if at is not None:
+                which = f"output {at}" if len(first) > 1 else "the output"
+                text = f"{which} differs between two calls on the same input, bit for bit"
+                return text, text
+        complaint, secret = self.verdict(case, second)
+        told = "a second call on the same input goes wrong: "
+        return (told + complaint, told + secret) if complaint else ("", "")
+
     def _by_check(self, check: Any, case: Case, got: list[Any]) -> tuple[str, str]:
+        def asked(answer: Any) -> Any:
+            if _takes(check, 3):
+                return check(case.data, answer, case.expected)
+            return check(case.data, answer)
+
         output = tuple(got) if isinstance(case.expected, tuple | list) else got[0]
         try:
-            complaint = check(case.data, output)
+            said = asked(output)
         except Exception as error:
-            raise ProblemFault(f"check() of reference.py failed: {error!r}") from error
-        return (str(complaint), "the problem's check refuses the output") if complaint else ("", "")
+            # Whoever can make the check raise must not get a free run out of it.
+            with _own_code("check() of reference.py failed"):
+                asked(case.expected)
+            said = f"the problem's check failed on the output: {_summary(error)}"
+        complaint = said if isinstance(said, str) else _complaint(said, "check")
+        return (complaint, REFUSED) if complaint else ("", "")
+
+
+class FieldProblem(Problem):
+    """A loaded reference.py of the field: only its ``check_implementation`` knows what is right.
+
+    ``ref_kernel`` tells the form of an answer; its values are never compared with anything.
+    """
+
+    needed = ("generate_input", "check_implementation", "ref_kernel")
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._layouts: dict[str, Layout] = {}
+
+    def fresh(self, args: Mapping[str, Any]) -> Case:
+        with _own_code(f"reference.py failed for {dict(args)}"):
+            data = self._generated(args)
+        try:
+            layout = self._laid_out(args, data)
+        except TypeError as error:
+            raise ProblemFault(str(error)) from error
+        return Case(args, data, layout)
+
+    def verdict(self, case: Case, got: list[Any]) -> tuple[str, str]:
+        layout = case.layout
+        placed = [
+            mine.to(layout.slots[at].device or self._device)
+            for mine, at in zip(got, layout.outputs, strict=True)
+        ]
+        # A check may recompute the answer inside the data; the next one needs it as it was.
+        data = cloned(case.data) if _in_place(layout) else case.data
+        output = tree.rebuilt(layout.answer, placed)
+        try:
+            said = self._module.check_implementation(data, output)
+        except Exception as error:
+            with _own_code("check_implementation of reference.py failed"):
+                self._check_on_its_own_answer(case.args)
+            said = (False, f"the problem's check failed on the output: {_summary(error)}")
+        complaint = _complaint(said, "check_implementation")
+        return (complaint, REFUSED) if complaint else ("", "")
+
+    def _generated(self, args: Mapping[str, Any]) -> Any:
+        generate = self._module.generate_input
+        given = dict(args)
+        secret = secrets.randbits(31)
+        if _accepts(generate, "seed"):
+            public = given.get("seed")
+            given["seed"] = combined(public if isinstance(public, int) else 0, secret)
+        if _accepts(generate, "device") and "device" not in given:
+            given["device"] = self._device
+        _seed_everything(secrets.randbits(31))  # some draw from the global generators
+        return generate(**given)
+
+    def _laid_out(self, args: Mapping[str, Any], data: Any) -> Layout:
+        """The layout of a case; the reference runs once for every form of data, to show an answer."""
+        form, found = tree.flatten(data)
+        key = json.dumps([form, [_signature(tensor) for tensor in found]])
+        if key not in self._layouts:
+            with _own_code(f"ref_kernel of reference.py failed for {dict(args)}"):
+                spare = cloned(data)
+                answer = self._module.ref_kernel(spare)
+            places = _places(tree.tensors_of(answer), tree.flatten(spare)[1])
+            self._layouts[key] = channel.plan_as_given(data, answer, places)
+        return self._layouts[key]
+
+    def _check_on_its_own_answer(self, args: Mapping[str, Any]) -> None:
+        data = self._generated(args)
+        answer = cloned(self._module.ref_kernel(cloned(data)))
+        self._module.check_implementation(data, answer)
+
+
+def combined(public: int, secret: int) -> int:
+    """One seed of a case's published one and a secret one, as the field makes it (Cantor's pairing)."""
+    total = public + secret
+    return public + total * (total + 1) // 2
+
+
+def cloned(data: Any) -> Any:
+    """A copy that shares no tensor with the original."""
+    import torch
+
+    memo: dict[int, Any] = {}
+    for tensor in tree.flatten(data)[1]:
+        copied = tensor.detach().clone()
+        if isinstance(tensor, torch.nn.Parameter):
+            memo[id(tensor)] = torch.nn.Parameter(copied, requires_grad=tensor.requires_grad)
+        else:
+            memo[id(tensor)] = copied.requires_grad_() if tensor.requires_grad else copied
+    return copy.deepcopy(data, memo)
+
+
+def _places(answers: list[Any], data: list[Any]) -> list[int | None]:
+    """Which tensor of the data each tensor of the answer is, for references that work in place."""
+    known = {_where(tensor): at for at, tensor in enumerate(data) if tensor.numel()}
+    return [known.get(_where(answer)) if answer.numel() else None for answer in answers]
+
+
+def _where(tensor: Any) -> tuple[Any, ...]:
+    return (
+        tensor.data_ptr(), tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device,
+    )  # fmt: skip
+
+
+def _in_place(layout: Layout) -> bool:
+    return any(at in layout.inputs for at in layout.outputs)
+
+
+def _signature(tensor: Any) -> list[Any]:
+    return [str(tensor.dtype), list(tensor.shape), list(tensor.stride()), str(tensor.device)]
+
+
+def _complaint(said: Any, name: str) -> str:
+    """What a check has against an output; "" if nothing. It may say (ok, text) or only the text."""
+    if isinstance(said, tuple) and len(said) == 2:
+        good, text = bool(said[0]), said[1]
+    elif said is None or isinstance(said, str):
+        good, text = not said, said
+    else:
+        raise ProblemFault(
+            f"{name} of reference.py returned a {type(said).__name__}, not (ok, message) or a message"
+        )
+    return "" if good else shorten(str(text or "").replace("\\n", "\n")) or REFUSED
+
+
+def _summary(error: Exception) -> str:
+    return shorten(f"{type(error).__name__}: {error}", 200)
+
+
+@contextlib.contextmanager
+def _own_code(what: str) -> Iterator[None]:
+    """An exception of the organizer's code is a fault of the problem."""
+    try:
+        yield
+    except Exception as error:
+        raise ProblemFault(f"{what}: {error!r}") from error
+
+
+def _parameters(function: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _accepts(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function takes a keyword of this name."""
+    parameters = _parameters(function)
+    return name in parameters or any(
+        item.kind is inspect.Parameter.VAR_KEYWORD for item in parameters.values()
+    )
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether a function takes this many arguments by position."""
+    kinds = [item.kind for item in _parameters(function).values()]
+    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return (
+        inspect.Parameter.VAR_POSITIONAL in kinds or sum(k in by_position for k in kinds) >= count
+    )
+
+
+def _seed_everything(seed: int) -> None:
+    """The global generators, whose first draws are the same in every process."""
+    import torch
+
+    random.seed(seed)
+    torch.manual_seed(seed)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(seed)
 
 
 def _load(directory: Path) -> ModuleType:
+    """reference.py with its folder first on the path; modules beside it win over all others."""
     path = directory / "reference.py"
     sys.path.insert(0, str(directory))
+    for name in [file.stem for file in directory.glob("*.py")]:
+        if name in sys.modules and name not in sys.stdlib_module_names:
+            del sys.modules[name]
     spec = importlib.util.spec_from_file_location("reference", path)
     if spec is None or spec.loader is None:
         raise ProblemFault("reference.py cannot be loaded")
     module = importlib.util.module_from_spec(spec)
     sys.modules["reference"] = module
-    try:
+    with _own_code("reference.py cannot be imported"):
         spec.loader.exec_module(module)
-    except Exception as error:
-        raise ProblemFault(f"reference.py cannot be imported: {error!r}") from error
     return module

@@ -186,3 +186,11 @@ def _show(value: Any) -> str:
 def _allowed(expected: Any, tolerance: Tolerance) -> float:
     bound = tolerance.atol + tolerance.rtol * abs(complex(expected.item()))
     return bound if bound == bound else 0.0
+
+
+def same_bytes(one: Any, other: Any) -> bool:
+    """Whether two tensors of one shape and dtype hold the same bits, NaNs and signed zeros included."""
+    import torch
+
+    pair = [item.contiguous().reshape(-1).view(torch.uint8) for item in (one, other)]
+    return bool(torch.equal(*pair)) if one.numel() else True

@@ -135,6 +135,8 @@ class Job:
     world_size: int = 1  # processes, one per device, that run the submission together
     native: tuple[Parameter, ...] = ()  # of custom_kernel in native languages, before the stream
     compile_flags: tuple[str, ...] = ()  # for native languages, after the judge's own
+    main: str = ""  # of problem/: the program that evaluates, where ``style`` is "evaluator"
+    deterministic: bool = False  # two calls on one input must agree bit for bit
     style: str = "reference"  # who decides: "reference" | "check" | "evaluator" (its own program)
     cache_key: str = ""  # whose compile cache: opaque, of person and problem; empty: none
     protocol: int = PROTOCOL

@@ -24,7 +24,7 @@ from typing import Any
 from kernelbot.judge import channel, folders, native, sandbox, timing
 from kernelbot.judge import device as devices
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
-from kernelbot.judge.cases import Case, Problem, ProblemFault
+from kernelbot.judge.cases import Case, Problem, ProblemFault, open_problem
 from kernelbot.judge.channel import Arena
 from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
 from kernelbot.judge.protocol import (
@@ -55,6 +55,7 @@ NULL_CALLS = 72
 COMPILING_S = 60.0
 """What a first call may take of the time for building: enough to compile, and no more, because a
 call that never returns holds the device as long."""
+HIDDEN = "a hidden case"
 FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
 PASSED = {
     Mode.TEST: "All tests passed.",
@@ -217,7 +218,7 @@ class Referee:
             self._parse()
             first = self._start(workshop)
             self._recipe = self._plan_compiling(workshop)
-            problem = Problem(self._directory / PROBLEM_DIR, self._job.device, self._job.tolerances)
+            problem = open_problem(self._directory / PROBLEM_DIR, self._job)
             overhead = self._build(first)
         with self._stage_of(Stage.CHECK):
             spare = self._spare(workshop) if self._job.mode is Mode.RANKED else None
@@ -395,11 +396,12 @@ class Referee:
         return Lane(contestant, problem, args, budgets[self._stage], budgets[Stage.BUILD])
 
     def _check(self, contestant: Contestant, problem: Problem) -> None:
-        total = len(self._job.tests)
-        for index, args in enumerate(self._job.tests):
+        hidden = self._job.hidden_tests if self._job.secret else ()
+        total = len(self._job.tests) + len(hidden)
+        for index, args in enumerate((*self._job.tests, *hidden)):
             self._case = (index, args)
             with self._lane(contestant, problem, args) as lane:
-                lane.sample()
+                lane.sample(twice=True)
             self._done(index, args, total)
 
     def _measure(self, contestant: Contestant, problem: Problem, overhead: timing.Overhead) -> None:
@@ -470,11 +472,17 @@ class Referee:
         self, index: int, args: dict[str, Any], total: int, found: Measurement | None = None
     ) -> None:
         result = CaseResult(
-            stage=self._stage, index=index, spec=spec(args), ok=True, measurement=found
+            stage=self._stage, index=index, spec=self._told(index, args), ok=True, measurement=found
         )
         self._cases.append(result)
         done = sum(case.stage is self._stage for case in self._cases)
         self._events.emit(Event(kind="case", stage=self._stage, done=done, total=total))
+
+    def _told(self, index: int, args: dict[str, Any]) -> str:
+        """A case as the contestant knows it; the arguments of a hidden one are nobody's to know."""
+        if self._stage is Stage.CHECK and index >= len(self._job.tests):
+            return HIDDEN
+        return spec(args)
 
     def _passed(self) -> Verdict:
         return Verdict(
@@ -490,13 +498,12 @@ class Referee:
         cases = [replace(case, measurement=None) for case in self._cases]
         if self._case is not None and self._stage is not Stage.BUILD:
             index, args = self._case
+            told = self._told(index, args)
             cases.append(
-                CaseResult(
-                    stage=self._stage, index=index, spec=spec(args), ok=False, message=message
-                )
+                CaseResult(stage=self._stage, index=index, spec=told, ok=False, message=message)
             )
             name = "Benchmark" if self._stage is Stage.MEASURE else "Test"
-            message = f"{name} {index} ({spec(args)}): {message}"
+            message = f"{name} {index} ({told}): {message}"
         log = "" if hidden else "\n".join(part for part in (failure.detail, self._log) if part)
         return Verdict(
             kind=failure.kind, message=message, cases=tuple(cases), log=log,
@@ -529,36 +536,42 @@ class Lane:
         if self._arena is not None:
             self._arena.close()
 
-    def sample(self) -> Sample:
-        """One checked call. Raises Failure when it goes wrong or its answer is."""
-        sample: Sample = self._checked(self._contestant.call)
+    def sample(self, *, twice: bool = False) -> Sample:
+        """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
+        sample: Sample = self._checked(self._contestant.call, twice=twice)
         return sample
 
     def profile(self) -> str:
         table: str = self._checked(self._contestant.profile)
         return table
 
-    def _checked(self, call: Callable[[float], Any]) -> Any:
+    def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
         case = self._problem.fresh(self._args)
         arena = self._lay_out(case)
+        found = self._called(call, case, arena)
+        first = arena.outputs()
+        self._demand(*self._problem.verdict(case, first))
+        if twice:
+            self._called(call, case, arena)
+            self._demand(*self._problem.repeated(case, first, arena.outputs()))
+        return found
+
+    def _called(self, call: Callable[[float], Any], case: Case, arena: Arena) -> Any:
         arena.fill(case.data, secrets.choice(POISONS))
         if self._budget.left_s <= 0:
             raise self._contestant.out_of_time()
         first = self._build if self._contestant.compiling else None
         self._contestant.compiling = False
         with self._budget.charged(first) as left:
-            found = call(left)
-        complaint, secret = self._problem.verdict(case, arena.outputs())
+            return call(left)
+
+    def _demand(self, complaint: str, secret: str) -> None:
         if complaint:
             raise Failure(VerdictKind.WRONG_ANSWER, complaint, guarded=secret)
-        return found
 
     def _lay_out(self, case: Case) -> Arena:
         """The arena of the case; a new one only when its layout changed."""
-        try:
-            layout = channel.plan(case.data, case.expected, self._problem.outputs)
-        except TypeError as error:
-            raise ProblemFault(str(error)) from error
+        layout = case.layout
         if self._arena is None or self._arena.layout != layout:
             if complaint := self._contestant.misfit(layout):
                 raise ProblemFault(complaint)

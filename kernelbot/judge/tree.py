@@ -87,6 +87,8 @@ class _Writer:
         entries = [self.node(entry) for entry in item]
         if type(item) in (tuple, list):
             return {type(item).__name__: entries}
+        if isinstance(item, tuple) and type(item).__module__ == "torch.return_types":
+            return {"tuple": entries}
         if isinstance(item, tuple):  # a named one
             return {"named": [_address(type(item)), entries]}
         return self._object(item, entries)
@@ -158,6 +160,9 @@ def _only_tensors(node: dict[str, Any]) -> None:
     if kind in ("tuple", "list"):
         for entry in value:
             _only_tensors(entry)
+    elif kind == "named":
+        for entry in value[1]:
+            _only_tensors(entry)
     elif kind == "dict":
         for entry in value.values():
             _only_tensors(entry)
@@ -174,5 +179,6 @@ def rebuilt(tree: dict[str, Any], tensors: list[Any]) -> Any:
         return tensors[value]
     if kind == "dict":
         return {name: rebuilt(entry, tensors) for name, entry in value.items()}
+    value = value[1] if kind == "named" else value
     items = [rebuilt(entry, tensors) for entry in value]
-    return tuple(items) if kind == "tuple" else items
+    return items if kind == "list" else tuple(items)

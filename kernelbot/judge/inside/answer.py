@@ -47,10 +47,11 @@ def leaves(result: Any, tree: dict[str, Any], where: str, row: list[Any]) -> Non
         for name, entry in value.items():
             leaves(result[name], entry, f"{where}[{name!r}]", row)
         return
+    value = value[1] if kind == "named" else value
     if not isinstance(result, tuple | list):
         raise Mismatch(
             f"custom_kernel returned {kind_of(result)} for {where}, "
-            f"expected a {kind} of {len(value)} entries"
+            f"expected a {'list' if kind == 'list' else 'tuple'} of {len(value)} entries"
         )
     if len(result) != len(value):
         raise Mismatch(f"{where} has {len(result)} entries, expected {len(value)}")
