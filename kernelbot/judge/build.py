@@ -32,6 +32,7 @@ class Workshop:
         _remove_abandoned()
         self.base = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
         self.base.chmod(0o755)
+        self.owner = -1
         self.work = self.base / "work"
         self.runtime = self.base / "runtime" / RUNTIME.name
         self.headers = self.runtime.parent / "native"
@@ -53,6 +54,7 @@ class Workshop:
         Raises OSError when the folder is no longer there.
         """
         folders.give(self.work, uid)
+        self.owner = uid
 
     def remove(self) -> None:
         folders.remove(self.base)

@@ -13,17 +13,18 @@ import math
 import os
 import signal
 import struct
-import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from kernelbot.judge import channel, native, sandbox
+from kernelbot.judge import cgroups, channel, native, sandbox, syscalls
 from kernelbot.judge.build import Workshop, detail, shorten, summary
 from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Layout, Silent
 from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Unstoppable, Watch, forget, register
 from kernelbot.judge.output import Drain, printable
-from kernelbot.judge.protocol import Job, Stage, VerdictKind
+from kernelbot.judge.protocol import Job, Mode, Stage, VerdictKind
+from kernelbot.judge.warm import NotForked, Nursery, Order, command_line, reap
 
 START_S = 180.0
 ADDRESS_SPACE = 8 << 30
@@ -67,7 +68,15 @@ class Sample:
 class Contestant:
     """A running process. Ends with :meth:`close`, which leaves nothing of it alive."""
 
-    def __init__(self, workshop: Workshop, job: Job, fence: sandbox.Fence) -> None:
+    def __init__(
+        self,
+        nursery: Nursery,
+        workshop: Workshop,
+        job: Job,
+        fence: sandbox.Fence,
+        tool: Callable[[list[str]], list[str]] | None = None,
+    ) -> None:
+        """``tool`` puts the command line of a program, a profiler's, in front of the runtime's."""
         self.fence = fence
         self.gated = False
         self._job = job
@@ -78,10 +87,19 @@ class Contestant:
         self._unarmed = 0
         self._arena: Arena | None = None
         self._channel = Channel()
-        self._process = self._start()
+        output, written = os.pipe()
+        try:
+            self._pid = nursery.start(
+                self._order(tool), self._channel.theirs.fileno(), written, self._adopt
+            )
+        except NotForked as error:
+            self._channel.close()
+            os.close(output)
+            raise NotStarted(f"{fence.kind}: {error}") from error
+        finally:
+            os.close(written)
         self._channel.theirs.close()
-        self._tree = register(self._process.pid)
-        self._log = self._drain()
+        self._log = Drain(output, 2 * job.limits.output_bytes)
         self._watch = Watch(self._tree, job.limits.memory_bytes, workshop.work)
         self._send(
             {
@@ -92,7 +110,8 @@ class Contestant:
             }
         )
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _order(self, tool: Callable[[list[str]], list[str]] | None) -> Order:
+        runtime = self._workshop.runtime
         on_cpu = self._job.device == "cpu"
         plan = sandbox.Plan(
             uid=self.fence.uid,
@@ -100,6 +119,7 @@ class Contestant:
             landlock=self.fence.landlock,
             namespaces=self.fence.namespaces,
             workdir=str(self._workshop.work),
+            look=self._workshop.owner == self.fence.uid,
             read=[
                 *sandbox.read_paths(),
                 *native.read_paths(),
@@ -108,24 +128,26 @@ class Contestant:
             memory_bytes=self._job.limits.memory_bytes + ADDRESS_SPACE if on_cpu else 0,
             processes=self._job.limits.processes,
             environment=sandbox.environment(self._workshop.work, self._job.device),
+            seccomp=syscalls.filter_program(profiling=self._job.mode is Mode.PROFILE).hex(),
         )
-        theirs = self._channel.theirs.fileno()
-        return subprocess.Popen(
-            sandbox.command(self.fence, plan, self._workshop.runtime, theirs),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=[theirs],
-            cwd=self._workshop.base,
-            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")},
-            start_new_session=True,
+        behind = self.fence.kind == "bubblewrap"
+        line = command_line(str(runtime))
+        afresh = tool(line) if tool else line if behind and not self.fence.join else []
+        return Order(
+            plan, str(runtime), sandbox.bubblewrap(plan, runtime) if behind else [], afresh
         )
 
-    def _drain(self) -> Drain:
-        assert self._process.stdout is not None
-        descriptor = os.dup(self._process.stdout.fileno())
-        self._process.stdout.close()
-        return Drain(descriptor, 2 * self._job.limits.output_bytes)
+    def _adopt(self, pid: int) -> None:
+        """The process is there and waits: whatever it starts from now on is held with it."""
+        limits = self._job.limits
+        held = sandbox.holds_groups(self.fence)
+        group = cgroups.create(limits.memory_bytes, limits.processes) if held else None
+        self._tree = register(pid, group)
+
+    @property
+    def fences(self) -> tuple[str, ...]:
+        """Everything that holds this process, by name."""
+        return (*sandbox.observed(self.fence, self._tree.members()), *self._tree.fences)
 
     # --- steps ---------------------------------------------------------------------------------
 
@@ -137,6 +159,7 @@ class Contestant:
             text = self.close()
             raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
         self.gated = bell.tag == channel.WARM and bell.text == b"gates"
+        self._tree.gather()
         self._rest()
 
     def load(self, timeout_s: float, recipe: dict[str, object] | None = None) -> float:
@@ -187,9 +210,8 @@ class Contestant:
         """Kill everything that came from this process; returns what it printed."""
         self._tree.kill()
         self._watch.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(timeout=10)
-            forget(self._process.pid)
+        if reap(self._pid, 10.0) is not None:
+            forget(self._pid)
         self._channel.close()
         return self._log.close().replace(str(self._workshop.work) + os.sep, "")
 
@@ -367,7 +389,7 @@ class Contestant:
         """Exit code, or minus the signal; None while it lives. Leaves it to be reaped later."""
         deadline = time.monotonic() + timeout_s
         while True:
-            found = os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+            found = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is not None:
                 return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
             if time.monotonic() > deadline:

@@ -50,6 +50,7 @@ from kernelbot.judge.protocol import (
     load,
     spec,
 )
+from kernelbot.judge.warm import Nursery
 
 NULL_CALLS = 72
 COMPILING_S = 60.0
@@ -113,7 +114,9 @@ class Budget:
             self.spent_s += used - elsewhere
 
 
-def run(directory: Path, events: Events, isolation: str = "") -> Verdict:
+def run(
+    directory: Path, events: Events, nursery: Nursery, isolation: str = "", cache: str = ""
+) -> Verdict:
     """Judge a job directory and leave its verdict there. Never raises for a job's content.
 
     ``isolation`` names the only kind of fence to accept; empty: the strongest that works.
@@ -124,7 +127,7 @@ def run(directory: Path, events: Events, isolation: str = "") -> Verdict:
     except (OSError, ProtocolError) as error:
         verdict = _fault(f"{JOB_FILE}: {error}")
     else:
-        verdict = Referee(directory, job, events, isolation).judge()
+        verdict = Referee(directory, job, events, nursery, isolation).judge()
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
     write_verdict(directory, verdict)
@@ -158,7 +161,10 @@ def _fault(fault: str, run_id: str = "") -> Verdict:
 class Referee:
     """One run of one job."""
 
-    def __init__(self, directory: Path, job: Job, events: Events, isolation: str) -> None:
+    def __init__(
+        self, directory: Path, job: Job, events: Events, nursery: Nursery, isolation: str
+    ) -> None:
+        self._nursery = nursery
         self._isolation = isolation
         self._directory = directory
         self._job = job
@@ -179,19 +185,19 @@ class Referee:
         self._uids: set[int] = set()
         self._recipe: dict[str, Any] | None = None
         self._null_claim = timing.Overhead()
-        self._began = time.monotonic()
+        self._held_from = 0.0  # when the first process was started that makes the device its own
+        self._held_s = 0.0
 
     def judge(self) -> Verdict:
         try:
             verdict = self._judge()
         except Exception as error:
             verdict = _fault("".join(traceback.format_exception(error)), self._job.run_id)
-        held = time.monotonic() - self._began
         spent = Spent(
             build_s=self._budgets[Stage.BUILD].spent_s,
             check_s=self._budgets[Stage.CHECK].spent_s,
             measure_s=self._budgets[Stage.MEASURE].spent_s,
-            device_s=held,
+            device_s=self._held_s,
         )
         return replace(
             verdict, run_id=self._job.run_id, stage=self._stage, device=self._device,
@@ -209,12 +215,15 @@ class Referee:
             return _fault(str(fault))
         finally:
             self._end_contestants()
+            if self._held_from:
+                self._held_s = time.monotonic() - self._held_from
             workshop.remove()
             folders.sweep(self._uids)
         return self._failed(failure) if failure is not None else self._passed()
 
     def _run(self, workshop: Workshop) -> None:
         with self._stage_of(Stage.BUILD):
+            self._nursery.prepare(self._job.device)
             self._parse()
             first = self._start(workshop)
             self._recipe = self._plan_compiling(workshop)
@@ -258,26 +267,36 @@ class Referee:
     # --- starting and ending contestants ---------------------------------------------------------
 
     def _start(self, workshop: Workshop) -> Contestant:
-        """A warm contestant behind the first fence that holds; torch is imported meanwhile."""
+        """A warm contestant behind the first fence that holds; the device is looked at meanwhile."""
+        import torch  # noqa: F401  while the nursery does, before it is asked for anything
+
         faults: list[str] = []
         for fence in sandbox.fences(self._isolation):
             workshop.belongs_to(fence.uid)
             self._fence = fence
-            contestant = self._another(workshop, fence)
-            self._identify(fence)
+            self._held_from = self._held_from or time.monotonic()
             try:
-                contestant.warm()
+                contestant = self._another(workshop, fence)
+                self._identify(fence)
+                self._warm(contestant)
             except NotStarted as error:
-                self._contestants.remove(contestant)
                 faults.append(str(error))
                 continue
             if self._job.device != "cpu" and not contestant.gated:
                 self._harness = replace(self._harness, evidence="device-events-bounded")
+            self._harness = replace(self._harness, fences=contestant.fences)
             return contestant
         raise NotStarted(
             f"no contestant could be started ({self._isolation or 'any'} isolation):\n"
             + "\n".join(faults)
         )
+
+    def _warm(self, contestant: Contestant) -> None:
+        try:
+            contestant.warm()
+        except NotStarted:
+            self._contestants.remove(contestant)
+            raise
 
     def _identify(self, fence: sandbox.Fence) -> None:
         """Fill in device and harness, and refuse the wrong device."""
@@ -304,7 +323,7 @@ class Referee:
         return self._another(workshop, fence) if fence is not None else None
 
     def _another(self, workshop: Workshop, fence: sandbox.Fence) -> Contestant:
-        contestant = Contestant(workshop, self._job, fence)
+        contestant = Contestant(self._nursery, workshop, self._job, fence)
         self._contestants.append(contestant)
         self._uids.add(fence.uid)
         return contestant
@@ -315,15 +334,12 @@ class Referee:
         """A warm process to be measured. The spare may have fallen to what the first one used up."""
         if spare is not None:
             self._hand_over(workshop, spare.fence)
-            try:
-                spare.warm()
-            except NotStarted:
-                self._contestants.remove(spare)
-            else:
+            with contextlib.suppress(NotStarted):
+                self._warm(spare)
                 return spare
-        fresh = self._another(workshop, fence)
         self._hand_over(workshop, fence)
-        fresh.warm()
+        fresh = self._another(workshop, fence)
+        self._warm(fresh)
         return fresh
 
     def _hand_over(self, workshop: Workshop, fence: sandbox.Fence) -> None:

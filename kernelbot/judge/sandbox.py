@@ -1,4 +1,4 @@
-"""How a contestant's process is fenced in, and the shim that puts the fence up from inside.
+"""How a contestant's process is fenced in: by itself, before anything submitted has run in it.
 
 Three fences, strongest first, each tried until one lets the runtime start (nothing submitted has
 run by then, so a contestant cannot choose):
@@ -7,15 +7,17 @@ run by then, so a contestant cannot choose):
 ``user``        an unprivileged uid of its own and, where the kernel allows, private namespaces
 ``processes``   the caller's uid: limits and Landlock only; for one's own machine
 
-All have: a new session, no new privileges, resource limits, a death signal, a clean environment,
-Landlock where the kernel has it. This file runs twice: imported by the referee, and started as a
-script (``python -I -S sandbox.py PLAN -- COMMAND``) that fences itself in and becomes COMMAND.
+All have: a new session, no new privileges, resource limits, a death signal, a clean environment, a
+filter of system calls, Landlock where the kernel has it. Bubblewrap builds its sandbox round a
+process that only waits; the contestant, which was forked with torch imported, moves in. Where the
+kernel does not let it, a fresh interpreter is started inside.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import resource
@@ -23,7 +25,8 @@ import secrets
 import shutil
 import signal
 import sys
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 FIRST_UID, LAST_UID = 60_001, 64_999
@@ -43,6 +46,9 @@ FILE_BYTES = 4 << 30
 """Largest file a contestant may write: torch.compile's precompiled header alone is over 64 MB."""
 
 KINDS = ("bubblewrap", "user", "processes")
+FENCED = "fenced"
+"""Any of them but the last: what a server for strangers accepts when nothing else is said."""
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,12 @@ class Fence:
     uid: int = -1  # to become; -1: stay
     landlock: bool = True
     namespaces: bool = False
+    join: bool = False  # bubblewrap: move into the sandbox instead of starting afresh in it
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the shim is to do. Goes through its argv, so nothing secret is in it."""
+    """What a process is to do to fence itself in. Nothing secret is in it."""
 
     uid: int
     parent: int
@@ -68,6 +75,8 @@ class Plan:
     memory_bytes: int  # address space; 0: unlimited (CUDA reserves far more than it uses)
     processes: int
     environment: dict[str, str] = field(default_factory=dict)
+    look: bool = True  # whether the work folder is this uid's already, and must be within reach
+    seccomp: str = ""  # the filter of system calls, in hexadecimal; "": none for this processor
 
 
 def fences(only: str = "") -> list[Fence]:
@@ -76,14 +85,68 @@ def fences(only: str = "") -> list[Fence]:
     uid = _some_uid() if root else -1
     found = []
     if shutil.which("bwrap"):
-        found.append(Fence("bubblewrap", uid, landlock=False, namespaces=root))
+        for join in (True, False):
+            found.append(Fence("bubblewrap", uid, landlock=False, namespaces=root, join=join))
     if root:
         found.append(Fence("user", uid, namespaces=True))
         found.append(Fence("user", uid))
         found.append(Fence("user", uid, landlock=False))
     found.append(Fence("processes"))
     found.append(Fence("processes", landlock=False))
+    if only == FENCED:
+        return [fence for fence in found if fence.kind != "processes"]
     return [fence for fence in found if only in ("", fence.kind)]
+
+
+def holds_groups(fence: Fence) -> bool:
+    """Whether a process behind the fence is kept from moving itself to another control group."""
+    return fence.kind != "processes" or fence.landlock
+
+
+def observed(fence: Fence, pids: list[int]) -> tuple[str, ...]:
+    """What really holds the processes, by name, as far as the kernel tells."""
+    found = [fence.kind]
+    fields = _innermost(pids)
+    if fields.get("Uid", "").split()[:1] not in ([], [str(os.getuid())]):
+        found.append("uid")
+    if fields.get("NoNewPrivs") == "1":
+        found.append("no-new-privileges")
+    if fields.get("Seccomp") == "2":
+        found.append("seccomp")
+    if fence.landlock and landlock_version() > 0:
+        found.append("landlock")
+    for name, says in (
+        ("net", "no-network"),
+        ("pid", "own-pids"),
+        ("mnt", "own-mounts"),
+        ("ipc", "own-ipc"),
+    ):
+        with contextlib.suppress(OSError):
+            if any(
+                os.readlink(f"/proc/{pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}")
+                for pid in pids
+            ):
+                found.append(says)
+    return tuple(found)
+
+
+def _innermost(pids: list[int]) -> dict[str, str]:
+    """The status of the process that was started last: the runtime, if others lead to it."""
+    try:
+        text = Path(f"/proc/{max(pids)}/status").read_text(errors="replace")
+    except (OSError, ValueError):
+        return {}
+    return {
+        name: value.strip()
+        for name, _, value in (line.partition(":") for line in text.splitlines())
+    }
+
+
+def landlock_version() -> int:
+    """What this kernel has of it; below 1: nothing."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    version: int = libc.syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return version
 
 
 def beside(fence: Fence) -> Fence | None:
@@ -143,16 +206,8 @@ def environment(workdir: Path, device: str) -> dict[str, str]:
     return passed | own
 
 
-def command(fence: Fence, plan: Plan, runtime: Path, channel: int) -> list[str]:
-    """The command line that starts the runtime behind the fence."""
-    line = [sys.executable, "-I", "-u", str(runtime), str(channel)]
-    if fence.kind == "bubblewrap":
-        line = [*_bubblewrap(plan, runtime), *line]
-    shim = [sys.executable, "-I", "-S", os.path.abspath(__file__), json.dumps(asdict(plan))]
-    return [*shim, "--", *line]
-
-
-def _bubblewrap(plan: Plan, runtime: Path) -> list[str]:
+def bubblewrap(plan: Plan, runtime: Path) -> list[str]:
+    """The command line that builds the sandbox; the command to run in it is to follow."""
     flags = [
         "bwrap", "--unshare-user", "--unshare-pid", "--unshare-net", "--unshare-ipc",
         "--unshare-uts", "--unshare-cgroup-try", "--uid", "65534", "--gid", "65534",
@@ -189,7 +244,7 @@ def _accelerator_binds() -> list[str]:
     return flags
 
 
-# --- the shim: from here on in the contestant's process, before anything submitted runs ----------
+# --- from here on in the contestant's process, before anything submitted runs --------------------
 
 
 def enter(plan: Plan) -> None:
@@ -213,7 +268,99 @@ def enter(plan: Plan) -> None:
     if os.getppid() != plan.parent:
         os._exit(1)
     # A fence behind which the submission cannot be read is ours to notice, before it is blamed.
-    os.scandir(plan.workdir).close()
+    if plan.look:
+        os.scandir(plan.workdir).close()
+
+
+def filter_system_calls(plan: Plan) -> None:
+    """Install the filter, the last thing: what it refuses was needed until now."""
+    if not plan.seccomp:
+        return
+    program = bytes.fromhex(plan.seccomp)
+    content = ctypes.create_string_buffer(program, len(program))
+    header = _Program(len(program) // 8, ctypes.addressof(content))
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(header), 0, 0):
+        raise OSError(ctypes.get_errno(), "seccomp")
+
+
+def start_inside(bubblewrap: Sequence[str], command: Sequence[str], plan: Plan) -> None:
+    """Become bubblewrap, which builds the sandbox, installs the filter and starts the command."""
+    line = list(bubblewrap)
+    if plan.seccomp:
+        descriptor = os.memfd_create("filter", 0)
+        os.write(descriptor, bytes.fromhex(plan.seccomp))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        line[1:1] = ["--seccomp", str(descriptor)]
+    os.execvpe(line[0], [*line, *command], plan.environment)  # noqa: S606
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("length", ctypes.c_ushort), ("filter", ctypes.c_void_p))
+
+
+NAMESPACES = ("pid", "net", "ipc", "uts", "cgroup", "mnt")
+NS_GET_USERNS = 0xB701
+
+
+def move_inside(bubblewrap: Sequence[str], workdir: str, channel: int) -> None:
+    """Have bubblewrap build a sandbox and move into it. Returns in a process that is inside.
+
+    The caller stays outside: it ends as the one inside does, and takes the sandbox along.
+    """
+    hold, release = os.pipe()
+    inner = _anchored(bubblewrap, hold, release, channel)
+    os.close(hold)
+    libc = ctypes.CDLL(None, use_errno=True)
+    for space in _spaces(inner):
+        if libc.setns(space, 0):
+            raise OSError(ctypes.get_errno(), "setns")
+        os.close(space)
+    os.chdir(workdir)
+    child = os.fork()
+    if child:
+        os.close(channel)
+        _drop_capabilities()
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        os._exit(code if code >= 0 else 128 - code)
+    os.close(release)
+    _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+    _drop_capabilities()
+
+
+def _anchored(bubblewrap: Sequence[str], hold: int, release: int, channel: int) -> int:
+    """A process in a sandbox that only waits until ``release`` is closed; its number out here."""
+    told, tell = os.pipe()
+    standing, stand = os.pipe()
+    if not os.fork():
+        os.close(channel)
+        os.dup2(hold, 0)
+        os.dup2(stand, 1)
+        os.set_inheritable(tell, True)
+        waiting = ["sh", "-c", "echo; exec cat"]
+        os.execvp(bubblewrap[0], [bubblewrap[0], "--info-fd", str(tell), *bubblewrap[1:], *waiting])  # noqa: S606
+    os.close(tell)
+    os.close(stand)
+    if os.read(standing, 1) != b"\n":
+        raise OSError("bubblewrap did not come up")
+    init = json.loads(os.read(told, 4096))["child-pid"]
+    os.close(standing)
+    os.close(told)
+    (inner,) = Path(f"/proc/{init}/task/{init}/children").read_text().split()
+    return int(inner)
+
+
+def _spaces(pid: int) -> list[int]:
+    """The namespaces to enter, in order: the user's that owns the others, those, the process's own.
+
+    Bubblewrap makes a second user namespace after the mounts are done.
+    """
+    found = {name: os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY) for name in (*NAMESPACES, "user")}
+    own = found.pop("user")
+    owner = fcntl.ioctl(found["mnt"], NS_GET_USERNS)
+    spaces = [owner, *found.values()]
+    return spaces if os.path.sameopenfile(owner, own) else [*spaces, own]
 
 
 def _limits(plan: Plan) -> None:
@@ -270,6 +417,9 @@ def _private_namespaces(plan: Plan) -> None:
     needed = [*plan.read, base]
     for place in {closed for path in needed if (closed := _closed_ancestor(path))}:
         _cover(libc, place, needed, "size=1m,mode=0755")
+    # Only one's own processes; refused where parts of /proc are covered, as in many containers.
+    with contextlib.suppress(OSError):
+        _mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV, "hidepid=2")
     os.chdir(plan.workdir)
 
 
@@ -320,7 +470,7 @@ class _Beneath(ctypes.Structure):
 def _landlock(plan: Plan) -> None:
     """Files outside the allowed folders, TCP, and signals to processes outside: all refused."""
     libc = ctypes.CDLL(None, use_errno=True)
-    version = libc.syscall(CREATE, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    version = landlock_version()
     if version < 1:
         return  # a kernel without it; the other parts of the fence remain
     handled = (1 << (13 if version == 1 else 14 if version == 2 else 15)) - 1
@@ -352,15 +502,3 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
             raise OSError(ctypes.get_errno(), f"landlock_add_rule {path}")
     finally:
         os.close(parent)
-
-
-def main() -> None:
-    split = sys.argv.index("--")
-    plan = Plan(**json.loads(sys.argv[1]))
-    line = sys.argv[split + 1 :]
-    enter(plan)
-    os.execvpe(line[0], line, plan.environment)  # noqa: S606
-
-
-if __name__ == "__main__":
-    main()
