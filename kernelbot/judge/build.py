@@ -136,8 +136,9 @@ def _begins_with(line: str, name: str) -> bool:
 
 
 def _place(lines: list[str]) -> str:
-    """The submission's line that the traceback points at last."""
-    found = [match for line in lines if (match := re.match(r'\s+File "([^"]+)", line (\d+)', line))]
+    """The submission's line that the traceback points at last: its files alone are named shortly."""
+    own = re.compile(r'\s+File "([^"/][^"]*)", line (\d+)')
+    found = [match for line in lines if (match := own.match(line))]
     return f" ({found[-1][1]}, line {found[-1][2]})" if found else ""
 
 

@@ -21,7 +21,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from kernelbot.judge import staging
-from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, Verdict
+from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, Verdict
 
 REFERENCE = b"""
 import torch
@@ -162,8 +162,73 @@ def custom_kernel(data):
     return kept[0]
 """
 
+CUDA = (Path(__file__).parents[2] / "problems/vectoradd/starter/with_cuda.cu").read_text()
+LAUNCH = "add_kernel<<<blocks, THREADS, 0, stream>>>(a, b, out, count);"
+CUDA_HOPPER = CUDA.replace(
+    "    const int64_t first",
+    '    asm volatile("wgmma.fence.sync.aligned;");\n    const int64_t first',
+    1,
+)
+CUDA_LIBRARIES = """
+#include <cublas_v2.h>
+#include <cuda.h>
+""" + CUDA.replace(
+    "    return 0;",
+    """
+    static cublasHandle_t handle = nullptr;
+    if (handle == nullptr && cublasCreate(&handle) != CUBLAS_STATUS_SUCCESS) return 1;
+    CUdevice device;
+    return cuCtxGetDevice(&device);""",
+)
+CUDA_SIDE_STREAM = CUDA.replace(
+    LAUNCH,
+    """
+    static cudaStream_t side = nullptr;
+    if (side == nullptr) cudaStreamCreateWithFlags(&side, cudaStreamNonBlocking);
+    spin<<<1, 1, 0, side>>>();
+    add_kernel<<<blocks, THREADS, 0, side>>>(a, b, out, count);""",
+).replace(
+    "extern",
+    "__global__ void spin() { const long long t = clock64(); while (clock64() - t < 200000000) {} }\nextern",
+)
+CUDA_POKE = CUDA.replace(
+    LAUNCH, "add_kernel<<<blocks, THREADS, 0, stream>>>(a, b, out + (1ll << 44), count);"
+)
+CUDA_ALLOCATES = CUDA.replace(LAUNCH, "void* p; return cudaMalloc(&p, 1ull << 48);")
+CPP = 'extern "C" int custom_kernel() { return 0; }\n'
+
+NATIVE = (
+    Parameter(name="a", what="input", type="float16", entry=0),
+    Parameter(name="b", what="input", type="float16", entry=1),
+    Parameter(name="out", what="output", type="float16", entry=2),
+    Parameter(name="size", what="shape", type="int64", entry=0),
+)
+
+SAYS = {  # what the message must contain
+    "compile error.cu": 'submission.cu(24): error: identifier "missing" is undefined',
+    "another entry.cu": "this problem's entry point is",
+    "bad launch.cu": "custom_kernel raised cudaErrorInvalid",
+    "illegal access.cu": "illegal memory access",
+    "throws.cu": "no such luck",
+    "on a GPU.cpp": "C++ needs a processor",
+}
+
 RUNS = [
-    # name, mode, submission, expected verdict
+    # name, mode, submission, expected verdict; the name's ending is the file's
+    ("right.cu", Mode.TEST, CUDA, "passed"),
+    ("right.cu", Mode.RANKED, CUDA, "passed"),
+    ("right.cu", Mode.PROFILE, CUDA, "passed"),
+    ("Hopper only.cu", Mode.TEST, CUDA_HOPPER, "passed"),
+    ("libraries.cu", Mode.TEST, CUDA_LIBRARIES, "passed"),
+    ("wrong.cu", Mode.TEST, CUDA.replace("__hadd2", "__hsub2"), "wrong_answer"),
+    ("side stream.cu", Mode.TEST, CUDA_SIDE_STREAM, "wrong_answer"),
+    ("compile error.cu", Mode.TEST, CUDA.replace("__hadd(a[at]", "missing(a[at]"), "build_failed"),
+    ("another entry.cu", Mode.TEST, CUDA.replace("int64_t size", "int size"), "build_failed"),
+    ("bad launch.cu", Mode.TEST, CUDA.replace("blocks, THREADS", "blocks, 4096"), "crashed"),
+    ("illegal access.cu", Mode.TEST, CUDA_POKE, "crashed"),
+    ("throws.cu", Mode.TEST, "#include <stdexcept>\n" + CUDA.replace(LAUNCH, 'throw std::runtime_error("no such luck");'), "crashed"),
+    ("allocates.cu", Mode.TEST, CUDA_ALLOCATES, "out_of_memory"),
+    ("on a GPU.cpp", Mode.TEST, CPP, "build_failed"),
     ("torch out=", Mode.TEST, TORCH, "passed"),
     ("torch out=", Mode.BENCHMARK, TORCH, "passed"),
     ("torch out=", Mode.RANKED, TORCH, "passed"),
@@ -182,7 +247,7 @@ RUNS = [
     ("illegal access", Mode.TEST, ILLEGAL, "crashed"),
     ("device memory", Mode.TEST, MEMORY, "out_of_memory"),
     ("endless kernel", Mode.TEST, ENDLESS, "timed_out"),
-]
+]  # fmt: skip
 
 
 def judge(name: str, mode: Mode, source: str, device: str) -> tuple[Verdict, float, str]:
@@ -201,6 +266,8 @@ def judge(name: str, mode: Mode, source: str, device: str) -> tuple[Verdict, flo
         tolerances=(Tolerance(rtol=1e-3, atol=1e-3),),
         limits=limits,
         device=device,
+        submission="submission" + (Path(name).suffix or ".py"),
+        native=NATIVE,
     )
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
@@ -228,7 +295,7 @@ def main() -> int:
         if options.only not in name:
             continue
         verdict, wall, errors = judge(name, mode, source, options.device)
-        good = verdict.kind.value == expected
+        good = verdict.kind.value == expected and SAYS.get(name, "") in verdict.message
         failures += not good
         times = "  ".join(
             f"{m.ns / 1e3:.2f} [{m.low_ns / 1e3:.2f}, {m.high_ns / 1e3:.2f}] us n={m.samples} {m.clock}"
