@@ -25,6 +25,9 @@ MAX_NAME_CHARACTERS = 100
 WINDOW = timedelta(hours=1)
 
 CODING_COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)", re.MULTILINE)
+COMPILED = (".cu", ".hip", ".cpp")
+DEVICES = {"cuda": "cuda", "hip": "cuda", "cpp": "cpu"}
+"""The kind of device that files in a compiled language run on; AMD's are cuda to PyTorch."""
 BLANK_OR_COMMENT = re.compile(rb"[ \t\f]*(#.*)?$")
 
 
@@ -101,13 +104,31 @@ def language(name: str, suffixes: Mapping[str, str]) -> str:
     """The language of a file by its ending. ``suffixes`` maps the endings this problem takes."""
     ending = "." + name.rpartition(".")[2].lower() if "." in name else ""
     if ending not in suffixes:
+        inline = ending in COMPILED and ".py" in suffixes
         raise InvalidInput(
             f"A file ending in {ending or 'nothing'!r} is not taken here. "
-            f"This problem takes: {', '.join(suffixes)}.",
+            f"This problem takes: {', '.join(suffixes)}."
+            + (" A Python file can compile such code inline." if inline else ""),
             code="wrong_extension",
             detail={"choices": list(suffixes)},
         )
     return suffixes[ending]
+
+
+def runs_on(language: str, devices: Mapping[str, str]) -> None:
+    """``devices``: what kind each GPU is that was asked for. Refuses code that cannot run there."""
+    needed = DEVICES.get(language)
+    for gpu, device in devices.items():
+        if needed is not None and device != needed:
+            needs, other = (
+                ("a GPU", "Python or C++") if needed == "cuda" else ("the CPU", "Python or CUDA C++")
+            )
+            raise InvalidInput(
+                f"A {language} file needs {needs}, and {gpu} is none. "
+                f"Choose another target, or send {other}.",
+                code="wrong_device",
+                detail={"gpu": gpu, "language": language},
+            )
 
 
 def leaderboard_name(given: str | None, directives: Directives) -> str:

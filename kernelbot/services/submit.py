@@ -46,7 +46,7 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
         board = await _board(connection, actor, name, key)
         before = _accepted_before(board, draft, mode, key)
         if before is None:
-            entry = _admitted(actor, draft, written, board, mode, now)
+            entry = _admitted(ctx, actor, draft, written, board, mode, now)
             return await _store(ctx, connection, actor, draft, board, entry, key)
     async with ctx.database.read() as connection:
         row = await store.submission(connection, before)
@@ -104,6 +104,7 @@ class _Entry:
 
 
 def _admitted(
+    ctx: Context,
     actor: Actor,
     draft: Draft,
     written: directives.Directives,
@@ -117,6 +118,8 @@ def _admitted(
     file_name = admission.file_name(draft.file_name)
     suffixes = {SUFFIXES[name]: name for name in board.languages}
     language = admission.language(file_name, suffixes)
+    known = {gpu: ctx.targets[gpu].device for gpu in gpus if gpu in ctx.targets}
+    admission.runs_on(language, known)
     limit, used, oldest = {
         "ranked": (board.ranked_per_hour, board.used_ranked, board.oldest_ranked),
         "other": (board.other_per_hour, board.used_other, board.oldest_other),

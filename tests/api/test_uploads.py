@@ -163,7 +163,7 @@ async def test_a_body_that_is_no_form_with_one_file_is_refused(
     assert await stored(untouched) == 0
 
 
-@pytest.mark.parametrize("name", ["kernel.txt", "kernel", "kernel.cu", "kernel.py.exe"])
+@pytest.mark.parametrize("name", ["kernel.txt", "kernel", "kernel.rs", "kernel.py.exe"])
 async def test_a_file_of_another_kind_is_refused_with_the_kinds_that_are_taken(
     eve: httpx2.AsyncClient, submit: Submit, name: str
 ) -> None:

@@ -158,6 +158,34 @@ def test_another_ending_is_refused_with_those_that_are_taken(name: str) -> None:
     assert refusal.value.detail["choices"] == [".py"]
 
 
+def test_a_language_that_is_not_taken_can_be_compiled_inline() -> None:
+    with pytest.raises(InvalidInput, match="can compile such code inline"):
+        admission.language("kernel.cu", {".py": "python"})
+
+
+@pytest.mark.parametrize(
+    ("language", "device", "words"),
+    [
+        ("cuda", "cpu", "A cuda file needs a GPU, and X is none"),
+        ("hip", "cpu", "A hip file needs a GPU, and X is none"),
+        ("cpp", "cuda", "A cpp file needs the CPU, and X is none"),
+    ],
+)
+def test_compiled_code_is_refused_where_it_cannot_run(
+    language: str, device: str, words: str
+) -> None:
+    with pytest.raises(InvalidInput, match=words) as refusal:
+        admission.runs_on(language, {"X": device})
+
+    assert refusal.value.code == "wrong_device"
+
+
+def test_every_language_has_a_place_to_run() -> None:
+    for language, device in (("python", "cpu"), ("python", "cuda"), ("cuda", "cuda")):
+        admission.runs_on(language, {"X": device})
+    admission.runs_on("cpp", {"X": "cpu"})
+
+
 # --- where it goes ------------------------------------------------------------------------------
 
 

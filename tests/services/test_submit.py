@@ -362,9 +362,22 @@ async def test_the_banned_and_those_without_the_scope_are_refused(app: App) -> N
 
 async def test_a_wrong_ending_is_refused_with_those_the_problem_takes(app: App) -> None:
     with pytest.raises(InvalidInput, match=r"\.py") as refusal:
-        await submitted(app, await make_actor(app), file_name="kernel.cu")
+        await submitted(app, await make_actor(app), file_name="kernel.rs")
 
     assert refusal.value.code == "wrong_extension"
+
+
+async def test_compiled_code_is_taken_where_it_can_run_and_refused_elsewhere(app: App) -> None:
+    ada = await make_actor(app)
+    with pytest.raises(InvalidInput, match="A cuda file needs a GPU, and CPU is none"):
+        await submitted(app, ada, file_name="kernel.cu")
+
+    view = await submitted(app, ada, code=b"int x;\n", file_name="my kernel.cpp")
+    run = await claim_one(app)
+
+    assert (view.language, view.file_name) == ("cpp", "mykernel.cpp")
+    assert run.job.submission == "mykernel.cpp"
+    assert [item.name for item in run.job.native] == ["a", "b", "out", "size"]
 
 
 # --- cancelling ----------------------------------------------------------------------------------
