@@ -99,6 +99,14 @@ class Settings(BaseSettings):
         default=None,
         description="If set, a token with this value and every scope exists. kernelbot up makes one.",
     )
+    artefact_days: int = Field(
+        default=14, ge=1, description="Days that files of a run, a profiler's report say, are kept."
+    )
+    artefact_bytes: int = Field(
+        default=1 << 30,
+        ge=0,
+        description="Bytes of such files that are kept of one person; the oldest go first.",
+    )
     isolation: Literal["", "bubblewrap", "user", "processes"] = Field(
         default="",
         description="The only kind of fence a worker accepts around a submission. Empty: the strongest "

@@ -32,7 +32,7 @@ MAX_HEADER_BYTES = 8_000
 UPLOAD_S = 120.0
 """A megabyte over a very slow line; who takes longer holds a connection for its own sake."""
 
-FIELDS = ("file", "leaderboard", "gpus", "mode")
+FIELDS = ("file", "leaderboard", "gpus", "mode", "case")
 HOW = "Send it as curl does with: -F file=@kernel.py -F leaderboard=NAME -F gpus=NAME -F mode=test"
 
 
@@ -198,6 +198,7 @@ def _draft(parts: list[Part], idempotency_key: str | None) -> Draft:
         leaderboard=_single("leaderboard", parts),
         gpus=tuple(part.text for part in parts if part.name == "gpus" and part.text),
         mode=_single("mode", parts) or Mode.TEST.value,
+        profile_case=_case(_single("case", parts)),
         idempotency_key=idempotency_key,
     )
 
@@ -228,6 +229,17 @@ def _file(files: list[Part]) -> Part:
             f"The part 'file' arrived as text, without a file name. {HOW}.", code="file_as_text"
         )
     return files[0]
+
+
+def _case(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise InvalidInput(
+            f"The field 'case' is {text[:40]!r}; send the number of a benchmark, from 0.",
+            code="bad_case",
+        )
+    return int(text)
 
 
 def _single(name: str, parts: list[Part]) -> str | None:

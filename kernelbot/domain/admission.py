@@ -193,6 +193,37 @@ def _unique(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
+def profile_case(
+    given: int | None, directives: Directives, mode: Mode, benchmarks: Mapping[str, int]
+) -> int | None:
+    """Which benchmark a profile is of; None is the slowest, and for every other mode.
+
+    ``benchmarks``: how many there are on each GPU that was asked for.
+    """
+    if mode is not Mode.PROFILE:
+        if given is not None:
+            raise InvalidInput(
+                "A case can be chosen for a profile only; every other mode runs all of them.",
+                code="case_without_profile",
+            )
+        return None
+    written = directives.profile_case
+    if given is not None and written is not None and given != written:
+        raise InvalidInput(
+            f"You asked for case {given}, your file says {written}. Change one of them.",
+            code="contradicting_case",
+        )
+    wanted = given if given is not None else written
+    for gpu, count in benchmarks.items():
+        if wanted is not None and not 0 <= wanted < count:
+            raise InvalidInput(
+                f"There is no case {wanted} on {gpu}: it has {count}, numbered from 0.",
+                code="unknown_case",
+                detail={"cases": count},
+            )
+    return wanted
+
+
 def unknown_leaderboard(name: str, known: Sequence[str]) -> NotFound:
     return NotFound(
         f"There is no leaderboard {name[:80]!r}.{did_you_mean(name[:80], known)}",

@@ -1,8 +1,9 @@
 """What a submission's first lines say about where it wants to go.
 
 ``#!kernelbot leaderboard vectoradd`` and ``#!kernelbot gpu H100 B200``, or the field's older
-``#!POPCORN leaderboard vectoradd``; ``//!kernelbot leaderboard vectoradd`` in C++ files. Only the
-leading run of comment and blank lines is read, so a string further down cannot redirect a submission.
+``#!POPCORN leaderboard vectoradd``; ``//!kernelbot leaderboard vectoradd`` in C++ files.
+``#!kernelbot case 2`` says which benchmark a profile is of. Only the leading run of comment and
+blank lines is read, so a string further down cannot redirect a submission.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from kernelbot.errors import InvalidInput, did_you_mean
 
 MARKER = re.compile(r"^(?:#|//)!\s*(kernelbot|popcorn)\b(.*)$", re.IGNORECASE)
-KEYS = {"leaderboard": "leaderboard", "gpu": "gpus", "gpus": "gpus"}
+KEYS = {"leaderboard": "leaderboard", "gpu": "gpus", "gpus": "gpus", "case": "case"}
 HEADER_LINES = 200
 
 
@@ -22,12 +23,14 @@ HEADER_LINES = 200
 class Directives:
     leaderboard: str | None = None
     gpus: tuple[str, ...] = ()
+    profile_case: int | None = None
 
 
 def parse(source: str) -> Directives:
     """Read the header. Raises InvalidInput naming the line that is wrong."""
     leaderboard: str | None = None
     gpus: tuple[str, ...] = ()
+    profile_case: int | None = None
     seen: dict[str, int] = {}
     for number, words in _marked_lines(source):
         key, values = _key_and_values(number, words)
@@ -35,12 +38,17 @@ def parse(source: str) -> Directives:
             raise _wrong(number, f"repeats the {key!r} of line {seen[key]}; keep one of them")
         seen[key] = number
         if key == "leaderboard":
-            leaderboard = _single(number, values)
+            leaderboard = _single(number, values, "leaderboards; a submission goes to one")
+        elif key == "case":
+            word = _single(number, values, "cases; a profile is of one")
+            if not (word.isascii() and word.isdigit() and len(word) < 6):
+                raise _wrong(number, f"names the case {word[:40]!r}; write its number, from 0")
+            profile_case = int(word)
         else:
             gpus = tuple(value for word in values for value in word.split(",") if value)
             if not gpus:
                 raise _wrong(number, "names no gpu")
-    return Directives(leaderboard=leaderboard, gpus=gpus)
+    return Directives(leaderboard=leaderboard, gpus=gpus, profile_case=profile_case)
 
 
 def _marked_lines(source: str) -> Iterator[tuple[int, list[str]]]:
@@ -69,16 +77,17 @@ def _key_and_values(number: int, words: list[str]) -> tuple[str, list[str]]:
     if key is None:
         hint = did_you_mean(words[0], KEYS)
         raise _wrong(
-            number, f"has the unknown key {words[0][:40]!r}; known are leaderboard and gpu.{hint}"
+            number,
+            f"has the unknown key {words[0][:40]!r}; known are leaderboard, gpu and case.{hint}",
         )
     if not words[1:]:
         raise _wrong(number, f"names no {key.rstrip('s')}")
     return key, words[1:]
 
 
-def _single(number: int, values: list[str]) -> str:
+def _single(number: int, values: list[str], rule: str) -> str:
     if len(values) > 1:
-        raise _wrong(number, f"names {len(values)} leaderboards; a submission goes to one")
+        raise _wrong(number, f"names {len(values)} {rule}")
     return values[0]
 
 

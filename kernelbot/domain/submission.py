@@ -35,6 +35,7 @@ class Draft:
     leaderboard: str | None = None
     gpus: tuple[str, ...] = ()
     mode: str = Mode.TEST.value
+    profile_case: int | None = None  # which benchmark to profile; None: as the file says
     idempotency_key: str | None = None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -16,7 +16,7 @@ from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
 from kernelbot.services import competitions, record
 from kernelbot.services.context import Context
-from kernelbot.storage import fleet, queue
+from kernelbot.storage import artefacts, fleet, queue
 from kernelbot.storage import submissions as store
 
 LONGEST_PAUSE_S = 300.0
@@ -95,6 +95,8 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         submission_name=code.file_name,
         attempt=run.attempt,
     )
+    if row.profile_case is not None:
+        job = replace(job, profile_case=row.profile_case)
     return Assignment(
         run_id=run.id,
         submission_id=run.submission_id,
@@ -208,5 +210,6 @@ async def housekeeping(ctx: Context) -> None:
     """Once in a while, by any worker."""
     async with ctx.database.transaction() as connection:
         await store.forget_events(connection, EVENT_DAYS)
+        await artefacts.forget(connection, ctx.settings.artefact_days)
         await fleet.forget_dead(connection)
         await queue.fold_log(connection)

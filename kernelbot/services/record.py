@@ -15,7 +15,7 @@ from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
 from kernelbot.services.context import Context
-from kernelbot.storage import contests, fleet, outbox, people, queue, standings
+from kernelbot.storage import artefacts, contests, fleet, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
 
 PODIUM_READS = 50
@@ -30,12 +30,12 @@ async def verdict(
     False when the lease has passed to somebody else or the run has ended: a late verdict changes
     nothing. Repeating the call after a lost connection is safe for the same reason.
     """
-    found = _sound(found)
     async with ctx.database.transaction() as connection:
         await queue.lock(connection, [run_id])
         submission = await store.lock(connection, submission_id)
         if submission is None:
             return False
+        found = _sound(found, Mode(submission.mode))
         score, note = await _score(connection, submission, found)
         run = await store.finish(
             connection,
@@ -49,6 +49,8 @@ async def verdict(
         )
         if run is None:
             return False
+        if await artefacts.keep(connection, run.id, lease):
+            await artefacts.bound_person(connection, run.user_id, ctx.settings.artefact_bytes)
         if score is not None and Mode(run.mode) is Mode.RANKED and not note:
             await _rank(connection, submission, run)
         await _remember_duration(connection, run, found)
@@ -98,12 +100,12 @@ async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.U
     return True
 
 
-def _sound(found: Verdict) -> Verdict:
+def _sound(found: Verdict, mode: Mode) -> Verdict:
     """The verdict, or our own fault when it passed with times that cannot be scored: nobody is
     charged for those, and nothing that comes from outside may stop the recording."""
     times = found.measurements
     if all(item.ns > 0 and item.stderr_ns >= 0 for item in times) and (
-        times or not found.passed or found.stage is not Stage.MEASURE
+        times or not found.passed or found.stage is not Stage.MEASURE or mode is Mode.PROFILE
     ):
         return found
     return Verdict(

@@ -82,6 +82,7 @@ def _accepted_before(board: Row[Any], draft: Draft, mode: Mode, key: str | None)
         bytes(board.before_code) == hashlib.sha256(draft.code).digest()
         and board.before_board == board.id
         and board.before_mode == mode.value
+        and (draft.profile_case is None or draft.profile_case == board.before_case)
         and (not asked or asked == {gpu.lower() for gpu in board.before_gpus})
     )
     if not same:
@@ -101,6 +102,7 @@ class _Entry:
     gpus: tuple[str, ...]
     file_name: str
     language: str
+    profile_case: int | None
 
 
 def _admitted(
@@ -125,7 +127,17 @@ def _admitted(
         "other": (board.other_per_hour, board.used_other, board.oldest_other),
     }[admission.mode_group(mode)]
     admission.within_allowance(board.name, mode, used, limit, oldest, now)
-    return _Entry(mode, gpus, file_name, language)
+    case = admission.profile_case(
+        draft.profile_case, written, mode, {gpu: _benchmarks(ctx, board, gpu) for gpu in gpus}
+    )
+    return _Entry(mode, gpus, file_name, language, case)
+
+
+def _benchmarks(ctx: Context, board: Row[Any], gpu: str) -> int:
+    """How many benchmarks the problem has on this GPU: a processor gets smaller ones."""
+    target = ctx.targets.get(gpu)
+    on_cpu = target is not None and target.device == "cpu"
+    return int(board.cpu_benchmarks if on_cpu else board.benchmarks)
 
 
 async def _store(
@@ -150,6 +162,7 @@ async def _store(
         code_digest=hashlib.sha256(draft.code).digest(),
         code=draft.code,
         channel=actor.channel,
+        profile_case=entry.profile_case,
         idempotency_key=key,
         priority=priority,
         problem_digest=board.problem_digest,

@@ -82,6 +82,20 @@ class SubmissionView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArtefactView:
+    """A file that a run left for its owner."""
+
+    id: int
+    run_id: int
+    gpu: str
+    name: str  # unique among the files of the submission
+    bytes: int
+    media_type: str
+    sha256: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Page:
     """A part of a list. ``cursor`` asks for the next part; None: there is no more."""
 

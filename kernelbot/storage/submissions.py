@@ -33,8 +33,11 @@ FACTS = text(
            l.other_per_hour, c.name AS competition, c.visibility, p.name AS problem,
            p.digest AS problem_digest, p.document->>'title' AS title,
            p.document->'languages' AS languages, g.gpus, used.*,
+           jsonb_array_length(p.document->'benchmarks') AS benchmarks,
+           jsonb_array_length(p.document->'cpu_benchmarks') AS cpu_benchmarks,
            before.id AS before_id, before.code_digest AS before_code,
            before.mode AS before_mode, before.leaderboard_id AS before_board,
+           before.profile_case AS before_case,
            (SELECT array_agg(gpu) FROM runs WHERE submission_id = before.id) AS before_gpus
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
@@ -64,9 +67,9 @@ ADD = text(
         ON CONFLICT (digest) DO NOTHING
     ), added AS (
         INSERT INTO submissions (leaderboard_id, problem_id, user_id, mode, file_name, language,
-                                 code_digest, channel, idempotency_key)
+                                 code_digest, channel, profile_case, idempotency_key)
         VALUES (:leaderboard_id, :problem_id, :user_id, :mode, :file_name, :language,
-                :code_digest, :channel, :idempotency_key)
+                :code_digest, :channel, :profile_case, :idempotency_key)
         RETURNING id, created_at
     )
     INSERT INTO runs (submission_id, leaderboard_id, user_id, code_digest, gpu, mode, priority,

@@ -172,6 +172,7 @@ submissions = Table(
     Column("language", String(16), nullable=False),
     Column("code_digest", ForeignKey("code_blobs.digest"), nullable=False),
     Column("channel", String(16), nullable=False),
+    Column("profile_case", Integer),  # which benchmark a profile is of; NULL: the slowest
     Column("idempotency_key", Text),
     Column("status", String(16), nullable=False, server_default="queued"),
     Column("refunded", Boolean, nullable=False, server_default=text("false")),
@@ -249,6 +250,31 @@ verdicts = Table(
     Column("attempt", Integer, nullable=False),
     Column("document", JSONB, nullable=False),
     _at("created_at", now=True),
+)
+
+# Files that a run left, in pieces. They count once ``kept``, which the verdict's transaction says.
+artefacts = Table(
+    "artefacts",
+    metadata,
+    _id(),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("lease", Uuid, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("bytes", BigInteger, nullable=False, server_default="0"),
+    Column("digest", LargeBinary, nullable=False, server_default=text("''::bytea")),
+    Column("kept", Boolean, nullable=False, server_default=text("false")),
+    _at("created_at", now=True),
+    UniqueConstraint("run_id", "lease", "name"),
+)
+Index("ix_artefacts_created_at", artefacts.c.created_at)
+
+artefact_pieces = Table(
+    "artefact_pieces",
+    metadata,
+    Column("artefact_id", ForeignKey("artefacts.id", ondelete="CASCADE"), primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
 )
 
 measurements = Table(

@@ -59,6 +59,12 @@ FORM: dict[str, Any] = {
                             "enum": ["test", "benchmark", "profile", "ranked"],
                             "default": "test",
                         },
+                        "case": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "description": "Of a profile: the number of the benchmark, from 0. "
+                            "Left out: the slowest.",
+                        },
                     },
                 }
             }

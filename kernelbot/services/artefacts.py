@@ -1,0 +1,131 @@
+"""Files of a run, for its owner: stored with the verdict, listed, read in pieces, forgotten in time."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Callable
+
+import structlog
+from sqlalchemy import Row
+
+from kernelbot.domain.people import Actor, Scope
+from kernelbot.errors import NotFound
+from kernelbot.judge.artefacts import sound
+from kernelbot.judge.protocol import Artefact, Mode, Verdict
+from kernelbot.services import submissions
+from kernelbot.services.context import Context
+from kernelbot.services.dispatch import Assignment
+from kernelbot.services.views import ArtefactView
+from kernelbot.storage import artefacts as store
+from kernelbot.storage import people
+
+Read = Callable[[str], AsyncIterator[bytes]]
+"""The content of one of a run's files, by its name."""
+
+MEDIA_TYPES = frozenset(
+    {"application/octet-stream", "application/gzip", "application/json", "text/csv", "text/plain"}
+)
+"""What is said of a file that is handed out; anything else is bytes."""
+
+log = structlog.get_logger()
+
+
+async def collect(ctx: Context, held: Assignment, verdict: Verdict, read: Read) -> None:
+    """Store the files that a verdict lists, before it is recorded. Repeating it does no harm.
+
+    Only a profile leaves any: what ran on secret inputs has nothing to hand out. A file that cannot
+    be read, or is not as long as was said, is left out, which costs the run nothing.
+    """
+    if not verdict.artefacts or held.job.mode is not Mode.PROFILE:
+        return
+    if not sound(verdict.artefacts):
+        log.warning("a run's files break the limits and are dropped", run=held.run_id)
+        return
+    for item in verdict.artefacts:
+        try:
+            await _collect_one(ctx, held, item, read)
+        except (OSError, _Incomplete) as error:
+            log.warning("a file was lost", run=held.run_id, name=item.name, error=repr(error))
+
+
+class _Incomplete(Exception):
+    """The file is not what the verdict said."""
+
+
+async def _collect_one(ctx: Context, held: Assignment, item: Artefact, read: Read) -> None:
+    media_type = item.media_type if item.media_type in MEDIA_TYPES else "application/octet-stream"
+    digest, size, waiting, place = hashlib.sha256(), 0, bytearray(), 0
+    async with ctx.database.transaction() as connection:
+        made = await store.begin(connection, held.run_id, held.lease, item.name, media_type)
+        async for chunk in read(item.name):
+            digest.update(chunk)
+            size += len(chunk)
+            waiting += chunk
+            if size > item.bytes:
+                raise _Incomplete(f"longer than {item.bytes} bytes")
+            while len(waiting) >= store.PIECE_BYTES:
+                await store.add_piece(connection, made, place, bytes(waiting[: store.PIECE_BYTES]))
+                del waiting[: store.PIECE_BYTES]
+                place += 1
+        if size != item.bytes:
+            raise _Incomplete(f"{size} of {item.bytes} bytes")
+        if waiting:
+            await store.add_piece(connection, made, place, bytes(waiting))
+        await store.complete(connection, made, size, digest.digest())
+
+
+async def listed(ctx: Context, actor: Actor, submission_id: int) -> tuple[ArtefactView, ...]:
+    """The files of one's own submission that are still there; of anybody's for an administrator."""
+    actor.needs(Scope.READ)
+    view = await submissions.submission(ctx, actor, submission_id)
+    async with ctx.database.read() as connection:
+        rows = await store.of_submission(connection, view.id)
+    return tuple(_view(row) for row in rows)
+
+
+async def opened(
+    ctx: Context, actor: Actor, submission_id: int, name: str
+) -> tuple[ArtefactView, AsyncIterator[bytes]]:
+    """One file and its content in pieces. An administrator's look at somebody's is written down."""
+    found = {item.name: item for item in await listed(ctx, actor, submission_id)}
+    if name not in found:
+        have = f" It has: {', '.join(found)}." if found else ""
+        raise NotFound(
+            f"Submission {submission_id} has no file {name[:100]!r}.{have} "
+            f"Files are kept for {ctx.settings.artefact_days} days.",
+            code="unknown_artefact",
+        )
+    view = await submissions.submission(ctx, actor, submission_id)
+    if view.user_id != actor.user_id:
+        async with ctx.database.transaction() as connection:
+            target = f"submission:{submission_id}"
+            await people.record(connection, actor.user_id, "artefact.read", target)
+    return found[name], _pieces(ctx, found[name])
+
+
+async def _pieces(ctx: Context, item: ArtefactView) -> AsyncIterator[bytes]:
+    for place in range(-(-item.bytes // store.PIECE_BYTES)):
+        async with ctx.database.read() as connection:
+            content = await store.piece(connection, item.id, place)
+        if content is None:  # deleted meanwhile: the reader sees that the end is missing
+            return
+        yield content
+
+
+def shown_name(gpu: str, name: str) -> str:
+    """What a file is called among those of all runs of its submission: ``H100-profile.ncu-rep``."""
+    plain = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in gpu)
+    return f"{plain[:40]}-{name}"
+
+
+def _view(row: Row[tuple[object, ...]]) -> ArtefactView:
+    return ArtefactView(
+        id=row.id,
+        run_id=row.run_id,
+        gpu=row.gpu,
+        name=shown_name(row.gpu, row.name),
+        bytes=row.bytes,
+        media_type=row.media_type,
+        sha256=bytes(row.digest).hex(),
+        created_at=row.created_at,
+    )

@@ -1,0 +1,102 @@
+"""Files that runs left, in pieces of a megabyte: any process that reaches the database reaches them.
+
+They are written under the lease of whoever judged the run and are there for nobody until the
+transaction that records the verdict keeps them.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.storage.tables import artefact_pieces, artefacts, runs
+
+PIECE_BYTES = 1 << 20
+
+KEEP = text(
+    """
+    UPDATE artefacts SET kept = true WHERE run_id = :run AND lease = :lease
+    RETURNING id
+    """
+)
+FORGET = text(
+    """
+    DELETE FROM artefacts
+    WHERE created_at < now() - make_interval(days => :days)
+       OR (NOT kept AND created_at < now() - interval '1 day')
+    """
+)
+# The newest files of a person up to the limit stay.
+BOUND_PERSON = text(
+    """
+    DELETE FROM artefacts WHERE id IN (
+        SELECT id FROM (
+            SELECT a.id, sum(a.bytes) OVER (ORDER BY a.id DESC) AS until_here
+            FROM artefacts a JOIN runs r ON r.id = a.run_id
+            WHERE a.kept AND r.user_id = :user
+        ) held WHERE until_here > :limit
+    )
+    """
+)
+
+
+async def begin(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, name: str, media_type: str
+) -> int:
+    """A new file of this run; what an earlier try left under the same name is dropped."""
+    mine = (artefacts.c.run_id == run_id, artefacts.c.lease == lease, artefacts.c.name == name)
+    await connection.execute(delete(artefacts).where(*mine))
+    values = {"run_id": run_id, "lease": lease, "name": name, "media_type": media_type}
+    made = await connection.execute(insert(artefacts).values(values).returning(artefacts.c.id))
+    return int(made.scalar_one())
+
+
+async def add_piece(
+    connection: AsyncConnection, artefact_id: int, place: int, content: bytes
+) -> None:
+    values = {"artefact_id": artefact_id, "place": place, "content": content}
+    await connection.execute(insert(artefact_pieces).values(values))
+
+
+async def complete(connection: AsyncConnection, artefact_id: int, size: int, digest: bytes) -> None:
+    await connection.execute(
+        text("UPDATE artefacts SET bytes = :size, digest = :digest WHERE id = :id"),
+        {"id": artefact_id, "size": size, "digest": digest},
+    )
+
+
+async def keep(connection: AsyncConnection, run_id: int, lease: uuid.UUID) -> int:
+    """Make the files written under this lease the run's; how many there are."""
+    return len((await connection.execute(KEEP, {"run": run_id, "lease": lease})).all())
+
+
+async def of_submission(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
+    query = (
+        select(artefacts, runs.c.gpu)
+        .join(runs, runs.c.id == artefacts.c.run_id)
+        .where(runs.c.submission_id == submission_id, artefacts.c.kept)
+        .order_by(artefacts.c.id)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def piece(connection: AsyncConnection, artefact_id: int, place: int) -> bytes | None:
+    query = select(artefact_pieces.c.content).where(
+        artefact_pieces.c.artefact_id == artefact_id, artefact_pieces.c.place == place
+    )
+    found = (await connection.execute(query)).scalar_one_or_none()
+    return None if found is None else bytes(found)
+
+
+async def forget(connection: AsyncConnection, days: int) -> None:
+    """Files past their time, and those of runs that somebody else has finished."""
+    await connection.execute(FORGET, {"days": days})
+
+
+async def bound_person(connection: AsyncConnection, user_id: int, limit: int) -> None:
+    """Delete a person's oldest files beyond this many bytes."""
+    await connection.execute(BOUND_PERSON, {"user": user_id, "limit": limit})
