@@ -26,6 +26,7 @@ from kernelbot.judge import device as devices
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
 from kernelbot.judge.cases import Case, Problem, ProblemFault, open_problem
 from kernelbot.judge.channel import Arena
+from kernelbot.judge.evaluator import Evaluation
 from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
 from kernelbot.judge.protocol import (
     JOB_FILE,
@@ -127,7 +128,10 @@ def run(
     except (OSError, ProtocolError) as error:
         verdict = _fault(f"{JOB_FILE}: {error}")
     else:
-        verdict = Referee(directory, job, events, nursery, isolation).judge()
+        if job.style == "evaluator":
+            verdict = _evaluated(directory, job, events, nursery, isolation)
+        else:
+            verdict = Referee(directory, job, events, nursery, isolation).judge()
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
     write_verdict(directory, verdict)
@@ -156,6 +160,18 @@ def _fault(fault: str, run_id: str = "") -> Verdict:
         message=FAULT_MESSAGE,
         fault=shorten(fault, 20_000),
     )
+
+
+def _evaluated(
+    directory: Path, job: Job, events: Events, nursery: Nursery, isolation: str
+) -> Verdict:
+    """What a problem's own program says."""
+    try:
+        return Evaluation(directory, job, events.emit, nursery, isolation).judge()
+    except (NotStarted, devices.WrongDevice) as fault:
+        return _fault(str(fault), job.run_id)
+    except Exception as error:
+        return _fault("".join(traceback.format_exception(error)), job.run_id)
 
 
 class Referee:
