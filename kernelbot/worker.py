@@ -332,13 +332,21 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
     for gpu, count in slots.items():
         target = app.targets[gpu]
         if target.device == "cpu":
-            launcher = LocalLauncher(root, os.environ, isolation=settings.isolation)
+            launcher = LocalLauncher(
+                root, os.environ, isolation=settings.isolation, warm=True, cache=cache
+            )
             made += [Slot(gpu, launcher) for _ in range(count)]
         else:
             indices = [i for i, name in enumerate(names) if re.search(target.match, name)]
             made += [
-                Slot(gpu, LocalLauncher(root, os.environ, index, settings.isolation))
+                Slot(
+                    gpu,
+                    LocalLauncher(
+                        root, os.environ, index, settings.isolation, warm=True, cache=cache
+                    ),
+                )
                 for index in indices
+    cache = settings.data_dir / "compiled"
             ]
     return made
 
@@ -360,6 +368,8 @@ async def main(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
+        for slot in slots:
+            slot.launcher.open()
     chosen = Settings()
     logs.configure(chosen, "worker")
     try:

@@ -268,7 +268,7 @@ def serve(end: socket.socket, device: str) -> Callable[[Nursery], None]:
     """Fork a referee for every job until the launcher is gone. Returns in a referee.
 
     From the launcher: ``{"directory", "isolation", "cache"}`` with two descriptors, for events and for
-    errors, answered by ``{"pid"}``; ``{"signal", "pid", "group"}``. To it: ``{"ended", "status"}``.
+    errors, answered by ``{"pid"}`` with a descriptor of the process. To it: ``{"ended", "status"}``.
     """
     _import((*MODULES[device], "kernelbot.judge.__main__"))
     gc.collect()
@@ -276,7 +276,8 @@ def serve(end: socket.socket, device: str) -> Callable[[Nursery], None]:
     running: dict[int, int] = {}  # descriptor of the process: its number
     poll = select.poll()
     poll.register(end, select.POLLIN)
-    while True:
+    hears = True
+    while hears or running:
         for descriptor, _ in poll.poll():
             if descriptor != end.fileno():
                 pid = running.pop(descriptor)
@@ -287,37 +288,26 @@ def serve(end: socket.socket, device: str) -> Callable[[Nursery], None]:
                 continue
             packet, descriptors, _, _ = socket.recv_fds(end, MAX_MESSAGE, 2)
             if not packet:
-                sys.exit(0)  # the referees get their signal, and clean up
-            message = json.loads(packet)
-            if "signal" in message:
-                if message["pid"] in running.values():
-                    _signal(message)
+                hears = False  # what still runs may end
+                poll.unregister(end)
                 continue
             template = os.getpid()
             pid = os.fork()
             if not pid:
                 end.detach()
-                return _referee(message, descriptors, template)
+                return _referee(json.loads(packet), descriptors, template)
             for sent in descriptors:
                 os.close(sent)
             watched = os.pidfd_open(pid)
             running[watched] = pid
             poll.register(watched, select.POLLIN)
-            _tell(end, {"pid": pid})
+            _tell(end, {"pid": pid}, [watched])
+    sys.exit(0)
 
 
-def _tell(end: socket.socket, message: dict[str, Any]) -> None:
+def _tell(end: socket.socket, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
     with contextlib.suppress(OSError):
-        end.send(json.dumps(message).encode())
-
-
-def _signal(message: dict[str, Any]) -> None:
-    """Only to a child that was not reaped yet: its number cannot be another's."""
-    with contextlib.suppress(ProcessLookupError):
-        if message["group"]:
-            os.killpg(message["pid"], message["signal"])
-        else:
-            os.kill(message["pid"], message["signal"])
+        socket.send_fds(end, [json.dumps(message).encode()], list(descriptors))
 
 
 def _referee(
@@ -345,6 +335,9 @@ def _referee(
 
 
 def _import(modules: Iterable[str]) -> None:
+    # cpp_extension asks for a device when it is imported: the driver itself must not be woken for
+    # that, because CUDA cannot be used in processes that are forked afterwards.
+    os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
     for name in modules:
         # What is missing is noticed by whoever needs it.
         with contextlib.suppress(ImportError):

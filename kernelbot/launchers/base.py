@@ -45,3 +45,7 @@ class Launcher(Protocol):
     async def close(self) -> None:
         """End what is still running and leave nothing behind."""
         ...
+    def open(self) -> None:
+        """Get ready for the first run. Returns at once, and need not be called."""
+        ...
+

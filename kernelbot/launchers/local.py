@@ -1,15 +1,13 @@
-"""This machine: a job directory and a referee process of its own."""
+"""This machine: a job directory and a referee process of its own, forked warm where that is wanted."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import functools
 import os
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -28,7 +26,7 @@ from kernelbot.judge.protocol import (
 )
 from kernelbot.launchers.base import Launch, Package
 
-PR_SET_PDEATHSIG = 1
+from kernelbot.launchers.template import Process, Template, die_with_parent
 STARTING_S = 120.0
 """Importing torch on a cold, busy machine; nobody's fault, so outside every stage's budget."""
 GRACE_S = 5.0
@@ -51,6 +49,8 @@ class LocalLauncher:
     this worker sees. ``isolation`` is the only kind of fence to accept; empty: the strongest that works.
     """
 
+    ``warm`` keeps a process that has imported torch, from which referees are forked. ``cache`` is where
+    people's compile caches are kept.
     def __init__(
         self,
         root: Path,
@@ -59,8 +59,12 @@ class LocalLauncher:
         isolation: str = "",
     ):
         self.root = root
+        *,
+        warm: bool = False,
+        cache: Path | None = None,
         self._environment = {name: environment[name] for name in ENVIRONMENT if name in environment}
         # The judge is imported from the tree this worker runs from, wherever it is started.
+        self._cache = str(cache) if cache else ""
         tree = str(Path(staging.__file__).resolve().parents[2])
         rest = self._environment.get("PYTHONPATH", "")
         self._environment["PYTHONPATH"] = f"{tree}{os.pathsep}{rest}" if rest else tree
@@ -74,19 +78,15 @@ class LocalLauncher:
         self._running: set[LocalLaunch] = set()
 
     async def start(self, package: Package) -> Launch:
+        device = "cpu" if device_index is None else "cuda"
+        self._template = Template(self._environment, device) if warm else None
+
+    def open(self) -> None:
+        if self._template is not None:
+            self._template.open()
         directory = await asyncio.to_thread(self._stage, package)
         try:
-            process = await asyncio.create_subprocess_exec(
-                *staging.command(directory, isolation=self._isolation),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=self._environment,
-                cwd=directory,
-                start_new_session=True,
-                limit=MAX_EVENT_BYTES,
-                preexec_fn=functools.partial(_die_with_parent, os.getpid()),
-            )
+            process = await self._referee(directory)
         except BaseException:
             await asyncio.to_thread(shutil.rmtree, directory, True)
             raise
@@ -97,6 +97,28 @@ class LocalLauncher:
 
     async def close(self) -> None:
         await asyncio.gather(*(launch.cancel() for launch in list(self._running)))
+        if self._template is not None:
+            await self._template.close()
+    async def _referee(self, directory: Path) -> Process:
+        """Forked from the template; started afresh where there is none."""
+        if self._template is not None:
+            try:
+                return await self._template.judge(directory, self._isolation, self._cache)
+            except OSError as error:  # a time-out too
+                log.warning("no referee can be forked, one is started", error=repr(error))
+        line = staging.command(directory, isolation=self._isolation, cache=self._cache)
+        return await asyncio.create_subprocess_exec(
+            *line,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self._environment,
+            cwd=directory,
+            start_new_session=True,
+            limit=MAX_EVENT_BYTES,
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+        )
+
 
     def _stage(self, package: Package) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -112,7 +134,7 @@ class LocalLauncher:
 class LocalLaunch:
     """One referee process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, directory: Path, job: Job):
+    def __init__(self, process: Process, directory: Path, job: Job):
         self._process = process
         self._directory = directory
         self._job = job
@@ -212,11 +234,3 @@ class LocalLaunch:
         while chunk := await self._process.stderr.read(4096):
             kept = (kept + chunk)[-KEPT_ERROR_BYTES:]
         return kept
-
-
-def _die_with_parent(parent: int) -> None:
-    """In the child: a referee whose worker was killed has nobody to report to."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)

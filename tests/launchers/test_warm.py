@@ -1,0 +1,147 @@
+"""The local launcher with a template process: the same contract, and what a template adds to it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from kernelbot.config import ROOT
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.launchers import template
+from kernelbot.launchers.local import LocalLauncher
+from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
+from tests.launchers.test_local import Here, alive, family, list_of
+from tests.patience import until
+
+
+@pytest_asyncio.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Here]:
+    with tempfile.TemporaryDirectory() as scratch:
+        os.chmod(scratch, 0o755)  # the contestant may be another user
+        environment = {**os.environ, "TMPDIR": scratch}
+        here = Here(LocalLauncher(tmp_path / "runs", environment, warm=True), Path(scratch), [])
+        yield here
+        await here.launcher.close()
+
+
+def template_of(place: Here) -> int:
+    kept = place.launcher._template
+    assert kept is not None
+    assert kept._current is not None
+    return kept._current._process.pid
+
+
+class TestWarmLauncher(LauncherContract):
+    async def test_runs_come_from_one_template_that_ends_with_the_launcher(
+        self, place: Here
+    ) -> None:
+        place.launcher.open()
+        pid = template_of(place)
+        for _ in range(2):
+            launch = await place.launcher.start(package(CORRECT))
+            parent = Path(f"/proc/{launch._process.pid}/stat")  # type: ignore[attr-defined]
+            assert int(parent.read_text().rpartition(")")[2].split()[1]) == pid
+            found = await outcome(launch)
+            assert found.verdict.kind is VerdictKind.PASSED, found.verdict
+
+        await place.launcher.close()
+
+        assert not alive([pid])
+
+    async def test_a_template_that_is_killed_is_replaced_and_its_run_is_our_fault(
+        self, place: Here
+    ) -> None:
+        launch = await place.launcher.start(package(ENDLESS))
+        whole = await until(lambda: len(place.processes("7")) > 2 and place.processes("7"))
+        first = template_of(place)
+
+        os.kill(first, signal.SIGKILL)
+
+        found = await outcome(launch)
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert await until(lambda: not alive(whole))
+        again = await outcome(await place.launcher.start(package(CORRECT)))
+        assert again.verdict.kind is VerdictKind.PASSED, again.verdict
+        assert template_of(place) != first
+
+    async def test_another_judge_gets_another_template_and_the_old_one_ends_its_run(
+        self, place: Here, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        old = await place.launcher.start(package(CORRECT))
+        first = template_of(place)
+        monkeypatch.setattr(template, "judge_digest", lambda: "another")
+
+        new = await place.launcher.start(package(CORRECT, run_id="8"))
+
+        for launch in (old, new):
+            found = await outcome(launch)
+            assert found.verdict.kind is VerdictKind.PASSED, found.verdict
+        assert template_of(place) != first
+        assert await until(lambda: not alive([first]))
+
+    async def test_without_a_template_a_referee_is_started_afresh(
+        self, place: Here, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(*_: object, **__: object) -> None:
+            raise OSError("no more processes")
+
+        monkeypatch.setattr(template, "_Connection", broken)
+
+        found = await outcome(await place.launcher.start(package(CORRECT)))
+
+        assert found.verdict.kind is VerdictKind.PASSED, found.verdict
+        assert not list_of(place.launcher.root)
+
+    async def test_a_referee_that_is_killed_is_our_fault_and_takes_its_contestant_along(
+        self, place: Here
+    ) -> None:
+        launch = await place.launcher.start(package(ENDLESS))
+        whole = await until(lambda: len(place.processes("7")) > 2 and place.processes("7"))
+
+        os.kill(launch._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+
+        found = await outcome(launch)
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert "without a verdict" in found.verdict.fault
+        assert await until(lambda: not alive(whole))
+        assert alive([template_of(place)])
+
+
+async def test_a_worker_that_is_killed_takes_template_referee_and_contestant_along(
+    tmp_path: Path,
+) -> None:
+    script = f"""
+import asyncio, os, sys
+from pathlib import Path
+from kernelbot.launchers.local import LocalLauncher
+from tests.launchers.contract import ENDLESS, package
+
+async def main():
+    launcher = LocalLauncher(Path({str(tmp_path)!r}), os.environ, warm=True)
+    launch = await launcher.start(package(ENDLESS))
+    async for event in launch.events():
+        print("under way", flush=True)
+
+asyncio.run(main())
+"""
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", script, cwd=ROOT, stdout=subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    async with asyncio.timeout(120):
+        assert await worker.stdout.readline() == b"under way\n"
+    whole = await until(lambda: len(found := family(worker.pid)[1:]) > 3 and found)
+
+    worker.kill()
+    await worker.wait()
+
+    assert await until(lambda: not alive(whole))
