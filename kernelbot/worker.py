@@ -328,6 +328,7 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
     cpu_slots = settings.worker_slots or max(1, (os.cpu_count() or 2) // 2)
     slots = on_this_machine(app.targets, names, cpu_slots, settings.targets)
     root = settings.data_dir / "runs"
+    cache = settings.data_dir / "compiled"
     made: list[Slot] = []
     for gpu, count in slots.items():
         target = app.targets[gpu]
@@ -346,7 +347,6 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
                     ),
                 )
                 for index in indices
-    cache = settings.data_dir / "compiled"
             ]
     return made
 
@@ -357,6 +357,8 @@ async def main(settings: Settings) -> None:
         names = await asyncio.to_thread(devices.cuda_names)
         slots = local_slots(app, names)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
+        for slot in slots:
+            slot.launcher.open()
         worker = Worker(app, slots, about)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -368,8 +370,6 @@ async def main(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-        for slot in slots:
-            slot.launcher.open()
     chosen = Settings()
     logs.configure(chosen, "worker")
     try:

@@ -38,6 +38,10 @@ class Launch(Protocol):
 class Launcher(Protocol):
     """One way to reach GPUs."""
 
+    def open(self) -> None:
+        """Get ready for the first run. Returns at once, and need not be called."""
+        ...
+
     async def start(self, package: Package) -> Launch:
         """Stage and start. Raises OSError when the place to run cannot be had just now."""
         ...
@@ -45,7 +49,3 @@ class Launcher(Protocol):
     async def close(self) -> None:
         """End what is still running and leave nothing behind."""
         ...
-    def open(self) -> None:
-        """Get ready for the first run. Returns at once, and need not be called."""
-        ...
-

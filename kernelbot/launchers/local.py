@@ -25,8 +25,8 @@ from kernelbot.judge.protocol import (
     load,
 )
 from kernelbot.launchers.base import Launch, Package
-
 from kernelbot.launchers.template import Process, Template, die_with_parent
+
 STARTING_S = 120.0
 """Importing torch on a cold, busy machine; nobody's fault, so outside every stage's budget."""
 GRACE_S = 5.0
@@ -47,24 +47,24 @@ class LocalLauncher:
 
     ``root`` is where job directories are made. ``device_index`` pins CUDA runs to one of the devices
     this worker sees. ``isolation`` is the only kind of fence to accept; empty: the strongest that works.
-    """
-
     ``warm`` keeps a process that has imported torch, from which referees are forked. ``cache`` is where
     people's compile caches are kept.
+    """
+
     def __init__(
         self,
         root: Path,
         environment: Mapping[str, str],
         device_index: int | None = None,
         isolation: str = "",
-    ):
-        self.root = root
         *,
         warm: bool = False,
         cache: Path | None = None,
+    ):
+        self.root = root
+        self._cache = str(cache) if cache else ""
         self._environment = {name: environment[name] for name in ENVIRONMENT if name in environment}
         # The judge is imported from the tree this worker runs from, wherever it is started.
-        self._cache = str(cache) if cache else ""
         tree = str(Path(staging.__file__).resolve().parents[2])
         rest = self._environment.get("PYTHONPATH", "")
         self._environment["PYTHONPATH"] = f"{tree}{os.pathsep}{rest}" if rest else tree
@@ -76,14 +76,14 @@ class LocalLauncher:
             self._environment["CUDA_VISIBLE_DEVICES"] = str(pinned)
         self._isolation = isolation
         self._running: set[LocalLaunch] = set()
-
-    async def start(self, package: Package) -> Launch:
         device = "cpu" if device_index is None else "cuda"
         self._template = Template(self._environment, device) if warm else None
 
     def open(self) -> None:
         if self._template is not None:
             self._template.open()
+
+    async def start(self, package: Package) -> Launch:
         directory = await asyncio.to_thread(self._stage, package)
         try:
             process = await self._referee(directory)
@@ -95,10 +95,6 @@ class LocalLauncher:
         launch.on_end(self._running.discard)
         return launch
 
-    async def close(self) -> None:
-        await asyncio.gather(*(launch.cancel() for launch in list(self._running)))
-        if self._template is not None:
-            await self._template.close()
     async def _referee(self, directory: Path) -> Process:
         """Forked from the template; started afresh where there is none."""
         if self._template is not None:
@@ -119,6 +115,10 @@ class LocalLauncher:
             preexec_fn=functools.partial(die_with_parent, os.getpid()),
         )
 
+    async def close(self) -> None:
+        await asyncio.gather(*(launch.cancel() for launch in list(self._running)))
+        if self._template is not None:
+            await self._template.close()
 
     def _stage(self, package: Package) -> Path:
         self.root.mkdir(parents=True, exist_ok=True)
