@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from kernelbot.domain.field_task import FieldTask
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, VerdictKind, to_json
 
@@ -72,6 +73,7 @@ class Problem:
     files: Mapping[str, bytes] = field(repr=False)
     native: tuple[Parameter, ...] = ()  # of custom_kernel in cuda, hip and cpp
     compile_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by language
+    task: FieldTask | None = None  # of a problem that was written for the field's own platform
     digest: str = ""
     content_digest: str = ""
 
@@ -118,7 +120,7 @@ class Problem:
         """
         tests, benchmarks = self.cases(device)
         language = self.suffixes.get(_suffix(submission_name), "python")
-        return Job(
+        job = Job(
             run_id=run_id,
             mode=mode,
             problem=self.name,
@@ -135,6 +137,7 @@ class Problem:
             native=() if language == "python" else self.native,
             compile_flags=self.compile_flags.get(language, ()),
         )
+        return self.task.adapted(job, self.scoring) if self.task else job
 
     def _judged_name(self, name: str, language: str) -> str:
         """What the file is called where it is judged: its own name, if a compiler's messages tell it.
@@ -174,6 +177,7 @@ class Problem:
             "tags": list(self.tags),
             "native": [to_json(item) for item in self.native],
             "compile_flags": {name: list(flags) for name, flags in self.compile_flags.items()},
+            "task": self.task.to_document() if self.task else None,
             "digest": self.digest,
             "content_digest": self.content_digest,
         }
@@ -190,6 +194,7 @@ class Problem:
         values["native"] = tuple(Parameter(**item) for item in values.get("native", ()))
         flags = values.get("compile_flags", {})
         values["compile_flags"] = {name: tuple(given) for name, given in flags.items()}
+        values["task"] = FieldTask.from_document(task) if (task := values.get("task")) else None
         values["limits"] = Limits(**values["limits"])
         values["cpu_limits"] = Limits(**values["cpu_limits"])
         values["scoring"] = Scoring(values["scoring"])
@@ -229,7 +234,7 @@ def _reaches_judge(path: str) -> bool:
 
 _DECISIVE = (
     "name", "languages", "tests", "benchmarks", "cpu_tests", "cpu_benchmarks", "tolerances",
-    "limits", "cpu_limits", "scoring", "contestant_files", "native", "compile_flags",
+    "limits", "cpu_limits", "scoring", "contestant_files", "native", "compile_flags", "task",
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@
     problems/
       competitions/*.yaml
       NAME/problem.yaml, statement.md, reference.py, starter/, examples/
+      *.yaml                 problem sets of the field (field_tree.py), if it is such a tree
 
 Files are opened without following links out of their folder and without waiting on anything that
 is not a regular file: a problem folder may come from a stranger's repository.
@@ -12,18 +13,19 @@ is not a regular file: a problem folder may come from a stranger's repository.
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kernelbot.domain.competition import Competition, read_competition
 from kernelbot.domain.definition import DefinitionErrors, Flaw
+from kernelbot.domain.field import TASK_FILE
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
 from kernelbot.domain.problem_file import read_problem
+from kernelbot.services import field_tree
 from kernelbot.services.located_yaml import MAX_BYTES, decode, parse
+from kernelbot.services.reading import read_regular, why
 
 COMPETITIONS_DIR = "competitions"
 MAX_FILE_BYTES = 1 << 20
@@ -51,6 +53,8 @@ def load_problem(path: Path, *, shown: str = "") -> Problem:
     Raises DefinitionErrors with everything wrong with it.
     """
     folder = path.resolve()
+    if not (folder / PROBLEM_FILE).exists() and (folder / TASK_FILE).exists():
+        return field_tree.load_task(folder, shown=shown or path.as_posix())[0]
     place = shown or path.as_posix()
     files, flaws = _read_folder(folder, place)
     content = files.get(PROBLEM_FILE)
@@ -81,7 +85,7 @@ def load_competition(
     Raises DefinitionErrors with everything wrong with it.
     """
     place = shown or path.as_posix()
-    content = _read_regular(path, place, MAX_BYTES)
+    content = read_regular(path, place, MAX_BYTES)
     if isinstance(content, Flaw):
         raise DefinitionErrors([content])
     document, flaws = parse(content, place)
@@ -103,7 +107,10 @@ def load_catalog(root: Path, gpus: Collection[str]) -> Catalog:
     tree that is half right.
     """
     flaws: list[Flaw] = []
+    sets = [_load_set(file, gpus, flaws) for file in field_tree.set_files(root)]
     folders = _problem_folders(root, flaws)
+    if sets:  # what its sets do not name is theirs to keep: shared files, drafts
+        folders = [folder for folder in folders if (folder / PROBLEM_FILE).exists()]
     problems: dict[str, Problem] = {}
     for folder in folders:
         try:
@@ -123,9 +130,32 @@ def load_catalog(root: Path, gpus: Collection[str]) -> Catalog:
             continue
         flaws += _doubled_names(competition, shown, competitions, owners)
         competitions[competition.name] = competition
+    for found in filter(None, sets):
+        shown = f"{root.name}/{found.competition.name}.yaml"
+        flaws += _doubled_names(found.competition, shown, competitions, owners)
+        flaws += _doubled_problems(found.problems, shown, problems)
+        competitions[found.competition.name] = found.competition
+        problems |= found.problems
     if flaws:
         raise DefinitionErrors(flaws)
     return Catalog(problems=problems, competitions=competitions)
+
+
+def _load_set(file: Path, gpus: Collection[str], flaws: list[Flaw]) -> field_tree.FieldSet | None:
+    try:
+        return field_tree.load_set(file, known=gpus)
+    except DefinitionErrors as errors:
+        flaws += errors.flaws
+        return None
+
+
+def _doubled_problems(
+    names: Collection[str], file: str, problems: Collection[str]
+) -> Iterator[Flaw]:
+    for name in names:
+        if name in problems:
+            reason = f"another file already defines the problem {name!r}"
+            yield Flaw(file=file, path="problems", reason=reason, remedy="Rename one of them")
 
 
 def _doubled_names(
@@ -153,7 +183,7 @@ def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
     except OSError as error:
         remedy = "Give the folder that holds the problems"
         flaws.append(
-            Flaw(file=root.as_posix(), reason=f"cannot be read: {_why(error)}", remedy=remedy)
+            Flaw(file=root.as_posix(), reason=f"cannot be read: {why(error)}", remedy=remedy)
         )
         return []
     folders = [entry for entry in entries if entry.is_dir() and not _is_left_behind(entry.name)]
@@ -223,7 +253,7 @@ def _walk(folder: Path, place: str, flaws: list[Flaw], depth: int = 0) -> Iterat
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         remedy = "Give the folder of a problem"
-        flaws.append(Flaw(file=place, reason=f"cannot be read: {_why(error)}", remedy=remedy))
+        flaws.append(Flaw(file=place, reason=f"cannot be read: {why(error)}", remedy=remedy))
         return
     for entry in entries:
         if _is_left_behind(entry.name):
@@ -256,28 +286,4 @@ def _read_file(folder: Path, path: Path, shown: str) -> bytes | Flaw:
             reason = "is a link that leaves the problem's folder"
             return Flaw(file=shown, reason=reason, remedy="Copy the file here")
         path = target
-    return _read_regular(path, shown, MAX_FILE_BYTES)
-
-
-def _read_regular(path: Path, shown: str, limit: int) -> bytes | Flaw:
-    """At most ``limit`` bytes. O_NONBLOCK, because opening a FIFO would otherwise wait for a writer."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        reason = "is a link" if error.errno == errno.ELOOP else f"cannot be read: {_why(error)}"
-        return Flaw(file=shown, reason=reason, remedy="Put a readable file here")
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return Flaw(file=shown, reason="is not a regular file", remedy="Remove it")
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(limit + 1)
-    finally:
-        os.close(descriptor)
-    if len(content) > limit:
-        reason = f"is larger than {limit >> 10} KiB"
-        return Flaw(file=shown, reason=reason, remedy="Shorten it")
-    return content
-
-
-def _why(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
+    return read_regular(path, shown, MAX_FILE_BYTES)

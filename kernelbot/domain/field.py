@@ -1,0 +1,614 @@
+"""The field's own files, unmodified: ``task.yml`` as a Problem, a problem set as a Competition.
+
+Both are read as their authors' platform means them: files from anywhere inside the tree, a deadline
+without a zone in UTC, GPU names as labels, only the last benchmark where nothing else is said. What
+is wrong becomes a flaw like any other; what is right but will surprise becomes a note.
+"""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+import sys
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from kernelbot.domain.competition import Competition, LeaderboardSpec
+from kernelbot.domain.definition import Flaw, Node, Reader, Section, shorten
+from kernelbot.domain.field_task import CHECK, EVALUATOR, TEXT, TYPED, FieldTask
+from kernelbot.domain.problem import NAME, NAME_WORDS, STARTER_DIR, Case, Problem, sealed
+from kernelbot.domain.reference_source import ReferenceSource
+from kernelbot.domain.scoring import Scoring
+from kernelbot.errors import did_you_mean
+from kernelbot.judge.protocol import Limits, Tolerance
+
+TASK_FILE = "task.yml"
+SLOT = "@SUBMISSION@"
+DEFAULT_TIMEOUT_S = 180
+LONGEST_TIMEOUT_S = 7200
+MAX_CASES, MAX_FILES, MAX_TEXT = 500, 100, 100_000
+TEMPLATE_LANGUAGES = ("Python", "Triton", "CUDA", "HIP", "CuteDSL")
+DECIDING = ("generate_input", "check_implementation", "ref_kernel")
+NO_LICENCE = "Not stated by the problem set."
+UNCARRIED = re.compile(r"[;:\n\r\t ]")
+PROVIDED = {"torch", "numpy", "triton"}
+
+_TASK_KEYS = (
+    "files", "lang", "description", "config", "templates", "tests", "benchmarks", "test_timeout",
+    "benchmark_timeout", "ranked_timeout", "ranking_by", "gpus", "multi_gpu", "libraries", "seed",
+)  # fmt: skip
+_SET_KEYS = ("name", "deadline", "description", "problems")
+_ENTRY_KEYS = ("directory", "name", "deadline", "gpus")
+_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+
+Fetch = Callable[[str], "bytes | str"]
+"""The bytes of a file by its path from the root of the tree, or the reason why there are none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choices:
+    """What is not the files' to say."""
+
+    arguments: str = TEXT  # TEXT: as the field does it; TYPED: what the file seems to say
+    style: str = ""  # CHECK | EVALUATOR; "": this judge's own check where the folder allows it
+    aliases: Mapping[str, str] = field(default_factory=dict)  # of GPU labels, whatever their case
+    lenient: bool = False  # unknown keys are noted instead of refused, for forks of the format
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One problem of a set: where its folder is, and what it is called there."""
+
+    name: str
+    directory: str  # from the root of the tree
+    line: int
+
+
+def read_task(
+    document: Node,
+    *,
+    name: str,
+    directory: str,
+    fetch: Fetch,
+    place: str,
+    choices: Choices | None = None,
+) -> tuple[Problem, tuple[Flaw, ...]]:
+    """The problem that a ``task.yml`` in ``directory`` defines, and notes on it.
+
+    ``name`` is the leaderboard's: the file itself has none. Raises DefinitionErrors with all flaws.
+    """
+    reading = _Task(Reader(place), directory, fetch, choices or Choices())
+    problem = reading.problem(document, name)
+    reading.reader.finish()
+    return sealed(problem), tuple(reading.notes)
+
+
+class _Task:
+    """Reading one ``task.yml``."""
+
+    def __init__(self, reader: Reader, directory: str, fetch: Fetch, choices: Choices) -> None:
+        self.reader = reader
+        self.directory = directory
+        self.fetch = fetch
+        self.choices = choices
+        self.notes: list[Flaw] = []
+
+    def problem(self, document: Node, name: str) -> Problem:
+        top = _section(self, document, "", _TASK_KEYS)
+        self._language(top)
+        files, slot = self._files(top)
+        main = self._main(top, files, slot)
+        world_size = 1
+        tests, benchmarks = self._cases(top, "tests"), self._cases(top, "benchmarks")
+        if not benchmarks and top.get("benchmarks") is None:
+            remedy = "Add at least one: they are what is ranked"
+            self.reader.flaw(top.line, "", "the key 'benchmarks' is missing", remedy)
+        world_size = self._world_size(top, [*tests, *benchmarks])
+        style = self._style(files, main, world_size, top)
+        scoring = self._scoring(top)
+        timeouts = {key: self._timeout(top, key) for key in ("test", "benchmark", "ranked")}
+        limits = Limits(
+            build_s=120.0, check_s=timeouts["test"], measure_s=timeouts["benchmark"],
+            memory_bytes=64 << 30,
+        )  # fmt: skip
+        starters = self._templates(top, files)
+        self._unused(top)
+        if top.get("description") is None:
+            top.required("description", "Add 'description: |' and what to compute below it")
+        return Problem(
+            name=name,
+            title=name,
+            summary="",
+            statement=top.text("description", limit=MAX_TEXT),
+            languages=("python",),
+            tests=tests,
+            benchmarks=benchmarks,
+            cpu_tests=tests,
+            cpu_benchmarks=benchmarks,
+            tolerances=(Tolerance(),),
+            limits=limits,
+            cpu_limits=limits,
+            scoring=scoring,
+            contestant_files=tuple(
+                path for path in files if not path.startswith(STARTER_DIR + "/")
+            ),
+            starters=starters,
+            examples=(),
+            tags=(),
+            files=files,
+            task=FieldTask(
+                style=style,
+                main=main,
+                arguments=self.choices.arguments,
+                submission=slot or "submission.py",
+                ranked_s=timeouts["ranked"],
+                world_size=world_size,
+                gpus=_labels(self, top, self.choices.aliases),
+                needs=self._needs(files),
+            ),
+        )
+
+    def note(self, line: int, path: str, reason: str, remedy: str) -> None:
+        self.notes.append(
+            Flaw(file=self.reader.file, line=line, path=path, reason=reason, remedy=remedy)
+        )
+
+    # --- files -----------------------------------------------------------------------------------
+
+    def _language(self, top: Section) -> None:
+        node = top.required("lang", "Add 'lang: py'")
+        if node and self.reader.choice(node, "lang", ["py", "cu"]) == "cu":
+            reason = "a C++ program of the field's would have to be judged by itself"
+            remedy = "Write it as a problem of this platform with 'languages: [cuda]'"
+            self.reader.flaw(node.line, "lang", reason, remedy)
+
+    def _files(self, top: Section) -> tuple[dict[str, bytes], str]:
+        """Contents by the name each file gets where it runs, and the name of the submission."""
+        node = top.required("files", "Add 'files:' with lines '- {\"name\": ..., \"source\": ...}'")
+        found: dict[str, bytes] = {}
+        slots: list[str] = []
+        items = self.reader.items(node, "files", limit=MAX_FILES, what="files") if node else []
+        for at, item in enumerate(items):
+            path = f"files[{at}]"
+            entry = _section(self, item, path, ("name", "source"))
+            name = self._name(entry)
+            source = entry.required("source", f"Add '\"source\": ...', a path or {SLOT}")
+            text = source and self.reader.text(source, f"{path}.source", limit=300)
+            if name in found or name in slots:
+                reason = f"{name!r} is given twice"
+                self.reader.flaw(item.line, f"{path}.name", reason, "Keep one of them")
+            elif source and text == SLOT and name:
+                slots.append(name)
+            elif source and text and name:
+                content = self._fetched(source, f"{path}.source", text)
+                if content is not None:
+                    found[name] = content
+        if node and len(slots) != 1:
+            how = "no file is" if not slots else f"{len(slots)} files are"
+            reason = f"{how} the submission's"
+            self.reader.flaw(node.line, "files", reason, f"Give exactly one the source {SLOT}")
+        return found, slots[0] if slots else ""
+
+    def _name(self, entry: Section) -> str:
+        node = entry.required("name", "Add '\"name\": ...', what the file is called where it runs")
+        name = (node and self.reader.text(node, entry.at("name"), limit=200)) or ""
+        if node and name and _outside(name):
+            reason = f"{shorten(name)!r} is no path inside the folder it runs in"
+            self.reader.flaw(node.line, entry.at("name"), reason, "Use a plain file name")
+            return ""
+        return name
+
+    def _fetched(self, node: Node, path: str, source: str) -> bytes | None:
+        """A file of the tree by its path from the task's folder."""
+        place = posixpath.normpath(posixpath.join(self.directory, source))
+        if _outside(place) or "\\" in source or source.startswith("/"):
+            reason = f"{shorten(source)!r} leaves the tree of problems"
+            self.reader.flaw(node.line, path, reason, "Use a file inside the tree")
+            return None
+        content = self.fetch(place)
+        if isinstance(content, str):
+            reason = f"the file {shorten(source)!r} {content}"
+            self.reader.flaw(node.line, path, reason, "Add the file or fix the path")
+            return None
+        try:
+            content.decode()
+        except UnicodeDecodeError as error:
+            reason = f"the file {shorten(source)!r} is not UTF-8 at byte {error.start}"
+            self.reader.flaw(node.line, path, reason, "Save it as UTF-8")
+        return content
+
+    def _main(self, top: Section, files: Mapping[str, bytes], slot: str) -> str:
+        node = top.required("config", "Add 'config:' and below it 'main: \"eval.py\"'")
+        if node is None:
+            return ""
+        config = _section(self, node, "config", ("main",))
+        main = config.required("main", "Add 'main: \"eval.py\"'")
+        name = (main and self.reader.text(main, "config.main", limit=200)) or ""
+        if main and name and (name not in files or name == slot):
+            hint = did_you_mean(name, files).strip()
+            reason = f"{shorten(name)!r} is not among the files"
+            self.reader.flaw(main.line, "config.main", reason, hint or "List it under 'files'")
+        return name
+
+    def _templates(self, top: Section, files: dict[str, bytes]) -> dict[str, str]:
+        """Starters by language. They need not run: many have gaps to fill in."""
+        node = top.get("templates")
+        if node is None:
+            return {}
+        if not isinstance(node.value, dict) or not node.value:
+            remedy = "Write 'Python: template.py' below it, or remove the key"
+            self.reader.flaw(node.line, "templates", f"expected a map, got {node.described}"
+                             if node.value else "is empty", remedy)  # fmt: skip
+            return {}
+        starters = {}
+        for language, item in _section(self, node, "templates", TEMPLATE_LANGUAGES).values.items():
+            path = f"templates.{language}"
+            source = self.reader.text(item, path, limit=300)
+            content = self._fetched(item, path, source) if source else None
+            if source and content is not None and language in TEMPLATE_LANGUAGES:
+                stored = f"{STARTER_DIR}/{language.lower()}/{posixpath.basename(source)}"
+                files[stored] = content
+                starters[language.lower()] = stored
+        return starters
+
+    def _needs(self, files: Mapping[str, bytes]) -> tuple[str, ...]:
+        """Packages that the task's own files import when they are imported."""
+        found: set[str] = set()
+        for path, content in files.items():
+            if path.endswith(".py") and not path.startswith(STARTER_DIR + "/"):
+                found |= _imported(content)
+        local = {path.removesuffix(".py").split("/")[0] for path in files} | {"submission"}
+        needed = sorted(found - local - PROVIDED - sys.stdlib_module_names)
+        for name in needed:
+            reason = f"its files import the package {name!r}"
+            self.note(0, "", reason, f"Install {name} where it is judged")
+        return tuple(needed)
+
+    # --- who decides -----------------------------------------------------------------------------
+
+    def _style(self, files: Mapping[str, bytes], main: str, world_size: int, top: Section) -> str:
+        """Whether this judge can decide by the folder's check; otherwise its own program does."""
+        reference = files.get("reference.py")
+        why = ""
+        if reference is None:
+            why = "there is no reference.py"
+        else:
+            source = ReferenceSource(self.reader, f"{self.reader.file} (reference.py)", reference)
+            missing = [name for name in DECIDING if name not in source.names]
+            if source.readable and missing:
+                why = f"reference.py defines no {missing[0]}"
+            elif b"custom_kernel" not in files.get(main, b""):
+                why = f"{main} calls something else than custom_kernel"
+            self._check_signature(source, top)
+        if world_size > 1:
+            why = "it runs on several GPUs at once"
+        if self.choices.style == CHECK and why:
+            remedy = "Let its own program decide"
+            self.reader.flaw(0, "", f"cannot be judged by its check: {why}", remedy)
+        if self.choices.style:
+            return self.choices.style
+        if why:
+            self.note(0, "", f"is evaluated by its own program, because {why}",
+                      "Its results are shown as self-evaluated")  # fmt: skip
+        return EVALUATOR if why else CHECK
+
+    def _check_signature(self, source: ReferenceSource, top: Section) -> None:
+        """Cases against the arguments of ``generate_input``; the field's own type list is not kept up."""
+        function = source.names.get("generate_input")
+        if not isinstance(function, ast.FunctionDef):
+            return
+        arguments = function.args
+        by_name = [item.arg for item in (*arguments.args, *arguments.kwonlyargs)]
+        needed = set(_required(arguments)) - {"seed", "rank", "device"}
+        for key in ("tests", "benchmarks"):
+            node = top.get(key)
+            for at, item in enumerate(node.value if node and isinstance(node.value, list) else []):
+                if not isinstance(item.value, dict):
+                    continue
+                path = f"{key}[{at}]"
+                for name in item.value:
+                    if name not in by_name and arguments.kwarg is None and name != "world_size":
+                        hint = did_you_mean(shorten(name), by_name).strip()
+                        reason = f"generate_input in reference.py takes no {shorten(name)!r}"
+                        remedy = hint or f"It takes: {', '.join(by_name)}"
+                        line = item.key_lines.get(name, item.line)
+                        self.reader.flaw(line, f"{path}.{shorten(name)}", reason, remedy)
+                for name in sorted(needed - set(item.value)):
+                    reason = f"generate_input in reference.py needs {name!r}"
+                    remedy = "Add it to the case or give it a default"
+                    self.reader.flaw(item.line, path, reason, remedy)
+
+    # --- cases and numbers -----------------------------------------------------------------------
+
+    def _cases(self, top: Section, key: str) -> tuple[Case, ...]:
+        node = top.get(key)
+        if node is None:
+            return ()
+        items = self.reader.items(node, key, limit=MAX_CASES, what="cases", empty=key == "tests")
+        booleans: list[Node] = []
+        cases = [self._case(item, f"{key}[{at}]", booleans) for at, item in enumerate(items)]
+        if booleans and self.choices.arguments == TEXT:
+            reason = f"{len(booleans)} truth values travel as text, where 'False' is true"
+            remedy = "Judge with typed arguments if that is not what is meant"
+            self.note(booleans[0].line, key, reason, remedy)
+        return tuple(cases)
+
+    def _case(self, node: Node, path: str, booleans: list[Node]) -> Case:
+        if isinstance(node.value, str):
+            node = _spelt_out(node)
+        if not isinstance(node.value, dict):
+            remedy = "Write its arguments as a map, like {size: 1024, seed: 1}"
+            self.reader.flaw(node.line, path, f"expected a map, got {node.described}", remedy)
+            return {}
+        case: Case = {}
+        for name, value in node.value.items():
+            where = f"{path}.{shorten(name)}"
+            if not name.isidentifier():
+                reason = f"{shorten(name)!r} cannot be the name of an argument"
+                self.reader.flaw(value.line, where, reason, "Use letters, digits and _")
+                continue
+            case[name] = self._argument(value, where)
+            if isinstance(value.value, bool):
+                booleans.append(value)
+        return case
+
+    def _argument(self, node: Node, path: str) -> Any:
+        """A value as it arrives: in text mode what the field's programs make of its text."""
+        as_text = self.choices.arguments == TEXT
+        match node.value:
+            case bool():
+                return str(node.value) if as_text else node.value
+            case int():
+                return self.reader.whole(node, path, low=-(1 << 63), high=(1 << 63) - 1)
+            case float() if not as_text:
+                return self.reader.number(node, path, low=-1e300, high=1e300)
+            case str():
+                if as_text and (UNCARRIED.search(node.value) or not node.value):
+                    reason = f"{shorten(node.value)!r} cannot travel as text between ; and :"
+                    remedy = "Use letters, digits and _, or judge with typed arguments"
+                    self.reader.flaw(node.line, path, reason, remedy)
+                number = re.fullmatch(r"[+-]?\d{1,19}", node.value)
+                return int(node.value) if as_text and number else node.value
+            case list():
+                return [self._argument(item, f"{path}[{at}]") for at, item in enumerate(node.value)]
+            case _:
+                remedy = "Use a whole number, a word, true, false or a list of whole numbers"
+                reason = f"{node.described} cannot be an argument"
+                self.reader.flaw(node.line, path, reason, remedy)
+                return None
+
+    def _world_size(self, top: Section, cases: Collection[Case]) -> int:
+        node = top.get("multi_gpu")
+        wanted = False
+        if node is not None:
+            if not isinstance(node.value, bool):
+                remedy = "Write true or false"
+                reason = f"expected a truth value, got {node.described}"
+                self.reader.flaw(node.line, "multi_gpu", reason, remedy)
+            wanted = node.value is True
+        sizes = [case.get("world_size") for case in cases]
+        if wanted and node and not all(isinstance(size, int) and size > 0 for size in sizes):
+            reason = "a case has no 'world_size'"
+            self.reader.flaw(node.line, "multi_gpu", reason, "Add it to every case")
+        elif not wanted and any(size is not None for size in sizes):
+            reason = "cases have a 'world_size', and the task is not for several GPUs"
+            self.reader.flaw(top.line, "", reason, "Add 'multi_gpu: true'")
+        known = [size for size in sizes if isinstance(size, int)]
+        return max(known, default=1) if wanted else 1
+
+    def _scoring(self, top: Section) -> Scoring:
+        node = top.get("ranking_by")
+        word = node and self.reader.choice(node, "ranking_by", [item.value for item in Scoring])
+        return Scoring(word) if word else Scoring.LAST
+
+    def _timeout(self, top: Section, stage: str) -> float:
+        key = f"{stage}_timeout"
+        node = top.get(key)
+        read = self.reader.whole(node, key, low=1, high=LONGEST_TIMEOUT_S) if node else None
+        return float(read or DEFAULT_TIMEOUT_S)
+
+    def _unused(self, top: Section) -> None:
+        for key, why in (
+            ("libraries", "no runner of the field ever saw it"),
+            ("seed", "every run of this platform has a seed of its own"),
+        ):
+            if node := top.get(key):
+                self.note(node.line, key, f"has no effect: {why}", "Remove it if it misleads")
+
+
+# --- problem sets ------------------------------------------------------------------------------
+
+
+def read_set(
+    document: Node, *, stem: str, place: str, choices: Choices | None = None,
+    known: Collection[str] | None = None,
+) -> tuple[Competition, tuple[Entry, ...], tuple[Flaw, ...]]:  # fmt: skip
+    """The competition that a problem-set file defines, its problems' folders, and notes.
+
+    ``stem`` is the file's name without its ending: the set's own name. ``known`` are the GPUs of
+    this site; a label that is none of them is kept and noted. Raises DefinitionErrors with all flaws.
+    """
+    reading = _Set(Reader(place), choices or Choices(), known)
+    competition, entries = reading.competition(document, stem)
+    reading.reader.finish()
+    return competition, entries, tuple(reading.notes)
+
+
+class _Set:
+    """Reading one problem set."""
+
+    def __init__(self, reader: Reader, choices: Choices, known: Collection[str] | None) -> None:
+        self.reader = reader
+        self.choices = choices
+        self.known = {gpu.lower(): gpu for gpu in known} if known is not None else None
+        self.notes: list[Flaw] = []
+
+    def note(self, line: int, path: str, reason: str, remedy: str) -> None:
+        self.notes.append(
+            Flaw(file=self.reader.file, line=line, path=path, reason=reason, remedy=remedy)
+        )
+
+    def competition(self, document: Node, stem: str) -> tuple[Competition, tuple[Entry, ...]]:
+        top = _section(self, document, "", _SET_KEYS)
+        name = stem.lower()
+        if not NAME.fullmatch(name):
+            reason = f"the file's name {shorten(stem)!r} cannot be a competition's"
+            self.reader.flaw(0, "", reason, f"Use {NAME_WORDS}")
+        closes = self._deadline(top, None)
+        node = top.required("problems", "Add 'problems:' with one entry per problem")
+        items = self.reader.items(node, "problems", limit=100, what="problems") if node else []
+        boards: list[LeaderboardSpec] = []
+        entries: list[Entry] = []
+        for at, item in enumerate(items):
+            section = _section(self, item, f"problems[{at}]", _ENTRY_KEYS)
+            board, entry = self._entry(section, closes)
+            if board.name and board.name in [other.name for other in boards]:
+                reason = f"a leaderboard {board.name!r} is already in this set"
+                self.reader.flaw(item.line, section.at("name"), reason, "Rename one of them")
+            boards.append(board)
+            entries.append(entry)
+        ends = [closes, *(board.closes for board in boards)]
+        last = max((end for end in ends if end), default=None) if all(ends) else None
+        competition = Competition(
+            name=name,
+            title=top.required_text("name", limit=200, remedy="Add 'name: ...', what people read"),
+            licence=NO_LICENCE,
+            rules=top.text("description", limit=MAX_TEXT),
+            closes=last,
+            leaderboards=tuple(boards),
+        )
+        return competition, tuple(entries)
+
+    def _entry(self, section: Section, closes: datetime | None) -> tuple[LeaderboardSpec, Entry]:
+        node = section.required("name", "Add 'name: ...', the leaderboard's name")
+        name = (node and self.reader.slug(node, section.at("name"), NAME, NAME_WORDS)) or ""
+        place = section.required("directory", "Add 'directory: ...', from the folder of this file")
+        directory = (place and self.reader.text(place, section.at("directory"), limit=300)) or ""
+        directory = posixpath.normpath(directory) if directory else ""
+        if place and directory and _outside(directory):
+            reason = f"{shorten(directory)!r} leaves the folder of this file"
+            self.reader.flaw(place.line, section.at("directory"), reason, "Use a folder below it")
+        board = LeaderboardSpec(
+            name=name,
+            problem=name,
+            gpus=_labels(self, section, self.choices.aliases, self.known),
+            closes=self._deadline(section, closes),
+        )
+        return board, Entry(name=name, directory=directory, line=section.line)
+
+    def _deadline(self, section: Section, inherited: datetime | None) -> datetime | None:
+        """A problem's own deadline wins, later ones too; an empty one is none."""
+        node = section.get("deadline")
+        if node is None:
+            return inherited
+        text = node.text.strip() if not isinstance(node.value, list | dict) else "?"
+        if node.value is None or not text:
+            return None
+        moment = _moment(text)
+        if moment is None:
+            reason = f"{shorten(text)!r} is no date"
+            remedy = "Write 2026-05-31 or 2026-05-31 23:59, in UTC"
+            self.reader.flaw(node.line, section.at("deadline"), reason, remedy)
+        return moment
+
+
+def _moment(text: str) -> datetime | None:
+    """A deadline: a date is its first moment, a time may have one digit, and what has no zone is UTC."""
+    found = _DATE.fullmatch(text)
+    try:
+        if found is None:
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return datetime(*[int(part or 0) for part in found.groups()], tzinfo=UTC)  # type: ignore[misc,arg-type]
+    except ValueError:
+        return None
+
+
+# --- both --------------------------------------------------------------------------------------
+
+
+def _section(reading: _Task | _Set, node: Node, path: str, keys: tuple[str, ...]) -> Section:
+    """A map; what it must not have is a flaw, or a note for those who said so."""
+    if not reading.choices.lenient or not isinstance(node.value, dict):
+        return reading.reader.section(node, path, keys)
+    for key in node.value:
+        if key not in keys:
+            reason = f"unknown key {shorten(key)!r}"
+            reading.note(node.key_lines.get(key, node.line), path, reason, "It has no effect")
+    known = {key: value for key, value in node.value.items() if key in keys}
+    return Section(reading.reader, path, node.line, known)
+
+
+def _labels(
+    reading: _Task | _Set, section: Section, aliases: Mapping[str, str],
+    known: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:  # fmt: skip
+    """GPU labels, each replaced by what this site calls it."""
+    node = section.get("gpus")
+    if node is None:
+        return ()
+    path = section.at("gpus")
+    also = {label.lower(): name for label, name in aliases.items()}
+    read: list[str] = []
+    for at, item in enumerate(reading.reader.items(node, path, limit=50, what="GPUs", empty=True)):
+        label = reading.reader.text(item, f"{path}[{at}]", limit=60) or ""
+        name = also.get(label.lower(), label)
+        if known is not None and name:
+            if name.lower() not in known:
+                reason = f"this site has no GPU {shorten(name)!r}"
+                reading.note(
+                    item.line, f"{path}[{at}]", reason, "Give it an alias, or add a target"
+                )
+            name = known.get(name.lower(), name)
+        if name and name not in read:
+            read.append(name)
+    return tuple(read)
+
+
+def _outside(path: str) -> bool:
+    """Whether a path is absolute or leads out of the folder it starts from."""
+    clean = posixpath.normpath(path)
+    return (
+        clean.startswith(("/", "~", "../")) or clean in ("..", ".") or "\\" in path or ":" in path
+    )
+
+
+def _spelt_out(node: Node) -> Node:
+    """A case written as one line of text, ``size: 128; seed: 1``, as the map it stands for."""
+    values: dict[str, Node] = {}
+    for part in str(node.value).split(";"):
+        name, colon, value = part.partition(":")
+        if colon:
+            values[name.strip()] = Node(value=value.strip(), line=node.line, text=value.strip())
+    return Node(value=values, line=node.line) if values else node
+
+
+def _required(arguments: ast.arguments) -> list[str]:
+    plain = arguments.args[: len(arguments.args) - len(arguments.defaults)]
+    named = [
+        item
+        for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if default is None
+    ]
+    return [item.arg for item in (*plain, *named)]
+
+
+def _imported(content: bytes) -> set[str]:
+    """Top-level packages that a file imports while it is imported itself."""
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    found: set[str] = set()
+    for statement in tree.body:
+        if isinstance(statement, ast.Import):
+            found |= {name.name.split(".")[0] for name in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
+            found.add(statement.module.split(".")[0])
+    return found
+
+
+__all__ = ["CHECK", "EVALUATOR", "TEXT", "TYPED", "Choices", "Entry", "read_set", "read_task"]

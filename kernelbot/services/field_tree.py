@@ -1,0 +1,163 @@
+"""A checkout of the field's problems from disk, read-only: problem sets and the folders they name.
+
+::
+
+    ROOT/
+      SET.yaml             which problems, on which GPUs, until when
+      GROUP/eval.py        shared files: a task may use any file of the tree
+      GROUP/NAME/task.yml, reference.py, task.py ...
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from kernelbot.domain.competition import Competition
+from kernelbot.domain.definition import DefinitionErrors, Flaw
+from kernelbot.domain.field import TASK_FILE, Choices, Entry, Fetch, read_set, read_task
+from kernelbot.domain.problem import Problem
+from kernelbot.services.located_yaml import MAX_BYTES, parse
+from kernelbot.services.reading import read_regular
+
+MAX_FILE_BYTES = 1 << 20
+CLIMBING = 4
+"""How many folders above a task its tree is looked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldSet:
+    """One problem set with its problems by leaderboard name, and what is worth knowing about them."""
+
+    competition: Competition
+    problems: Mapping[str, Problem]
+    notes: tuple[Flaw, ...]
+
+
+def set_files(root: Path) -> list[Path]:
+    """The problem sets of a tree."""
+    return sorted(file for file in root.glob("*.yaml") if not file.name.startswith("."))
+
+
+def load_task(
+    folder: Path,
+    *,
+    root: Path | None = None,
+    name: str = "",
+    shown: str = "",
+    choices: Choices | None = None,
+) -> tuple[Problem, tuple[Flaw, ...]]:
+    """The problem in a folder with a ``task.yml``, and notes on it.
+
+    ``root`` is the tree its files may come from; without one the nearest folder above that holds a
+    problem set. ``name`` is the leaderboard's, ``shown`` the folder as messages name it. Raises
+    DefinitionErrors with everything wrong with it.
+    """
+    folder = folder.resolve()
+    root = (root or _root_of(folder)).resolve()
+    place = f"{shown or folder.as_posix()}/{TASK_FILE}"
+    content = read_regular(folder / TASK_FILE, place, MAX_BYTES)
+    if isinstance(content, Flaw):
+        raise DefinitionErrors([content])
+    document, flaws = parse(content, place)
+    if document is None:
+        raise DefinitionErrors(flaws)
+    try:
+        problem, notes = read_task(
+            document,
+            name=name or folder.name.lower(),
+            directory=folder.relative_to(root).as_posix(),
+            fetch=_fetching(root),
+            place=place,
+            choices=choices,
+        )
+    except DefinitionErrors as errors:
+        raise DefinitionErrors([*flaws, *errors.flaws]) from None
+    if flaws:
+        raise DefinitionErrors(flaws)
+    return problem, notes
+
+
+def load_set(
+    file: Path, *, choices: Choices | None = None, known: Collection[str] | None = None
+) -> FieldSet:
+    """The problem set in a file with all its problems. Raises DefinitionErrors with every flaw."""
+    root = file.parent.resolve()
+    shown = f"{root.name}/{file.name}"
+    content = read_regular(file, shown, MAX_BYTES)
+    if isinstance(content, Flaw):
+        raise DefinitionErrors([content])
+    document, flaws = parse(content, shown)
+    if document is None:
+        raise DefinitionErrors(flaws)
+    entries: tuple[Entry, ...] = ()
+    competition: Competition | None = None
+    notes: list[Flaw] = []
+    try:
+        competition, entries, said = read_set(
+            document, stem=file.stem, place=shown, choices=choices, known=known
+        )
+        notes += said
+    except DefinitionErrors as errors:
+        flaws += errors.flaws
+    problems: dict[str, Problem] = {}
+    for entry in entries:
+        try:
+            problems[entry.name] = _entry(root, entry, shown, choices, notes)
+        except DefinitionErrors as errors:
+            flaws += errors.flaws
+    if flaws or competition is None:
+        raise DefinitionErrors(flaws)
+    return FieldSet(
+        competition=_with_default_gpus(competition, problems), problems=problems, notes=tuple(notes)
+    )
+
+
+def _entry(
+    root: Path, entry: Entry, file: str, choices: Choices | None, notes: list[Flaw]
+) -> Problem:
+    folder = root / entry.directory
+    if not folder.resolve().is_relative_to(root) or not (folder / TASK_FILE).is_file():
+        reason = f"there is no {TASK_FILE} in {entry.directory!r}"
+        remedy = "Give the folder of a problem, from the folder of this file"
+        raise DefinitionErrors(
+            [Flaw(file=file, line=entry.line, path="problems", reason=reason, remedy=remedy)]
+        )
+    shown = f"{root.name}/{entry.directory}"
+    problem, said = load_task(folder, root=root, name=entry.name, shown=shown, choices=choices)
+    notes += said
+    return problem
+
+
+def _with_default_gpus(competition: Competition, problems: Mapping[str, Problem]) -> Competition:
+    """A task's own GPUs stand in where its set names none."""
+    boards = tuple(
+        replace(
+            board, gpus=board.gpus or (task.gpus if (task := problems[board.name].task) else ())
+        )
+        for board in competition.leaderboards
+    )
+    return replace(competition, leaderboards=boards)
+
+
+def _root_of(folder: Path) -> Path:
+    above = folder.parents[:CLIMBING]
+    return next((parent for parent in above if set_files(parent)), folder.parent)
+
+
+def _fetching(root: Path) -> Fetch:
+    """Reads files by their path from the root, following links only inside the tree."""
+
+    def fetch(path: str) -> bytes | str:
+        try:
+            file = (root / posixpath.normpath(path)).resolve(strict=True)
+        except (OSError, RuntimeError):
+            return "is missing"
+        if not file.is_relative_to(root):
+            return "is a link that leaves the tree of problems"
+        content = read_regular(file, path, MAX_FILE_BYTES)
+        return content.reason if isinstance(content, Flaw) else content
+
+    return fetch
