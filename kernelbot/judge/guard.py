@@ -146,6 +146,7 @@ class Tree:
         self.halt()
         deadline = time.monotonic() + timeout_s
         patience = time.monotonic() + PATIENCE_S
+        worked_us = _worked_us(self.root)
         found = self._found()
         ran_on = self._ran_on(found)
         known: set[int] = set()
@@ -159,7 +160,8 @@ class Tree:
             if settled and not new:
                 self._stopped = members
                 self._dead = {(pid, found[pid].started) for pid in set(found) - set(members)}
-                return ran_on
+                # A system call that was under way ends before its thread stops.
+                return ran_on or _worked_us(self.root) - worked_us > RAN_ON_US
             known |= new
             settled = all(_stands_still(pid) for pid in members)
             now = time.monotonic()
@@ -354,6 +356,16 @@ def _thread_states(pid: int) -> list[str]:
             text = Path(f"/proc/{pid}/task/{task}/stat").read_text(errors="replace")
             states.append(text[text.rindex(")") + 2])
     return states
+
+
+def _worked_us(pid: int) -> float:
+    """Processor time of all threads of the process so far."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with contextlib.suppress(OSError, ValueError):
+                total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
+    return total / 1000
 
 
 def _kilobytes(pid: int, file: str) -> dict[str, int]:

@@ -1,4 +1,4 @@
-# expect: crashed
+# expect: crashed or timed_out
 # build seconds: 60
 # slow
 # Empty files: no bytes to speak of, and minutes to remove.

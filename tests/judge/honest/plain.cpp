@@ -1,0 +1,5 @@
+// expect: passed
+extern "C" int custom_kernel(const float* a, const float* b, float* out, int64_t n) {
+    for (int64_t i = 0; i < n; i++) out[i] = a[i] + b[i];
+    return 0;
+}
