@@ -7,6 +7,7 @@ process that was checked has compiled.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -19,6 +20,7 @@ from kernelbot.judge import folders, native
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
 PREFIX = "kernelbot-judge-"
+OWNER = "owner"
 RUNTIME = Path(__file__).with_name("inside")
 COMPILER_ERROR = re.compile(r"\S+[:(]\d+\)?:?.*\berror\b")
 LONGEST_LINE = 400
@@ -28,9 +30,10 @@ LONGEST_LINE = 400
 class Workshop:
     """A folder of our own with the runtime (ours, read-only) and ``work`` (the contestant's)."""
 
-    def __init__(self, directory: Path, job: Job) -> None:
+    def __init__(self, directory: Path, job: Job, name: str = "") -> None:
+        """``name``: the same for runs that share a compile cache, which holds paths."""
         _remove_abandoned()
-        self.base = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+        self.base = _a_folder(name)
         self.base.chmod(0o755)
         self.owner = -1
         self.work = self.base / "work"
@@ -47,6 +50,10 @@ class Workshop:
         for name in job.contestant_files:
             self._copy(directory / PROBLEM_DIR / name, name)
         self._copy(directory / SUBMISSION_DIR / job.submission, job.submission)
+
+    @property
+    def cache(self) -> Path:
+        return self.work / "cache"
 
     def belongs_to(self, uid: int) -> None:
         """Hand the work folder to the uid that the contestant will run as; -1 keeps ours.
@@ -103,10 +110,26 @@ def syntax_error(source: bytes, name: str) -> tuple[str, str] | None:
     return (kind, text) if mark and found.returncode == 0 else None
 
 
+def _a_folder(name: str) -> Path:
+    """A new folder: at a place of that name's own while no other run has it, else anywhere."""
+    if name:
+        stable = Path(tempfile.gettempdir()) / f"{PREFIX}{name[:16]}"
+        with contextlib.suppress(OSError):
+            stable.mkdir()
+            (stable / OWNER).write_text(str(os.getpid()))
+            return stable
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
+
+
 def _remove_abandoned() -> None:
     """Folders of judges that were killed before they could clean up."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         owner = path.name.removeprefix(PREFIX).split("-")[0]
+        with contextlib.suppress(OSError):
+            if (path / OWNER).exists():
+                owner = (path / OWNER).read_text()
+            elif "-" not in path.name.removeprefix(PREFIX):
+                continue  # its owner is about to say who it is
         if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
             folders.remove(path)
 

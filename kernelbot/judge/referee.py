@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import channel, folders, native, sandbox, timing
+from kernelbot.judge import cache, channel, folders, native, sandbox, timing
 from kernelbot.judge import device as devices
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
 from kernelbot.judge.cases import Case, Problem, ProblemFault, open_problem
@@ -116,11 +116,12 @@ class Budget:
 
 
 def run(
-    directory: Path, events: Events, nursery: Nursery, isolation: str = "", cache: str = ""
+    directory: Path, events: Events, nursery: Nursery, isolation: str = "", caches: str = ""
 ) -> Verdict:
     """Judge a job directory and leave its verdict there. Never raises for a job's content.
 
-    ``isolation`` names the only kind of fence to accept; empty: the strongest that works.
+    ``isolation`` names the only kind of fence to accept; empty: the strongest that works. ``caches``
+    is the folder of compile caches; empty: none is used.
     """
     began = time.monotonic()
     try:
@@ -131,7 +132,7 @@ def run(
         if job.style == "evaluator":
             verdict = _evaluated(directory, job, events, nursery, isolation)
         else:
-            verdict = Referee(directory, job, events, nursery, isolation).judge()
+            verdict = Referee(directory, job, events, nursery, isolation, caches).judge()
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
     write_verdict(directory, verdict)
@@ -178,9 +179,18 @@ class Referee:
     """One run of one job."""
 
     def __init__(
-        self, directory: Path, job: Job, events: Events, nursery: Nursery, isolation: str
+        self,
+        directory: Path,
+        job: Job,
+        events: Events,
+        nursery: Nursery,
+        isolation: str,
+        caches: str = "",
     ) -> None:
         self._nursery = nursery
+        self._caches = caches
+        self._cache_name = cache.name(job, directory) if caches else ""
+        self._cache: cache.Cache | None = None
         self._isolation = isolation
         self._directory = directory
         self._job = job
@@ -221,7 +231,7 @@ class Referee:
         )  # fmt: skip
 
     def _judge(self) -> Verdict:
-        workshop = Workshop(self._directory, self._job)
+        workshop = Workshop(self._directory, self._job, self._cache_name)
         failure: Failure | None = None
         try:
             self._run(workshop)
@@ -233,6 +243,8 @@ class Referee:
             self._end_contestants()
             if self._held_from:
                 self._held_s = time.monotonic() - self._held_from
+            if self._cache is not None and not self._job.secret:
+                self._cache.keep(workshop.cache)
             workshop.remove()
             folders.sweep(self._uids)
         return self._failed(failure) if failure is not None else self._passed()
@@ -244,7 +256,11 @@ class Referee:
             first = self._start(workshop)
             self._recipe = self._plan_compiling(workshop)
             problem = open_problem(self._directory / PROBLEM_DIR, self._job)
+            kept = self._reuse(workshop, first.fence)
             overhead = self._build(first)
+            if kept is not None:
+                kept.keep(workshop.cache)  # no input has been seen yet
+                self._cache = kept
         with self._stage_of(Stage.CHECK):
             spare = self._spare(workshop) if self._job.mode is Mode.RANKED else None
             self._check(first, problem)
@@ -259,6 +275,15 @@ class Referee:
                 self._end(first)
                 fresh = self._fresh(workshop, spare, first.fence)
                 self._measure(fresh, problem, self._build_again(fresh))
+
+    def _reuse(self, workshop: Workshop, fence: sandbox.Fence) -> cache.Cache | None:
+        """Give the contestant what the same code has compiled before; nothing of it runs yet."""
+        if not self._cache_name:
+            return None
+        kept = cache.Cache(Path(self._caches), self._cache_name, self._device, self._harness)
+        kept.fill(workshop.cache)
+        workshop.belongs_to(fence.uid)
+        return kept
 
     def _parse(self) -> None:
         """A file that is no Python is told so at once; no device is needed for that."""
