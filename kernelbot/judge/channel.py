@@ -23,8 +23,6 @@ from typing import Any
 
 from kernelbot.judge.tree import flatten
 
-WORDS = 4096
-"""Bytes at the front of the memory for the words that gate a CUDA call (inside/gates.py)."""
 ALIGN = 256
 MAX_TEXT = 128 << 10
 HEADER = struct.Struct("<cQ")
@@ -198,7 +196,7 @@ def plan_as_given(data: Any, answer: Any, places: Sequence[int | None]) -> Layou
 class _Planner:
     def __init__(self) -> None:
         self.slots: list[Slot] = []
-        self.size = WORDS
+        self.size = ALIGN  # memory of no size cannot be shared
 
     def add(self, tensor: Any, device: str = "") -> int:
         stride = _dense_stride(tensor)
@@ -250,7 +248,6 @@ class Arena:
         seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
         self._memory = mmap.mmap(self.descriptor, layout.size)
-        self.words = memoryview(self._memory)[:WORDS].cast("I")
         self._views = [self._view(slot) for slot in layout.slots]
 
     def fill(self, data: Any, poison: int) -> None:
@@ -262,6 +259,16 @@ class Arena:
             if at not in self.layout.inputs and slot.nbytes:
                 self._bytes(slot).fill_(poison)
 
+    def to_json(self) -> dict[str, Any]:
+        """What the contestant must know."""
+        return {"layout": self.layout.to_json()}
+
+    def contents(self) -> Any:
+        """All of it, as one tensor of bytes."""
+        import torch
+
+        return torch.frombuffer(self._memory, dtype=torch.uint8)
+
     def outputs(self) -> list[Any]:
         """Private copies of the output slots, in host memory."""
         return [self._views[at].clone() for at in self.layout.outputs]
@@ -269,7 +276,6 @@ class Arena:
     def close(self) -> None:
         """Give the memory back; views that are still alive keep the mapping until they die."""
         self._views.clear()
-        self.words.release()
         os.close(self.descriptor)
         try:
             self._memory.close()

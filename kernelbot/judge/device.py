@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +82,66 @@ def _cpu_name() -> str:
 
 def _total_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+class Meter:
+    """The device's clock and power as the driver's management library tells them; 0 where it is not.
+
+    Read by the referee, so nothing submitted can lie about them.
+    """
+
+    SM_CLOCK = 1
+
+    def __init__(self, kind: str) -> None:
+        self.normal_mhz = 0.0
+        self._library: ctypes.CDLL | None = None
+        self._handle = ctypes.c_void_p()
+        if kind == "cpu":
+            return
+        try:
+            library = ctypes.CDLL("libnvidia-ml.so.1")
+            found = library.nvmlInit_v2() or self._find(library)
+        except (OSError, AttributeError):
+            return
+        if not found:
+            self._library = library
+
+    def learn(self) -> None:
+        """Take the clock of the moment for the normal one, if it is the highest seen."""
+        self.normal_mhz = max(self.normal_mhz, self.read()[0])
+
+    def slow(self, mhz: float, tolerance: float) -> bool:
+        return 0 < mhz < (1 - tolerance) * self.normal_mhz
+
+    def read(self) -> tuple[float, float]:
+        """MHz of the multiprocessors and watts, now."""
+        if self._library is None:
+            return 0.0, 0.0
+        mhz, milliwatts = ctypes.c_uint(), ctypes.c_uint()
+        if self._library.nvmlDeviceGetClockInfo(self._handle, self.SM_CLOCK, ctypes.byref(mhz)):
+            mhz.value = 0
+        if self._library.nvmlDeviceGetPowerUsage(self._handle, ctypes.byref(milliwatts)):
+            milliwatts.value = 0
+        return float(mhz.value), milliwatts.value / 1e3
+
+    def _find(self, library: ctypes.CDLL) -> int:
+        import torch
+
+        place = ctypes.byref(self._handle)
+        uuid = getattr(torch.cuda.get_device_properties(0), "uuid", "")
+        status: int = library.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode(), place)
+        return status and library.nvmlDeviceGetHandleByIndex_v2(0, place)
+
+
+def keep_busy(kind: str, seconds: float) -> None:
+    """Load that brings the clocks up: memory and arithmetic."""
+    if kind == "cpu" or not seconds:
+        return
+    import torch
+
+    some = torch.ones(2048, 2048, dtype=torch.bfloat16, device="cuda")
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for _ in range(20):
+            torch.mm(some, some)
+        torch.cuda.synchronize()

@@ -16,20 +16,23 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from kernelbot.judge import cgroups, channel, native, sandbox, syscalls
 from kernelbot.judge.build import Workshop, detail, shorten, summary
 from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Layout, Silent
+from kernelbot.judge.deck import Deck, HostDeck, Sets, trial
 from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Unstoppable, Watch, forget, register
+from kernelbot.judge.inside.driver import Unavailable
 from kernelbot.judge.output import Drain, printable
+from kernelbot.judge.page import Page, cores_beside, on_one_core
 from kernelbot.judge.protocol import Job, Mode, Stage, VerdictKind
 from kernelbot.judge.warm import NotForked, Nursery, Order, command_line, reap
 
 START_S = 180.0
 ADDRESS_SPACE = 8 << 30
 """Address space beyond the memory limit: libraries, thread stacks and allocator arenas."""
-GATE, ANSWER, ARMED = 0, 16, 32
 PATIENCE_NS = 250_000_000
 IMPATIENCE_NS = 3_000_000
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
@@ -75,17 +78,24 @@ class Contestant:
         job: Job,
         fence: sandbox.Fence,
         tool: Callable[[list[str]], list[str]] | None = None,
+        *,
+        plain: bool = False,
     ) -> None:
-        """``tool`` puts the command line of a program, a profiler's, in front of the runtime's."""
+        """``tool`` puts the command line of a program, a profiler's, in front of the runtime's.
+
+        ``plain``: without gates and shared device memory, which a profiler would see or stumble over.
+        """
         self.fence = fence
         self.gated = False
+        self.sharing = False  # device memory can be shared with it
         self._job = job
         self._workshop = workshop
         self._stage = Stage.BUILD
         self.compiling = False  # its next call is the first, which compiles what is compiled late
         self._number = 0
         self._unarmed = 0
-        self._arena: Arena | None = None
+        self._arena: Arena | Sets | None = None
+        self._page = Page() if job.device != "cpu" else None
         self._channel = Channel()
         output, written = os.pipe()
         try:
@@ -107,29 +117,15 @@ class Contestant:
                 "threads": cores(),
                 "directory": str(workshop.work),
                 "submission": job.submission,
-            }
+                "cores": cores_beside(),
+                "plain": plain,
+            },
+            self._page.descriptor if self._page else None,
         )
 
     def _order(self, tool: Callable[[list[str]], list[str]] | None) -> Order:
         runtime = self._workshop.runtime
-        on_cpu = self._job.device == "cpu"
-        plan = sandbox.Plan(
-            uid=self.fence.uid,
-            parent=os.getpid(),
-            landlock=self.fence.landlock,
-            namespaces=self.fence.namespaces,
-            workdir=str(self._workshop.work),
-            look=self._workshop.owner == self.fence.uid,
-            read=[
-                *sandbox.read_paths(),
-                *native.read_paths(),
-                str(self._workshop.runtime.parent),
-            ],
-            memory_bytes=self._job.limits.memory_bytes + ADDRESS_SPACE if on_cpu else 0,
-            processes=self._job.limits.processes,
-            environment=sandbox.environment(self._workshop.work, self._job.device),
-            seccomp=syscalls.filter_program(profiling=self._job.mode is Mode.PROFILE).hex(),
-        )
+        plan = fenced_plan(self._workshop, self._job, self.fence)
         behind = self.fence.kind == "bubblewrap"
         line = command_line(str(runtime))
         afresh = tool(line) if tool else line if behind and not self.fence.join else []
@@ -155,12 +151,24 @@ class Contestant:
         """Wait until the runtime is up. Raises NotStarted."""
         try:
             bell = self._channel.wait(START_S)
+            self.gated = bell.tag == channel.WARM and bell.text == b"gates"
+            self.sharing = self.gated and self._can_share()
         except (Silent, Closed, Garbled) as error:
             text = self.close()
             raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
-        self.gated = bell.tag == channel.WARM and bell.text == b"gates"
         self._tree.gather()
         self._rest()
+
+    def _can_share(self) -> bool:
+        """Whether the contestant can use device memory of the referee's."""
+        try:
+            memory = trial()
+            descriptor = memory.export()
+        except (RuntimeError, Unavailable):
+            return False
+        self._send({"op": "share"}, descriptor)
+        os.close(descriptor)
+        return self._channel.wait(START_S).text == b"shared"
 
     def load(self, timeout_s: float, recipe: dict[str, object] | None = None) -> float:
         """Import the submission, or compile it by its recipe; returns the seconds it took."""
@@ -179,11 +187,19 @@ class Contestant:
         """Why a case is not what the problem promised to a submission of this kind."""
         return native.misfit(self._job, layout)
 
-    def prepare(self, arena: Arena, timeout_s: float) -> None:
+    def lay_out(self, layout: Layout) -> Arena | Sets:
+        """Memory for a case, as near to the contestant's device as the machine allows."""
+        if self._page is None:
+            return Arena(layout)
+        if self.sharing and all(slot.device != "cpu" for slot in layout.slots):
+            return Deck(layout)
+        return HostDeck(layout, gated=self.gated)
+
+    def prepare(self, arena: Arena | Sets, timeout_s: float) -> None:
         """Show the contestant the layout of a case; its data comes with the call."""
         self._watch.allowance = arena.layout.size
         self._arena = arena
-        self._send({"op": "case", "layout": arena.layout.to_json()}, arena.descriptor)
+        self._send({"op": "case", **arena.to_json()}, arena.descriptor)
         self._tree.go()
         self._expect(channel.PREPARED, timeout_s)
         self._rest()
@@ -197,14 +213,30 @@ class Contestant:
         self._rest()
         return sample
 
-    def profile(self, timeout_s: float) -> str:
-        """One call under the profiler; its table, as the contestant's runtime tells it."""
-        self._number += 1
-        self._send({"op": "profile"})
+    def watch(self, how: str) -> None:
+        """Have the next call profiled: by "torch", or in the "range" that a tool waits for."""
+        self._send({"op": "watch", "how": how})
+
+    def trace(self, timeout_s: float) -> tuple[str, BinaryIO]:
+        """What torch's profiler saw of the last call: its table, and its trace as an open file."""
+        descriptor = os.memfd_create("trace", os.MFD_CLOEXEC)
+        self._send({"op": "trace"}, descriptor)
+        file = os.fdopen(descriptor, "rb")
+        try:
+            self._tree.go()
+            bell = self._expect(channel.PREPARED, timeout_s)
+            self._rest()
+        except Failure:
+            file.close()
+            raise
+        file.seek(0)
+        return printable(bell.text), file
+
+    def leave(self, timeout_s: float) -> None:
+        """Let it end like a program that is over: the tool it runs under writes its report then."""
+        self._send({"op": "leave"})
         self._tree.go()
-        bell = self._expect(channel.DONE, timeout_s)
-        self._rest()
-        return printable(bell.text)
+        self._exit_code(timeout_s)
 
     def close(self) -> str:
         """Kill everything that came from this process; returns what it printed."""
@@ -213,6 +245,8 @@ class Contestant:
         if reap(self._pid, 10.0) is not None:
             forget(self._pid)
         self._channel.close()
+        if self._page is not None:
+            self._page.close()
         return self._log.close().replace(str(self._workshop.work) + os.sep, "")
 
     def _call_cpu(self, timeout_s: float) -> Sample:
@@ -227,33 +261,42 @@ class Contestant:
         return Sample(ended - began)
 
     def _call_cuda(self, timeout_s: float) -> Sample:
-        assert self._arena is not None
-        words = self._arena.words
+        arena, page, number = self._arena, self._page, self._number
+        assert isinstance(arena, Sets) and page is not None
         deadline = time.monotonic() + timeout_s
-        self._ring()
-        self._tree.go()
-        self._expect(channel.LOADED, timeout_s)
-        began = channel.monotonic_ns()
-        armed = self._armed(words, began) if self.gated else True
-        if self.gated:
-            began = channel.monotonic_ns()
-            words[GATE] = self._number & 0xFFFFFFFF
-        while words[ANSWER] != self._number & 0xFFFFFFFF:
-            if self._channel.pending() or time.monotonic() > deadline:
-                break  # an error, an end or a time-out: the wait below says which
-        ended = channel.monotonic_ns()
-        bell = self._expect(channel.DONE, deadline - time.monotonic())
-        return Sample(ended - began, _claim(bell.text), late=not armed)
 
-    def _armed(self, words: memoryview, began: int) -> bool:
+        def hopeless() -> bool:
+            """An error, an end or a time-out: waiting for the doorbell says which."""
+            return self._channel.pending() or time.monotonic() > deadline
+
+        page.choose(arena.at)
+        with on_one_core():
+            self._ring()
+            self._tree.go()
+            self._expect(channel.LOADED, timeout_s)
+            if self.gated:
+                late = not self._armed(page, hopeless)
+                elapsed = page.time(number, arena.withheld, arena.asked, hopeless)
+            else:
+                late, elapsed = False, page.time_ungated(number, hopeless)
+        bell = self._expect(channel.DONE, deadline - time.monotonic())
+        return Sample(elapsed, _claim(bell.text), late=late)
+
+    def _armed(self, page: Page, hopeless: Callable[[], bool]) -> bool:
         """Wait until everything is enqueued; a call that waits for the device never will be."""
         patience = PATIENCE_NS if self._unarmed < 3 else IMPATIENCE_NS
-        while words[ARMED] != self._number & 0xFFFFFFFF:
-            if channel.monotonic_ns() - began > patience or self._channel.pending():
-                self._unarmed += 1
-                return False
-        self._unarmed = 0
-        return True
+        armed = page.armed(self._number, patience, hopeless)
+        self._unarmed = 0 if armed else self._unarmed + 1
+        return armed
+
+    def settled(self) -> bool:
+        """Whether the words that answered for the last call are still what its output holds."""
+        import torch
+
+        if not self.gated or not isinstance(self._arena, Sets) or self._page is None:
+            return True
+        found = self._arena.words()
+        return bool(torch.equal(found, self._page.probed(found.numel())))
 
     # --- doorbells -----------------------------------------------------------------------------
 
@@ -397,6 +440,23 @@ class Contestant:
             time.sleep(0.005)
 
 
+def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.Plan:
+    """What a process behind this fence may see and use."""
+    return sandbox.Plan(
+        uid=fence.uid,
+        parent=os.getpid(),
+        landlock=fence.landlock,
+        namespaces=fence.namespaces,
+        workdir=str(workshop.work),
+        look=workshop.owner == fence.uid,
+        read=[*sandbox.read_paths(), *native.read_paths(), str(workshop.runtime.parent)],
+        memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
+        processes=job.limits.processes,
+        environment=sandbox.environment(workshop.work, job.device),
+        seccomp=syscalls.filter_program(profiling=job.mode is Mode.PROFILE).hex(),
+    )
+
+
 def _split(text: bytes) -> tuple[str, str]:
     """Name of an exception and its traceback."""
     name, _, rest = text.partition(b"\0")
@@ -407,8 +467,8 @@ def _claim(text: bytes) -> float:
     """The contestant's device time in ns: eight bytes, or nothing worth looking at."""
     if len(text) != 8:
         return math.nan
-    (milliseconds,) = struct.unpack("<d", text)
-    return float(milliseconds * 1e6) if 0 <= milliseconds < 1e9 else math.nan
+    (claimed,) = struct.unpack("<d", text)
+    return float(claimed) if 0 <= claimed < 1e15 else math.nan
 
 
 def _signal_name(number: int) -> str:

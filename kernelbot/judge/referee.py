@@ -12,34 +12,36 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import secrets
 import select
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import cache, channel, folders, native, sandbox, timing
+from kernelbot.judge import cache, folders, native, profiling_run, sandbox, timing
 from kernelbot.judge import device as devices
+from kernelbot.judge.artefacts import Shelf
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
-from kernelbot.judge.cases import Case, Problem, ProblemFault, open_problem
-from kernelbot.judge.channel import Arena
+from kernelbot.judge.cases import Problem, ProblemFault, open_problem
 from kernelbot.judge.evaluator import Evaluation
-from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
+from kernelbot.judge.measuring import Bench, Budget, Lane
+from kernelbot.judge.process import Contestant, Failure, NotStarted
+from kernelbot.judge.profiling_run import Stand
 from kernelbot.judge.protocol import (
+    ARTEFACTS_DIR,
     JOB_FILE,
     MAX_JOB_BYTES,
     PROBLEM_DIR,
     SUBMISSION_DIR,
     VERDICT_FILE,
+    Artefact,
     CaseResult,
     Device,
     Event,
     Harness,
     Job,
-    Measurement,
     Mode,
     ProtocolError,
     Spent,
@@ -53,17 +55,18 @@ from kernelbot.judge.protocol import (
 )
 from kernelbot.judge.warm import Nursery
 
-NULL_CALLS = 72
-COMPILING_S = 60.0
-"""What a first call may take of the time for building: enough to compile, and no more, because a
-call that never returns holds the device as long."""
 HIDDEN = "a hidden case"
 FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
 PASSED = {
     Mode.TEST: "All tests passed.",
     Mode.BENCHMARK: "All tests passed and all benchmarks were measured.",
-    Mode.PROFILE: "All tests passed; the profile is in the log.",
+    Mode.PROFILE: "All tests passed; the log says where the time goes.",
     Mode.RANKED: "All tests passed and all benchmarks were measured on secret inputs.",
+}
+
+QUARANTINED = {
+    "clock": "All answers are right, but the times contradict each other: an organizer must look.",
+    "floor": "All answers are right, but faster than this device can be: an organizer must look.",
 }
 
 
@@ -84,35 +87,6 @@ class Events:
         with contextlib.suppress(OSError):
             if len(line) <= self.LIMIT and poll.poll(0):
                 os.write(self._descriptor, line)
-
-
-class Budget:
-    """Seconds of one stage; only the contestant's own time is charged."""
-
-    def __init__(self, limit_s: float) -> None:
-        self.limit_s = limit_s
-        self.spent_s = 0.0
-
-    @property
-    def left_s(self) -> float:
-        return max(0.0, self.limit_s - self.spent_s)
-
-    @contextlib.contextmanager
-    def charged(self, first: Budget | None = None) -> Iterator[float]:
-        """Yields what is left, as a time-out, and charges what was used.
-
-        ``first`` is another stage's budget, of which a part is used up before this one.
-        """
-        began = time.monotonic()
-        reserve = min(first.left_s, COMPILING_S) if first else 0.0
-        try:
-            yield reserve + self.left_s
-        finally:
-            used = time.monotonic() - began
-            elsewhere = min(used, reserve)
-            if first:
-                first.spent_s += elsewhere
-            self.spent_s += used - elsewhere
 
 
 def run(
@@ -210,7 +184,11 @@ class Referee:
         self._fence: sandbox.Fence | None = None
         self._uids: set[int] = set()
         self._recipe: dict[str, Any] | None = None
-        self._null_claim = timing.Overhead()
+        self.plan = timing.CPU_PLAN if job.device == "cpu" else timing.CUDA_PLAN
+        self._meter = devices.Meter("cpu")
+        self.series: list[list[timing.Series]] = [[] for _ in job.benchmarks]
+        self._artefacts: tuple[Artefact, ...] = ()
+        self._quarantine: tuple[str, str] | None = None  # rule and evidence
         self._held_from = 0.0  # when the first process was started that makes the device its own
         self._held_s = 0.0
 
@@ -257,24 +235,28 @@ class Referee:
             self._recipe = self._plan_compiling(workshop)
             problem = open_problem(self._directory / PROBLEM_DIR, self._job)
             kept = self._reuse(workshop, first.fence)
-            overhead = self._build(first)
+            bench = self._build(first, problem)
             if kept is not None:
                 kept.keep(workshop.cache)  # no input has been seen yet
                 self._cache = kept
         with self._stage_of(Stage.CHECK):
-            spare = self._spare(workshop) if self._job.mode is Mode.RANKED else None
+            spares = self._spares(workshop)
             self._check(first, problem)
         if self._job.mode is Mode.TEST:
             return
         with self._stage_of(Stage.MEASURE):
             if self._job.mode is Mode.PROFILE:
-                self._profile(first, problem)
+                self._profile(workshop, first, problem)
             elif self._job.mode is Mode.BENCHMARK:
-                self._measure(first, problem, overhead)
+                self._measure(bench)
+                self._conclude()
             else:
                 self._end(first)
-                fresh = self._fresh(workshop, spare, first.fence)
-                self._measure(fresh, problem, self._build_again(fresh))
+                for spare in spares:
+                    fresh = self._fresh(workshop, spare, first.fence)
+                    self._measure(self._build_again(fresh, problem))
+                    self._end(fresh)
+                self._conclude()
 
     def _reuse(self, workshop: Workshop, fence: sandbox.Fence) -> cache.Cache | None:
         """Give the contestant what the same code has compiled before; nothing of it runs yet."""
@@ -353,15 +335,17 @@ class Referee:
             evidence="outside-clock",
         )
 
-    def _spare(self, workshop: Workshop) -> Contestant | None:
-        """The process that will be measured; imports torch while the other one is checked.
+    def _spares(self, workshop: Workshop) -> list[Contestant | None]:
+        """The processes that will be measured; they get ready while the first one is checked.
 
-        The empty call is timed in it, so the process that already runs the submission must not
-        be able to touch it; None where the fence cannot promise that.
+        Empty calls are timed in them, so the process that already runs the submission must not
+        be able to touch them; None where the fence cannot promise that.
         """
+        if self._job.mode is not Mode.RANKED:
+            return []
         assert self._fence is not None
-        fence = sandbox.beside(self._fence)
-        return self._another(workshop, fence) if fence is not None else None
+        fences = [sandbox.beside(self._fence) for _ in range(self.plan.processes)]
+        return [self._another(workshop, fence) if fence else None for fence in fences]
 
     def _another(self, workshop: Workshop, fence: sandbox.Fence) -> Contestant:
         contestant = Contestant(self._nursery, workshop, self._job, fence)
@@ -412,41 +396,35 @@ class Referee:
         yield
         self._events.emit(Event(kind="stage", stage=stage, message="finished"))
 
-    def _build(self, contestant: Contestant) -> timing.Overhead:
-        overhead = timing.Overhead()
+    def _build(self, contestant: Contestant, problem: Problem) -> Bench:
+        self._meter = devices.Meter(self._job.device)
+        bench = self._bench(contestant, problem)
         if self._job.mode is Mode.BENCHMARK:
-            overhead = self._null_calls(contestant)
+            bench.calibrate(contestant)
         self._load(contestant)
-        return overhead
+        return bench
 
-    def _build_again(self, spare: Contestant) -> timing.Overhead:
-        """The measured process builds in its own right, out of the build budget.
+    def _build_again(self, spare: Contestant, problem: Problem) -> Bench:
+        """A measured process builds in its own right, out of the build budget.
 
         What it says then is as secret as in a call: the first process may have left it a note.
         """
         spare.enter(Stage.BUILD)
-        overhead = self._null_calls(spare)
+        bench = self._bench(spare, problem)
+        bench.calibrate(spare)
         self._load(spare)
         spare.enter(Stage.MEASURE)
-        return overhead
+        return bench
+
+    def _bench(self, contestant: Contestant, problem: Problem) -> Bench:
+        def lane(index: int) -> Lane:
+            return self._lane(contestant, problem, self._job.benchmarks[index])
+
+        return Bench(self._job, self.plan, self._meter, lane)
 
     def _load(self, contestant: Contestant) -> None:
         with self._budgets[Stage.BUILD].charged() as left:
             contestant.load(left, self._recipe)
-
-    def _null_calls(self, contestant: Contestant) -> timing.Overhead:
-        """What a call costs that does nothing; nothing submitted has run in the process yet."""
-        import torch
-
-        device = "cpu" if self._job.device == "cpu" else "cuda"
-        buffer = torch.zeros(64, device=device)
-        arena = Arena(channel.plan((buffer,), buffer, 1))
-        contestant.prepare(arena, 60.0)
-        samples = [contestant.call(60.0) for _ in range(NULL_CALLS)]
-        arena.close()
-        claims = [sample.claimed_ns for sample in samples]
-        self._null_claim = timing.Overhead.of(claims) if min(claims) > 0 else timing.Overhead()
-        return timing.Overhead.of([sample.ns for sample in samples])
 
     def _lane(self, contestant: Contestant, problem: Problem, args: dict[str, Any]) -> Lane:
         budgets = self._budgets
@@ -461,76 +439,78 @@ class Referee:
                 lane.sample(twice=True)
             self._done(index, args, total)
 
-    def _measure(self, contestant: Contestant, problem: Problem, overhead: timing.Overhead) -> None:
-        total = len(self._job.benchmarks)
-        for index, args in enumerate(self._job.benchmarks):
-            self._case = (index, args)
-            with self._lane(contestant, problem, args) as lane:
-                found = self._measure_case(lane, overhead)
-            self._done(index, args, total, found)
+    def _measure(self, bench: Bench) -> None:
+        """All benchmarks in one process."""
+        processes = self.plan.processes if self._job.mode is Mode.RANKED else 1
+        total = processes * len(self._job.benchmarks)
 
-    def _measure_case(self, lane: Lane, overhead: timing.Overhead) -> Measurement:
-        """Samples until the estimate is good enough, every one a checked call on a fresh input."""
-        plan = timing.CPU_PLAN if self._job.device == "cpu" else timing.CUDA_PLAN
-        began = time.monotonic()
-        for _ in range(plan.warmup):
-            lane.sample()
-            if time.monotonic() - began > plan.wall_s:
-                break
-        began = time.monotonic()
-        samples: list[Sample] = []
-        while not timing.enough([s.ns for s in samples], plan, time.monotonic() - began):
-            try:
-                samples.append(lane.sample())
-            except Failure as failure:
-                if failure.kind is VerdictKind.TIMED_OUT and len(samples) >= plan.min_samples:
-                    break
-                raise
-        return self._decide(samples, overhead)
+        def begin(index: int) -> None:
+            self._case = (index, self._job.benchmarks[index])
 
-    def _decide(self, samples: list[Sample], overhead: timing.Overhead) -> Measurement:
-        """The outside clock decides; device events give finer digits only where both agree."""
-        warnings = []
-        late = sum(sample.late for sample in samples)
-        if late:
-            warnings.append(f"host-bound: {late} of {len(samples)} calls waited for the host")
-        outside = timing.measurement([s.ns for s in samples], overhead, warnings=warnings)
-        claims = [sample.claimed_ns for sample in samples]
-        if self._job.device == "cpu" or not all(claim > 0 for claim in claims):
-            return outside
-        claimed = timing.measurement(claims, self._null_claim, clock="device", warnings=warnings)
-        if timing.agree(claimed, outside, gated=self._harness.evidence == "outside-clock"):
-            return claimed
-        return replace(
-            outside, warnings=(*outside.warnings, "device events disagree with the outside clock")
+        def done(index: int, series: timing.Series) -> None:
+            self.series[index].append(series)
+            count = sum(map(len, self.series))
+            self._events.emit(Event(kind="case", stage=self._stage, done=count, total=total))
+
+        bench.run(begin, done)
+
+    def _conclude(self) -> None:
+        """From what all processes gave to one time for each benchmark."""
+        gated = self._harness.evidence == "outside-clock"
+        each = [timing.decide(runs, gated=gated) for runs in self.series]
+        floors = self._job.floors_ns
+        for index, (args, found) in enumerate(
+            zip(self._job.benchmarks, timing.combine(each), strict=True)
+        ):
+            case = CaseResult(
+                stage=self._stage, index=index, spec=spec(args), ok=True, measurement=found
+            )
+            self._cases.append(case)
+            hidden = timing.contradictions(self.series[index]) if gated else ""
+            below = timing.below(found, floors[index]) if index < len(floors) else ""
+            for rule, evidence in (("clock", hidden), ("floor", below)):
+                if evidence and self._quarantine is None:
+                    self._quarantine = (rule, f"benchmark {index} ({spec(args)}): {evidence}")
+
+    def _profile(self, workshop: Workshop, first: Contestant, problem: Problem) -> None:
+        """One benchmark, in processes that are there for that alone."""
+        found = self._to_profile(first, problem)
+        if found is None:
+            self._log += f"There is no benchmark {self._job.profile_case} to profile.\n"
+            return
+        index, call_ns = found
+        args = self._job.benchmarks[index]
+        self._end(first)
+        self._case = (index, args)
+        shelf = Shelf(self._directory / ARTEFACTS_DIR)
+        stand = Stand(self._nursery, workshop, self._job, first.fence, problem, args, self._recipe)
+        told = profiling_run.profile(
+            stand, profiling_run.tool_for(self._device.kind), shelf, call_ns
         )
+        self._log = f"Profile of benchmark {index} ({spec(args)})\n\n{told}\n\n{self._log}"
+        self._artefacts = shelf.artefacts
+        self._done(index, args, 1)
 
-    def _profile(self, contestant: Contestant, problem: Problem) -> None:
-        """The profiler's table of the slowest benchmark."""
+    def _to_profile(self, contestant: Contestant, problem: Problem) -> tuple[int, float] | None:
+        """The benchmark that was asked for or the slowest, and what a call takes; None: there is none."""
+        asked = self._job.profile_case
         times: list[tuple[int, int]] = []
         for index, args in enumerate(self._job.benchmarks):
+            if asked not in (-1, index):
+                continue
             self._case = (index, args)
             with self._lane(contestant, problem, args) as lane:
                 lane.sample()
                 times.append((lane.sample().ns, index))
         if not times:
-            return
-        slowest = max(times)[1]
-        args = self._job.benchmarks[slowest]
-        self._case = (slowest, args)
-        with self._lane(contestant, problem, args) as lane:
-            table = lane.profile()
-        self._log += f"Profile of benchmark {slowest} ({spec(args)})\n{table}\n"
-        self._done(slowest, args, 1)
+            return None
+        slowest, index = max(times)
+        return index, float(slowest)
 
     # --- results ---------------------------------------------------------------------------------
 
-    def _done(
-        self, index: int, args: dict[str, Any], total: int, found: Measurement | None = None
-    ) -> None:
-        result = CaseResult(
-            stage=self._stage, index=index, spec=self._told(index, args), ok=True, measurement=found
-        )
+    def _done(self, index: int, args: dict[str, Any], total: int) -> None:
+        result = CaseResult(stage=self._stage, index=index, spec=self._told(index, args), ok=True)
         self._cases.append(result)
         done = sum(case.stage is self._stage for case in self._cases)
         self._events.emit(Event(kind="case", stage=self._stage, done=done, total=total))
@@ -542,11 +522,15 @@ class Referee:
         return spec(args)
 
     def _passed(self) -> Verdict:
+        rule, evidence = self._quarantine or ("", "")
         return Verdict(
-            kind=VerdictKind.PASSED,
-            message=PASSED[self._job.mode],
+            kind=VerdictKind.QUARANTINED if rule else VerdictKind.PASSED,
+            message=QUARANTINED[rule] if rule else PASSED[self._job.mode],
+            rule=rule,
+            evidence=evidence,
             cases=tuple(self._cases),
             log="" if self._job.secret else self._log,
+            artefacts=self._artefacts,
         )
 
     def _failed(self, failure: Failure) -> Verdict:
@@ -566,82 +550,6 @@ class Referee:
             kind=failure.kind, message=message, cases=tuple(cases), log=log,
             rule=failure.rule, evidence=failure.evidence,
         )  # fmt: skip
-
-
-class Lane:
-    """One case with one contestant: fresh input, call, comparison, as often as asked."""
-
-    def __init__(
-        self,
-        contestant: Contestant,
-        problem: Problem,
-        args: dict[str, Any],
-        budget: Budget,
-        build: Budget,
-    ) -> None:
-        self._contestant = contestant
-        self._problem = problem
-        self._args = args
-        self._budget = budget
-        self._build = build  # pays for a process's first call as far as it goes: that one compiles
-        self._arena: Arena | None = None
-
-    def __enter__(self) -> Lane:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._arena is not None:
-            self._arena.close()
-
-    def sample(self, *, twice: bool = False) -> Sample:
-        """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
-        sample: Sample = self._checked(self._contestant.call, twice=twice)
-        return sample
-
-    def profile(self) -> str:
-        table: str = self._checked(self._contestant.profile)
-        return table
-
-    def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
-        case = self._problem.fresh(self._args)
-        arena = self._lay_out(case)
-        found = self._called(call, case, arena)
-        first = arena.outputs()
-        self._demand(*self._problem.verdict(case, first))
-        if twice:
-            self._called(call, case, arena)
-            self._demand(*self._problem.repeated(case, first, arena.outputs()))
-        return found
-
-    def _called(self, call: Callable[[float], Any], case: Case, arena: Arena) -> Any:
-        arena.fill(case.data, secrets.choice(POISONS))
-        if self._budget.left_s <= 0:
-            raise self._contestant.out_of_time()
-        first = self._build if self._contestant.compiling else None
-        self._contestant.compiling = False
-        with self._budget.charged(first) as left:
-            return call(left)
-
-    def _demand(self, complaint: str, secret: str) -> None:
-        if complaint:
-            raise Failure(VerdictKind.WRONG_ANSWER, complaint, guarded=secret)
-
-    def _lay_out(self, case: Case) -> Arena:
-        """The arena of the case; a new one only when its layout changed."""
-        layout = case.layout
-        if self._arena is None or self._arena.layout != layout:
-            if complaint := self._contestant.misfit(layout):
-                raise ProblemFault(complaint)
-            if self._arena is not None:
-                self._arena.close()
-            self._arena = Arena(layout)
-            with self._budget.charged() as left:
-                self._contestant.prepare(self._arena, left)
-        return self._arena
-
-
-POISONS = (0xFF, 0x7F, 0xA5, 0x5A, 0xDB)
-"""Bytes an output buffer is filled with before a call: NaN or absurd in every dtype."""
 
 
 def _version(name: str) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 TRIM = 0.2
 BLOCKS = 8
+BORROWED = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,27 @@ def trimmed_mean(values: Sequence[float]) -> tuple[float, float, int]:
     winsorised = [min(max(x, kept[0]), kept[-1]) for x in ordered]
     spread = statistics.stdev(winsorised)
     return mean, spread / ((1 - 2 * cut / count) * math.sqrt(count)), max(1, len(kept) - 1)
+
+
+def moderated(groups: Sequence[Sequence[float]]) -> list[tuple[float, int]]:
+    """Standard deviation of each group's logarithms, and its degrees of freedom.
+
+    A few values say little of their own spread, so it is drawn towards what is common among the
+    groups, with the weight of BORROWED more degrees of freedom. Groups differ (short times spread
+    wider than long ones), so nobody's spread is simply put upon everybody.
+    """
+    logs = [[math.log(value) for value in group] for group in groups]
+    variances = [statistics.variance(group) if len(group) > 1 else 0.0 for group in logs]
+    known = [variance for variance, group in zip(variances, logs, strict=True) if len(group) > 1]
+    common = statistics.median(known) if known else 0.0
+    found = []
+    for variance, group in zip(variances, logs, strict=True):
+        own = len(group) - 1
+        borrowed = min(BORROWED, sum(len(other) - 1 for other in logs) - own)
+        freedom = own + borrowed
+        mean = (own * variance + borrowed * common) / freedom if freedom else 0.0
+        found.append((math.sqrt(mean), max(1, freedom)))
+    return found
 
 
 def _block_error(logs: Sequence[float]) -> float:

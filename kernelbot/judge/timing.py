@@ -1,18 +1,37 @@
 """How many samples a case needs, and what a Measurement is made of.
 
-Looks are set beforehand (8, 16, 32 ... samples): stopping whenever the interval happens to be
-narrow would favour lucky streaks. Slow calls stop at the wall cap with few samples and a wide,
-honest interval. The overhead of a call that does nothing is measured before the submission is
-loaded, and subtracted; the result is never below what that overhead's own jitter can resolve.
+Looks are set beforehand (12, 24, 48 samples): stopping whenever the interval happens to be narrow
+would favour lucky streaks. Slow calls stop at the wall cap with few samples and a wide, honest
+interval. What an empty call costs is measured in every process before the submission is loaded, on
+each case's own memory, and subtracted; the result is never below what that can resolve.
+
+Two clocks see a call on a device: the referee's, from outside, and the device's own, which the
+contestant's process reads. The outside clock decides. The other one has the finer digits and stands
+for it while both agree; one that keeps claiming less than the outside clock allows is evidence of
+something that nobody should win with.
 """
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from kernelbot.judge import stats
 from kernelbot.judge.protocol import Measurement
+
+EMPTY_KERNEL_NS = 640.0
+"""What a profiler says an empty kernel takes (CUPTI on an H200). The empty call launches one, so
+that what is subtracted is the launch and the reading of the clocks, and not the kernel."""
+SLACK_NS, SLACK = 600.0, 0.005
+"""How far apart two clocks behind one gate may be and still agree: twice what was seen."""
+PROOF_NS, PROOF = 1_500.0, 0.01
+"""By how much a claim must beat the outside clock to be evidence against it."""
+PROOF_SAMPLES = 8
+PROOF_RANK = 0.2
+"""Outliers of the outside clock only lengthen it: even a call among its quickest must contradict."""
+HOST_BOUND = 0.3
+"""Share of late calls above which a case is said to wait for the host, and its time to include that."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +42,11 @@ class Plan:
     looks: tuple[int, ...] = (8, 16, 32, 64)
     target: float = 0.02
     min_samples: int = 3
-    wall_s: float = 1.0  # cap on one case, the referee's own work included
+    wall_s: float = 1.0  # cap on one case in one process, the referee's own work included
+    processes: int = 1  # fresh ones that a ranked run is measured in
+    empty_calls: int = 72
+    warm_s: float = 0.0  # of load before the first call, so that clocks are up
+    duty: float = 1.0  # share of the time that long calls may keep the device busy
 
     @property
     def confidence(self) -> float:
@@ -32,10 +55,15 @@ class Plan:
 
 
 CPU_PLAN = Plan()
-CUDA_PLAN = Plan(warmup=3, looks=(12, 24, 48, 96), target=0.005, wall_s=6.0)
+CUDA_PLAN = Plan(
+    warmup=3, looks=(12, 24, 48), target=0.003, wall_s=2.0, processes=3, empty_calls=24,
+    warm_s=0.1, duty=0.3,
+)  # fmt: skip
 
 
-def enough(samples: Sequence[float], plan: Plan, elapsed_s: float) -> bool:
+def enough(
+    samples: Sequence[float], plan: Plan, elapsed_s: float, overhead_ns: float = 0.0
+) -> bool:
     """Whether sampling may stop after these samples (warm-up excluded) and this much wall time."""
     count = len(samples)
     if count < plan.min_samples:
@@ -45,7 +73,7 @@ def enough(samples: Sequence[float], plan: Plan, elapsed_s: float) -> bool:
     if count not in plan.looks:
         return False
     found = stats.estimate(samples)
-    return found.half_width(plan.confidence) < plan.target * found.center
+    return found.half_width(plan.confidence) < plan.target * (found.center - overhead_ns)
 
 
 @dataclass(frozen=True)
@@ -57,23 +85,166 @@ class Overhead:
     resolution_ns: float = 1.0  # differences below this are jitter
 
     @staticmethod
-    def of(samples: Sequence[float]) -> Overhead:
-        """From samples of null calls, the first third being warm-up."""
+    def of(samples: Sequence[float], known_ns: float = 0.0) -> Overhead:
+        """From samples of empty calls, the first third being warm-up.
+
+        ``known_ns``: what the empty call does take and must not be subtracted.
+        """
         kept = samples[len(samples) // 3 :]
         found = stats.estimate(kept)
         resolution = max(1.0, 2 * found.stderr, 0.02 * found.center)
-        return Overhead(found.center, found.stderr, resolution)
+        return Overhead(max(0.0, found.center - known_ns), found.stderr, resolution)
+
+
+@dataclass
+class Series:
+    """What one process gave for one case: times in ns, overheads included."""
+
+    outside: list[float] = field(default_factory=list)  # by the referee's clock
+    claimed: list[float] = field(default_factory=list)  # by the device's; NaN where it has none
+    late: list[bool] = field(default_factory=list)  # the gate opened before all was enqueued
+    outside_overhead: Overhead = Overhead()
+    claimed_overhead: Overhead = Overhead()
+    sm_mhz: float = 0.0
+    watts: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+    def add(self, outside: float, claimed: float, late: bool) -> None:
+        self.outside.append(outside)
+        self.claimed.append(claimed)
+        self.late.append(late)
+
+    def without_late(self, least: int) -> Series:
+        """A few late calls are left out: launching was not hidden in them. Many are what it is."""
+        kept = [at for at, late in enumerate(self.late) if not late]
+        if self.host_bound or len(kept) < least:
+            return self
+        return replace(
+            self,
+            outside=[self.outside[at] for at in kept],
+            claimed=[self.claimed[at] for at in kept],
+            late=[False] * len(kept),
+        )
+
+    @property
+    def host_bound(self) -> bool:
+        return sum(self.late) > HOST_BOUND * len(self.late)
+
+    @property
+    def has_claims(self) -> bool:
+        """Whether the device's clock may speak. Of a call that waits for the host it sees a part."""
+        return bool(self.claimed) and not self.host_bound and all(x > 0 for x in self.claimed)
+
+    @property
+    def finest(self) -> tuple[list[float], Overhead]:
+        """The samples that sampling stops by, and their overhead."""
+        if self.has_claims:
+            return self.claimed, self.claimed_overhead
+        return self.outside, self.outside_overhead
+
+    def by_outside(self) -> Measurement:
+        return self._measured(measurement(self.outside, self.outside_overhead))
+
+    def by_device(self) -> Measurement:
+        return self._measured(measurement(self.claimed, self.claimed_overhead, clock="device"))
+
+    def _measured(self, found: Measurement) -> Measurement:
+        count, late = len(self.late), sum(self.late)
+        bound = (f"host-bound: {late} of {count} calls waited for the host",) if late else ()
+        notes = (*bound, *self.warnings, *found.warnings)
+        return replace(found, warnings=notes, sm_mhz=self.sm_mhz, watts=self.watts)
+
+    def contradiction(self) -> str:
+        """Evidence that the device's clock claims less than the outside clock allows; else ""."""
+        if not self.has_claims or len(self.outside) < PROOF_SAMPLES:
+            return ""
+        hidden = sorted(
+            (outside - self.outside_overhead.ns) - (claim - self.claimed_overhead.ns)
+            for outside, claim in zip(self.outside, self.claimed, strict=True)
+        )
+        outside = self.by_outside().ns
+        least = hidden[int(PROOF_RANK * len(hidden))]
+        if least <= PROOF_NS + PROOF * outside + self.outside_overhead.resolution_ns:
+            return ""
+        return (
+            f"device events claim {self.by_device().ns / 1e3:.2f} us, the referee's clock "
+            f"{outside / 1e3:.2f} us; in four calls of five more than {least / 1e3:.2f} us are hidden"
+        )
+
+
+def decide(runs: Sequence[Series], *, gated: bool) -> list[Measurement]:
+    """The time of a case by each process: by the finer clock where it agrees in all of them."""
+    outside = [run.by_outside() for run in runs]
+    if not all(run.has_claims for run in runs):
+        return outside
+    claimed = [run.by_device() for run in runs]
+    if all(agree(mine, yours, gated=gated) for mine, yours in zip(claimed, outside, strict=True)):
+        return claimed
+    note = "device events disagree with the outside clock"
+    return [replace(found, warnings=(*found.warnings, note)) for found in outside]
 
 
 def agree(claimed: Measurement, outside: Measurement, *, gated: bool) -> bool:
     """Whether device events may stand for the outside clock.
 
-    Behind a gate both see the same interval: within 1 us and 1 %. Without one the outside clock
-    also holds launches and copies, so it only bounds from above what the events may have missed.
+    Behind a gate both see the same interval, up to a microsecond and one percent and what the
+    outside clock's own error leaves open. Without one the outside clock also holds launches and
+    copies, so it only bounds from above what the events may have missed.
     """
     if gated:
-        return abs(claimed.ns - outside.ns) <= 1000 + 0.01 * outside.ns
+        allowed = SLACK_NS + SLACK * outside.ns + 2 * outside.stderr_ns
+        return abs(claimed.ns - outside.ns) <= allowed
     return outside.ns / 1.3 - 50_000 <= claimed.ns <= outside.ns + 10_000
+
+
+def contradictions(runs: Sequence[Series]) -> str:
+    """Evidence that every process gave; chance does not strike in all of them. "" if none."""
+    found = [run.contradiction() for run in runs]
+    return "; ".join(dict.fromkeys(found)) if found and all(found) else ""
+
+
+def below(found: Measurement, floor_ns: float) -> str:
+    """Evidence that a time is under what is physically possible; "" if it is not."""
+    if found.high_ns >= floor_ns:
+        return ""
+    return f"{found.ns / 1e3:.2f} us is below the physical floor of {floor_ns / 1e3:.2f} us"
+
+
+def combine(cases: Sequence[Sequence[Measurement]]) -> list[Measurement]:
+    """One measurement for each case from those of its processes.
+
+    The error is that between processes, which one process does not see of itself. A few processes
+    tell little about it, so each case borrows from the others.
+    """
+    spreads = stats.moderated([[found.ns for found in case] for case in cases])
+    return [_combined(case, spread) for case, spread in zip(cases, spreads, strict=True)]
+
+
+def _combined(case: Sequence[Measurement], spread: tuple[float, int]) -> Measurement:
+    if len(case) == 1:
+        return case[0]
+    deviation, freedom = spread
+    count = len(case)
+    ns = statistics.geometric_mean([found.ns for found in case])
+    within = sum((found.stderr_ns / found.ns) ** 2 for found in case) ** 0.5 / count
+    between = deviation / count**0.5
+    stderr = ns * max(within, between)
+    half = stats.t_quantile(0.975, freedom) * stderr
+    known = [found for found in case if found.sm_mhz]
+    return Measurement(
+        ns=ns,
+        low_ns=max(ns - half, min(found.low_ns for found in case) / 2),
+        high_ns=ns + half,
+        stderr_ns=stderr,
+        best_ns=min(found.best_ns for found in case),
+        worst_ns=max(found.worst_ns for found in case),
+        samples=sum(found.samples for found in case),
+        clock=case[0].clock,
+        warnings=tuple(dict.fromkeys(note for found in case for note in found.warnings)),
+        processes=count,
+        sm_mhz=statistics.median([found.sm_mhz for found in known]) if known else 0.0,
+        watts=statistics.median([found.watts for found in known]) if known else 0.0,
+    )
 
 
 def measurement(

@@ -8,8 +8,10 @@ process, which is what makes the null calls that the referee times before it tru
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import importlib.util
 import json
+import mmap
 import os
 import socket
 import struct
@@ -23,9 +25,10 @@ from typing import Any
 from . import native
 from .answer import Adapter
 from .cpu import CpuCase
-from .cuda import CudaCase
+from .cuda import CudaCase, can_share
 from .data import Mismatch
-from .gates import evidence_of_gates
+from .gates import PAGE_BYTES, Gating, NoGates, gates_on
+from .profiling import Traced, marked
 
 HEADER = struct.Struct("<cQ")
 MAX_TEXT = 100_000
@@ -35,8 +38,8 @@ FOLDER = str(Path(__file__).parent) + os.sep
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     sys.argv = ["submission.py"]
-    hello, _ = receive(channel)
-    runtime = Runtime(channel, hello)
+    hello, page = receive(channel)
+    runtime = Runtime(channel, hello, page)
     while True:
         message, descriptor = receive(channel)
         runtime.handle(message, descriptor)
@@ -52,7 +55,7 @@ def receive(channel: socket.socket) -> tuple[dict[str, Any], int | None]:
 class Runtime:
     """State between messages: the kernel, the case in hand, the number of the call."""
 
-    def __init__(self, channel: socket.socket, hello: dict[str, Any]) -> None:
+    def __init__(self, channel: socket.socket, hello: dict[str, Any], page: int | None) -> None:
         import torch
 
         self.channel = channel
@@ -62,39 +65,59 @@ class Runtime:
         self.kernel: Callable[[Any], Any] = self.nothing
         self.case: CpuCase | CudaCase | None = None
         self.adapter: Adapter | None = None
-        self.cuda = hello["device"] == "cuda"
-        if self.cuda:
+        self.around: contextlib.AbstractContextManager[Any] = contextlib.nullcontext()
+        self.traced: Traced | None = None
+        self.page: mmap.mmap | None = None
+        self.gates: Gating | None = None
+        if page is not None:
+            self.page = mmap.mmap(page, PAGE_BYTES)
+            os.close(page)
+            # The referee waits for the clock on the core that is not among these.
+            os.sched_setaffinity(0, hello["cores"])
             torch.zeros(1, device="cuda").add_(1).cpu()
+            self.gates = NoGates() if hello["plain"] else gates_on(self.page)
         else:
             torch.set_num_threads(hello["threads"])
-        self.ring(b"W", evidence_of_gates() if self.cuda else b"")
+        self.ring(b"W", self.gates.evidence if self.gates else b"")
 
     def handle(self, message: dict[str, Any], descriptor: int | None) -> None:
         op = message.get("op")
         if op is None:
             self.call()
         elif op == "case" and descriptor is not None:
-            self.prepare(message["layout"], descriptor)
+            self.prepare(message, descriptor)
+        elif op == "share" and descriptor is not None:
+            shared = self.gates is not None and can_share(descriptor, self.gates)
+            self.ring(b"P", b"shared" if shared else b"")
         elif op == "load":
             self.load(message.get("native"))
-        elif op == "profile":
-            self.profile()
+        elif op == "watch":
+            self.watch(message["how"])
+        elif op == "trace" and descriptor is not None:
+            self.trace(descriptor)
+        elif op == "leave":
+            # As a program that is over: profilers write their reports then.
+            ctypes.CDLL(None).exit(0)
 
     @property
     def entry(self) -> Callable[[Any], Any]:
         """The kernel as the case calls it."""
-        return self.adapter.adapted(self.kernel) if self.adapter else self.kernel
+        if self.adapter is None or self.kernel == self.nothing:
+            return self.kernel
+        return self.adapter.adapted(self.kernel)
 
     def nothing(self, data: Any) -> Any:
         """The null kernel: its answer is the output buffer as it stands."""
         assert self.case is not None
-        return self.case.answer
+        return self.case.nothing()
 
-    def prepare(self, layout: dict[str, Any], descriptor: int) -> None:
-        if isinstance(self.case, CudaCase):
-            self.case.close()
+    def prepare(self, message: dict[str, Any], descriptor: int) -> None:
+        layout = message["layout"]
         self.case = None
-        self.case = CudaCase(layout, descriptor) if self.cuda else CpuCase(layout, descriptor)
+        if self.page is not None and self.gates is not None:
+            self.case = CudaCase(message, descriptor, self.page, self.gates)
+        else:
+            self.case = CpuCase(layout, descriptor)
         self.adapter = Adapter(layout) if layout["answer"] is not None else None
         self.ring(b"P")
 
@@ -122,14 +145,25 @@ class Runtime:
         self.number += 1
         with self.reporting():
             assert self.case is not None
-            elapsed = self.case.call(self.entry, self.number, lambda: self.ring(b"L"))
+            around, self.around = self.around, contextlib.nullcontext()
+            elapsed = self.case.call(self.entry, self.number, lambda: self.ring(b"L"), around)
             self.ring(b"D", elapsed)
 
-    def profile(self) -> None:
-        self.number += 1
+    def watch(self, how: str) -> None:
+        """Have the next call profiled: by torch, or by a tool that waits for the range."""
+        on_device = self.page is not None
+        if how == "torch":
+            self.around = self.traced = Traced(on_device)
+        else:
+            self.around = marked(on_device)
+
+    def trace(self, descriptor: int) -> None:
+        """What torch's profiler found: its table by the doorbell, its trace into the descriptor."""
         with self.reporting():
-            assert self.case is not None
-            self.ring(b"D", self.case.profile(self.entry).encode("utf-8", "replace"))
+            assert self.traced is not None
+            self.traced.write(descriptor)
+            self.ring(b"P", self.traced.table().encode("utf-8", "replace"))
+        os.close(descriptor)
 
     @contextlib.contextmanager
     def reporting(self) -> Iterator[None]:

@@ -1,113 +1,163 @@
 """A case on CUDA.
 
-A call is queued behind a gate: a word in shared memory that the stream waits for. The referee opens
-it when everything is enqueued and reads its own clock when the stream has written the answering
-word, so launch time is hidden and the contestant's clock is never needed.
+The input lies in device memory that the referee owns and has filled, except for the words that
+come when the gate opens; the output is left there too, and the referee takes it from there. Where
+memory cannot be shared between the processes, host memory carries both.
 """
 
 from __future__ import annotations
 
-import functools
 import mmap
 import os
 import struct
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from .data import build, deliver, view
-from .gates import ANSWER, ARMED, WORDS, gates_on
+from .driver import DeviceMemory, Driver
+from .gates import ANSWER, ARMED, SET, WORDS_BYTES, Gating
 
-FLUSH_BYTES = 256 << 20
+
+class Place:
+    """A stretch of device memory that torch can make a tensor of; keeps its owner alive."""
+
+    def __init__(self, address: int, size: int, owner: Any) -> None:
+        self.owner = owner
+        self.__cuda_array_interface__ = {
+            "shape": (size,),
+            "typestr": "|u1",
+            "data": (address, False),
+            "version": 2,
+        }
 
 
 class CudaCase:
-    """Inputs are copied to the device before the gate; outputs leave it after the answer."""
+    """Some sets of the same layout; the referee says before each call which one is to be used."""
 
-    def __init__(self, layout: dict[str, Any], descriptor: int) -> None:
-        import torch
-
-        self.memory = mmap.mmap(descriptor, layout["size"])
-        os.close(descriptor)
-        self.words = memoryview(self.memory)[:WORDS].cast("I")
-        self.gates = gates_on(self.memory)
-        self.host = [view(self.memory, slot) for slot in layout["slots"]]
-        self.slots = [
-            torch.empty_strided(
-                slot["shape"],
-                slot["stride"],
-                dtype=getattr(torch, slot["dtype"]),
-                device=slot["device"] or "cuda",
-            )
-            for slot in layout["slots"]
-        ]
+    def __init__(
+        self, message: dict[str, Any], descriptor: int, page: mmap.mmap, gates: Gating
+    ) -> None:
+        layout = message["layout"]
+        self.words = memoryview(page)[:WORDS_BYTES].cast("I")
+        self.gates = gates
+        self.withheld, self.asked = message["withheld"], message["asked"]
         self.single = layout["single"]
         self.outputs = layout["outputs"]
-        self.targets = [self.slots[at] for at in self.outputs]
-        self.data = build(layout["data"], self.slots)
-        # The answer leaves through a copy of our own, taken in stream order right behind the call:
-        # work that another stream still does for it comes too late.
-        self.captured = [torch.empty_like(target) for target in self.targets]
+        self.host: list[Any] = []
+        if message["sets"]:
+            self.bases, self.slots = _shared(message, descriptor, gates)
+        else:
+            self.memory = mmap.mmap(descriptor, layout["size"])
+            self.host = [view(self.memory, slot) for slot in layout["slots"]]
+            self.bases, self.slots = _own(layout)
+        os.close(descriptor)
+        self.data = [build(layout["data"], slots) for slots in self.slots]
+        self.at = 0
 
     @property
-    def answer(self) -> Any:
+    def targets(self) -> list[Any]:
+        return [self.slots[self.at][output] for output in self.outputs]
+
+    def nothing(self) -> Any:
+        """The empty call: one kernel that does nothing, and the output as it stands."""
+        import torch
+
+        self.gates.nothing(torch.cuda.current_stream().cuda_stream)
         return self.targets[0] if self.single else tuple(self.targets)
 
-    def call(self, kernel: Callable[[Any], Any], number: int, loaded: Callable[[], None]) -> bytes:
-        """One gated call; returns the device's own idea of its time in ms, as evidence."""
+    def call(
+        self,
+        kernel: Callable[[Any], Any],
+        number: int,
+        loaded: Callable[[], None],
+        around: AbstractContextManager[Any],
+    ) -> bytes:
+        """One gated call, ``around`` it a profiler if any; returns the device's own idea of its time in ns, as evidence."""
         import torch
 
-        self._load()
-        stream = torch.cuda.current_stream()
-        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        stream = torch.cuda.current_stream().cuda_stream
+        self._load(stream)
+        targets = self.targets
         loaded()
-        self.gates.wait(stream, number)
-        start.record(stream)
-        deliver(kernel(self.data), self.targets, self.single)
-        end.record(stream)
-        self.gates.answer(stream, number)
-        self._capture()
+        self.gates.hold(stream, number, self.bases[self.at], self.withheld)
+        with around:
+            deliver(kernel(self.data[self.at]), targets, self.single)
+        self.gates.release(stream, number, self.bases[self.at], self.asked)
         self.words[ARMED] = number & 0xFFFFFFFF
-        stream.synchronize()
+        torch.cuda.synchronize()
         self.words[ANSWER] = number & 0xFFFFFFFF  # where there is no gate to do it
         self._bring_home()
-        return struct.pack("<d", start.elapsed_time(end))
+        return struct.pack("<d", self.gates.claimed_ns())
 
-    def profile(self, kernel: Callable[[Any], Any]) -> str:
+    def _load(self, stream: int) -> None:
         import torch
 
-        self._load()
-        kinds = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
-        with torch.profiler.profile(activities=kinds) as profiler:
-            deliver(kernel(self.data), self.targets, self.single)
-            self._capture()
-            torch.cuda.synchronize()
-        self._bring_home()
-        table: str = profiler.key_averages().table(sort_by="self_device_time_total", row_limit=30)
-        return table
-
-    def _load(self) -> None:
-        import torch
-
-        for host, slot in zip(self.host, self.slots, strict=True):
+        self.at = self.words[SET] % len(self.bases)
+        for host, slot in zip(self.host, self.slots[self.at], strict=bool(self.host)):
             slot.copy_(host)
-        # A reading flush: lines left dirty by a writing one would be paid for by the kernel.
-        flush_buffer().sum()
+        self.gates.flush(stream)
         torch.cuda.synchronize()
 
-    def close(self) -> None:
-        self.gates.close()
-
-    def _capture(self) -> None:
-        for copy, target in zip(self.captured, self.targets, strict=True):
-            copy.copy_(target)
-
     def _bring_home(self) -> None:
-        for at, copy in zip(self.outputs, self.captured, strict=True):
-            self.host[at].copy_(copy)
+        if self.host:
+            for output, target in zip(self.outputs, self.targets, strict=True):
+                self.host[output].copy_(target)
 
 
-@functools.cache
-def flush_buffer() -> Any:
+def can_share(descriptor: int, gates: Gating) -> bool:
+    """Whether the referee's device memory can be used from this process: its first word is 1."""
     import torch
 
-    return torch.zeros(FLUSH_BYTES // 4, dtype=torch.float32, device="cuda")
+    driver = getattr(gates, "driver", None)
+    try:
+        if driver is None:
+            return False
+        memory = DeviceMemory(driver, 4096, descriptor)
+        return bool(torch.as_tensor(Place(memory.address, 1, memory), device="cuda").item() == 1)
+    except RuntimeError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _shared(
+    message: dict[str, Any], descriptor: int, gates: Gating
+) -> tuple[list[int], list[list[Any]]]:
+    driver: Driver = gates.driver  # type: ignore[attr-defined]  # memory is shared behind gates only
+    memory = DeviceMemory(driver, message["sets"] * message["stride"], descriptor)
+    bases = [memory.address + at * message["stride"] for at in range(message["sets"])]
+    slots = message["layout"]["slots"]
+    return bases, [[_tensor(slot, base, memory) for slot in slots] for base in bases]
+
+
+def _own(layout: dict[str, Any]) -> tuple[list[int], list[list[Any]]]:
+    """One set in memory of this process, in the same layout."""
+    import torch
+
+    memory = torch.zeros(max(layout["size"], 1), dtype=torch.uint8, device="cuda")
+    slots = [
+        _place(memory, slot)
+        if slot["device"] != "cpu"
+        else torch.empty_strided(slot["shape"], slot["stride"], dtype=getattr(torch, slot["dtype"]))
+        for slot in layout["slots"]
+    ]
+    return [memory.data_ptr()], [slots]
+
+
+def _tensor(slot: dict[str, Any], base: int, owner: Any) -> Any:
+    import torch
+
+    dtype = getattr(torch, slot["dtype"])
+    if not slot["nbytes"]:
+        return torch.empty(slot["shape"], dtype=dtype, device="cuda")
+    raw = torch.as_tensor(Place(base + slot["offset"], slot["nbytes"], owner), device="cuda")
+    return raw.view(dtype).as_strided(slot["shape"], slot["stride"])
+
+
+def _place(memory: Any, slot: dict[str, Any]) -> Any:
+    import torch
+
+    dtype = getattr(torch, slot["dtype"])
+    raw = memory.narrow(0, slot["offset"], slot["nbytes"])
+    return raw.view(dtype).as_strided(slot["shape"], slot["stride"])

@@ -1,98 +1,164 @@
-"""Gates: words in shared memory that a CUDA stream waits for and writes (driver API)."""
+"""The gate before a call and the answer behind it.
+
+A page of host memory is shared with the referee and mapped for the device. A kernel holds the
+stream until the referee opens the gate; everything of the call is queued behind it, so launching
+costs nothing. The kernel behind the call tells the referee so, and then the words of the output that
+the referee asks for. See kernels.cu and the referee's page.py.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import mmap
-import struct
-from typing import Any
+import time
+from typing import Any, Protocol
 
-WORDS = 4096
-GATE, ANSWER, ARMED = 0, 16, 32  # indexes of 32-bit words, a cache line apart
+from .driver import L2_CACHE_SIZE, MULTIPROCESSORS, Driver, Mapped, Unavailable
+
+GATE, ANSWER, ASKED, PROBED, ARMED, SET = 0, 16, 32, 48, 64, 80
+"""Indexes of 32-bit words, a cache line apart. The first four are also in kernels.cu."""
+PROBES = 1024
+"""Words of the output that are asked for, and the most words of the input that come late."""
+WORDS_BYTES = 4096
+WITHHELD_AT = WORDS_BYTES  # PROBES times offset and value
+ASKED_AT = WITHHELD_AT + 16 * PROBES  # PROBES offsets
+PROBED_AT = ASKED_AT + 8 * PROBES  # PROBES values
+PAGE_BYTES = PROBED_AT + 8 * PROBES
+THREADS = 1024
+FLUSHES = 2
+"""How many times the size of the L2 cache is read to empty it."""
+FLUSH_BYTES = 256 << 20  # where its size cannot be told
+
+
+class Gating(Protocol):
+    """What a case needs around a call. ``stream`` is a raw stream, ``base`` an address."""
+
+    evidence: bytes
+
+    def flush(self, stream: int) -> None:
+        """Queue what empties the cache."""
+
+    def hold(self, stream: int, number: int, base: int, withheld: int) -> None:
+        """Queue what waits for the referee and then completes the input."""
+
+    def release(self, stream: int, number: int, base: int, asked: int) -> None:
+        """Queue what waits for all streams, then answers the referee."""
+
+    def nothing(self, stream: int) -> None:
+        """Queue an empty kernel: the call whose cost is known."""
+
+    def claimed_ns(self) -> float:
+        """What the device's own clock says of the call."""
 
 
 class Gates:
-    """Stream-ordered waits and writes on a page shared with the referee (driver API)."""
+    """By kernels of our own."""
 
-    def __init__(self, driver: Any, host: int, address: int) -> None:
-        self.driver = driver
-        self.host = host
-        self.address = address
+    evidence = b"gates"
 
-    def close(self) -> None:
-        self.driver.cuMemHostUnregister(ctypes.c_void_p(self.host))
+    def __init__(self, page: mmap.mmap) -> None:
+        import torch
 
-    def wait(self, stream: Any, number: int) -> None:
-        self._call(self.driver.cuStreamWaitValue32_v2, stream, GATE, number)
-
-    def answer(self, stream: Any, number: int) -> None:
-        self._call(self.driver.cuStreamWriteValue32_v2, stream, ANSWER, number)
-
-    def _call(self, function: Any, stream: Any, word: int, number: int) -> None:
-        status = function(
-            ctypes.c_void_p(stream.cuda_stream),
-            ctypes.c_uint64(self.address + 4 * word),
-            ctypes.c_uint32(number & 0xFFFFFFFF),
-            ctypes.c_uint(0),  # wait: greater or equal; write: default, with a memory barrier
+        self.driver = Driver()
+        self._kernels = self.driver.kernels()
+        self._page = Mapped(self.driver, page)
+        self._start, self._end = self.driver.event(), self.driver.event()
+        self._joined = self.driver.event(timing=False)
+        size = FLUSHES * self.driver.attribute(L2_CACHE_SIZE) or FLUSH_BYTES
+        self._blocks = 2 * self.driver.attribute(MULTIPROCESSORS)
+        self._swept = torch.zeros(size, dtype=torch.uint8, device="cuda")
+        sink = torch.zeros(1, dtype=torch.int32, device="cuda")
+        self._sweep = (
+            ctypes.c_void_p(self._swept.data_ptr()),
+            ctypes.c_uint64(size // 16),
+            ctypes.c_void_p(sink.data_ptr()),
         )
-        if status:
-            raise RuntimeError(f"the stream's gate failed with driver error {status}")
+        self._sink = sink
+
+    def flush(self, stream: int) -> None:
+        # By reading: lines that writing leaves dirty would be paid for by the kernel.
+        self._kernels.launch("sweep", stream, self._sweep, self._blocks, THREADS)
+
+    def hold(self, stream: int, number: int, base: int, withheld: int) -> None:
+        arguments = (
+            self._word(0), ctypes.c_uint32(number & 0xFFFFFFFF), self._word(WITHHELD_AT),
+            ctypes.c_uint32(withheld), ctypes.c_uint64(base),
+        )  # fmt: skip
+        self._kernels.launch("gate", stream, arguments, 1, THREADS)
+        self.driver.record(self._start, stream)
+
+    def release(self, stream: int, number: int, base: int, asked: int) -> None:
+        self.driver.join(self._joined, stream)
+        self.driver.record(self._end, stream)
+        arguments = (
+            self._word(0), ctypes.c_uint32(number & 0xFFFFFFFF), self._word(ASKED_AT),
+            self._word(PROBED_AT), ctypes.c_uint32(asked), ctypes.c_uint64(base),
+        )  # fmt: skip
+        self._kernels.launch("answer", stream, arguments, 1, THREADS)
+
+    def nothing(self, stream: int) -> None:
+        self._kernels.launch("nothing", stream, ())
+
+    def claimed_ns(self) -> float:
+        return self.driver.elapsed_ns(self._start, self._end)
+
+    def _word(self, offset: int) -> ctypes.c_uint64:
+        return ctypes.c_uint64(self._page.address + offset)
 
 
 class NoGates:
     """Where the driver offers none: the call starts at once, events and host bound it."""
 
-    def wait(self, stream: Any, number: int) -> None:
+    evidence = b"events"
+
+    def __init__(self) -> None:
+        import torch
+
+        self._start, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self._swept = torch.zeros(FLUSH_BYTES // 4, dtype=torch.float32, device="cuda")
+
+    def flush(self, stream: int) -> None:
+        self._swept.sum()
+
+    def hold(self, stream: int, number: int, base: int, withheld: int) -> None:
+        self._start.record()
+
+    def release(self, stream: int, number: int, base: int, asked: int) -> None:
+        self._end.record()
+
+    def nothing(self, stream: int) -> None:
         pass
 
-    def answer(self, stream: Any, number: int) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    def claimed_ns(self) -> float:
+        elapsed: float = self._start.elapsed_time(self._end)
+        return elapsed * 1e6
 
 
-def evidence_of_gates() -> bytes:
-    """Whether stream gates work on this machine: one opened beforehand, on a page of our own."""
+def gates_on(page: mmap.mmap) -> Gating:
+    """Gates on the referee's page if they work on this machine: one opened beforehand is tried."""
     import torch
 
-    with mmap.mmap(-1, WORDS) as page:
-        gates = gates_on(page)
-        if isinstance(gates, NoGates):
-            return b"events"
-        struct.pack_into("<I", page, 4 * GATE, 1)
-        stream = torch.cuda.current_stream()
-        try:
-            gates.wait(stream, 1)
-            gates.answer(stream, 1)
-            stream.synchronize()
-            (answer,) = struct.unpack_from("<I", page, 4 * ANSWER)
-        except RuntimeError:
-            answer = 0
-        gates.close()
-    return b"gates" if answer == 1 else b"events"
-
-
-def gates_on(memory: mmap.mmap) -> Gates | NoGates:
-    import torch
-
+    words = memoryview(page)[:WORDS_BYTES].cast("I")
+    if getattr(torch.version, "hip", None):
+        return NoGates()
     try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        functions = (driver.cuStreamWaitValue32_v2, driver.cuStreamWriteValue32_v2)
-    except (OSError, AttributeError):
+        gates = Gates(page)
+        stream = torch.cuda.current_stream().cuda_stream
+        words[GATE] = words[ASKED] = 1
+        gates.hold(stream, 1, 0, 0)
+        gates.release(stream, 1, 0, 0)
+        if not _answered(words, stream):
+            return NoGates()
+    except (Unavailable, RuntimeError):
         return NoGates()
-    if getattr(torch.version, "hip", None) or not all(functions):
-        return NoGates()
-    host = ctypes.c_void_p(address_of(memory))
-    device = ctypes.c_uint64()
-    mapped = driver.cuMemHostRegister_v2(host, ctypes.c_size_t(WORDS), ctypes.c_uint(2)) == 0
-    if not mapped or driver.cuMemHostGetDevicePointer_v2(ctypes.byref(device), host, 0):
-        return NoGates()
-    return Gates(driver, address_of(memory), device.value)
+    finally:
+        words[GATE] = words[ANSWER] = words[ASKED] = words[PROBED] = 0
+    return gates
 
 
-def address_of(memory: mmap.mmap) -> int:
-    anchor = ctypes.c_char.from_buffer(memory)
-    address = ctypes.addressof(anchor)
-    del anchor
-    return address
+def _answered(words: Any, stream: int, patience_s: float = 5.0) -> bool:
+    deadline = time.monotonic() + patience_s
+    while words[PROBED] != 1:
+        if time.monotonic() > deadline:
+            return False
+    return bool(words[ANSWER] == 1)

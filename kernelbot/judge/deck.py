@@ -1,0 +1,255 @@
+"""What one CUDA case lies in: device memory that the referee owns and the contestant maps.
+
+Several sets of the same layout are used in turn, so that neither an address nor what a cache still
+holds tells anything about the next input. Of each input some words are withheld until the gate opens
+(the place has another word of the same tensor meanwhile), and of each output the referee asks for
+words that the contestant cannot know beforehand: an output that somebody is still working on when the
+clock stops does not match what is found there afterwards.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+from typing import Any
+
+from kernelbot.judge import channel
+from kernelbot.judge.channel import Arena, Layout, Slot
+from kernelbot.judge.inside.cuda import Place
+from kernelbot.judge.inside.driver import DeviceMemory, Driver
+from kernelbot.judge.inside.gates import PROBES
+
+MOST_SETS, FEWEST_SETS = 8, 2
+SETS_BYTES = 1 << 30
+"""Memory that more than the fewest sets may take."""
+STRIDE = 4096
+SHARE = 8
+"""One word in so many of a small input is withheld; more would warm the cache for it."""
+WORD = 8
+
+
+class Secrets:
+    """Which words come late and which are asked for, drawn anew for every call."""
+
+    def __init__(self, layout: Layout, device: str, *, gated: bool = True) -> None:
+        import torch
+
+        slots = layout.slots
+        inputs = [slots[at] for at in layout.inputs if slots[at].nbytes >= SHARE * WORD]
+        outputs = [slots[at] for at in dict.fromkeys(layout.outputs) if slots[at].nbytes]
+        if not gated or any(slot.device == "cpu" for slot in slots):
+            inputs, outputs = [], []
+        late = _shares([slot.nbytes // WORD // SHARE for slot in inputs])
+        asked = _shares([_words(slot) for slot in outputs])
+        self._late = list(zip(inputs, late, strict=True))
+        self._asked = list(zip(outputs, asked, strict=True))
+        self.withheld, self.asked = sum(late), sum(asked)
+        self._device = device
+        self._chance = torch.Generator(device).manual_seed(secrets.randbits(63))
+
+    def withhold(self, memory: Any) -> Any:
+        """Overwrite words of the inputs in ``memory``; their offsets and values, on the host."""
+        import torch
+
+        found = []
+        for slot, count in self._late:
+            words = memory[slot.offset : slot.offset + slot.nbytes // WORD * WORD].view(torch.int64)
+            places = self._places(words.numel(), count)
+            found.append(torch.stack((places * WORD + slot.offset, words[places]), 1))
+            words[places] = words[self._places(words.numel(), count)]
+        return torch.cat(found).cpu() if found else _no_words()
+
+    def ask(self) -> list[tuple[Slot, Any]]:
+        """Outputs and which of their words are wanted."""
+        import torch
+
+        return [
+            (slot, self._places(_words(slot), count) if count < _words(slot)
+             else torch.arange(count, device=self._device))
+            for slot, count in self._asked
+        ]  # fmt: skip
+
+    def _places(self, total: int, count: int) -> Any:
+        import torch
+
+        return torch.randint(total, (count,), generator=self._chance, device=self._device)
+
+
+class Sets:
+    """One or more sets of a layout in memory that the contestant has too."""
+
+    def __init__(self, layout: Layout, secret: Secrets) -> None:
+        self.layout = layout
+        self.descriptor = -1
+        self.at = 0  # the set of the next call
+        self.withheld, self.asked = _no_words(), _no_words()
+        self._secrets = secret
+        self._wanted: list[tuple[Slot, Any]] = []
+        self._taken: dict[int, Any] = {}
+
+    @property
+    def _set(self) -> Any:
+        """The bytes of the set in hand."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """What the contestant must know."""
+        return {
+            "layout": self.layout.to_json(),
+            "sets": 0,
+            "withheld": self._secrets.withheld,
+            "asked": self._secrets.asked,
+        }
+
+    def fill(self, data: Any, poison: int) -> None:
+        """Write one input, all but what comes late, and overwrite every output with the poison."""
+        memory, slots = self._set, self.layout.slots
+        sources = channel.tensors(data)
+        for at in self.layout.inputs:
+            if slots[at].nbytes:
+                _view(memory[slots[at].offset :], slots[at]).copy_(sources[at].detach())
+        for at, slot in enumerate(slots):
+            if at not in self.layout.inputs and slot.nbytes:
+                memory[slot.offset : slot.offset + slot.nbytes].fill_(poison)
+        self.withheld = self._secrets.withhold(memory)
+        self._wanted = self._secrets.ask()
+        self.asked = _joined([places * WORD + slot.offset for slot, places in self._wanted])
+
+    def outputs(self) -> list[Any]:
+        """Private copies of the outputs; :meth:`words` is read off the same copies."""
+        slots = [self.layout.slots[at] for at in self.layout.outputs]
+        memory = self._set
+        self._taken = {
+            slot.offset: memory[slot.offset : slot.offset + WORD * _words(slot)].clone()
+            for slot in slots
+        }
+        return [_view(self._taken[slot.offset], slot) for slot in slots]
+
+    def words(self) -> Any:
+        """The words that were asked for, as they were found afterwards."""
+        import torch
+
+        found = [self._taken[slot.offset].view(torch.int64)[at] for slot, at in self._wanted]
+        return _joined(found)
+
+    def close(self) -> None:
+        os.close(self.descriptor)
+
+
+class Deck(Sets):
+    """Sets in device memory."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout, Secrets(layout, "cuda"))
+        self._stride = -(-layout.size // STRIDE) * STRIDE
+        self._sets = min(MOST_SETS, max(FEWEST_SETS, SETS_BYTES // self._stride))
+        memory, self._memory = allocated(self._sets * self._stride)
+        self._memory.fill_(secrets.randbelow(256))  # what lay there before is nobody's business
+        self.descriptor = memory.export()
+
+    @property
+    def _set(self) -> Any:
+        return self._memory[self.at * self._stride : (self.at + 1) * self._stride]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**super().to_json(), "sets": self._sets, "stride": self._stride}
+
+    def fill(self, data: Any, poison: int) -> None:
+        import torch
+
+        self.at = (self.at + 1 + secrets.randbelow(self._sets - 1)) % self._sets
+        super().fill(data, poison)
+        torch.cuda.synchronize()
+
+    def outputs(self) -> list[Any]:
+        import torch
+
+        found = super().outputs()
+        torch.cuda.synchronize()
+        return found
+
+    def close(self) -> None:
+        super().close()
+        del self._memory
+
+
+class HostDeck(Sets):
+    """One set in host memory, where device memory cannot be shared: copied before and after."""
+
+    def __init__(self, layout: Layout, *, gated: bool) -> None:
+        super().__init__(layout, Secrets(layout, "cpu", gated=gated))
+        self._arena = Arena(layout)
+        self._memory = self._arena.contents()
+        self.descriptor = self._arena.descriptor
+
+    @property
+    def _set(self) -> Any:
+        return self._memory
+
+    def close(self) -> None:
+        del self._memory
+        self._arena.close()
+
+
+@functools.cache
+def driver() -> Driver:
+    """The driver on this process's own context."""
+    import torch
+
+    torch.zeros(1, device="cuda")
+    return Driver()
+
+
+def allocated(size: int) -> tuple[DeviceMemory, Any]:
+    """Device memory that can be shared, and its bytes."""
+    import torch
+
+    memory = DeviceMemory(driver(), size)
+    return memory, torch.as_tensor(Place(memory.address, memory.size, memory), device="cuda")
+
+
+def trial() -> DeviceMemory:
+    """Memory whose first byte is 1, to see whether another process can read it."""
+    import torch
+
+    memory, found = allocated(1)
+    found.fill_(1)
+    torch.cuda.synchronize()
+    return memory
+
+
+def _shares(wanted: list[int]) -> list[int]:
+    """How many words of each when PROBES are to be had in all: everybody gets some."""
+    total, spare = sum(wanted), PROBES - len(wanted)
+    if total <= PROBES:
+        return wanted
+    if spare < 0:
+        return [1] * PROBES + [0] * -spare
+    return [want * spare // total + 1 for want in wanted]
+
+
+def _words(slot: Slot) -> int:
+    return -(-slot.nbytes // WORD)
+
+
+def _joined(parts: list[Any]) -> Any:
+    import torch
+
+    return torch.cat(parts).cpu() if parts else _no_words()
+
+
+def _no_words() -> Any:
+    import torch
+
+    return torch.empty(0, dtype=torch.int64)
+
+
+def _view(memory: Any, slot: Slot) -> Any:
+    """The tensor at the front of some bytes."""
+    import torch
+
+    dtype = getattr(torch, slot.dtype)
+    if not slot.nbytes:
+        return torch.empty(slot.shape, dtype=dtype, device=memory.device)
+    return memory[: slot.nbytes].view(dtype).as_strided(slot.shape, slot.stride)

@@ -1,0 +1,254 @@
+"""Measuring: one case with one contestant, and all benchmarks in one process.
+
+Every call, timed or not, is on a fresh input and compared. Each process measures the cases in
+another random order, after the empty call of each case was timed, which happens before the
+submission is loaded.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import secrets
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kernelbot.judge import channel, timing
+from kernelbot.judge.cases import Case, Problem, ProblemFault
+from kernelbot.judge.channel import Arena
+from kernelbot.judge.deck import Sets
+from kernelbot.judge.device import Meter, keep_busy
+from kernelbot.judge.process import Contestant, Failure, Sample
+from kernelbot.judge.protocol import Job, VerdictKind
+from kernelbot.judge.timing import Overhead, Plan, Series
+
+COMPILING_S = 60.0
+"""What a first call may take of the time for building: enough to compile, and no more, because a
+call that never returns holds the device as long."""
+POISONS = (0xFF, 0x7F, 0xA5, 0x5A, 0xDB)
+"""Bytes an output buffer is filled with before a call: NaN or absurd in every dtype."""
+EMPTY_S = 60.0
+METER_EVERY = 8
+LONGEST_REST_S = 0.25
+CLOCK_TOLERANCE, RETRIES = 0.03, 2
+"""How far below its normal clock a device may be, and how often a case is then measured again."""
+UNSETTLED = "the output was still changing when the call had ended"
+
+
+class Budget:
+    """Seconds of one stage; only the contestant's own time is charged."""
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        self.spent_s = 0.0
+
+    @property
+    def left_s(self) -> float:
+        return max(0.0, self.limit_s - self.spent_s)
+
+    @contextlib.contextmanager
+    def charged(self, first: Budget | None = None) -> Iterator[float]:
+        """Yields what is left, as a time-out, and charges what was used.
+
+        ``first`` is another stage's budget, of which a part is used up before this one.
+        """
+        began = time.monotonic()
+        reserve = min(first.left_s, COMPILING_S) if first else 0.0
+        try:
+            yield reserve + self.left_s
+        finally:
+            used = time.monotonic() - began
+            elsewhere = min(used, reserve)
+            if first:
+                first.spent_s += elsewhere
+            self.spent_s += used - elsewhere
+
+
+class Lane:
+    """One case with one contestant: fresh input, call, comparison, as often as asked."""
+
+    def __init__(
+        self,
+        contestant: Contestant,
+        problem: Problem,
+        args: dict[str, Any],
+        budget: Budget,
+        build: Budget,
+    ) -> None:
+        self._contestant = contestant
+        self._problem = problem
+        self._args = args
+        self._budget = budget
+        self._build = build  # pays for a process's first call as far as it goes: that one compiles
+        self._arena: Arena | Sets | None = None
+
+    def __enter__(self) -> Lane:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._arena is not None:
+            self._arena.close()
+
+    def sample(self, *, twice: bool = False) -> Sample:
+        """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
+        sample: Sample = self._checked(self._contestant.call, twice=twice)
+        return sample
+
+    def empty(self, calls: int) -> list[Sample]:
+        """Calls of a process that has loaded nothing yet: what remains is what a call costs."""
+        case = self._problem.fresh(self._args)
+        arena = self._lay_out(case)
+        samples = []
+        for _ in range(calls):
+            # What the referee does on the device between calls leaves it as cold as for real ones.
+            arena.fill(case.data, secrets.choice(POISONS))
+            samples.append(self._contestant.call(EMPTY_S))
+            arena.outputs()
+        return samples
+
+    def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
+        case = self._problem.fresh(self._args)
+        arena = self._lay_out(case)
+        found = self._called(call, case, arena)
+        first = arena.outputs()
+        self._demand(*self._problem.verdict(case, first))
+        if twice:
+            self._called(call, case, arena)
+            self._demand(*self._problem.repeated(case, first, arena.outputs()))
+        if isinstance(found, Sample) and not self._contestant.settled():
+            self._demand(UNSETTLED, UNSETTLED)
+        return found
+
+    def _called(self, call: Callable[[float], Any], case: Case, arena: Arena | Sets) -> Any:
+        arena.fill(case.data, secrets.choice(POISONS))
+        if self._budget.left_s <= 0:
+            raise self._contestant.out_of_time()
+        first = self._build if self._contestant.compiling else None
+        self._contestant.compiling = False
+        with self._budget.charged(first) as left:
+            return call(left)
+
+    def _demand(self, complaint: str, secret: str) -> None:
+        if complaint:
+            raise Failure(VerdictKind.WRONG_ANSWER, complaint, guarded=secret)
+
+    def _lay_out(self, case: Case) -> Arena | Sets:
+        """The memory of the case; new only when its layout changed."""
+        layout = case.layout
+        if self._arena is None or self._arena.layout != layout:
+            if complaint := self._contestant.misfit(layout):
+                raise ProblemFault(complaint)
+            if self._arena is not None:
+                self._arena.close()
+            self._arena = self._contestant.lay_out(layout)
+            with self._budget.charged() as left:
+                self._contestant.prepare(self._arena, left)
+        return self._arena
+
+
+class Bench:
+    """All benchmarks of a job in one process."""
+
+    def __init__(self, job: Job, plan: Plan, meter: Meter, lane: Callable[[int], Lane]) -> None:
+        self._job = job
+        self._plan = plan
+        self._meter = meter
+        self._lane = lane  # of a benchmark, by its index
+        self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
+
+    def calibrate(self, contestant: Contestant) -> None:
+        """Time empty calls; nothing submitted has run in the process yet."""
+        keep_busy(self._job.device, self._plan.warm_s)
+        self._meter.learn()
+        if self._job.device == "cpu":
+            self._overheads = [_empty_on_cpu(contestant, self._plan)] * len(self._job.benchmarks)
+            return
+        for index in range(len(self._job.benchmarks)):
+            with self._lane(index) as lane:
+                samples = lane.empty(self._plan.empty_calls)
+            self._overheads.append(_overheads(samples, timing.EMPTY_KERNEL_NS))
+
+    def run(self, begin: Callable[[int], None], done: Callable[[int, Series], None]) -> None:
+        """Measure all benchmarks in random order; the callbacks get the index of each."""
+        order = list(range(len(self._job.benchmarks)))
+        random.SystemRandom().shuffle(order)
+        for index in order:
+            begin(index)
+            with self._lane(index) as lane:
+                done(index, self._measured(lane, index))
+
+    def _measured(self, lane: Lane, index: int) -> Series:
+        """One case, again when the device was not at its normal clock."""
+        for _ in range(RETRIES):
+            series = self._series(lane, index)
+            if not self._meter.slow(series.sm_mhz, CLOCK_TOLERANCE):
+                return series
+            time.sleep(LONGEST_REST_S)
+        series = self._series(lane, index)
+        if self._meter.slow(series.sm_mhz, CLOCK_TOLERANCE):
+            normal = self._meter.normal_mhz
+            series.warnings.append(f"at {series.sm_mhz:.0f} MHz, its normal clock is {normal:.0f}")
+        return series
+
+    def _series(self, lane: Lane, index: int) -> Series:
+        """Samples until the estimate is good enough, every one a checked call on a fresh input."""
+        plan = self._plan
+        outside, claimed = self._overheads[index]
+        series = Series(outside_overhead=outside, claimed_overhead=claimed)
+        self._warm_up(lane)
+        began = time.monotonic()
+        readings: list[tuple[float, float]] = []
+        while not self._enough(series, time.monotonic() - began):
+            sampled = time.monotonic()
+            try:
+                sample = lane.sample()
+            except Failure as failure:
+                late = failure.kind is VerdictKind.TIMED_OUT
+                if late and len(series.outside) >= plan.min_samples:
+                    break
+                raise
+            if len(series.outside) % METER_EVERY == 0:
+                readings.append(self._meter.read())
+            series.add(sample.ns, sample.claimed_ns, sample.late)
+            _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
+        series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
+        series.watts = statistics.median(watts for _, watts in readings)
+        return series.without_late(plan.min_samples)
+
+    def _warm_up(self, lane: Lane) -> None:
+        began = time.monotonic()
+        for _ in range(self._plan.warmup):
+            lane.sample()
+            if time.monotonic() - began > self._plan.wall_s:
+                break
+
+    def _enough(self, series: Series, elapsed_s: float) -> bool:
+        samples, overhead = series.finest
+        return timing.enough(samples, self._plan, elapsed_s, overhead.ns)
+
+
+def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhead]:
+    import torch
+
+    buffer = torch.zeros(64)
+    arena = Arena(channel.plan((buffer,), buffer, 1))
+    contestant.prepare(arena, EMPTY_S)
+    samples = [contestant.call(EMPTY_S) for _ in range(plan.empty_calls)]
+    arena.close()
+    return _overheads(samples, 0.0)
+
+
+def _overheads(samples: list[Sample], known_ns: float) -> tuple[Overhead, Overhead]:
+    outside = Overhead.of([sample.ns for sample in samples], known_ns)
+    claims = [sample.claimed_ns for sample in samples]
+    claimed = Overhead.of(claims, known_ns) if all(claim > 0 for claim in claims) else Overhead()
+    return outside, claimed
+
+
+def _rest(plan: Plan, busy_s: float, elapsed_s: float) -> None:
+    """Leave the device idle long enough that sustained load does not lower its clock."""
+    idle = busy_s * (1 / plan.duty - 1) - (elapsed_s - busy_s)
+    if idle > 0:
+        time.sleep(min(idle, LONGEST_REST_S))

@@ -1,0 +1,141 @@
+"""The referee's side of the page that gates a CUDA call (inside/gates.py is the other).
+
+A call's time runs from the opening of its gate until the referee holds words of the output that it
+chose after the call had answered. All of it is read off the referee's own clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import mmap
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from kernelbot.judge.channel import monotonic_ns
+from kernelbot.judge.inside.driver import address_of
+from kernelbot.judge.inside.gates import (
+    ANSWER,
+    ARMED,
+    ASKED,
+    ASKED_AT,
+    GATE,
+    PAGE_BYTES,
+    PROBED,
+    PROBED_AT,
+    PROBES,
+    SET,
+    WITHHELD_AT,
+    WORDS_BYTES,
+)
+
+SETTLE_NS = 30_000
+"""From the last launch until the gate opens: what was enqueued has reached the device by then."""
+GLANCE = 1 << 10
+"""Looks at a word between two looks at everything else."""
+MASK = 0xFFFFFFFF
+WORD = 8
+SCRATCH = 112  # a word that nobody reads
+REHEARSALS = 3
+CORES = 4
+"""With fewer there is none to spare for waiting."""
+
+
+class Page:
+    """Words in memory that the contestant's device can see, and the clock around them."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.memfd_create("page", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        os.ftruncate(self.descriptor, PAGE_BYTES)
+        # A contestant that shrank the file would make the referee die of SIGBUS.
+        seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
+        self._memory = mmap.mmap(self.descriptor, PAGE_BYTES)
+        self._address = address_of(self._memory)
+        self._words = memoryview(self._memory)[:WORDS_BYTES].cast("I")
+        self._scratch = ctypes.create_string_buffer(2 * WORD * PROBES)
+
+    def choose(self, at: int) -> None:
+        """Say which set the next call is to use."""
+        self._words[SET] = at
+
+    def armed(self, number: int, patience_ns: int, hopeless: Callable[[], bool]) -> bool:
+        """Wait until everything of a call is enqueued; False when that takes too long."""
+        began = monotonic_ns()
+        while self._words[ARMED] != number & MASK:
+            if monotonic_ns() - began > patience_ns or hopeless():
+                return False
+        settled = monotonic_ns() + SETTLE_NS
+        while monotonic_ns() < settled:
+            pass
+        return True
+
+    def time(self, number: int, withheld: Any, asked: Any, hopeless: Callable[[], bool]) -> int:
+        """Open the gate; the ns until the words asked for are here. The caller checks for failure."""
+        words, wanted, move, clock = self._words, number & MASK, ctypes.memmove, monotonic_ns
+        late = (self._address + WITHHELD_AT, withheld.data_ptr(), WORD * withheld.numel())
+        chosen = (self._address + ASKED_AT, asked.data_ptr(), WORD * asked.numel())
+        for _ in range(REHEARSALS):  # code that has not run for a while takes microseconds
+            clock()
+            move(self._scratch, late[1], late[2])
+            words[SCRATCH] = wanted
+        began = clock()
+        move(*late)
+        words[GATE] = wanted
+        self._await(ANSWER, wanted, hopeless)
+        move(*chosen)
+        words[ASKED] = wanted
+        self._await(PROBED, wanted, hopeless)
+        return clock() - began
+
+    def time_ungated(self, number: int, hopeless: Callable[[], bool]) -> int:
+        """The ns from now until the contestant says that the device is done."""
+        began = monotonic_ns()
+        self._await(ANSWER, number & MASK, hopeless)
+        return monotonic_ns() - began
+
+    def probed(self, count: int) -> Any:
+        """A copy of the words that were asked for, as 64-bit integers."""
+        import torch
+
+        if not count:
+            return torch.empty(0, dtype=torch.int64)
+        words = torch.frombuffer(self._memory, dtype=torch.int64, count=count, offset=PROBED_AT)
+        return words.clone()
+
+    def close(self) -> None:
+        self._words.release()
+        os.close(self.descriptor)
+        with contextlib.suppress(BufferError):  # else it goes with the last view of it
+            self._memory.close()
+
+    def _await(self, word: int, wanted: int, hopeless: Callable[[], bool]) -> None:
+        words = self._words
+        while True:
+            for _ in range(GLANCE):
+                if words[word] == wanted:
+                    return
+            if hopeless():
+                return
+
+
+@contextlib.contextmanager
+def on_one_core() -> Iterator[None]:
+    """Keep this thread where it is: one that moves to another core reads late."""
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < CORES:
+        yield
+        return
+    os.sched_setaffinity(0, {max(allowed)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def cores_beside() -> list[int]:
+    """Cores for the contestant: all but the one that the referee waits on."""
+    allowed = sorted(os.sched_getaffinity(0))
+    return allowed if len(allowed) < CORES else allowed[:-1]
