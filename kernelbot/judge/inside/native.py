@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
@@ -86,21 +87,20 @@ def _digest(directory: Path, recipe: dict[str, Any]) -> str:
 
 def _run(line: Sequence[str], directory: Path) -> tuple[int, str]:
     """The compiler's exit code and what it said, head and tail of it."""
-    process = subprocess.Popen(
+    head, tail, lost = b"", b"", 0
+    with subprocess.Popen(
         line, cwd=directory, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    assert process.stdout is not None
-    head, tail, lost = b"", b"", 0
-    while chunk := process.stdout.read1(1 << 16):  # type: ignore[attr-defined]
-        room = KEPT - len(head)
-        head += chunk[:room]
-        tail += chunk[room:]
-        lost += max(0, len(tail) - KEPT)
-        tail = tail[-KEPT:]
-    code = process.wait()
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        while chunk := os.read(process.stdout.fileno(), 1 << 16):
+            room = KEPT - len(head)
+            head += chunk[:room]
+            tail += chunk[room:]
+            lost += max(0, len(tail) - KEPT)
+            tail = tail[-KEPT:]
     gap = f"\n... {lost} bytes ...\n".encode() if lost else b""
-    return code, (head + gap + tail).decode("utf-8", "replace").strip()
+    return process.returncode, (head + gap + tail).decode("utf-8", "replace").strip()
 
 
 def _failure(log: str, code: int, recipe: dict[str, Any]) -> str:
