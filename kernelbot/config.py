@@ -112,6 +112,11 @@ class Settings(BaseSettings):
         description="The only kind of fence a worker accepts around a submission. Empty: the strongest "
         "that works. A public deployment sets bubblewrap, and runs that cannot have it are not judged.",
     )
+    include_paths: str = Field(
+        default="",
+        description="Folders, apart by colons, that CUDA C++, HIP and C++ submissions may include from, "
+        "such as CUTLASS's include.",
+    )
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_json: bool = Field(default=True, description="JSON lines; false: for people.")
 

@@ -36,6 +36,7 @@ ENVIRONMENT = (
     "PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH",
     "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCM_HOME", "HIP_VISIBLE_DEVICES",
     "VIRTUAL_ENV", "PYTHONPATH", "XDG_RUNTIME_DIR", "TRITON_INTERPRET", "NCCL_NVLS_ENABLE",
+    "ROCM_PATH", "CXX", "KERNELBOT_INCLUDE_PATHS",
 )  # fmt: skip
 """What the judge may know of the worker's environment: no database address, no token."""
 

@@ -416,10 +416,11 @@ def test_the_same_submission_is_compiled_once_and_a_changed_one_again(
     toolkit: Path, work: Path, tmp_path: Path
 ) -> None:
     job = a_gpu_job()
-    native.write_header(tmp_path, job)
-    recipe = native.recipe(job, H200, tmp_path)
-    for text in ("", "", "// changed\n"):
+    for run, text in (("1", ""), ("2", ""), ("3", "// changed\n")):
+        headers = tmp_path / run
+        headers.mkdir()
+        native.write_header(headers, job)
         (work / job.submission).write_text(text + KERNEL["cu"])
-        follow(work, recipe)
+        follow(work, native.recipe(job, H200, headers))
 
     assert len(list((work / "cache" / "native").glob("*.so"))) == 2

@@ -76,8 +76,9 @@ def _compiled(directory: Path, recipe: dict[str, Any]) -> Path:
 
 
 def _digest(directory: Path, recipe: dict[str, Any]) -> str:
-    """Of whatever the library is made from that may differ within one run."""
-    total = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
+    """Of whatever the library is made from: the same again in another run's folders."""
+    words = json.dumps(recipe, sort_keys=True).replace(recipe["headers"], "")
+    total = hashlib.sha256(words.encode())
     for word in recipe["line"]:
         path = directory / word
         if path.is_file():
