@@ -10,8 +10,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
+from kernelbot.domain import roofline
 from kernelbot.domain.field_task import FieldTask
+from kernelbot.domain.peaks import Peaks
+from kernelbot.domain.roofline import Bound
 from kernelbot.domain.scoring import Scoring
+from kernelbot.domain.speed_of_light import SpeedOfLight
 from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, VerdictKind, to_json
 
 PROBLEM_FILE = "problem.yaml"
@@ -73,6 +77,7 @@ class Problem:
     files: Mapping[str, bytes] = field(repr=False)
     native: tuple[Parameter, ...] = ()  # of custom_kernel in cuda, hip and cpp
     compile_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by language
+    speed_of_light: SpeedOfLight | None = None  # None: nobody has said what the least work is
     task: FieldTask | None = None  # of a problem that was written for the field's own platform
     digest: str = ""
     content_digest: str = ""
@@ -100,6 +105,24 @@ class Problem:
     def limits_on(self, device: DeviceKind) -> Limits:
         return self.cpu_limits if device == "cpu" else self.limits
 
+    def bounds(self, device: DeviceKind, peaks: Peaks | None) -> tuple[Bound | None, ...]:
+        """The speed of light of each benchmark; None for those without a known one."""
+        benchmarks = self.cases(device)[1]
+        if self.speed_of_light is None or peaks is None:
+            return (None,) * len(benchmarks)
+        formulas = self.speed_of_light
+        return tuple(roofline.bound(formulas.work(case), peaks) for case in benchmarks)
+
+    def floors_ns(self, device: DeviceKind, peaks: Peaks | None) -> tuple[float, ...]:
+        """For each benchmark the time that no correct kernel can be below; empty: unknown."""
+        formulas = self.speed_of_light
+        if formulas is None or peaks is None:
+            return ()
+        return tuple(
+            1e9 * roofline.floor(formulas.work(case), peaks, formulas.floor)
+            for case in self.cases(device)[1]
+        )
+
     def starter(self, name: str) -> str:
         """The text of a starter. Raises KeyError for a name not in ``starters``."""
         return self.files[self.starters[name]].decode()
@@ -113,10 +136,11 @@ class Problem:
         expect_device: str = "",
         submission_name: str = "submission.py",
         attempt: int = 1,
+        peaks: Peaks | None = None,
     ) -> Job:
         """Everything the judge must know for one run of this problem.
 
-        ``submission_name`` is what the contestant calls the file.
+        ``submission_name`` is what the contestant calls the file, ``peaks`` what the device can do.
         """
         tests, benchmarks = self.cases(device)
         language = self.suffixes.get(_suffix(submission_name), "python")
@@ -134,6 +158,7 @@ class Problem:
             device=device,
             expect_device=expect_device,
             attempt=attempt,
+            floors_ns=self.floors_ns(device, peaks),
             native=() if language == "python" else self.native,
             compile_flags=self.compile_flags.get(language, ()),
         )
@@ -177,6 +202,7 @@ class Problem:
             "tags": list(self.tags),
             "native": [to_json(item) for item in self.native],
             "compile_flags": {name: list(flags) for name, flags in self.compile_flags.items()},
+            "speed_of_light": self.speed_of_light and self.speed_of_light.to_document(),
             "task": self.task.to_document() if self.task else None,
             "digest": self.digest,
             "content_digest": self.content_digest,
@@ -195,6 +221,8 @@ class Problem:
         flags = values.get("compile_flags", {})
         values["compile_flags"] = {name: tuple(given) for name, given in flags.items()}
         values["task"] = FieldTask.from_document(task) if (task := values.get("task")) else None
+        light = values.get("speed_of_light")
+        values["speed_of_light"] = light and SpeedOfLight.from_document(light)
         values["limits"] = Limits(**values["limits"])
         values["cpu_limits"] = Limits(**values["cpu_limits"])
         values["scoring"] = Scoring(values["scoring"])
@@ -235,6 +263,7 @@ def _reaches_judge(path: str) -> bool:
 _DECISIVE = (
     "name", "languages", "tests", "benchmarks", "cpu_tests", "cpu_benchmarks", "tolerances",
     "limits", "cpu_limits", "scoring", "contestant_files", "native", "compile_flags", "task",
+    "speed_of_light",
 )  # fmt: skip
 
 

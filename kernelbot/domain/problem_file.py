@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kernelbot.domain import native
+from kernelbot.domain import native, speed_of_light
 from kernelbot.domain.definition import Node, Reader, Section, shorten
 from kernelbot.domain.problem import (
     EXAMPLES_DIR,
@@ -28,6 +28,7 @@ from kernelbot.domain.problem import (
 )
 from kernelbot.domain.reference_source import GIVEN_BY_JUDGE, MAX_OUTPUTS, ReferenceSource
 from kernelbot.domain.scoring import Scoring
+from kernelbot.domain.speed_of_light import SpeedOfLight
 from kernelbot.errors import did_you_mean
 from kernelbot.judge.protocol import Limits, Tolerance, VerdictKind
 
@@ -42,7 +43,7 @@ LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
 
 _KEYS = (
     "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
-    "scoring", "contestant_files", "starters", "tags", "native", "compile_flags",
+    "scoring", "contestant_files", "starters", "tags", "native", "compile_flags", "speed_of_light",
 )  # fmt: skip
 _CPU_KEYS = ("tests", "benchmarks", "limits")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
@@ -68,6 +69,10 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
     reference.check(top, outputs=len(tolerances))
     _check_module_names(reader, place, files)
     languages = _languages(top)
+    listed = (
+        ("tests", tests), ("benchmarks", benchmarks), ("cpu.tests", cpu.tests), ("cpu.benchmarks", cpu.benchmarks),
+    )  # fmt: skip
+    light = speed_of_light.read(top, listed)
     problem = Problem(
         name=_name(top, folder),
         title=top.required_text("title", limit=100, remedy="Add 'title: ...', what people read"),
@@ -81,7 +86,7 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
         tolerances=tolerances,
         limits=limits,
         cpu_limits=cpu.limits,
-        scoring=_scoring(top),
+        scoring=_scoring(top, light),
         contestant_files=contestant_files,
         starters=_starters(top, files),
         examples=_examples(reader, place, files),
@@ -89,6 +94,7 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
         files=files,
         native=native.read_parameters(top, languages, reference.outputs),
         compile_flags=native.read_flags(top, languages),
+        speed_of_light=light,
     )
     reader.finish()
     return sealed(problem)
@@ -119,9 +125,13 @@ def _languages(top: Section) -> tuple[str, ...]:
     return tuple(read)
 
 
-def _scoring(top: Section) -> Scoring:
+def _scoring(top: Section, light: SpeedOfLight | None) -> Scoring:
     node = top.get("scoring")
     word = node and top.reader.choice(node, "scoring", [item.value for item in Scoring])
+    if node and word == Scoring.SPEED_OF_LIGHT and light is None:
+        reason = f"{word!r} needs to know the least work of every case"
+        remedy = "Add 'speed_of_light:' with 'reads:', 'writes:' and 'flops:'"
+        top.reader.flaw(node.line, "scoring", reason, remedy)
     return Scoring(word) if word else Scoring.GEOM
 
 

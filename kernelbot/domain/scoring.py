@@ -1,7 +1,9 @@
 """From measured times to one score with an error. Seconds in, seconds out; work is done in logs.
 
 A score is a time, lower is better. Its error is a relative standard error: the standard deviation
-of the logarithm of the score.
+of the logarithm of the score. Scored by speed of light it is a time too: the geometric mean, in which
+no case counts for less than its bound. ``share`` makes the fraction of the speed of light of it, by
+which people and problems are compared; among entries of one board both give one order.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class Scoring(StrEnum):
     GEOM = "geom"
     MEAN = "mean"
     LAST = "last"
+    SPEED_OF_LIGHT = "speed_of_light"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,20 +45,45 @@ class Score:
         return self.seconds * math.exp(1.96 * self.error)
 
 
-def score(measurements: Sequence[Measurement], scoring: Scoring) -> Score:
-    """The score of one run. Raises ValueError when there is nothing to score or a time is not positive."""
+def score(
+    measurements: Sequence[Measurement], scoring: Scoring, bounds: Sequence[float | None] = ()
+) -> Score:
+    """The score of one run.
+
+    ``bounds`` are the seconds of the speed of light of each case, where they are known: only the
+    scoring by it looks at them. Raises ValueError when there is nothing to score, a time is not
+    positive, or bounds are not one for each case.
+    """
     if not measurements:
         raise ValueError("a run without measurements has no score")
     if any(not (item.ns > 0 and math.isfinite(item.ns)) for item in measurements):
         raise ValueError("a time that is not positive and finite has no score")
     counted = measurements[-1:] if scoring is Scoring.LAST else measurements
     seconds = [item.ns * 1e-9 for item in counted]
+    if scoring is Scoring.SPEED_OF_LIGHT and bounds:
+        seconds = [max(time, best or 0.0) for time, best in zip(seconds, bounds, strict=True)]
     errors = [item.stderr_ns / item.ns for item in counted]
     if scoring is Scoring.MEAN:
         return _mean(seconds, errors)
     mean_log = math.fsum(math.log(value) for value in seconds) / len(seconds)
     error = math.sqrt(math.fsum(value**2 for value in errors)) / len(errors)
     return Score(seconds=math.exp(mean_log), error=max(error, ERROR_FLOOR))
+
+
+def share(seconds: float, scoring: Scoring, bounds: Sequence[float | None]) -> float | None:
+    """The fraction of the speed of light that a score of ``seconds`` stands for: 1 is as fast as can be.
+
+    None when the bound of a case that counts is not known.
+    """
+    counted = bounds[-1:] if scoring is Scoring.LAST else bounds
+    known = [item for item in counted if item is not None and item > 0]
+    if not known or len(known) < len(counted):
+        return None
+    if scoring is Scoring.MEAN:
+        best = math.fsum(known) / len(known)
+    else:
+        best = math.exp(math.fsum(math.log(item) for item in known) / len(known))
+    return best / seconds
 
 
 def _mean(seconds: Sequence[float], errors: Sequence[float]) -> Score:

@@ -10,9 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.domain.definition import Node
+from kernelbot.domain.definition import DefinitionErrors, Node
+from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.problem import DeviceKind, Problem
 from kernelbot.domain.problem_file import read_problem
+from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Job, Mode, Tolerance, dump, load
 
 FILES = {
@@ -163,3 +165,95 @@ def test_a_problem_cannot_be_changed_in_place() -> None:
         problem().name = "other"  # type: ignore[misc]
 
     assert replace(problem(), title="New").title == "New"
+
+
+# --- the speed of light ---------------------------------------------------------------------------
+
+LIGHT = {"reads": "4 * n", "writes": "4 * n", "flops": {"fp32": "n"}}
+FAST = Peaks(name="fast", bandwidth=1e9, cache=0, flops={"fp32": 1e9})
+
+
+def lit(**changes: object) -> Problem:
+    cases = {"tests": [{"n": 3}], "benchmarks": [{"n": 1000}, {"n": 1000000}]}
+    return problem({**cases, "cpu": {}, "speed_of_light": LIGHT, **changes})
+
+
+def test_the_speed_of_light_is_told_for_every_benchmark() -> None:
+    found = lit().bounds("cuda", FAST)
+
+    assert [item and (item.seconds, item.limiter) for item in found] == [
+        (8e-6, "memory"),
+        (8e-3, "memory"),
+    ]
+    assert problem().bounds("cuda", FAST) == (None,)
+    assert lit().bounds("cuda", None) == (None, None)
+
+
+def test_a_job_holds_the_floors_of_the_device_it_is_for() -> None:
+    job = lit().job(run_id="r1", mode=Mode.RANKED, device="cuda", peaks=FAST)
+
+    assert job.floors_ns == pytest.approx((0.8 * 8e3 - 2e3, 0.8 * 8e6 - 2e3))
+    assert lit().job(run_id="r1", mode=Mode.RANKED, device="cuda").floors_ns == ()
+    assert problem().job(run_id="r1", mode=Mode.RANKED, device="cuda", peaks=FAST).floors_ns == ()
+
+
+def test_a_floor_is_made_of_the_terms_that_the_problem_names() -> None:
+    none = lit(speed_of_light={**LIGHT, "floor": []})
+
+    assert none.floors_ns("cuda", FAST) == (0.0, 0.0)
+    assert none.bounds("cuda", FAST) == lit().bounds("cuda", FAST)
+
+
+def test_a_problem_with_a_speed_of_light_survives_storage_and_changes_its_digest() -> None:
+    before = lit()
+    after = Problem.from_document(json.loads(json.dumps(before.to_document())), before.files)
+
+    assert after == before
+    assert before.digest != lit(speed_of_light={"reads": "4 * n"}).digest
+
+
+def test_a_problem_stored_before_speeds_of_light_were_known_is_read() -> None:
+    document = problem().to_document()
+    del document["speed_of_light"]
+
+    assert Problem.from_document(document, FILES) == problem()
+
+
+@pytest.mark.parametrize(
+    ("section", "path", "words"),
+    [
+        (3, "speed_of_light", "expected a map"),
+        ({}, "speed_of_light", "says nothing"),
+        ({"bytes": "n", "reads": "n"}, "speed_of_light", "counts reads and writes together"),
+        ({"byte": "n"}, "speed_of_light", "Did you mean 'bytes'?"),
+        ({"bytes": "2 * size"}, "speed_of_light.bytes", "column 5 for tests[0]: the case has no 'size'"),
+        ({"bytes": "n +"}, "speed_of_light.bytes", "column 4: is no expression"),
+        ({"bytes": "5 - n"}, "speed_of_light.bytes", "for benchmarks[0]: gives -995, less than nothing"),
+        ({"bytes": [1]}, "speed_of_light.bytes", "expected text, got a list"),
+        ({"bytes": 1, "flops": {"fp33": "n"}}, "speed_of_light.flops", "Did you mean 'fp32'?"),
+        ({"bytes": 1, "flops": "n"}, "speed_of_light.flops", "expected a map"),
+        ({"bytes": 1, "flops": {"fp16": "1 / (n - 3)"}}, "speed_of_light.flops.fp16", "division by zero"),
+        ({"bytes": 1, "floor": ["byte"]}, "speed_of_light.floor[0]", "Did you mean 'bytes'?"),
+        ({"bytes": 1, "floor": "all"}, "speed_of_light.floor", "expected a list"),
+    ],
+)  # fmt: skip
+def test_a_wrong_speed_of_light_says_where_and_why(section: object, path: str, words: str) -> None:
+    with pytest.raises(DefinitionErrors) as caught:
+        lit(speed_of_light=section)
+
+    assert [flaw.path for flaw in caught.value.flaws] == [path]
+    assert words in str(caught.value.flaws[0])
+
+
+def test_every_wrong_formula_is_told_at_once() -> None:
+    with pytest.raises(DefinitionErrors) as caught:
+        lit(speed_of_light={"reads": "x", "writes": "n.y", "flops": {"fp16": "ciel(n)"}})
+
+    assert len(caught.value.flaws) == 3
+
+
+def test_scoring_by_the_speed_of_light_needs_one() -> None:
+    assert lit(scoring="speed_of_light").scoring is Scoring.SPEED_OF_LIGHT
+
+    with pytest.raises(DefinitionErrors, match="needs to know the least work"):
+        problem({"scoring": "speed_of_light"})

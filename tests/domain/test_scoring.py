@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.domain.scoring import ERROR_FLOOR, Score, Scoring, pool, score
+from kernelbot.domain.scoring import ERROR_FLOOR, Score, Scoring, pool, score, share
 from tests.factories import make_measurement
 
 TIMES = st.lists(st.floats(1, 1e12), min_size=1, max_size=12)
@@ -107,3 +107,65 @@ def test_runs_far_apart_widen_the_error_beyond_what_each_believed() -> None:
 def test_nothing_cannot_be_pooled() -> None:
     with pytest.raises(ValueError, match="nothing"):
         pool([])
+
+
+# --- by the speed of light ------------------------------------------------------------------------
+
+BOUNDED = st.lists(
+    st.tuples(st.floats(1, 1e12), st.floats(1e-9, 1e3) | st.none()), min_size=1, max_size=12
+)
+
+
+@given(BOUNDED)
+def test_by_speed_of_light_no_case_counts_for_less_than_its_bound(
+    cases: list[tuple[float, float | None]],
+) -> None:
+    times, bounds = [ns for ns, _ in cases], [bound for _, bound in cases]
+    found = score([make_measurement(ns) for ns in times], Scoring.SPEED_OF_LIGHT, bounds)
+
+    held = [max(ns * 1e-9, bound or 0.0) for ns, bound in cases]
+    geometric = score([make_measurement(value * 1e9) for value in held], Scoring.GEOM)
+    assert found.seconds == pytest.approx(geometric.seconds)
+    fraction = share(found.seconds, Scoring.SPEED_OF_LIGHT, bounds)
+    assert (fraction is None) == (None in bounds)
+    assert fraction is None or 0 < fraction <= 1 + 1e-9
+
+
+def test_one_impossible_case_cannot_lift_the_others() -> None:
+    honest = score([make_measurement(2e3), make_measurement(2e3)], Scoring.SPEED_OF_LIGHT, [1e-6, 1e-6])  # fmt: skip
+    broken = score([make_measurement(1), make_measurement(2e3)], Scoring.SPEED_OF_LIGHT, [1e-6, 1e-6])  # fmt: skip
+
+    assert share(honest.seconds, Scoring.SPEED_OF_LIGHT, [1e-6, 1e-6]) == pytest.approx(0.5)
+    assert share(broken.seconds, Scoring.SPEED_OF_LIGHT, [1e-6, 1e-6]) == pytest.approx(0.5**0.5)
+
+
+def test_without_bounds_the_score_by_speed_of_light_is_the_geometric_mean() -> None:
+    times = [make_measurement(1e6), make_measurement(4e6)]
+
+    assert score(times, Scoring.SPEED_OF_LIGHT) == score(times, Scoring.GEOM)
+    assert share(2e-3, Scoring.SPEED_OF_LIGHT, []) is None
+
+
+def test_bounds_must_be_one_for_each_case() -> None:
+    with pytest.raises(ValueError, match=r"shorter|longer"):
+        score([make_measurement()], Scoring.SPEED_OF_LIGHT, [1e-6, 1e-6])
+
+
+@pytest.mark.parametrize(
+    ("scoring", "seconds", "wanted"),
+    [
+        (Scoring.GEOM, 4e-3, 0.5),
+        (Scoring.MEAN, 5e-3, 0.5),
+        (Scoring.LAST, 8e-3, 0.5),
+        (Scoring.SPEED_OF_LIGHT, 2e-3, 1.0),
+    ],
+)
+def test_a_share_holds_a_score_against_the_bounds_scored_the_same_way(
+    scoring: Scoring, seconds: float, wanted: float
+) -> None:
+    assert share(seconds, scoring, [1e-3, 4e-3]) == pytest.approx(wanted)
+
+
+def test_a_share_needs_the_bounds_of_the_cases_that_count_and_of_no_others() -> None:
+    assert share(1.0, Scoring.GEOM, [None, 0.5]) is None
+    assert share(1.0, Scoring.LAST, [None, 0.5]) == 0.5

@@ -1,0 +1,330 @@
+"""Speeds of light: tables that others published, what a floor may claim, where a time stands."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kernelbot.domain import peaks, roofline
+from kernelbot.domain.definition import DefinitionErrors
+from kernelbot.domain.expression import parse
+from kernelbot.domain.peaks import Peaks
+from kernelbot.domain.roofline import MARGIN, SLACK_S, Work, bound, floor, percent, position
+from kernelbot.domain.speed_of_light import SpeedOfLight
+from kernelbot.services.devices import load_devices
+
+ROOT = Path(__file__).resolve().parents[2]
+DEVICES = load_devices(ROOT / "runners" / "devices.yaml")
+
+H200 = next(item for item in DEVICES if item.name == "H200")
+MI300X = next(item for item in DEVICES if item.name == "MI300X")
+AT_1500_MHZ = Peaks(name="B200 at 1.5 GHz", bandwidth=7.68e12, cache=1.3e8, flops={"fp4": 6.9e15})
+"""The peaks behind the speeds of light that the NVFP4 hackathon published."""
+
+
+def light(**formulas: Any) -> SpeedOfLight:
+    flops = {dtype: parse(text) for dtype, text in formulas.pop("flops", {}).items()}
+    return SpeedOfLight(**{key: parse(text) for key, text in formulas.items()}, flops=flops)
+
+
+GEMV = light(bytes="l * (m*k/2 + m*k/16 + k/2 + 128*k/16 + 2*m)")
+GEMM = light(bytes="(m + n) * (k/2 + k/16) + 2*m*n", flops={"fp4": "2*m*n*k"})
+DUAL = light(bytes="(m + 2*n) * (k/2 + k/16) + 2*m*n", flops={"fp4": "4*m*n*k"})
+GROUP = light(
+    bytes="sum((m + n) * (k/2 + k/16) + 2*m*n)",
+    flops={"fp4": "sum(2*m*n*k)"},
+)
+NVFP4 = [
+    (GEMV, {"m": 7168, "k": 16384, "l": 1}, 8.622, "memory"),
+    (GEMV, {"m": 4096, "k": 7168, "l": 8}, 17.275, "memory"),
+    (GEMV, {"m": 7168, "k": 2048, "l": 4}, 4.317, "memory"),
+    (GEMM, {"m": 128, "n": 7168, "k": 16384}, 8.994, "memory"),
+    (GEMM, {"m": 128, "n": 4096, "k": 7168}, 2.354, "memory"),
+    (GEMM, {"m": 128, "n": 7168, "k": 2048}, 1.333, "memory"),
+    (DUAL, {"m": 256, "n": 4096, "k": 7168}, 4.708, "memory"),
+    (DUAL, {"m": 512, "n": 4096, "k": 7168}, 8.714, "compute"),
+    (DUAL, {"m": 256, "n": 3072, "k": 4096}, 2.125, "memory"),
+    (DUAL, {"m": 512, "n": 3072, "k": 7168}, 6.535, "compute"),
+    (GROUP, {"m": [64, 192] * 4, "n": [4096] * 8, "k": [7168] * 8}, 18.833, "memory"),
+    (GROUP, {"m": [120, 136] * 4, "n": [7168] * 8, "k": [2048] * 8}, 10.667, "memory"),
+    (GROUP, {"m": [192, 320], "n": [3072] * 2, "k": [4096] * 2}, 2.406, "memory"),
+    (GROUP, {"m": [128, 384], "n": [4096] * 2, "k": [1536] * 2}, 1.525, "memory"),
+]
+
+
+@pytest.mark.parametrize(("formulas", "case", "published_us", "limiter"), NVFP4)
+def test_the_published_nvfp4_table_is_reproduced_to_the_printed_digit(
+    formulas: SpeedOfLight, case: dict[str, Any], published_us: float, limiter: str
+) -> None:
+    found = bound(formulas.work(case), AT_1500_MHZ)
+
+    assert found is not None
+    # Some of its rows are rounded and some cut off: either way the last digit is met.
+    microseconds = found.seconds * 1e6
+    assert published_us in (round(microseconds, 3), math.floor(microseconds * 1e3) / 1e3)
+    assert found.limiter == limiter
+
+
+GEMM_RS = light(
+    bytes="2 * (m*k/w + n*k/w + m*n)",
+    flops={"bf16": "2*m*n*k/w"},
+    link_bytes="2*m*n*(w - 1)/w",
+)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "published_us", "limiter"),
+    [
+        (64, 7168, 18432, 6.46, "memory"),
+        (512, 4096, 12288, 8.19, "link"),
+        (2048, 2880, 2880, 23.04, "link"),
+        (4096, 4096, 4096, 65.54, "link"),
+        (8192, 4096, 14336, 131.07, "link"),
+        (8192, 8192, 29568, 379.43, "compute"),
+    ],
+)
+def test_the_published_gemm_and_reduce_scatter_rows_are_exact(
+    m: int, n: int, k: int, published_us: float, limiter: str
+) -> None:
+    found = bound(GEMM_RS.work({"m": m, "n": n, "k": k, "w": 8}), MI300X)
+
+    assert found is not None
+    assert (round(found.seconds * 1e6, 2), found.limiter) == (published_us, limiter)
+
+
+@pytest.mark.parametrize(
+    ("m", "n", "k", "published_us", "right_us", "limiter"),
+    [
+        (512, 12288, 4096, 24.58, 8.19, "link"),
+        (8192, 14336, 4096, 458.75, 131.07, "link"),
+        (8192, 29568, 8192, 946.18, 379.43, "compute"),
+    ],
+)
+def test_the_published_all_gather_rows_count_the_answer_instead_of_what_is_gathered(
+    m: int, n: int, k: int, published_us: float, right_us: float, limiter: str
+) -> None:
+    case = {"m": m, "n": n, "k": k, "w": 8}
+    flops = {"bf16": "2*m*n*k/w"}
+    theirs = bound(light(flops=flops, link_bytes="2*m*n*(w - 1)/w").work(case), MI300X)
+    ours = bound(light(flops=flops, link_bytes="2*m*k*(w - 1)/w").work(case), MI300X)
+
+    assert theirs is not None
+    assert round(theirs.seconds * 1e6, 2) == published_us
+    assert ours is not None
+    assert (round(ours.seconds * 1e6, 2), ours.limiter) == (right_us, limiter)
+
+
+# --- bounds and floors -------------------------------------------------------------------------
+
+
+def test_a_type_that_a_gpu_has_no_units_for_is_computed_in_the_fastest_that_holds_it() -> None:
+    assert H200.rate("fp4") == H200.flops["fp8"]
+    assert MI300X.rate("fp6") == MI300X.flops["fp8"]
+    assert Peaks(name="x", bandwidth=1, cache=0, flops={"fp32": 5.0}).rate("bf16") == 5.0
+    assert Peaks(name="x", bandwidth=1, cache=0).rate("fp64") == 0.0
+
+
+def test_work_that_a_gpu_has_no_peak_for_has_no_bound() -> None:
+    bare = Peaks(name="x", bandwidth=1e9, cache=0)
+
+    assert bound(Work(), H200) is None
+    assert bound(Work(flops={"fp64": 1e9}, link_bytes=5), bare) is None
+    assert bound(Work(bytes=1e9, flops={"fp64": 1e30}), bare) == roofline.Bound(
+        seconds=1.0, limiter="memory"
+    )
+
+
+def vectoradd(size: int) -> Work:
+    return Work(bytes=6 * size**2, writes=2 * size**2, flops={"fp16": size**2})
+
+
+def test_a_floor_leaves_in_the_cache_what_is_written_but_not_what_is_read() -> None:
+    size = 16384
+    moved = 6 * size**2 - H200.cache
+
+    assert floor(vectoradd(size), H200, ["bytes"]) == pytest.approx(
+        MARGIN * moved / H200.bandwidth - SLACK_S
+    )
+
+
+def test_bytes_that_may_all_be_written_have_no_floor_until_they_outgrow_the_cache() -> None:
+    assert floor(Work(bytes=H200.cache, writes=H200.cache), H200, ["bytes"]) == 0
+    assert floor(Work(bytes=9 * H200.cache, writes=9 * H200.cache), H200, ["bytes"]) > 0
+
+
+def test_a_cache_too_large_for_the_sweep_may_hold_the_input_already() -> None:
+    small = Work(bytes=MI300X.cache, writes=0)
+
+    assert floor(small, MI300X, ["bytes"]) == 0
+    assert floor(small, replace(MI300X, cache=float(128 << 20)), ["bytes"]) > 0
+
+
+def test_a_floor_counts_only_the_terms_that_the_problem_calls_unavoidable() -> None:
+    product = Work(bytes=1e8, writes=5e7, flops={"fp16": 2 * 8192**3}, link_bytes=0)
+
+    assert floor(product, H200, ["flops"]) == pytest.approx(MARGIN * 1.1113e-3, rel=0.01)
+    assert floor(product, H200, ["bytes", "link_bytes"]) < 1e-4
+    assert floor(product, H200, []) == 0
+
+
+AMOUNTS = st.floats(0, 1e15)
+WORKS = st.builds(
+    lambda reads, writes, flops, link: Work(
+        bytes=reads + writes, writes=writes, flops=flops, link_bytes=link
+    ),
+    AMOUNTS,
+    AMOUNTS,
+    st.dictionaries(st.sampled_from(peaks.DTYPES), AMOUNTS, max_size=3),
+    AMOUNTS,
+)
+
+
+@given(WORKS, st.sampled_from(DEVICES))
+def test_a_floor_is_always_well_below_the_bound(work: Work, device: Peaks) -> None:
+    found = bound(work, device)
+    best = found.seconds if found else 0.0
+
+    assert 0 <= floor(work, device, ["bytes", "flops", "link_bytes"]) <= MARGIN * best
+
+
+@given(WORKS, st.lists(st.sampled_from(DEVICES), min_size=1, unique_by=lambda item: item.name))
+def test_the_fastest_of_several_models_is_bound_by_none_of_them(
+    work: Work, models: list[Peaks]
+) -> None:
+    envelope = peaks.fastest(models)
+    assert envelope is not None
+    least = bound(work, envelope)
+
+    for model in models:
+        terms = ["bytes", "link_bytes"]
+        if model.link:  # a model without links has no bound to communicate by
+            assert floor(work, envelope, terms) <= floor(work, model, terms) * (1 + 1e-9)
+        one = bound(replace(work, link_bytes=0.0), model)
+        if one is not None and least is not None and not work.link_bytes:
+            assert least.seconds <= one.seconds * (1 + 1e-9)
+
+
+# --- where a time stands ------------------------------------------------------------------------
+
+
+def test_a_measured_time_has_a_place_under_the_roof() -> None:
+    found = position(vectoradd(16384), H200, 400e-6)
+
+    assert found is not None
+    assert found.limiter == "memory"
+    assert found.share == pytest.approx(0.839, abs=1e-3)
+    assert found.intensity == pytest.approx(1 / 6)
+    assert found.ridge == pytest.approx(989.4e12 / 4.8e12)
+    assert found.bandwidth == pytest.approx(6 * 16384**2 / 400e-6)
+    assert found.text == "84 % of speed of light (memory-bound)"
+
+
+def test_work_smaller_than_its_launch_is_bound_by_the_launch() -> None:
+    found = position(vectoradd(128), H200, 2.5e-6)
+
+    assert found is not None
+    assert (found.limiter, found.text) == ("launch", "0.8 % of speed of light (launch-bound)")
+
+
+def test_a_time_without_a_bound_has_no_place() -> None:
+    assert position(Work(), H200, 1e-6) is None
+    assert position(vectoradd(128), H200, 0.0) is None
+    assert position(vectoradd(128), H200, math.nan) is None
+
+
+def test_operations_alone_have_no_intensity_and_bytes_alone_no_ridge() -> None:
+    computing = position(Work(flops={"fp64": 1e12}), H200, 1.0)
+    moving = position(Work(bytes=1e12), H200, 1.0)
+
+    assert computing is not None
+    assert moving is not None
+    assert computing.intensity is None
+    assert moving.ridge is None
+    assert moving.intensity == 0
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.714, "71 %"), (1.0, "100 %"), (0.042, "4.2 %"), (0.09949, "9.9 %"), (0.0996, "10 %")]
+)  # fmt: skip
+def test_a_share_is_shown_with_two_digits_that_mean_something(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+# --- the file of the peaks ----------------------------------------------------------------------
+
+
+def test_every_number_of_the_shipped_peaks_names_its_source() -> None:
+    for model in DEVICES:
+        numbers = {"bandwidth", "cache", *(f"flops.{dtype}" for dtype in model.flops)}
+        numbers |= {"link"} if model.link else set()
+        assert set(model.sources) == numbers
+        assert model.devices
+
+
+def test_the_shipped_peaks_are_of_the_order_that_such_chips_have() -> None:
+    for model in DEVICES:
+        assert 1e11 < model.bandwidth < 2e13
+        assert 1 << 20 < model.cache < 1 << 30
+        assert 1e12 < model.flops["fp32"] < 1e15
+        assert model.flops["fp32"] <= model.flops["fp16"] <= model.rate("fp8") <= model.rate("fp4")
+
+
+@pytest.mark.parametrize(
+    ("match", "name"),
+    [
+        (r"\bT4\b", "T4"),
+        (r"\bH100\b", "H100 PCIe or H100 NVL or H100 SXM"),
+        (r"\bH100 PCIe\b", "H100 PCIe"),
+        (r"\bMI300X\b", "MI300X"),
+    ],
+)
+def test_a_target_has_the_models_whose_devices_it_accepts(match: str, name: str) -> None:
+    found = peaks.of_match(DEVICES, match)
+
+    assert found is not None
+    assert found.name == name
+
+
+def test_a_target_that_accepts_anything_or_nothing_known_has_no_peaks() -> None:
+    assert peaks.of_match(DEVICES, "") is None
+    assert peaks.of_match(DEVICES, "Voodoo") is None
+
+
+def test_a_device_is_known_by_its_own_name() -> None:
+    assert peaks.of_device(DEVICES, "NVIDIA H200") == H200
+    assert peaks.of_device(DEVICES, "NVIDIA H2000") is None
+
+
+def test_everything_wrong_with_a_file_of_peaks_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "devices.yaml"
+    file.write_text(
+        "A:\n  devices: [one, two]\n  peaks:\n    - {source: x, bandwidth: -1, cache: 1, flops: {fp17: 1}}\n"
+        "    - {cache: 2}\nB:\n  devices: [two]\n  peaks: []\nC: 3\n"
+    )
+
+    with pytest.raises(DefinitionErrors) as caught:
+        load_devices(file)
+
+    text = str(caught.value)
+    for words in (
+        ":4: A.peaks[0].bandwidth: -1 is out of range",
+        ":4: A.peaks[0].flops: unknown key 'fp17'. Did you mean",
+        ":5: A.peaks[1]: the key 'source' is missing",
+        ":5: A.peaks[1].cache: is given twice",
+        "A: no block says 'bandwidth'",
+        "B.devices: 'two' is already a device of A",
+        "B.peaks: is an empty list",
+        ":9: C: expected a map, got the number 3",
+    ):
+        assert words in text, text
+
+
+def test_a_file_of_peaks_that_cannot_be_read_says_which_setting_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DefinitionErrors, match="KERNELBOT_DEVICES_FILE"):
+        load_devices(tmp_path / "none.yaml")
