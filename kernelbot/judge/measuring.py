@@ -165,10 +165,14 @@ class Bench:
         if self._job.device == "cpu":
             self._overheads = [_empty_on_cpu(contestant, self._plan)] * len(self._job.benchmarks)
             return
+        known_ns = timing.EMPTY_KERNEL_NS if contestant.gated else 0.0
+        found = []
         for index in range(len(self._job.benchmarks)):
             with self._lane(index) as lane:
-                samples = lane.empty(self._plan.empty_calls)
-            self._overheads.append(_overheads(samples, timing.EMPTY_KERNEL_NS))
+                found.append(lane.empty(self._plan.empty_calls))
+        # To the device's own clock an empty kernel is the same whatever the case.
+        claimed = _claimed([sample for samples in found for sample in _warm(samples)], known_ns)
+        self._overheads = [(_outside(samples, known_ns), claimed) for samples in found]
 
     def run(self, begin: Callable[[int], None], done: Callable[[int, Series], None]) -> None:
         """Measure all benchmarks in random order; the callbacks get the index of each."""
@@ -237,14 +241,22 @@ def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhea
     contestant.prepare(arena, EMPTY_S)
     samples = [contestant.call(EMPTY_S) for _ in range(plan.empty_calls)]
     arena.close()
-    return _overheads(samples, 0.0)
+    return _outside(samples, 0.0), Overhead()
 
 
-def _overheads(samples: list[Sample], known_ns: float) -> tuple[Overhead, Overhead]:
-    outside = Overhead.of([sample.ns for sample in samples], known_ns)
+def _warm(samples: list[Sample]) -> list[Sample]:
+    """Without the first third."""
+    return samples[len(samples) // 3 :]
+
+
+def _outside(samples: list[Sample], known_ns: float) -> Overhead:
+    return Overhead.of([sample.ns for sample in _warm(samples)], known_ns)
+
+
+def _claimed(samples: list[Sample], known_ns: float) -> Overhead:
     claims = [sample.claimed_ns for sample in samples]
-    claimed = Overhead.of(claims, known_ns) if all(claim > 0 for claim in claims) else Overhead()
-    return outside, claimed
+    usable = bool(claims) and all(claim > 0 for claim in claims)
+    return Overhead.of(claims, known_ns) if usable else Overhead()
 
 
 def _rest(plan: Plan, busy_s: float, elapsed_s: float) -> None:

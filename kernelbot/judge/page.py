@@ -22,6 +22,7 @@ from kernelbot.judge.inside.gates import (
     ASKED,
     ASKED_AT,
     GATE,
+    MASK,
     PAGE_BYTES,
     PROBED,
     PROBED_AT,
@@ -35,7 +36,6 @@ SETTLE_NS = 30_000
 """From the last launch until the gate opens: what was enqueued has reached the device by then."""
 GLANCE = 1 << 10
 """Looks at a word between two looks at everything else."""
-MASK = 0xFFFFFFFF
 WORD = 8
 SCRATCH = 112  # a word that nobody reads
 REHEARSALS = 3
@@ -91,8 +91,9 @@ class Page:
         return clock() - began
 
     def time_ungated(self, number: int, hopeless: Callable[[], bool]) -> int:
-        """The ns from now until the contestant says that the device is done."""
+        """Let the contestant begin; the ns until it says that the device is done."""
         began = monotonic_ns()
+        self._words[GATE] = number & MASK
         self._await(ANSWER, number & MASK, hopeless)
         return monotonic_ns() - began
 

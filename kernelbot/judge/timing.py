@@ -86,12 +86,8 @@ class Overhead:
 
     @staticmethod
     def of(samples: Sequence[float], known_ns: float = 0.0) -> Overhead:
-        """From samples of empty calls, the first third being warm-up.
-
-        ``known_ns``: what the empty call does take and must not be subtracted.
-        """
-        kept = samples[len(samples) // 3 :]
-        found = stats.estimate(kept)
+        """From samples of empty calls. What they do take, ``known_ns``, must not be subtracted."""
+        found = stats.estimate(samples)
         resolution = max(1.0, 2 * found.stderr, 0.02 * found.center)
         return Overhead(max(0.0, found.center - known_ns), found.stderr, resolution)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from .data import build, deliver, view
 from .driver import DeviceMemory, Driver
-from .gates import ANSWER, ARMED, SET, WORDS_BYTES, Gating
+from .gates import ANSWER, ARMED, MASK, SET, WORDS_BYTES, Gating
 
 
 class Place:
@@ -84,9 +84,9 @@ class CudaCase:
         with around:
             deliver(kernel(self.data[self.at]), targets, self.single)
         self.gates.release(stream, number, self.bases[self.at], self.asked)
-        self.words[ARMED] = number & 0xFFFFFFFF
+        self.words[ARMED] = number & MASK
         torch.cuda.synchronize()
-        self.words[ANSWER] = number & 0xFFFFFFFF  # where there is no gate to do it
+        self.words[ANSWER] = number & MASK  # where there is no gate to do it
         self._bring_home()
         return struct.pack("<d", self.gates.claimed_ns())
 

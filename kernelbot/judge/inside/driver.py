@@ -7,6 +7,7 @@ The primary context of torch must be current.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import mmap
 import os
@@ -205,12 +206,13 @@ class DeviceMemory:
 
     def __del__(self) -> None:
         length = ctypes.c_size_t(self.size)
-        try:
-            self._driver("cuMemUnmap", self._address, length)
-            self._driver("cuMemRelease", self._handle)
-            self._driver("cuMemAddressFree", self._address, length)
-        except RuntimeError:
-            pass  # the context is gone or broken, and the memory with it
+        for name, arguments in (
+            ("cuMemUnmap", (self._address, length)),
+            ("cuMemRelease", (self._handle,)),
+            ("cuMemAddressFree", (self._address, length)),
+        ):
+            with contextlib.suppress(RuntimeError):  # the context may be gone, and the memory too
+                self._driver(name, *arguments)
 
 
 def address_of(memory: mmap.mmap) -> int:

@@ -25,6 +25,7 @@ ASKED_AT = WITHHELD_AT + 16 * PROBES  # PROBES offsets
 PROBED_AT = ASKED_AT + 8 * PROBES  # PROBES values
 PAGE_BYTES = PROBED_AT + 8 * PROBES
 THREADS = 1024
+MASK = 0xFFFFFFFF
 FLUSHES = 2
 """How many times the size of the L2 cache is read to empty it."""
 FLUSH_BYTES = 256 << 20  # where its size cannot be told
@@ -81,7 +82,7 @@ class Gates:
 
     def hold(self, stream: int, number: int, base: int, withheld: int) -> None:
         arguments = (
-            self._word(0), ctypes.c_uint32(number & 0xFFFFFFFF), self._word(WITHHELD_AT),
+            self._word(0), ctypes.c_uint32(number & MASK), self._word(WITHHELD_AT),
             ctypes.c_uint32(withheld), ctypes.c_uint64(base),
         )  # fmt: skip
         self._kernels.launch("gate", stream, arguments, 1, THREADS)
@@ -91,7 +92,7 @@ class Gates:
         self.driver.join(self._joined, stream)
         self.driver.record(self._end, stream)
         arguments = (
-            self._word(0), ctypes.c_uint32(number & 0xFFFFFFFF), self._word(ASKED_AT),
+            self._word(0), ctypes.c_uint32(number & MASK), self._word(ASKED_AT),
             self._word(PROBED_AT), ctypes.c_uint32(asked), ctypes.c_uint64(base),
         )  # fmt: skip
         self._kernels.launch("answer", stream, arguments, 1, THREADS)
@@ -107,13 +108,14 @@ class Gates:
 
 
 class NoGates:
-    """Where the driver offers none: the call starts at once, events and host bound it."""
+    """Where the driver offers none: the call starts when the referee says so, launching included."""
 
     evidence = b"events"
 
-    def __init__(self) -> None:
+    def __init__(self, page: mmap.mmap) -> None:
         import torch
 
+        self._words = memoryview(page)[:WORDS_BYTES].cast("I")
         self._start, self._end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self._swept = torch.zeros(FLUSH_BYTES // 4, dtype=torch.float32, device="cuda")
 
@@ -121,6 +123,8 @@ class NoGates:
         self._swept.sum()
 
     def hold(self, stream: int, number: int, base: int, withheld: int) -> None:
+        while self._words[GATE] != number & MASK:
+            pass
         self._start.record()
 
     def release(self, stream: int, number: int, base: int, asked: int) -> None:
@@ -140,7 +144,7 @@ def gates_on(page: mmap.mmap) -> Gating:
 
     words = memoryview(page)[:WORDS_BYTES].cast("I")
     if getattr(torch.version, "hip", None):
-        return NoGates()
+        return NoGates(page)
     try:
         gates = Gates(page)
         stream = torch.cuda.current_stream().cuda_stream
@@ -148,9 +152,9 @@ def gates_on(page: mmap.mmap) -> Gating:
         gates.hold(stream, 1, 0, 0)
         gates.release(stream, 1, 0, 0)
         if not _answered(words, stream):
-            return NoGates()
+            return NoGates(page)
     except (Unavailable, RuntimeError):
-        return NoGates()
+        return NoGates(page)
     finally:
         words[GATE] = words[ANSWER] = words[ASKED] = words[PROBED] = 0
     return gates

@@ -1,0 +1,319 @@
+"""From what two clocks saw to a time, a warning or evidence; and how sampling and memory serve it."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from kernelbot.judge import channel, deck, stats, timing
+from kernelbot.judge.deck import HostDeck, Secrets
+from kernelbot.judge.device import Meter
+from kernelbot.judge.inside import gates, kernels
+from kernelbot.judge.inside.data import view
+from kernelbot.judge.page import Page, cores_beside, on_one_core
+from kernelbot.judge.protocol import Measurement
+from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
+
+OUTSIDE = Overhead(ns=18_000.0, stderr_ns=50.0, resolution_ns=360.0)
+CLAIMED = Overhead(ns=2_100.0, stderr_ns=5.0, resolution_ns=55.0)
+
+
+def a_series(
+    true_ns: float = 90_000.0,
+    *,
+    count: int = 24,
+    claim: float = 1.0,
+    jitter_ns: float = 400.0,
+    outliers: float = 0.0,
+    late: int = 0,
+    seed: int = 1,
+) -> Series:
+    """An honest process, unless ``claim`` is not 1: the share of the time that its events admit."""
+    chance = random.Random(seed)
+    series = Series(outside_overhead=OUTSIDE, claimed_overhead=CLAIMED)
+    for at in range(count):
+        call = true_ns * math.exp(chance.gauss(0, 0.003))
+        outside = call + OUTSIDE.ns + chance.gauss(0, jitter_ns)
+        if chance.random() < outliers:
+            outside += chance.uniform(5_000, 500_000)
+        series.add(outside, claim * call + CLAIMED.ns, at < late)
+    return series
+
+
+# --- two clocks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("true_ns", [1_500.0, 20_000.0, 400_000.0])
+def test_events_give_the_digits_where_the_outside_clock_agrees(true_ns: float) -> None:
+    (found,) = timing.decide([a_series(true_ns)], gated=True)
+    assert found.clock == "device"
+    assert found.ns == pytest.approx(true_ns, rel=0.01)
+
+
+@pytest.mark.parametrize("claim", [0.0, 0.5, 0.95, 1.05])
+def test_the_outside_clock_decides_where_events_differ(claim: float) -> None:
+    runs = [a_series(claim=claim, seed=at) for at in range(3)]
+    for found in timing.decide(runs, gated=True):
+        assert found.clock == "host"
+        assert found.ns == pytest.approx(90_000, rel=0.01)
+        assert any("disagree" in warning for warning in found.warnings)
+
+
+def test_events_of_one_process_that_differ_cost_all_of_them_the_fine_digits() -> None:
+    runs = [a_series(), a_series(claim=0.9), a_series()]
+    assert {found.clock for found in timing.decide(runs, gated=True)} == {"host"}
+
+
+@pytest.mark.parametrize("claim", [0.0, 0.5, 0.9])
+def test_events_that_claim_less_than_the_outside_clock_allows_are_evidence(claim: float) -> None:
+    runs = [a_series(claim=claim, seed=at) for at in range(3)]
+    assert "hidden" in timing.contradictions(runs)
+
+
+@pytest.mark.parametrize("claim", [1.0, 1.1])
+def test_honest_and_slow_events_are_no_evidence(claim: float) -> None:
+    assert timing.contradictions([a_series(claim=claim)]) == ""
+
+
+def test_noise_of_the_outside_clock_alone_never_accuses_anybody() -> None:
+    for seed in range(300):
+        noisy = a_series(3_000.0, jitter_ns=1_500.0, outliers=0.5, seed=seed)
+        assert noisy.contradiction() == ""
+
+
+def test_one_process_alone_accuses_nobody_of_three() -> None:
+    runs = [a_series(claim=0.5), a_series(), a_series()]
+    assert timing.contradictions(runs) == ""
+
+
+def test_few_samples_accuse_nobody() -> None:
+    assert a_series(claim=0.0, count=timing.PROOF_SAMPLES - 1).contradiction() == ""
+
+
+def test_calls_that_wait_for_the_host_are_timed_from_outside_and_accuse_nobody() -> None:
+    bound = a_series(claim=0.5, late=20)
+    (found,) = timing.decide([bound], gated=True)
+    assert found.clock == "host"
+    assert any("host-bound: 20 of 24" in warning for warning in found.warnings)
+    assert timing.contradictions([bound]) == ""
+
+
+def test_a_few_late_calls_are_left_out() -> None:
+    series = a_series(late=3)
+    series.outside[:3] = [1e9] * 3
+    kept = series.without_late(3)
+    assert len(kept.outside) == len(kept.claimed) == 21
+    assert kept.by_outside().worst_ns < 1e6
+    assert not any("host-bound" in warning for warning in kept.by_device().warnings)
+
+
+def test_a_device_without_a_clock_of_its_own_is_timed_from_outside() -> None:
+    series = a_series(claim=math.nan)
+    assert not series.has_claims
+    assert timing.decide([series], gated=True)[0].clock == "host"
+    assert series.finest == (series.outside, OUTSIDE)
+
+
+def test_a_time_under_the_physical_floor_is_evidence_and_one_near_it_is_not() -> None:
+    (found,) = timing.decide([a_series()], gated=True)
+    assert "floor" in timing.below(found, 100_000.0)
+    assert timing.below(found, 89_900.0) == ""
+    assert timing.below(found, 0.0) == ""
+
+
+# --- several processes ---------------------------------------------------------------------------
+
+
+def measured(ns: float, error: float = 0.001) -> Measurement:
+    return Measurement(
+        ns=ns, low_ns=ns * (1 - 2 * error), high_ns=ns * (1 + 2 * error), stderr_ns=ns * error,
+        best_ns=ns * 0.99, worst_ns=ns * 1.02, samples=24, clock="device", sm_mhz=1980.0, watts=200.0,
+    )  # fmt: skip
+
+
+def test_the_processes_of_a_case_become_one_measurement() -> None:
+    (found,) = timing.combine([[measured(99.0), measured(100.0), measured(101.0)]])
+    assert found.ns == pytest.approx(100, rel=1e-3)
+    assert (found.processes, found.samples, found.clock) == (3, 72, "device")
+    assert (found.sm_mhz, found.watts) == (1980.0, 200.0)
+    assert found.best_ns == pytest.approx(98.01)
+    assert found.low_ns < 99.5 < 100.5 < found.high_ns
+
+
+def test_one_process_is_taken_as_it_is() -> None:
+    one = measured(100.0)
+    assert timing.combine([[one]]) == [one]
+
+
+def test_the_error_is_at_least_what_each_process_saw_of_itself() -> None:
+    (found,) = timing.combine([[measured(100.0, error=0.03)] * 3])
+    assert found.stderr_ns == pytest.approx(3 / 3**0.5, rel=1e-6)
+
+
+def test_the_interval_over_processes_covers_the_truth_as_often_as_it_says() -> None:
+    chance = random.Random(5)
+    hits = total = 0
+    for _ in range(300):
+        cases = [
+            [measured(1000 * math.exp(chance.gauss(0, 0.004)), 0.0005) for _ in range(3)]
+            for _ in range(5)
+        ]
+        for found in timing.combine(cases):
+            total += 1
+            hits += found.low_ns <= 1000 <= found.high_ns
+    assert hits >= 0.92 * total
+
+
+def test_a_case_that_spreads_widely_does_not_widen_the_others_much() -> None:
+    quiet = [[100.0, 100.1, 99.9]] * 4
+    wild = [10.0, 11.0, 9.0]
+    *spreads, widest = [spread for spread, _ in stats.moderated([*quiet, wild])]
+    assert max(spreads) < 0.002
+    assert widest > 0.04
+
+
+def test_single_values_have_no_spread() -> None:
+    assert stats.moderated([[5.0], [7.0]]) == [(0.0, 1), (0.0, 1)]
+
+
+# --- sampling ------------------------------------------------------------------------------------
+
+
+def test_a_tiny_kernel_is_sampled_until_its_own_time_is_known_not_that_of_the_overhead() -> None:
+    chance = random.Random(3)
+    samples = [2_100 + 1_000 * math.exp(chance.gauss(0, 0.02)) for _ in range(12)]
+    plan = replace(CUDA_PLAN, target=0.01)
+    assert timing.enough(samples, plan, 0.1)
+    assert not timing.enough(samples, plan, 0.1, overhead_ns=2_100)
+
+
+def test_what_the_empty_call_does_take_is_not_subtracted() -> None:
+    overhead = Overhead.of([2_750.0] * 16, timing.EMPTY_KERNEL_NS)
+    assert overhead.ns == pytest.approx(2_110)
+
+
+# --- the gate and the memory behind it -----------------------------------------------------------
+
+
+def a_layout(*sizes: int) -> channel.Layout:
+    data = tuple(torch.zeros(size, dtype=torch.float16) for size in sizes)
+    return channel.plan(data, data[-1], 1)
+
+
+def test_the_kernels_are_made_from_the_source_beside_them() -> None:
+    source = Path(kernels.__file__).with_name("kernels.cu")
+    made_from = hashlib.sha256(source.read_bytes()).hexdigest()
+    assert made_from == kernels.SOURCE, "run python -m benchmarks.kernels"
+
+
+def test_words_of_a_large_input_come_late_and_complete_it() -> None:
+    layout = a_layout(100_000, 100_000)
+    host = HostDeck(layout, gated=True)
+    data = (torch.arange(100_000).half(), torch.zeros(100_000, dtype=torch.float16))
+    host.fill(data, 0xFF)
+    slot = layout.slots[0].to_json()
+    memory = bytearray(os.pread(host.descriptor, layout.size, 0))
+    assert not torch.equal(view(memory, slot), data[0])
+    words = memoryview(memory).cast("q")
+    for offset, value in host.withheld.tolist():
+        words[offset // 8] = value
+    assert torch.equal(view(memory, slot), data[0])
+    assert len(host.withheld) == gates.PROBES
+    host.close()
+
+
+def test_no_call_withholds_or_asks_for_the_same_words_as_the_one_before() -> None:
+    host = HostDeck(a_layout(100_000, 100_000), gated=True)
+    data = (torch.arange(100_000).half(), torch.zeros(100_000, dtype=torch.float16))
+    seen = []
+    for _ in range(2):
+        host.fill(data, 0xFF)
+        seen.append((host.withheld.clone(), host.asked.clone()))
+    assert not torch.equal(seen[0][0], seen[1][0])
+    assert not torch.equal(seen[0][1], seen[1][1])
+    host.close()
+
+
+def test_a_small_output_is_asked_for_as_a_whole() -> None:
+    host = HostDeck(a_layout(64, 64), gated=True)
+    host.fill((torch.ones(64).half(), torch.zeros(64).half()), 0xFF)
+    assert len(host.asked) == 64 * 2 // 8
+    host.outputs()
+    assert torch.equal(host.words(), torch.full((16,), -1))
+    host.close()
+
+
+def test_words_asked_for_are_read_off_the_same_copy_as_the_output() -> None:
+    layout = a_layout(64, 64)
+    host = HostDeck(layout, gated=True)
+    host.fill((torch.ones(64).half(), torch.zeros(64).half()), 0xFF)
+    (taken,) = host.outputs()
+    os.pwrite(host.descriptor, b"\0" * 128, layout.slots[layout.outputs[0]].offset)
+    assert torch.equal(host.words(), torch.full((16,), -1))
+    assert taken.isnan().all()
+    host.close()
+
+
+def test_without_a_gate_nothing_is_withheld() -> None:
+    host = HostDeck(a_layout(100_000, 100_000), gated=False)
+    host.fill((torch.ones(100_000).half(), torch.zeros(100_000).half()), 0xFF)
+    assert host.withheld.numel() == host.asked.numel() == 0
+    host.close()
+
+
+def test_tensors_that_stay_on_the_cpu_are_handed_over_whole() -> None:
+    layout = a_layout(100_000, 100_000)
+    slots = (replace(layout.slots[0], device="cpu"), *layout.slots[1:])
+    secret = Secrets(replace(layout, slots=slots), "cpu")
+    assert secret.withheld == secret.asked == 0
+
+
+@pytest.mark.parametrize("wanted", [[5, 5], [10_000, 10], [1, 10_000_000, 1], [2] * 2_000])
+def test_however_many_tensors_there_are_all_words_fit_the_page(wanted: list[int]) -> None:
+    shares = deck._shares(wanted)
+    assert sum(shares) <= gates.PROBES
+    assert all(0 <= share <= want for share, want in zip(shares, wanted, strict=True))
+
+
+def test_a_gate_that_nobody_answers_is_given_up() -> None:
+    page = Page()
+    nothing = torch.empty(0, dtype=torch.int64)
+    asked: list[int] = []
+
+    def hopeless() -> bool:
+        asked.append(1)
+        return True
+
+    assert not page.armed(1, 10**12, hopeless)
+    assert page.time(1, nothing, nothing, hopeless) > 0
+    assert len(asked) == 3  # once for each word that was waited for
+    page.close()
+
+
+def test_waiting_takes_one_core_and_gives_it_back() -> None:
+    before = os.sched_getaffinity(0)
+    with on_one_core():
+        assert os.sched_getaffinity(0) <= before
+    assert os.sched_getaffinity(0) == before
+    assert set(cores_beside()) <= before
+
+
+def test_a_machine_without_a_device_has_no_clock_to_be_slow() -> None:
+    meter = Meter("cpu")
+    meter.learn()
+    assert meter.read() == (0.0, 0.0)
+    assert not meter.slow(0.0, 0.03)
+
+
+def test_a_clock_below_the_normal_one_is_slow() -> None:
+    meter = Meter("cpu")
+    meter.normal_mhz = 1980.0
+    assert meter.slow(1410.0, 0.03)
+    assert not meter.slow(1950.0, 0.03)
