@@ -157,6 +157,7 @@ def standings(page: StandingsPage) -> dict[str, Any]:
         "items": [standing(item) for item in page.items],
         "mine": None if page.mine is None else standing(page.mine),
         "cursor": page.cursor,
+        "self_evaluated": page.self_evaluated,
     }
 
 

@@ -186,6 +186,12 @@ class EventOut(BaseModel):
 # --- leaderboards ------------------------------------------------------------------------------
 
 
+SELF_EVALUATED = (
+    "Whether the results are what the problem's own program says, which runs beside the submission, "
+    "and not this judge's."
+)
+
+
 class LeaderboardOut(BaseModel):
     name: str
     competition: str
@@ -201,6 +207,7 @@ class LeaderboardOut(BaseModel):
     ranked_per_hour: int | None = Field(description="Ranked submissions a person may send an hour.")
     other_per_hour: int | None
     people: int
+    self_evaluated: bool = Field(description=SELF_EVALUATED)
 
 
 class LeaderboardsOut(BaseModel):
@@ -230,6 +237,7 @@ class StandingsOut(BaseModel):
     items: list[StandingOut]
     mine: StandingOut | None
     cursor: str | None
+    self_evaluated: bool = Field(description=SELF_EVALUATED)
 
 
 class BestOut(BaseModel):
@@ -270,6 +278,7 @@ class ProblemSummaryOut(BaseModel):
     languages: list[str]
     scoring: str
     leaderboards: list[str]
+    self_evaluated: bool = Field(description=SELF_EVALUATED)
 
 
 class ProblemOut(ProblemSummaryOut):

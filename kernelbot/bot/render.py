@@ -375,6 +375,10 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
     notes = [_window(board)]
     if any(item.tied for item in page.items):
         notes.append("= shares its rank: the times cannot be told apart.")
+    if board.self_evaluated:
+        notes.append(
+            "Self-evaluated: measured by the problem's own program, beside each submission."
+        )
     embed = _embed(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
     embed.set_footer(text=f"Page {number + 1} of {pages} · {page.total} ranked · {board.name}")
     return Post(embeds=(fitted(embed),))

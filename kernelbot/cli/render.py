@@ -87,7 +87,7 @@ def leaderboards(items: Sequence[Document]) -> None:
         [
             (
                 item["name"],
-                item["title"],
+                item["title"] + (" (self-evaluated)" if item.get("self_evaluated") else ""),
                 ", ".join(item["gpus"]),
                 item["people"],
                 window(item),
@@ -121,6 +121,8 @@ def standings(page: Document) -> None:
     table(("Rank", "Who", "Time", "Submission", "When"), rows)
     if any(item["tied"] for item in page["items"]):
         result("= : closer than their joint error, so they share the rank; the earlier is first.")
+    if page.get("self_evaluated"):
+        result("Self-evaluated: measured by the problem's own program, beside each submission.")
 
 
 def _standing(item: Document, mine: Document | None) -> tuple[object, ...]:

@@ -141,6 +141,7 @@ async def _view(
         starters={name: found.starter(name) for name in found.starters},
         starter_suffixes={name: PurePath(path).suffix for name, path in found.starters.items()},
         leaderboards=tuple(row.name for row in boards if row.problem_id == problem_id),
+        self_evaluated=bool(found.task and found.task.self_evaluated),
     )
 
 

@@ -41,6 +41,7 @@ class Board:
     revision: int
     standings: tuple[Standing, ...]
     by_user: dict[int, Standing]
+    self_evaluated: bool = False
 
 
 async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
@@ -93,6 +94,7 @@ def _board_view(row: Row[Any], entrants: int, now: datetime) -> LeaderboardView:
         ranked_per_hour=row.ranked_per_hour,
         other_per_hour=row.other_per_hour,
         people=entrants,
+        self_evaluated=row.self_evaluated,
     )
 
 
@@ -128,7 +130,8 @@ async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row
         # they are kept, and the next revision replaces them.
         placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
         by_user = {item.entry.user_id: item for item in placed}
-        known = cache[key] = Board(row.name, row.gpu, row.revision, placed, by_user)
+        itself = await contests.self_evaluated(connection, row.id)
+        known = cache[key] = Board(row.name, row.gpu, row.revision, placed, by_user, itself)
         while len(cache) > BOARDS_KEPT:
             cache.popitem(last=False)
     cache.move_to_end(key)
@@ -187,6 +190,7 @@ async def standings(
         items=items,
         mine=found.by_user.get(actor.user_id) if actor else None,
         cursor=str(items[-1].position) if more else None,
+        self_evaluated=found.self_evaluated,
     )
 
 

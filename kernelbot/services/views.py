@@ -131,6 +131,7 @@ class LeaderboardView:
     ranked_per_hour: int | None
     other_per_hour: int | None
     people: int  # with a standing, over all GPUs
+    self_evaluated: bool = False  # times are what the problem's own program said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,7 @@ class StandingsPage:
     items: tuple[Standing, ...]
     mine: Standing | None
     cursor: str | None
+    self_evaluated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,7 @@ class ProblemView:
     starters: dict[str, str]  # language or style -> source
     starter_suffixes: dict[str, str]  # language or style -> ".py"
     leaderboards: tuple[str, ...]
+    self_evaluated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,7 +25,8 @@ FROM_BOARDS = """
            l.other_per_hour, c.name AS competition, c.visibility, c.channel,
            p.name AS problem, p.digest AS problem_digest,
            p.document->>'title' AS title, p.document->>'summary' AS summary,
-           p.document->>'scoring' AS scoring, p.document->'languages' AS languages, g.gpus
+           p.document->>'scoring' AS scoring, p.document->'languages' AS languages,
+           coalesce(p.document->'task'->>'style' = 'evaluator', false) AS self_evaluated, g.gpus
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id
@@ -37,6 +38,17 @@ FROM_BOARDS = """
 """
 BOARDS = text(FROM_BOARDS + " ORDER BY c.id, l.id")
 BOARD_NAMED = text(FROM_BOARDS + " AND lower(l.name) = lower(:name)")
+
+
+SELF_EVALUATED = text("""
+    SELECT coalesce(p.document->'task'->>'style' = 'evaluator', false)
+    FROM leaderboards l JOIN problems p ON p.id = l.problem_id WHERE l.id = :id
+""")
+
+
+async def self_evaluated(connection: AsyncConnection, leaderboard_id: int) -> bool:
+    """Whether the times on a board are what its problem's own program said."""
+    return bool((await connection.execute(SELF_EVALUATED, {"id": leaderboard_id})).scalar())
 
 
 async def put_problem(connection: AsyncConnection, problem: Problem) -> int:
