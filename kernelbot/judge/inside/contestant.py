@@ -75,7 +75,7 @@ class Runtime:
             # The referee waits for the clock on the core that is not among these.
             os.sched_setaffinity(0, hello["cores"])
             torch.zeros(1, device="cuda").add_(1).cpu()
-            self.gates = NoGates() if hello["plain"] else gates_on(self.page)
+            self.gates = NoGates(self.page) if hello["plain"] else gates_on(self.page)
         else:
             torch.set_num_threads(hello["threads"])
         self.ring(b"W", self.gates.evidence if self.gates else b"")
