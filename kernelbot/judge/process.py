@@ -277,6 +277,7 @@ class Contestant:
             if self.gated:
                 late = not self._armed(page, hopeless)
                 elapsed = page.time(number, arena.withheld, arena.asked, hopeless)
+                arena.glance()
             else:
                 late, elapsed = False, page.time_ungated(number, hopeless)
         bell = self._expect(channel.DONE, deadline - time.monotonic())
@@ -290,13 +291,17 @@ class Contestant:
         return armed
 
     def settled(self) -> bool:
-        """Whether the words that answered for the last call are still what its output holds."""
+        """Whether the last call's output was finished when the clock stopped.
+
+        The words that answered for it are what it holds now, and so is what was seen of it then.
+        """
         import torch
 
         if not self.gated or not isinstance(self._arena, Sets) or self._page is None:
             return True
         found = self._arena.words()
-        return bool(torch.equal(found, self._page.probed(found.numel())))
+        answered = bool(torch.equal(found, self._page.probed(found.numel())))
+        return answered and self._arena.unchanged()
 
     # --- doorbells -----------------------------------------------------------------------------
 

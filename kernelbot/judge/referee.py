@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import cache, folders, native, profiling_run, sandbox, timing
+from kernelbot.judge import cache, folders, hints, native, profiling_run, sandbox, timing
 from kernelbot.judge import device as devices
 from kernelbot.judge.artefacts import Shelf
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
@@ -41,6 +41,7 @@ from kernelbot.judge.protocol import (
     Device,
     Event,
     Harness,
+    Hint,
     Job,
     Mode,
     ProtocolError,
@@ -107,10 +108,18 @@ def run(
             verdict = _evaluated(directory, job, events, nursery, isolation)
         else:
             verdict = Referee(directory, job, events, nursery, isolation, caches).judge()
+        verdict = replace(verdict, hints=_hints(directory, job))
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
     write_verdict(directory, verdict)
     return verdict
+
+
+def _hints(directory: Path, job: Job) -> tuple[Hint, ...]:
+    """For organizers; what goes wrong with them is no reason to lose a verdict."""
+    with contextlib.suppress(Exception):
+        return hints.find(_read(directory / SUBMISSION_DIR / job.submission), job.submission)
+    return ()
 
 
 def write_verdict(directory: Path, verdict: Verdict) -> None:

@@ -1,6 +1,6 @@
 """Judges vectoradd on a GPU in every mode and prints a table of verdicts and times.
 
-Needs torch with CUDA and this tree, nothing else:  python tests/judge/gpu_check.py [--device cpu]
+Needs torch with CUDA and this tree, nothing else:  python tests/judge/gpu_check.py [--device cpu] [--corpus]
 
 Prints everything that a wrong verdict would need to be understood, and exits 0 only when every
 verdict is the expected one.
@@ -11,6 +11,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -99,6 +101,14 @@ def custom_kernel(data):
     out = a + b
     out[-1, -1] += 1
     return out
+"""
+SMALL_KERNELS = """
+import torch
+def custom_kernel(data):
+    a, b, out = data
+    for rows in range(12):
+        torch.add(a[rows], b[rows], out=out[rows])
+    return torch.add(a, b, out=out)
 """
 HOST_SYNC = """
 import torch
@@ -236,8 +246,11 @@ RUNS = [
     ("torch new tensor", Mode.BENCHMARK, TORCH_NEW, "passed"),
     ("8 passes", Mode.RANKED, SLOW, "passed"),
     ("host sync", Mode.RANKED, HOST_SYNC, "passed"),
+    ("small kernels", Mode.PROFILE, SMALL_KERNELS, "passed"),
     ("triton", Mode.RANKED, TRITON, "passed"),
+    ("triton", Mode.PROFILE, TRITON, "passed"),
     ("inline CUDA", Mode.RANKED, INLINE, "passed"),
+    ("inline CUDA", Mode.PROFILE, INLINE, "passed"),
     ("fake events", Mode.RANKED, FAKE_EVENTS, "passed"),
     ("wrong element", Mode.TEST, WRONG, "wrong_answer"),
     ("answer on the CPU", Mode.TEST, ON_CPU, "wrong_answer"),
@@ -250,7 +263,9 @@ RUNS = [
 ]  # fmt: skip
 
 
-def judge(name: str, mode: Mode, source: str, device: str) -> tuple[Verdict, float, str]:
+def judge(
+    name: str, mode: Mode, source: str, device: str, keep: Path | None
+) -> tuple[Verdict, float, str]:
     """Judge in a real process; the verdict, wall seconds, and what the judge itself printed."""
     large = 8192 if device == "cuda" else 1024
     limits = Limits(build_s=240, check_s=60, measure_s=120)
@@ -282,20 +297,36 @@ def judge(name: str, mode: Mode, source: str, device: str) -> tuple[Verdict, flo
             env={**os.environ, "PYTHONPATH": tree},
         )
         wall = time.monotonic() - began
-        return staging.read_verdict(directory, name), wall, done.stderr.decode(errors="replace")
+        verdict = staging.read_verdict(directory, name)
+        if keep and mode is Mode.PROFILE:
+            place = keep / re.sub(r"\W", "-", name)
+            shutil.copytree(directory / "artefacts", place, dirs_exist_ok=True)
+            (place / "log.txt").write_text(verdict.log)
+        return verdict, wall, done.stderr.decode(errors="replace")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
     parser.add_argument("--only", default="", help="names that contain this")
+    parser.add_argument("--mode", default="", help="this mode only")
+    parser.add_argument("--keep", type=Path, help="where logs and files of profiles are copied")
+    parser.add_argument(
+        "--corpus", action="store_true", help="judge all attacks and honest files on this device"
+    )
+    parser.add_argument("--workers", type=int, default=4, help="of the corpus, at a time")
     options = parser.parse_args()
+    if options.corpus:
+        words = options.only.split()
+        return corpus.main([*words, "--device", options.device, "--workers", str(options.workers)])
     failures = 0
     for name, mode, source, expected in RUNS:
-        if options.only not in name:
+        if options.only not in name or options.mode not in mode.value:
             continue
-        verdict, wall, errors = judge(name, mode, source, options.device)
+        verdict, wall, errors = judge(name, mode, source, options.device, options.keep)
         good = verdict.kind.value == expected and SAYS.get(name, "") in verdict.message
+        if mode is Mode.PROFILE and options.device == "cuda":
+            good &= "-bound: " in verdict.log and len(verdict.artefacts) == 2
         failures += not good
         times = "  ".join(
             f"{m.ns / 1e3:.2f} [{m.low_ns / 1e3:.2f}, {m.high_ns / 1e3:.2f}] us n={m.samples} {m.clock}"
@@ -308,7 +339,8 @@ def main() -> int:
         for warning in sorted({w for m in verdict.measurements for w in m.warnings}):
             print(f"      warning: {warning}")
         if mode is Mode.PROFILE:
-            print("\n".join("      " + line[:160] for line in verdict.log.splitlines()[:14]))
+            print("\n".join("      " + line[:160] for line in verdict.log.splitlines()[:22]))
+            print("      files: " + ", ".join(f"{a.name} {a.bytes:,} B" for a in verdict.artefacts))
         if not good:
             print(f"      expected {expected}\n      fault: {verdict.fault[-6000:]}")
             print(f"      log: {verdict.log[-6000:]}\n      judge's stderr: {errors[-6000:]}")
