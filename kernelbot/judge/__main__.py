@@ -11,8 +11,11 @@ import argparse
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from kernelbot.judge import guard, referee, sandbox, warm
 
@@ -38,18 +41,33 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is no directory")
     events = _private_descriptor(options.events_fd)
-    judge(options.directory, events, options.isolation or "", options.cache, warm.Nursery.started())
-    return 0
+    nursery = warm.Nursery.started()
+    return judge(options.directory, events, options.isolation or "", options.cache, nursery)
 
 
-def judge(directory: Path, events: int, isolation: str, cache: str, nursery: warm.Nursery) -> None:
-    """Be the referee of a job directory."""
+def judge(directory: Path, events: int, isolation: str, cache: str, nursery: warm.Nursery) -> int:
+    """Be the referee of a job directory; returns the exit code."""
     guard.harden_referee()
     signal.signal(signal.SIGTERM, _leave)
     try:
         referee.run(directory, referee.Events(events), nursery, isolation, cache)
     finally:
         nursery.close()
+    return 0
+
+
+def end_with(work: Callable[[], int]) -> NoReturn:
+    """Do it and be gone at once: torch takes its time to take itself apart, for nothing."""
+    try:
+        code = work()
+    except SystemExit as wish:
+        code = wish.code if isinstance(wish.code, int) else 1
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
@@ -69,4 +87,4 @@ def _private_descriptor(wanted: int | None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_with(main)

@@ -325,11 +325,12 @@ def _referee(
     task = Task(Path(message["directory"]), message["isolation"], message["cache"], CHANNEL)
 
     def judge(nursery: Nursery) -> None:
+        from kernelbot.judge.__main__ import end_with
         from kernelbot.judge.__main__ import judge as begin
 
         _retitle(f"python -m kernelbot.judge run {task.directory}")
         _stir()
-        begin(task.directory, task.events, task.isolation, task.cache, nursery)
+        end_with(lambda: begin(task.directory, task.events, task.isolation, task.cache, nursery))
 
     return judge
 
