@@ -6,6 +6,7 @@ no empty tensor can make the comparison vacuous.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,7 @@ class Mismatch:
     expected: str
     worst: float  # largest absolute error among finite bad elements
     allowed: float  # at the first bad element
+    error: float  # there; NaN where it is no number
 
     def message(self) -> str:
         """For the contestant, when the inputs are not secret."""
@@ -39,7 +41,7 @@ class Mismatch:
         text = (
             f"{self.bad} of {self.total} elements{where} are wrong ({self._share()}); "
             f"first at {list(self.first)}: got {self.got}, expected {self.expected} "
-            f"(allowed error {self.allowed:.3g})"
+            f"({self._error()}allowed error {self.allowed:.3g})"
         )
         if self.worst > 0:
             text += f"; largest error {self.worst:.3g}"
@@ -52,6 +54,12 @@ class Mismatch:
         if self.worst > 0:
             text += f"; largest error {self.worst:.1g}"
         return text + self._odd()
+
+    def _error(self) -> str:
+        if not math.isfinite(self.error):
+            return ""
+        times = f", {self.error / self.allowed:.3g} times the" if self.allowed > 0 else ","
+        return f"error {self.error:.3g}{times} "
 
     def _share(self) -> str:
         return f"{100 * self.bad / self.total:.3g} %"
@@ -84,6 +92,13 @@ def _compare_one(
     got: Any, expected: Any, tolerance: Tolerance, output: int, outputs: int
 ) -> Mismatch | None:
     mine, truth = _flat(got), _flat(expected)
+    if same_bytes(mine, truth):
+        return None
+    if _is_packed(expected):
+        mine, truth = _unpacked(mine), _unpacked(truth)
+    shape = tuple(expected.shape)
+    if truth.numel() != expected.numel():
+        shape = (*shape[:-1], shape[-1] * 2)
     bad = nans = infs = 0
     first, worst = -1, 0.0
     for start in range(0, truth.numel(), CHUNK):
@@ -101,16 +116,17 @@ def _compare_one(
     return Mismatch(
         output=output,
         outputs=outputs,
-        shape=tuple(expected.shape),
+        shape=shape,
         total=truth.numel(),
         bad=bad,
         nans=nans,
         infs=infs,
-        first=_unravel(first, tuple(expected.shape)),
+        first=_unravel(first, shape),
         got=_show(mine[first]),
         expected=_show(truth[first]),
         worst=worst,
         allowed=_allowed(truth[first], tolerance),
+        error=_error(mine[first], truth[first]),
     )
 
 
@@ -123,6 +139,8 @@ class _Chunk:
         exact = tolerance.rtol == 0 and tolerance.atol == 0
         self.floating = expected.dtype.is_floating_point or expected.dtype.is_complex
         wide = torch.complex128 if expected.dtype.is_complex else torch.float64
+        if self.floating and expected.element_size() <= 2:
+            wide = torch.float32  # holds them exactly, at half the cost
         integers = not self.floating and exact
         self.got = got if integers else got.to(wide)
         self.expected = expected if integers else expected.to(wide)
@@ -170,6 +188,23 @@ def _flat(tensor: Any) -> Any:
     return flat.view(torch.uint8) if flat.dtype == torch.bool else flat
 
 
+E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+"""What the lower three bits of a four-bit number mean; the fourth is its sign."""
+
+
+def _is_packed(tensor: Any) -> bool:
+    return str(tensor.dtype) == "torch.float4_e2m1fn_x2"
+
+
+def _unpacked(flat: Any) -> Any:
+    """Two numbers for every byte, the lower half first; torch itself cannot convert these."""
+    import torch
+
+    table = torch.tensor([*E2M1, *(-value for value in E2M1)], device=flat.device)
+    raw = flat.view(torch.uint8).to(torch.int64)
+    return torch.stack((table[raw & 15], table[raw >> 4]), 1).reshape(-1)
+
+
 def _unravel(at: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     index: list[int] = []
     for size in reversed(shape):
@@ -188,9 +223,17 @@ def _allowed(expected: Any, tolerance: Tolerance) -> float:
     return bound if bound == bound else 0.0
 
 
+def _error(got: Any, expected: Any) -> float:
+    return float(abs(complex(got.item()) - complex(expected.item())))
+
+
 def same_bytes(one: Any, other: Any) -> bool:
     """Whether two tensors of one shape and dtype hold the same bits, NaNs and signed zeros included."""
     import torch
 
+    if not one.numel():
+        return True
     pair = [item.contiguous().reshape(-1).view(torch.uint8) for item in (one, other)]
-    return bool(torch.equal(*pair)) if one.numel() else True
+    if pair[0].numel() % 8 == 0 and all(item.storage_offset() % 8 == 0 for item in pair):
+        pair = [item.view(torch.int64) for item in pair]
+    return bool(torch.equal(*pair))

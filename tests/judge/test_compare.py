@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.judge.compare import Mismatch, compare
+from kernelbot.judge.compare import Mismatch, compare, same_bytes
 from kernelbot.judge.protocol import Tolerance
 
 EXACT = (Tolerance(),)
@@ -49,6 +49,42 @@ def test_the_secret_message_holds_no_value_and_no_place() -> None:
     assert "1234" not in text
     assert "[1, 1]" not in text
     assert "shape [2, 2]" in text
+
+
+def test_the_message_holds_the_error_against_the_tolerance() -> None:
+    text = differ([1.1], [1.0], (Tolerance(rtol=0.01),)).message()
+    assert "error 0.1, 10 times the allowed error 0.01" in text
+    assert "error 2, allowed error 0)" in differ([3], [1], EXACT).message()
+
+
+def test_small_floats_are_compared_as_numbers() -> None:
+    for name in ("float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz"):
+        expected = torch.tensor([1.0, 2.0, 4.0]).to(getattr(torch, name))
+        got = torch.tensor([1.0, 2.0, 5.0]).to(getattr(torch, name))
+        assert compare([got], [expected], (Tolerance(rtol=0.3),)) is None
+        found = compare([got], [expected], LOOSE)
+        assert found is not None
+        assert (found.first, found.got) == ((2,), "5")
+
+
+def test_packed_floats_are_compared_and_counted_one_by_one() -> None:
+    packed = torch.float4_e2m1fn_x2
+    expected = torch.tensor([[0x21, 0x43]], dtype=torch.uint8).view(packed)
+    got = torch.tensor([[0x21, 0xC3]], dtype=torch.uint8).view(packed)
+    found = compare([got], [expected], LOOSE)
+    assert found is not None
+    assert (found.bad, found.total, found.first) == (1, 4, (0, 3))
+    assert (found.got, found.expected) == ("-2", "2")
+    assert compare([got], [expected], (Tolerance(atol=4),)) is None
+
+
+def test_bits_tell_nans_and_zeros_apart() -> None:
+    assert same_bytes(torch.tensor([NAN, 1.0]), torch.tensor([NAN, 1.0]))
+    assert not same_bytes(torch.tensor([0.0]), torch.tensor([-0.0]))
+    assert same_bytes(torch.arange(7)[1:], torch.arange(1, 7))
+    assert same(  # by the usual comparison they are the same
+        [0.0], [-0.0], EXACT
+    )
 
 
 def test_a_nan_is_wrong_unless_it_is_expected() -> None:
