@@ -2,7 +2,7 @@
 
     python3 -m benchmarks.timing [--quick] [--processes N]      needs a CUDA device and torch
 
-Eight kernels, each measured in fresh processes by this judge (a whole ranked run: isolation, fresh
+Seven kernels, each measured in fresh processes by this judge (a whole ranked run: isolation, fresh
 inputs, every answer compared), by the field's loop of event pairs and by Triton's do_bench. The
 truth beside them is the profiler's (CUPTI): from the start of a call's first kernel to the end of its
 last, launched into a busy stream behind the same reading flush, and the same as a CUDA graph.
@@ -11,6 +11,7 @@ last, launched into a busy stream behind the same reading flush, and the same as
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import os
@@ -98,7 +99,7 @@ def main() -> int:
     began = time.monotonic()
     import torch  # before the first fork: every process measured has it already
 
-    truth = _forked(_truth)
+    truth = _middle([_forked(_truth) for _ in range(options.truths)])
     baselines = [
         _in_processes(name, measure, options.baselines)
         for name, measure in (("event pairs", _field), ("do_bench", _do_bench))
@@ -126,6 +127,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     options.processes = options.processes or (4 if options.quick else 10)
     options.baselines = 3 if options.quick else 8
+    options.truths = 1 if options.quick else 3
     return options
 
 
@@ -217,7 +219,7 @@ def _calls() -> Iterator[tuple[str, Callable[[], Any]]]:
     generator = torch.Generator("cuda").manual_seed(1)
     for kind in KINDS:
         data = space["inputs"](kind, "cuda", generator)
-        yield kind, lambda kind=kind, data=data: space["kernel"](kind, *data)
+        yield kind, functools.partial(space["kernel"], kind, *data)
 
 
 def _field() -> dict[str, float]:
@@ -275,6 +277,14 @@ def _truth() -> dict[str, dict[str, float]]:
             "graph": _profiled(graph.replay, flush)[0],
         }
     return found
+
+
+def _middle(runs: list[dict[str, dict[str, float]]]) -> dict[str, dict[str, float]]:
+    """The median of each figure over processes."""
+    return {
+        kind: {name: statistics.median(run[kind][name] for run in runs) for name in runs[0][kind]}
+        for kind in KINDS
+    }
 
 
 def _reading_flush() -> Callable[[], None]:
@@ -361,6 +371,12 @@ def _print(truth: dict[str, dict[str, float]], methods: list[Method]) -> None:
         print(
             f"  {method.name:12} {right:.2f}   {method.wall_s / count:.2f} s, {method.wall_s:.1f} s in all"
         )
+    ours = methods[0]
+    print(f"  CV of a result of {ours.name}, which is the mean of three processes: ", end="")
+    print(", ".join(
+        f"{kind} {100 * statistics.stdev(us) / statistics.fmean(us) / math.sqrt(3):.2f} %"
+        for kind, us in ours.found.items()
+    ))  # fmt: skip
     for method in methods:
         for note in method.warnings:
             print(f"  {method.name}: {note}")

@@ -18,9 +18,15 @@ from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
 from kernelbot.judge.page import Page, cores_beside, on_one_core
-from kernelbot.judge.protocol import Measurement
+from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
+from tests.judge import bench
 
+HONEST = """
+import torch
+def custom_kernel(data):
+    return torch.add(data[0], data[1])
+"""
 OUTSIDE = Overhead(ns=18_000.0, stderr_ns=50.0, resolution_ns=360.0)
 CLAIMED = Overhead(ns=2_100.0, stderr_ns=5.0, resolution_ns=55.0)
 
@@ -317,3 +323,17 @@ def test_a_clock_below_the_normal_one_is_slow() -> None:
     meter.normal_mhz = 1980.0
     assert meter.slow(1410.0, 0.03)
     assert not meter.slow(1950.0, 0.03)
+
+
+def test_a_run_under_the_floor_is_quarantined_with_its_times_and_the_reason(tmp_path: Path) -> None:
+    job = bench.a_job(Mode.BENCHMARK, floors_ns=(1e12,))
+    found = bench.judge(tmp_path, HONEST, job)
+    assert found.verdict.kind is VerdictKind.QUARANTINED, found.explanation
+    assert found.verdict.rule == "floor"
+    assert "physical floor of 1000000000.00 us" in found.verdict.evidence
+    assert len(found.verdict.measurements) == 1
+
+
+def test_a_floor_that_is_not_known_quarantines_nobody(tmp_path: Path) -> None:
+    found = bench.judge(tmp_path, HONEST, bench.a_job(Mode.BENCHMARK, floors_ns=(0.0,)))
+    assert found.verdict.kind is VerdictKind.PASSED, found.explanation
