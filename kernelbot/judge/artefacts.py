@@ -65,6 +65,12 @@ class Shelf:
             )
 
 
+def text_of(source: Path, limit: int) -> str:
+    """The text of a file in a contestant's folder. Raises NotKept."""
+    with _plain_file(source, source.name) as file:
+        return file.read(limit).decode("utf-8", "replace")
+
+
 def sound(artefacts: tuple[Artefact, ...]) -> bool:
     """Whether a list that came from elsewhere keeps to the limits and names plain files."""
     return (

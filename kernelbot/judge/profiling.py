@@ -40,6 +40,8 @@ class Profiler(Protocol):
 
     name: str
     reports: tuple[Report, ...]
+    tables: tuple[str, ...]
+    """Files in its folder that hold what was found, where no command is needed to print it."""
 
     def missing(self) -> str:
         """Why it cannot be used on this machine; empty when nothing is known against it."""
@@ -51,11 +53,6 @@ class Profiler(Protocol):
 
     def export(self, folder: Path) -> list[str]:
         """The command that prints what was found as text; empty where ``tables`` are written."""
-        ...
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """Files below ``folder`` that hold what was found, where no command is needed for it."""
         ...
 
     def kernels(self, texts: Sequence[str]) -> list[Kernel]:

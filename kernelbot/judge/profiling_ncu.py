@@ -83,7 +83,7 @@ class NsightCompute:
     """``ncu``, where it is installed and may read the counters."""
 
     name = "Nsight Compute"
-    reports = (Report(REPORT, "profile.ncu-rep", "application/octet-stream"),)
+    reports: tuple[Report, ...] = (Report(REPORT, "profile.ncu-rep", "application/octet-stream"),)
     tables: tuple[str, ...] = ()
 
     def __init__(self, program: str | None = None) -> None:

@@ -25,11 +25,11 @@ class RocProf:
     """``rocprofv3``, where it is installed."""
 
     name = "rocprofv3"
-    reports = (
+    reports: tuple[Report, ...] = (
         Report(f"{NAME}_results.pftrace", "profile.pftrace", "application/octet-stream"),
         Report(KERNELS, "kernels.csv", "text/csv"),
     )
-    tables = (KERNELS, MARKERS)
+    tables: tuple[str, ...] = (KERNELS, MARKERS)
 
     def __init__(self, program: str | None = None) -> None:
         self._program = program if program is not None else _found()

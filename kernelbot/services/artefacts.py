@@ -44,12 +44,21 @@ async def collect(ctx: Context, held: Assignment, verdict: Verdict, read: Read) 
     for item in verdict.artefacts:
         try:
             await _collect_one(ctx, held, item, read)
-        except (OSError, _Incomplete) as error:
-            log.warning("a file was lost", run=held.run_id, name=item.name, error=repr(error))
+        except _Incomplete as error:
+            log.warning("a file was lost", run=held.run_id, name=item.name, error=str(error))
 
 
 class _Incomplete(Exception):
     """The file is not what the verdict said."""
+
+
+async def _readable(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same chunks; a file's trouble is told from the database's."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except OSError as error:
+        raise _Incomplete(repr(error)) from error
 
 
 async def _collect_one(ctx: Context, held: Assignment, item: Artefact, read: Read) -> None:
@@ -57,7 +66,7 @@ async def _collect_one(ctx: Context, held: Assignment, item: Artefact, read: Rea
     digest, size, waiting, place = hashlib.sha256(), 0, bytearray(), 0
     async with ctx.database.transaction() as connection:
         made = await store.begin(connection, held.run_id, held.lease, item.name, media_type)
-        async for chunk in read(item.name):
+        async for chunk in _readable(read(item.name)):
             digest.update(chunk)
             size += len(chunk)
             waiting += chunk
