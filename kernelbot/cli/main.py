@@ -16,6 +16,7 @@ import typer
 import kernelbot
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
+from kernelbot.cli.problem import problem_app
 from kernelbot.cli.screen import clean, document, note, result
 from kernelbot.errors import Fault, Refused
 
@@ -30,6 +31,7 @@ tokens_app = typer.Typer(help="Your API tokens.", **PLAIN)
 db_app = typer.Typer(help="The database of this installation.", **PLAIN)
 admin_app = typer.Typer(help="Moderation; needs an administrator's token.", **PLAIN)
 app.add_typer(tokens_app, name="tokens")
+app.add_typer(problem_app, name="problem")
 app.add_typer(db_app, name="db")
 app.add_typer(admin_app, name="admin")
 

@@ -79,14 +79,29 @@ class Problem:
             if not callable(getattr(self._module, name, None)):
                 raise ProblemFault(f"reference.py defines no function {name}")
 
+    def said(self, name: str) -> Any:
+        """Something that reference.py defines; None if it does not."""
+        return getattr(self._module, name, None)
+
     def fresh(self, args: Mapping[str, Any]) -> Case:
         """An input that nobody could know before, and what the right answer to it is."""
+        with _own_code(f"reference.py failed for {dict(args)}"):
+            data = self.generate(args, secrets.randbits(31))
+            expected = self.answer_to(data)
+        return self.posed(args, data, expected)
+
+    def generate(self, args: Mapping[str, Any], secret: int) -> Any:
+        """The input that a secret number stands for."""
+        return self._module.generate_input(seed=secret, device=self._device, **args)
+
+    def answer_to(self, data: Any) -> Any:
+        """What the reference says to some data."""
+        return self._module.reference(data)
+
+    def posed(self, args: Mapping[str, Any], data: Any, expected: Any) -> Case:
+        """A case of some data and the answer to it. Raises ProblemFault for what cannot be judged."""
         import torch
 
-        seed = secrets.randbits(31)
-        with _own_code(f"reference.py failed for {dict(args)}"):
-            data = self._module.generate_input(seed=seed, device=self._device, **args)
-            expected = self._module.reference(data)
         if not isinstance(data, tuple | list) or len(data) < self.outputs:
             raise ProblemFault(f"generate_input returned a {type(data).__name__}, not a tuple")
         answers = expected if isinstance(expected, tuple | list) else [expected]
@@ -157,7 +172,14 @@ class FieldProblem(Problem):
 
     def fresh(self, args: Mapping[str, Any]) -> Case:
         with _own_code(f"reference.py failed for {dict(args)}"):
-            data = self._generated(args)
+            data = self.generate(args, secrets.randbits(31))
+        return self.posed(args, data, None)
+
+    def answer_to(self, data: Any) -> Any:
+        """What ``ref_kernel`` makes of a copy of the data."""
+        return self._module.ref_kernel(cloned(data))
+
+    def posed(self, args: Mapping[str, Any], data: Any, expected: Any) -> Case:
         try:
             layout = self._laid_out(args, data)
         except TypeError as error:
@@ -182,16 +204,15 @@ class FieldProblem(Problem):
         complaint = _complaint(said, "check_implementation")
         return (complaint, REFUSED) if complaint else ("", "")
 
-    def _generated(self, args: Mapping[str, Any]) -> Any:
+    def generate(self, args: Mapping[str, Any], secret: int) -> Any:
         generate = self._module.generate_input
         given = dict(args)
-        secret = secrets.randbits(31)
         if _accepts(generate, "seed"):
             public = given.get("seed")
             given["seed"] = combined(public if isinstance(public, int) else 0, secret)
         if _accepts(generate, "device") and "device" not in given:
             given["device"] = self._device
-        _seed_everything(secrets.randbits(31))  # some draw from the global generators
+        _seed_everything(random.Random(secret).getrandbits(31))  # noqa: S311  some draw from these
         return generate(**given)
 
     def _laid_out(self, args: Mapping[str, Any], data: Any) -> Layout:
@@ -207,7 +228,7 @@ class FieldProblem(Problem):
         return self._layouts[key]
 
     def _check_on_its_own_answer(self, args: Mapping[str, Any]) -> None:
-        data = self._generated(args)
+        data = self.generate(args, secrets.randbits(31))
         answer = cloned(self._module.ref_kernel(cloned(data)))
         self._module.check_implementation(data, answer)
 

@@ -32,6 +32,8 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.errors",
     },
     "kernelbot.report": {"kernelbot.domain", "kernelbot.judge.protocol"},
+    # What an author learns about a problem; like the judge, the only other who runs its code.
+    "kernelbot.checking": {"kernelbot.judge", "kernelbot.domain", "kernelbot.errors"},
     "kernelbot.services": {
         "kernelbot.domain",
         "kernelbot.storage",
@@ -65,10 +67,14 @@ ALLOWED: dict[str, set[str]] = {
     },
     "kernelbot.cli": {
         "kernelbot",
+        "kernelbot.checking.findings",
+        "kernelbot.checking.ledger",
+        "kernelbot.checking.skeleton",
         "kernelbot.domain",
         "kernelbot.judge.protocol",
         "kernelbot.judge.staging",
         "kernelbot.services.catalog",
+        "kernelbot.services.devices",
         "kernelbot.report",
         "kernelbot.errors",
         "kernelbot.config",
@@ -89,6 +95,7 @@ STANDARD = set(sys.stdlib_module_names)
 THIRD_PARTY: dict[str, set[str]] = {
     "kernelbot.errors": set(),
     "kernelbot.judge": {"torch", "triton"},
+    "kernelbot.checking": {"torch"},
     "kernelbot.domain": set(),
     "kernelbot.report": set(),
     "runners": set(),

@@ -1,0 +1,389 @@
+"""Runs the reference and the check of one problem on all its cases: ``python -m kernelbot.checking DIR``.
+
+DIR is a job directory as the judge gets it, without need of a submission. Progress leaves as JSON
+lines; ``audit.json`` is written at the end. The problem's own code runs here with the rights of
+whoever asked for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Probe, Right, Weight
+from kernelbot.checking.nulls import Null, Scene, solutions
+from kernelbot.judge import device as devices
+from kernelbot.judge import tree
+from kernelbot.judge.cases import Case, Problem, ProblemFault, cloned, open_problem
+from kernelbot.judge.compare import CHUNK, compare, same_bytes
+from kernelbot.judge.protocol import PROBLEM_DIR, Job, Tolerance, spec, to_json
+
+DRAWS = 3
+"""What is accepted once may have been lucky: a null solution passes a case that accepts it so often."""
+PATIENCE_S = 30.0
+"""For running the reference on changed inputs of one case."""
+SAMPLE = 1 << 16
+"""Elements of each output that are looked at first: most null solutions are wrong there already."""
+NOISE = 4.0
+"""An answer this many times as far away as a second run of the reference is the reference's."""
+AUDIT_FILE = "audit.json"
+
+Tell = Callable[[str, int, int], None]
+"""Called with a case, how many are done and how many there are."""
+
+
+def audit(directory: Path, job: Job, tell: Tell) -> Audit:
+    """What there is to know about the problem in a job directory."""
+    import torch
+
+    # Many short operations: threads that wait for each other on busy cores cost more than they give.
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    try:
+        problem = open_problem(directory / PROBLEM_DIR, job)
+    except ProblemFault as fault:
+        return _unreadable(job, str(fault))
+    auditor = _Auditor(problem, job)
+    found = []
+    places = _places(job)
+    for done, (where, args) in enumerate(places):
+        tell(where[0], done, len(places))
+        found.append(auditor.case(where, args))
+    return Audit(
+        problem=job.problem,
+        device=job.device,
+        device_name=devices.inspect(job.device).name,
+        torch=torch.__version__,
+        own_check=auditor.own_check,
+        seeded=job.style == "reference",
+        right=_right(problem),
+        cases=tuple(found),
+    )
+
+
+def _unreadable(job: Job, fault: str) -> Audit:
+    case = CaseAudit(where=("reference.py",), spec="", fault=fault)
+    return Audit(
+        problem=job.problem, device=job.device, device_name="", torch="", own_check=False,
+        seeded=True, cases=(case,),
+    )  # fmt: skip
+
+
+def _right(problem: Problem) -> tuple[Right, ...]:
+    """RIGHT_ANSWERS of reference.py: null solutions that are right answers, each with its reason."""
+    said = problem.said("RIGHT_ANSWERS")
+    pairs = said.items() if isinstance(said, Mapping) else ()
+    return tuple(Right(name=str(name), reason=str(reason)) for name, reason in pairs)
+
+
+def _places(job: Job) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Every different case, with all places that ask for it."""
+    found: dict[str, tuple[list[str], Mapping[str, Any]]] = {}
+    for name, cases in (
+        ("tests", job.tests),
+        ("hidden_tests", job.hidden_tests),
+        ("benchmarks", job.benchmarks),
+    ):
+        for at, args in enumerate(cases):
+            found.setdefault(json.dumps(args, sort_keys=True), ([], args))[0].append(
+                f"{name}[{at}]"
+            )
+    return [(tuple(where), args) for where, args in found.values()]
+
+
+class _Auditor:
+    """One problem on one device."""
+
+    def __init__(self, problem: Problem, job: Job) -> None:
+        self._problem = problem
+        self._job = job
+        self._memory = _Memory(job.device)
+        self.own_check = job.style != "reference" or problem.said("check") is not None
+
+    def case(self, where: tuple[str, ...], args: Mapping[str, Any]) -> CaseAudit:
+        try:
+            return self._case(where, args)
+        except ProblemFault as fault:
+            told = str(fault)
+        except Exception as error:
+            told = f"reference.py failed: {type(error).__name__}: {str(error)[:500]}"
+        return CaseAudit(where=where, spec=spec(args), fault=told)
+
+    def _case(self, where: tuple[str, ...], args: Mapping[str, Any]) -> CaseAudit:
+        self._memory.begin()
+        began = self._now()
+        data = self._problem.generate(args, self._seed(args, 0))
+        generated = self._now()
+        kept = cloned(data)
+        first = self._problem.answer_to(data)
+        again = self._problem.generate(args, self._seed(args, 0))
+        ready = self._now()
+        second = self._problem.answer_to(cloned(again))
+        answered = self._now()
+        memory = self._memory.peak()
+
+        case = self._problem.posed(args, kept, first)
+        inputs = self._inputs(case)
+        scene = self._scene(case, inputs, args, draw=0)
+        same_input = _same(kept, again, inputs)
+        rerun = self._agreement(case, scene, tree.tensors_of(second)) if same_input else None
+        noise = (rerun.distance or 0.0) if rerun and rerun.accepted else 0.0
+        probes, untried = self._probes(case, scene, args, noise)
+        return CaseAudit(
+            where=where,
+            spec=spec(args),
+            generate_s=generated - began,
+            reference_s=answered - ready,
+            memory_bytes=memory,
+            data_bytes=_size([scene.tensors[at] for at in inputs]),
+            answer_bytes=_size(scene.answers),
+            changes_input=not _same(kept, data, inputs),
+            same_input=same_input,
+            rerun=rerun,
+            wide=self._wide(case, scene),
+            probes=probes,
+            untried=untried,
+        )
+
+    def _seed(self, args: Mapping[str, Any], draw: int) -> int:
+        """Always the same for a case, so that the same problem gets the same findings."""
+        text = json.dumps([args, draw], sort_keys=True).encode()
+        return int.from_bytes(hashlib.sha256(text).digest()[:4]) >> 1
+
+    def _now(self) -> float:
+        if self._job.device != "cpu":
+            import torch
+
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+    def _inputs(self, case: Case) -> tuple[int, ...]:
+        """The tensors of the data that carry anything: not the buffers for the answer."""
+        if self._job.style == "reference":
+            return case.layout.inputs
+        return tuple(at for at in case.layout.inputs if at not in case.layout.outputs)
+
+    # --- second opinions -------------------------------------------------------------------------
+
+    def _agreement(self, case: Case, scene: Scene, answers: Sequence[Any]) -> Agreement:
+        if not _same_form(scene.answers, answers):
+            return Agreement(accepted=False)
+        equal = all(
+            same_bytes(one, other) for one, other in zip(answers, scene.answers, strict=True)
+        )
+        accepted = not self._problem.verdict(case, list(answers))[0]
+        distance = 0.0 if equal else self._distance(answers, scene.answers)
+        return Agreement(accepted=accepted, equal=equal, distance=distance)
+
+    def _wide(self, case: Case, scene: Scene) -> Agreement | None:
+        """The reference on the same numbers in fp64; None where it does not work in that."""
+        import torch
+
+        narrow = [at for at in _floats(scene) if scene.tensors[at].dtype is not torch.float64]
+        if not narrow:
+            return None
+        try:
+            changed = {at: scene.tensors[at].to(torch.float64) for at in narrow}
+            answers = scene.of(changed)
+            rounded = [
+                answer.to(expected.dtype)
+                for answer, expected in zip(answers, scene.answers, strict=True)
+            ]
+        except Exception:  # mixed types, no kernel for it, no memory: then there is no such opinion
+            return None
+        return self._agreement(case, scene, rounded)
+
+    def _distance(self, got: Sequence[Any], expected: Sequence[Any]) -> float | None:
+        """The largest error in tolerances; None where nothing is tolerated or the check is its own."""
+        if self.own_check:
+            return None
+        tolerances = self._job.tolerances
+        if len(tolerances) == 1:
+            tolerances = tolerances * len(expected)
+        if all(item.rtol == 0 and item.atol == 0 for item in tolerances):
+            return None
+        worst = max(
+            (_worst(*item) for item in zip(got, expected, tolerances, strict=True)), default=0.0
+        )
+        return worst if math.isfinite(worst) else None
+
+    # --- null solutions --------------------------------------------------------------------------
+
+    def _scene(
+        self, case: Case, inputs: Sequence[int], args: Mapping[str, Any], draw: int
+    ) -> Scene:
+        answers = _answers(self._problem, case)
+        other = self._problem.answer_to(self._problem.generate(args, self._seed(args, draw + 100)))
+        previous = tree.tensors_of(other)
+        return Scene(
+            data=case.data,
+            inputs=inputs,
+            answers=answers,
+            previous=previous if _same_form(answers, previous) else (),
+            answer_to=lambda data: tree.tensors_of(self._problem.answer_to(data)),
+            seed=self._seed(args, draw + 200),
+        )
+
+    def _probes(
+        self, case: Case, scene: Scene, args: Mapping[str, Any], noise: float
+    ) -> tuple[tuple[Probe, ...], int]:
+        nulls = list(solutions(scene))
+        began = time.monotonic()
+        found = []
+        untried = 0
+        for null in nulls:
+            if null.weight is Weight.INPUT and time.monotonic() - began > PATIENCE_S:
+                untried += 1
+                continue
+            probe = self._probe(case, scene, null, noise)
+            if probe is not None:
+                found.append(probe)
+        accepted = {probe.name for probe in found if probe.accepted}
+        for draw in range(1, DRAWS):
+            if not accepted:
+                break
+            accepted &= self._accepted_again(accepted, args, draw)
+        return tuple(_held_to(probe, accepted) for probe in found), untried
+
+    def _probe(self, case: Case, scene: Scene, null: Null, noise: float) -> Probe | None:
+        """What the check says to a null solution; None for one that cannot be made here."""
+        try:
+            answers = null.make(scene)
+        except Exception:  # the reference does not take such an input, a type has no such operation
+            return None
+        if answers is None or not _same_form(scene.answers, answers):
+            return None
+        if not self.own_check and (wrong := self._wrong_at_once(scene, answers)) is not None:
+            return Probe(name=null.name, weight=null.weight, accepted=False, distance=wrong[0])
+        said = self._agreement(case, scene, answers)
+        near = noise > 0 and said.distance is not None and said.distance <= NOISE * noise
+        return Probe(
+            name=null.name, weight=null.weight, accepted=said.accepted, equal=said.equal or near,
+            distance=said.distance,
+        )  # fmt: skip
+
+    def _wrong_at_once(self, scene: Scene, answers: Sequence[Any]) -> tuple[float | None] | None:
+        """How far off the beginning of an answer is, where that refuses it; None where it does not."""
+        pairs = zip(answers, scene.answers, strict=True)
+        begun = [(got.reshape(-1)[:SAMPLE], right.reshape(-1)[:SAMPLE]) for got, right in pairs]
+        got, right = [pair[0] for pair in begun], [pair[1] for pair in begun]
+        if compare(got, right, self._job.tolerances) is None:
+            return None
+        return (self._distance(got, right),)
+
+    def _accepted_again(self, names: set[str], args: Mapping[str, Any], draw: int) -> set[str]:
+        """Which of these null solutions are accepted on another input of the case as well."""
+        data = self._problem.generate(args, self._seed(args, draw))
+        case = self._problem.posed(args, data, self._problem.answer_to(cloned(data)))
+        scene = self._scene(case, self._inputs(case), args, draw)
+        probes = [
+            self._probe(case, scene, null, 0.0) for null in solutions(scene) if null.name in names
+        ]
+        return {probe.name for probe in probes if probe is not None and probe.accepted}
+
+
+def _held_to(probe: Probe, accepted: set[str]) -> Probe:
+    """The probe as refused when it was not accepted every time."""
+    if not probe.accepted or probe.name in accepted:
+        return probe
+    return Probe(name=probe.name, weight=probe.weight, accepted=False, distance=None)
+
+
+def _answers(problem: Problem, case: Case) -> Sequence[Any]:
+    expected = case.expected if case.expected is not None else problem.answer_to(case.data)
+    return tree.tensors_of(expected)
+
+
+def _floats(scene: Scene) -> Iterator[int]:
+    return (at for at in scene.inputs if scene.tensors[at].dtype.is_floating_point)
+
+
+def _same_form(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    return len(some) == len(others) and all(
+        one.shape == other.shape and one.dtype == other.dtype
+        for one, other in zip(some, others, strict=True)
+    )
+
+
+def _same(one: Any, other: Any, inputs: Sequence[int]) -> bool:
+    """Whether two data hold the same input, bit for bit."""
+    form, tensors = tree.flatten(one)
+    other_form, others = tree.flatten(other)
+    if form != other_form:
+        return False
+    chosen = [(tensors[at], others[at]) for at in inputs]
+    return all(
+        _same_form([first], [second]) and same_bytes(first.detach(), second.detach())
+        for first, second in chosen
+    )
+
+
+def _size(tensors: Sequence[Any]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _worst(got: Any, expected: Any, tolerance: Tolerance) -> float:
+    """The largest error of one output in tolerances; infinite where something is not finite."""
+    import torch
+
+    if tolerance.rtol == 0 and tolerance.atol == 0:
+        return 0.0 if same_bytes(got, expected) else math.inf
+    mine, truth = got.reshape(-1), expected.reshape(-1)
+    worst = 0.0
+    for start in range(0, truth.numel(), CHUNK):
+        one = mine[start : start + CHUNK].to(torch.float64)
+        other = truth[start : start + CHUNK].to(torch.float64)
+        error = (one - other).abs()
+        share = error / (tolerance.atol + tolerance.rtol * other.abs())
+        share[error == 0] = 0.0
+        both = (one == other) | (torch.isnan(one) & torch.isnan(other))
+        share[both] = 0.0
+        worst = max(worst, float(share.nan_to_num(math.inf, math.inf).max()))
+    return worst
+
+
+class _Memory:
+    """How much the problem's own code takes at its peak."""
+
+    def __init__(self, device: str) -> None:
+        self._cuda = device != "cpu"
+        self._before = 0
+
+    def begin(self) -> None:
+        if self._cuda:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats()
+            self._before = torch.cuda.memory_allocated()
+            return
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+        except OSError:
+            pass  # then it is the peak of the cases before as well
+        self._before = _resident("VmRSS")
+
+    def peak(self) -> int:
+        if self._cuda:
+            import torch
+
+            return max(0, int(torch.cuda.max_memory_allocated()) - self._before)
+        return max(0, _resident("VmHWM") - self._before)
+
+
+def _resident(name: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) << 10
+    return 0
+
+
+def write(directory: Path, found: Audit) -> None:
+    """Once and whole."""
+    draft = directory / f".{AUDIT_FILE}"
+    draft.write_text(json.dumps(to_json(found), allow_nan=False))
+    draft.replace(directory / AUDIT_FILE)

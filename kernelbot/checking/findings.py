@@ -1,0 +1,357 @@
+"""What was found out about a problem, and what follows from it. Pure: no torch, no files.
+
+A *null solution* is an answer that somebody could give without doing the work: zeros, an input
+handed back, half of the sum, the reference in too low a precision. A check that accepts one of them
+is *vacuous*: it would pay the prize for nothing.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from kernelbot.judge.protocol import Limits
+
+VERSION = 1
+"""Raised when what was found fit before may no longer be."""
+
+NOISY = 0.1
+"""Of the tolerance: two runs of the reference that are further apart deserve a word."""
+TIGHT = 0.5
+"""Of the tolerance: a reference further than this from its fp64 self leaves little room for others."""
+ROOM = 2.0
+"""A limit is at least this many times what the slowest right example took."""
+
+
+class Level(enum.StrEnum):
+    REFUSED = "refused"  # the problem must not be published like this
+    WARNING = "warning"  # somebody should look at it
+    NOTE = "note"  # worth knowing
+
+
+class Weight(enum.StrEnum):
+    """What it means when a null solution is accepted."""
+
+    NULL = "null"  # the check is vacuous
+    INPUT = "input"  # the check is vacuous, unless the answer really does not depend on that
+    HINT = "hint"  # what competitors may get away with: for the author to know
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What the problem's check said to one null solution on one case."""
+
+    name: str
+    weight: Weight
+    accepted: bool
+    equal: bool = False  # it is the reference's answer bit for bit, or as near as a second run
+    distance: float | None = None  # largest error, in tolerances; None: without measure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How near a second opinion is to the reference's answer."""
+
+    accepted: bool
+    equal: bool = False  # bit for bit
+    distance: float | None = None  # in tolerances
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseAudit:
+    """What was found on one case."""
+
+    where: tuple[str, ...]  # "tests[2]": the places that ask for it
+    spec: str
+    fault: str = ""  # the problem's code failed; nothing else is known then
+    generate_s: float = 0.0
+    reference_s: float = 0.0
+    memory_bytes: int = 0  # at the peak, of input, answer and reference together
+    data_bytes: int = 0  # of the input's tensors
+    answer_bytes: int = 0
+    changes_input: bool = False
+    same_input: bool = True  # twice from one seed
+    rerun: Agreement | None = None  # the reference once more
+    wide: Agreement | None = None  # the reference in fp64
+    probes: tuple[Probe, ...] = ()
+    untried: int = 0  # null solutions there was no time for
+
+    @property
+    def timed(self) -> bool:
+        return any(place.startswith("benchmarks") for place in self.where)
+
+    @property
+    def name(self) -> str:
+        return (
+            f"{' and '.join(self.where)} ({self.spec})" if self.spec else " and ".join(self.where)
+        )
+
+    @property
+    def nearest(self) -> Probe | None:
+        """The refused null solution that came nearest to passing."""
+        refused = [
+            probe
+            for probe in self.probes
+            if not probe.accepted and probe.weight is not Weight.HINT and probe.distance is not None
+        ]
+        return min(refused, key=lambda probe: probe.distance or math.inf, default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Right:
+    """A null solution that is a right answer to this problem, as its author says."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Everything that was found about one problem on one device."""
+
+    problem: str
+    device: str  # "cpu" | "cuda"
+    device_name: str
+    torch: str
+    own_check: bool  # the problem compares in its own way
+    seeded: bool  # inputs must be functions of the seed
+    right: tuple[Right, ...] = ()
+    cases: tuple[CaseAudit, ...] = ()
+    version: int = VERSION
+
+    @property
+    def trials(self) -> int:
+        return sum(len(case.probes) for case in self.cases)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the judge said to one of the problem's own submissions."""
+
+    path: str
+    expect: str  # verdict
+    got: str
+    message: str = ""
+    starter: bool = False
+    seconds: float = 0.0  # of wall clock
+    build_s: float = 0.0
+    check_s: float = 0.0
+    measure_s: float = 0.0
+    times_ns: tuple[float, ...] = ()  # of the benchmarks
+
+    @property
+    def as_expected(self) -> bool:
+        return self.got == self.expect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    level: Level
+    text: str
+
+
+def publishable(found: Iterable[Finding]) -> bool:
+    return all(item.level is not Level.REFUSED for item in found)
+
+
+# --- what follows from an audit ----------------------------------------------------------------
+
+
+def of_audit(audit: Audit) -> list[Finding]:
+    """Everything to say about an audit, the worst first."""
+    found = [finding for case in audit.cases for finding in _of_case(case, audit)]
+    found += _of_nulls(audit)
+    order = list(Level)
+    return sorted(found, key=lambda finding: order.index(finding.level))
+
+
+def _of_case(case: CaseAudit, audit: Audit) -> Iterable[Finding]:
+    if case.fault:
+        yield Finding(level=Level.REFUSED, text=f"{case.name}: {case.fault}")
+        return
+    if case.changes_input:
+        yield Finding(
+            level=Level.REFUSED,
+            text=f"{case.name}: the reference changes its input. Work on a copy.",
+        )
+    if not case.same_input:
+        yield Finding(
+            level=Level.REFUSED if audit.seeded else Level.WARNING,
+            text=f"{case.name}: one seed gave two different inputs. "
+            "Draw all numbers from a torch.Generator made of the seed.",
+        )
+    elif case.rerun is not None:
+        yield from _of_rerun(case.name, case.rerun)
+    if case.wide is not None:
+        yield from _of_wide(case.name, case.wide)
+    if case.untried:
+        yield Finding(
+            level=Level.NOTE,
+            text=f"{case.name}: {case.untried} null solutions were not tried; the reference is slow.",
+        )
+
+
+def _of_rerun(name: str, rerun: Agreement) -> Iterable[Finding]:
+    if not rerun.accepted:
+        yield Finding(
+            level=Level.REFUSED,
+            text=f"{name}: the reference gave two answers to one input, and its check refuses the "
+            "second. A right submission would pass by luck.",
+        )
+    elif rerun.distance is not None and rerun.distance > NOISY:
+        yield Finding(
+            level=Level.WARNING,
+            text=f"{name}: two runs of the reference are {in_tolerances(rerun.distance)} apart.",
+        )
+
+
+def _of_wide(name: str, wide: Agreement) -> Iterable[Finding]:
+    if not wide.accepted:
+        yield Finding(
+            level=Level.WARNING,
+            text=f"{name}: the reference on the same input in fp64 is refused. The reference rounds "
+            "more than the tolerance allows others.",
+        )
+    elif wide.distance is not None and wide.distance > TIGHT:
+        yield Finding(
+            level=Level.WARNING,
+            text=f"{name}: the reference is {in_tolerances(wide.distance)} away from itself in fp64; "
+            "others have little room left.",
+        )
+
+
+def _of_nulls(audit: Audit) -> Iterable[Finding]:
+    """One finding for each null solution that was accepted anywhere."""
+    right = {item.name: item.reason for item in audit.right}
+    names = dict.fromkeys(probe.name for case in audit.cases for probe in case.probes)
+    for name in names:
+        tried = [
+            (case, probe) for case in audit.cases for probe in case.probes if probe.name == name
+        ]
+        passed = [(case, probe) for case, probe in tried if probe.accepted]
+        if not passed:
+            continue
+        if name in right:
+            places = _listed([case for case, _ in passed])
+            yield Finding(level=Level.NOTE, text=f"“{name}” is right on {places}: {right[name]}")
+        else:
+            yield from _of_accepted(name, passed, everywhere=len(passed) == len(tried))
+    for name in sorted(set(right) - set(names)):
+        yield Finding(
+            level=Level.WARNING,
+            text=f"RIGHT_ANSWERS names “{name}”, which is no null solution tried here.",
+        )
+
+
+def _of_accepted(
+    name: str, passed: Sequence[tuple[CaseAudit, Probe]], *, everywhere: bool
+) -> Iterable[Finding]:
+    weight = passed[0][1].weight
+    loose = [case for case, probe in passed if not probe.equal]
+    exact = [case for case, probe in passed if probe.equal]
+    if weight is Weight.HINT:
+        yield Finding(
+            level=Level.NOTE, text=f"“{name}” is accepted on {_listed([*loose, *exact])}."
+        )
+        return
+    if loose:
+        yield Finding(
+            level=Level.REFUSED,
+            text=f"The check is vacuous: “{name}” is accepted on {_listed(loose)}. "
+            "Narrow the tolerance, or change the data so that every term of the answer counts.",
+        )
+    if not exact:
+        return
+    if weight is Weight.INPUT:
+        yield Finding(
+            level=Level.WARNING,
+            text=f"“{name}” does not change the answer on {_listed(exact)}: nobody needs to read "
+            "all of that input.",
+        )
+    elif everywhere or any(case.timed for case in exact):
+        yield Finding(
+            level=Level.REFUSED,
+            text=f"The data is degenerate: “{name}” is exactly the right answer on "
+            f"{_listed(exact)}. Change the case or the data.",
+        )
+    else:
+        yield Finding(
+            level=Level.NOTE,
+            text=f"“{name}” is exactly the right answer on {_listed(exact)}; other cases refuse it.",
+        )
+
+
+def _listed(cases: Sequence[CaseAudit], most: int = 4) -> str:
+    names = [case.name for case in cases]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def in_tolerances(distance: float) -> str:
+    """An error measured by what is allowed: ``0.031 tolerances``, ``250 tolerances``."""
+    number = f"{distance:.0f}" if 99.5 <= distance < 1e6 else f"{distance:.2g}"
+    return f"{number} tolerances"
+
+
+# --- what follows from the examples ------------------------------------------------------------
+
+
+def of_examples(outcomes: Sequence[Outcome], limits: Limits) -> list[Finding]:
+    found = []
+    for item in outcomes:
+        if item.as_expected:
+            continue
+        what = "The starter" if item.starter else "The example"
+        said = f": {item.message}" if item.message else ""
+        found.append(
+            Finding(
+                level=Level.WARNING if item.starter else Level.REFUSED,
+                text=f"{what} {item.path} must get {_words(item.expect)}, it got "
+                f"{_words(item.got)}{said}",
+            )
+        )
+    examples = [item for item in outcomes if not item.starter]
+    for wanted, kinds in (("a right", ["passed"]), ("a wrong", ["wrong_answer", "disqualified"])):
+        if not any(item.expect in kinds for item in examples):
+            text = f"No example shows {wanted} submission on this device. Add one to examples/."
+            found.append(Finding(level=Level.WARNING, text=text))
+    return found + list(_of_limits(outcomes, limits))
+
+
+def _of_limits(outcomes: Sequence[Outcome], limits: Limits) -> Iterable[Finding]:
+    passed = [item for item in outcomes if item.got == "passed"]
+    for stage in ("build", "check", "measure"):
+        slowest = max((_spent(item, stage) for item in passed), default=0.0)
+        limit = getattr(limits, f"{stage}_s")
+        if slowest * ROOM > limit:
+            yield Finding(
+                level=Level.WARNING,
+                text=f"limits.{stage} is {limit:g} s, a right example took {slowest:.1f} s: "
+                f"{suggested(slowest):g} s would leave room.",
+            )
+
+
+def _spent(item: Outcome, stage: str) -> float:
+    return float(getattr(item, f"{stage}_s"))
+
+
+def suggestions(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    """Limits in seconds that leave room over the slowest right submission."""
+    passed = [item for item in outcomes if item.got == "passed"]
+    if not passed:
+        return {}
+    return {
+        stage: suggested(max(_spent(item, stage) for item in passed))
+        for stage in ("build", "check", "measure")
+    }
+
+
+def suggested(slowest_s: float) -> float:
+    """Four times the slowest, rounded up to 10 s; half a minute for whoever is still trying."""
+    return max(30.0, math.ceil(slowest_s * 4 / 10) * 10.0)
+
+
+def _words(verdict: str) -> str:
+    return verdict.replace("_", " ")

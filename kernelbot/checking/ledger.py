@@ -1,0 +1,87 @@
+"""``checked.json`` beside the problems: which of them passed ``kernelbot problem check``, and where.
+
+An entry holds for exactly the files that it was made from. It lets a machine without torch publish
+what another one has checked, and shows in a review that somebody did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kernelbot.checking.findings import VERSION
+from kernelbot.domain.problem import PROBLEM_FILE, Problem
+
+FILE = "checked.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One problem that passed."""
+
+    seal: str
+    devices: tuple[str, ...]  # "cpu", "cuda"
+    null_solutions: int  # tried, over all cases
+
+    @property
+    def words(self) -> str:
+        return f"on {' and '.join(self.devices)}, {self.null_solutions} null solutions refused"
+
+
+def seal(problem: Problem) -> str:
+    """sha256 over whatever the check depends on: the definition and the files the judge gets."""
+    total = hashlib.sha256(f"checked {VERSION}".encode())
+    files = {**problem.judge_files, PROBLEM_FILE: problem.files.get(PROBLEM_FILE, b"")}
+    for path, content in sorted(files.items()):
+        total.update(f"\0{path}\0".encode() + hashlib.sha256(content).digest())
+    return total.hexdigest()
+
+
+def read(text: str) -> dict[str, Entry]:
+    """The entries of a ``checked.json``; none for a text that is none."""
+    try:
+        items = json.loads(text)["checked"].items()
+        return {
+            str(name): Entry(
+                seal=str(item["seal"]),
+                devices=tuple(str(device) for device in item["devices"]),
+                null_solutions=int(item["null_solutions"]),
+            )
+            for name, item in items
+        }
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def written(entries: Mapping[str, Entry]) -> str:
+    checked = {
+        name: {
+            "seal": entry.seal,
+            "devices": sorted(entry.devices),
+            "null_solutions": entry.null_solutions,
+        }
+        for name, entry in sorted(entries.items())
+    }
+    return json.dumps({"checked": checked}, indent=2) + "\n"
+
+
+def with_entry(
+    entries: Mapping[str, Entry], problem: Problem, device: str, null_solutions: int
+) -> dict[str, Entry]:
+    """The entries with one more pass; passes of other versions of the problem are forgotten."""
+    now = seal(problem)
+    before = entries.get(problem.name)
+    devices = {device}
+    if before is not None and before.seal == now:
+        devices |= set(before.devices)
+        null_solutions = max(null_solutions, before.null_solutions)
+    entry = Entry(seal=now, devices=tuple(sorted(devices)), null_solutions=null_solutions)
+    return {**entries, problem.name: entry}
+
+
+def holds(entries: Mapping[str, Entry], problem: Problem) -> Entry | None:
+    """The entry of exactly this version of a problem."""
+    entry = entries.get(problem.name)
+    return entry if entry is not None and entry.seal == seal(problem) else None

@@ -1,0 +1,68 @@
+"""``kernelbot problem``: for authors, without a server."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kernelbot.cli.exits import Exit
+from kernelbot.cli.screen import clean, document, note, result
+
+problem_app = typer.Typer(
+    help="Write problems and check them, without a server.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+class Device(StrEnum):
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@problem_app.command("new")
+def new_problem(
+    name: Annotated[str, typer.Argument(help="a-z, 0-9, _ and -.")],
+    root: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where problems lie.")] = Path(
+        "problems"
+    ),
+) -> None:
+    """Make a problem to begin with: complete, small, and fit to be published as it is."""
+    from kernelbot.cli import problem_new
+
+    made = problem_new.make(name, root)
+    note("Change the reference, the cases and the statement; then check it again and again:")
+    note(f"  kernelbot problem check {clean(made)}")
+    result(clean(made))
+
+
+@problem_app.command("check")
+def check_problem(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Folders with a problem.yaml.")
+    ],
+    device: Annotated[Device, typer.Option("--device", help="What to compute on.")] = Device.CPU,
+    examples: Annotated[
+        bool, typer.Option("--examples/--no-examples", help="Judge examples and starters too.")
+    ] = True,
+    record: Annotated[
+        bool, typer.Option("--record", help="Note what is fit in checked.json beside the folders.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Whether problems are fit to be published: do their checks refuse what is not computed?"""
+    from kernelbot.cli import problem_check, problem_report
+
+    checked = problem_check.check(folders, "cuda" if device == "cuda" else "cpu", examples=examples)
+    if as_json:
+        document(problem_report.documents(checked))
+    else:
+        for item in checked:
+            problem_report.show(item)
+    if record:
+        for path in problem_check.record(checked, "cuda" if device == "cuda" else "cpu"):
+            note(f"Noted in {clean(path)}.")
+    raise typer.Exit(Exit.PASSED if all(item.fit for item in checked) else Exit.REFUSED)

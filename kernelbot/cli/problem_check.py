@@ -1,0 +1,235 @@
+"""``kernelbot problem check``: audit, examples, findings; and ``checked.json``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kernelbot.checking import findings, ledger
+from kernelbot.checking.findings import Audit, CaseAudit, Finding, Level, Outcome
+from kernelbot.cli.failure import Declined
+from kernelbot.cli.screen import clean, note
+from kernelbot.cli.warm_judge import WarmJudge
+from kernelbot.domain.definition import DefinitionErrors
+from kernelbot.domain.problem import DeviceKind, Example, Problem
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import Mode, VerdictKind, from_json
+from kernelbot.services.catalog import load_problem
+
+AUDIT_FILE = "audit.json"
+
+
+@dataclass
+class Checked:
+    """A folder and everything that was found about it."""
+
+    folder: Path
+    problem: Problem | None = None
+    errors: DefinitionErrors | None = None
+    audit: Audit | None = None
+    outcomes: list[Outcome] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def fit(self) -> bool:
+        return self.errors is None and findings.publishable(self.findings)
+
+
+def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> list[Checked]:
+    """What there is to find in each folder. Shows progress on stderr."""
+    checked = [_loaded(folder) for folder in folders]
+    loaded = [(item, item.problem) for item in checked if item.problem is not None]
+    audits = audited([problem for _, problem in loaded], device)
+    for (item, _), audit in zip(loaded, audits, strict=True):
+        item.audit = audit
+        item.findings += findings.of_audit(audit)
+    if examples and loaded:
+        with WarmJudge(device) as judge:
+            for item, problem in loaded:
+                item.outcomes = list(_judged(judge, problem, device))
+                item.findings += findings.of_examples(item.outcomes, problem.limits_on(device))
+    order = list(Level)
+    for item in checked:
+        item.findings.sort(key=lambda finding: order.index(finding.level))
+    return checked
+
+
+def _loaded(folder: Path) -> Checked:
+    try:
+        return Checked(folder, problem=load_problem(folder))
+    except DefinitionErrors as errors:
+        return Checked(folder, errors=errors)
+
+
+# --- the audit ---------------------------------------------------------------------------------
+
+
+def audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
+    """The audit of each problem, in processes of their own. Raises Declined without torch."""
+    if not problems:
+        return []
+    with tempfile.TemporaryDirectory(prefix="kernelbot-check-") as place:
+        folders = []
+        for at, problem in enumerate(problems):
+            folder = Path(place, str(at))
+            folder.mkdir()
+            job = problem.job(run_id="check", mode=Mode.RANKED, device=device)
+            staging.stage(folder, job, problem.judge_files, b"")
+            folders.append(folder)
+        errors = _run(folders)
+        return [
+            _read(folder, problem, device, errors)
+            for folder, problem in zip(folders, problems, strict=True)
+        ]
+
+
+def _run(folders: Sequence[Path]) -> str:
+    """What the auditing processes wrote to stderr."""
+    tree = str(Path(staging.__file__).resolve().parents[2])
+    path = os.pathsep.join([tree, *filter(None, [os.environ.get("PYTHONPATH")])])
+    with tempfile.TemporaryFile("w+b") as errors, _process(folders, path, errors) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            _tell(line)
+        process.wait()
+        errors.seek(0)
+        text = errors.read().decode(errors="replace")
+    if process.returncode and "No module named 'torch'" in text:
+        raise Declined("Checking a problem takes torch, which is not installed.", code="no_torch")
+    return text
+
+
+@contextmanager
+def _process(folders: Sequence[Path], path: str, errors: Any) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "kernelbot.checking", *map(str, folders)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=errors,
+        env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+        cwd="/",
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _tell(line: bytes) -> None:
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return
+    if sys.stderr.isatty():
+        note(f"{clean(said['problem'])}: {said['where']}, {said['done'] + 1} of {said['total']}")
+
+
+def _read(folder: Path, problem: Problem, device: DeviceKind, errors: str) -> Audit:
+    try:
+        document = json.loads((folder / AUDIT_FILE).read_bytes())
+        read: Any = from_json
+        audit: Audit = read(Audit, document)
+        return audit
+    except (OSError, ValueError):
+        last = errors.strip().splitlines()[-1:] or ["it was killed"]
+        case = CaseAudit(
+            where=("reference.py",), spec="",
+            fault=f"the process that ran it ended without a word: {last[0][:300]}",
+        )  # fmt: skip
+        return Audit(
+            problem=problem.name, device=device, device_name="", torch="", own_check=False,
+            seeded=True, cases=(case,),
+        )  # fmt: skip
+
+
+# --- the examples ------------------------------------------------------------------------------
+
+
+def _judged(judge: WarmJudge, problem: Problem, device: DeviceKind) -> Iterator[Outcome]:
+    """Examples as ranked, starters too unless an example is the same program."""
+    programs = set()
+    for example in problem.examples:
+        if example.device in (None, device):
+            programs.add(_program(problem.files[example.path]))
+            yield _outcome(judge, problem, example, starter=False)
+    for path in problem.starters.values():
+        content = problem.files[path]
+        if _runs_on(path, device) and _program(content) not in programs:
+            wanted = Example(path=path, expect=VerdictKind.PASSED)
+            yield _outcome(judge, problem, wanted, starter=True)
+
+
+def _runs_on(path: str, device: DeviceKind) -> bool:
+    """Whether a starter is for a device: by its ending, or by what its Python compiles."""
+    if path.endswith(".py"):
+        return device == "cuda" or "cuda" not in Path(path).stem
+    return path.endswith((".cu", ".hip") if device == "cuda" else (".cpp",))
+
+
+def _program(content: bytes) -> str:
+    """A file without blank lines, comment lines and what stands in three quotes at its top."""
+    lines = [line.rstrip() for line in content.decode(errors="replace").splitlines()]
+    kept = [line for line in lines if line and not line.startswith(("#!", "# ", "//"))]
+    if kept and kept[0].startswith('"""'):
+        end = next((at for at, line in enumerate(kept) if line.endswith('"""') and (at or len(line) > 3)), 0)  # fmt: skip
+        kept = kept[end + 1 :]
+    return "\n".join(kept)
+
+
+def _outcome(judge: WarmJudge, problem: Problem, example: Example, *, starter: bool) -> Outcome:
+    if sys.stderr.isatty():
+        note(f"{clean(problem.name)}: judging {clean(example.path)}")
+    began = time.monotonic()
+    verdict = judge(problem, example.path, Mode.RANKED)
+    return Outcome(
+        path=example.path,
+        expect=example.expect.value,
+        got=verdict.kind.value,
+        message=verdict.fault.strip().splitlines()[-1][:300] if verdict.fault else verdict.message,
+        starter=starter,
+        seconds=time.monotonic() - began,
+        build_s=verdict.spent.build_s,
+        check_s=verdict.spent.check_s,
+        measure_s=verdict.spent.measure_s,
+        times_ns=tuple(item.ns for item in verdict.measurements),
+    )
+
+
+# --- checked.json ------------------------------------------------------------------------------
+
+
+def record(checked: Sequence[Checked], device: DeviceKind) -> list[Path]:
+    """Note what is fit in the ``checked.json`` beside each problem's folder; the files written."""
+    by_root: dict[Path, list[Checked]] = {}
+    for item in checked:
+        if item.fit:
+            by_root.setdefault(item.folder.resolve().parent, []).append(item)
+    for root, items in by_root.items():
+        entries: Mapping[str, ledger.Entry] = known(root)
+        for item in items:
+            assert item.problem is not None
+            assert item.audit is not None
+            entries = ledger.with_entry(entries, item.problem, device, item.audit.trials)
+        (root / ledger.FILE).write_text(ledger.written(entries))
+    return [root / ledger.FILE for root in by_root]
+
+
+def known(root: Path) -> dict[str, ledger.Entry]:
+    """What the ``checked.json`` of a folder of problems says."""
+    try:
+        return ledger.read((root / ledger.FILE).read_text())
+    except (OSError, UnicodeDecodeError):
+        return {}

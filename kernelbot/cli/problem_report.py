@@ -1,0 +1,166 @@
+"""What was found about a problem, for a person and as a document."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from kernelbot import report
+from kernelbot.checking import findings
+from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Level, Outcome
+from kernelbot.cli.problem_check import Checked
+from kernelbot.cli.screen import clean, result, table
+from kernelbot.judge.protocol import to_json
+
+MARKS = {Level.REFUSED: ("✗", "bold red"), Level.WARNING: ("!", "yellow"), Level.NOTE: ("·", "dim")}
+WORDS = {Level.REFUSED: "refused", Level.WARNING: "warning", Level.NOTE: "note"}
+
+
+def show(checked: Checked) -> None:
+    """Everything about one folder; the last line says whether it is fit."""
+    if checked.errors is not None:
+        _line(f"{clean(checked.folder)} is no problem that can be loaded", "bold red")
+        result(clean(checked.errors.message, lines=True))
+        result()
+        return
+    assert checked.problem is not None
+    assert checked.audit is not None
+    audit = checked.audit
+    where = f"{audit.device_name or audit.device}, torch {audit.torch}" if audit.torch else ""
+    _line(f"{clean(checked.problem.title)} ({clean(checked.problem.name)})", "bold", where)
+    result()
+    if any(not case.fault for case in audit.cases):
+        _cases(audit)
+    if checked.outcomes:
+        _examples(checked)
+    for finding in checked.findings:
+        mark, style = MARKS[finding.level]
+        _line(f"{mark} {WORDS[finding.level]}: {clean(finding.text)}", style)
+    _conclusion(checked)
+    result()
+
+
+def _cases(audit: Audit) -> None:
+    table(
+        ("Case", "Input", "Answer", "Made in", "Reference", "Memory", "Again", "In fp64", "Nearest null solution"),
+        [_case(case) for case in audit.cases if not case.fault],
+    )  # fmt: skip
+    accepted = sum(probe.accepted for case in audit.cases for probe in case.probes)
+    names = {probe.name for case in audit.cases for probe in case.probes}
+    took = f"{len(names)} null solutions, {audit.trials} trials"
+    result(f"{took}: {accepted} accepted." if accepted else f"{took}: all refused.")
+    result()
+
+
+def _case(case: CaseAudit) -> tuple[str, ...]:
+    nearest = case.nearest
+    return (
+        f"{', '.join(case.where)}: {case.spec}" if case.spec else ", ".join(case.where),
+        size(case.data_bytes),
+        size(case.answer_bytes),
+        report.format_time(case.generate_s),
+        report.format_time(case.reference_s),
+        size(case.memory_bytes),
+        _agreement(case.rerun),
+        _agreement(case.wide),
+        ""
+        if nearest is None or nearest.distance is None
+        else f"{findings.in_tolerances(nearest.distance)}: {nearest.name}",
+    )
+
+
+def _agreement(found: Agreement | None) -> str:
+    if found is None:
+        return ""
+    if not found.accepted:
+        return "refused"
+    if found.equal:
+        return "equal"
+    return "accepted" if found.distance is None else findings.in_tolerances(found.distance)
+
+
+def _examples(checked: Checked) -> None:
+    table(
+        ("Submission", "Must get", "Got", "Build", "Check", "Measure", "Times"),
+        [_example(item) for item in checked.outcomes],
+    )
+    assert checked.problem is not None
+    assert checked.audit is not None
+    wanted = findings.suggestions(checked.outcomes)
+    if wanted:
+        limits = checked.problem.limits_on("cpu" if checked.audit.device == "cpu" else "cuda")
+        rows = [
+            f"{stage} {seconds:g} s (now {getattr(limits, f'{stage}_s'):g})"
+            for stage, seconds in wanted.items()
+        ]
+        result(f"Limits that leave room on this machine: {', '.join(rows)}.")
+        result()
+
+
+def _example(item: Outcome) -> tuple[str, ...]:
+    return (
+        item.path,
+        item.expect.replace("_", " "),
+        item.got.replace("_", " ") if item.as_expected else f"{item.got.replace('_', ' ')} ✗",
+        *(f"{seconds:.1f} s" if seconds else "" for seconds in (item.build_s, item.check_s, item.measure_s)),
+        ", ".join(report.format_time(ns * 1e-9) for ns in item.times_ns),
+    )  # fmt: skip
+
+
+def _conclusion(checked: Checked) -> None:
+    assert checked.problem is not None
+    name = clean(checked.problem.name)
+    refusals = sum(finding.level is Level.REFUSED for finding in checked.findings)
+    if refusals:
+        reasons = "1 reason" if refusals == 1 else f"{refusals} reasons"
+        _line(f"{name} must not be published: {reasons} above.", "bold red")
+    else:
+        _line(f"{name} is fit to be published.", "bold green")
+
+
+def _line(text: str, style: str, rest: str = "") -> None:
+    """A line of its own, in colour where somebody sees it."""
+    if not sys.stdout.isatty():
+        result(f"{text}  {rest}".rstrip())
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    line = Text(text, style=style)
+    if rest:
+        line.append(f"  {rest}", style="dim")
+    Console(highlight=False, emoji=False).print(line)
+
+
+def size(count: int) -> str:
+    """``12.6 MiB``."""
+    value, unit = float(count), "B"
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:.3g} {unit}" if value < 1000 else f"{value:.0f} {unit}"
+
+
+def documents(checked: Sequence[Checked]) -> dict[str, Any]:
+    """Everything as one JSON document."""
+    return {
+        "fit": all(item.fit for item in checked),
+        "items": [_document(item) for item in checked],
+    }
+
+
+def _document(item: Checked) -> dict[str, Any]:
+    limits = findings.suggestions(item.outcomes)
+    return {
+        "folder": str(item.folder),
+        "problem": item.problem.name if item.problem else None,
+        "digest": item.problem.digest if item.problem else None,
+        "fit": item.fit,
+        "errors": item.errors.detail["flaws"] if item.errors else [],
+        "findings": to_json(item.findings),
+        "audit": to_json(item.audit) if item.audit else None,
+        "submissions": to_json(item.outcomes),
+        "suggested_limits_s": limits,
+    }
