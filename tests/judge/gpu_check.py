@@ -215,7 +215,7 @@ NATIVE = (
 )
 
 SAYS = {  # what the message must contain
-    "compile error.cu": 'submission.cu(24): error: identifier "missing" is undefined',
+    "compile error.cu": 'submission.cu(25): error: identifier "missing" is undefined',
     "another entry.cu": "this problem's entry point is",
     "bad launch.cu": "custom_kernel raised cudaErrorInvalid",
     "illegal access.cu": "illegal memory access",

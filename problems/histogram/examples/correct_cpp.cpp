@@ -1,4 +1,5 @@
 // expect: passed
+#include <cstdint>
 
 extern "C" int custom_kernel(const uint8_t* values, int64_t* out, int64_t size) {
     // Four tables, so that equal neighbours do not wait for each other.

@@ -1,6 +1,7 @@
 // expect: wrong_answer
 // Counts on top of whatever is in the buffer.
 #include <algorithm>
+#include <cstdint>
 
 constexpr int THREADS = 256;  // one for each bin
 

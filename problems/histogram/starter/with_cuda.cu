@@ -1,5 +1,6 @@
 //!kernelbot leaderboard histogram
 #include <algorithm>
+#include <cstdint>
 
 constexpr int THREADS = 256;  // one for each bin
 

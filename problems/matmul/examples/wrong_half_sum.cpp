@@ -1,5 +1,6 @@
 // expect: wrong_answer
 // Sums in fp16, which loses what a long sum adds last.
+#include <cstdint>
 
 extern "C" int custom_kernel(const _Float16* a, const _Float16* b, _Float16* out, int64_t m,
                              int64_t n, int64_t k) {

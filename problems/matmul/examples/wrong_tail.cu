@@ -1,5 +1,6 @@
 // expect: wrong_answer
 // Sums whole tiles of k only: right when k is a multiple of 16.
+#include <cstdint>
 #include <cuda_fp16.h>
 
 // A tile of each operand in shared memory, one output a thread: right, readable and far from the

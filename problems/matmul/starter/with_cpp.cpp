@@ -1,4 +1,5 @@
 //!kernelbot leaderboard matmul
+#include <cstdint>
 #include <vector>
 
 extern "C" int custom_kernel(const _Float16* a, const _Float16* b, _Float16* out, int64_t m,

@@ -1,4 +1,5 @@
 //!kernelbot leaderboard matmul
+#include <cstdint>
 #include <cuda_fp16.h>
 
 // A tile of each operand in shared memory, one output a thread: right, readable and far from the

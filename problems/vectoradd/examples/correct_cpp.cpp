@@ -1,4 +1,6 @@
 // expect: passed
+#include <cstdint>
+
 extern "C" int custom_kernel(const _Float16* a, const _Float16* b, _Float16* out, int64_t size) {
     const int64_t count = size * size;
 #pragma omp parallel for simd

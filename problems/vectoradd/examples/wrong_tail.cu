@@ -1,5 +1,6 @@
 // expect: wrong_answer
 // Right for whole blocks only: what is left over at the end is never written.
+#include <cstdint>
 #include <cuda_fp16.h>
 
 // Eight elements a thread, one 16-byte load of each operand.

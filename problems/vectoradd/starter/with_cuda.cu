@@ -1,4 +1,5 @@
 //!kernelbot leaderboard vectoradd
+#include <cstdint>
 #include <cuda_fp16.h>
 
 // Eight elements a thread, one 16-byte load of each operand; the last threads do what is left over.
