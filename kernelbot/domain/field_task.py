@@ -36,8 +36,9 @@ class FieldTask:
         return self.style == EVALUATOR
 
     def adapted(self, job: Job, scoring: Scoring) -> Job:
-        """A job as the field means it: scored by its last benchmark, it runs no other."""
+        """A job as the field means it: scored by its last benchmark, it measures no other."""
         limits = job.limits
+        last = scoring is Scoring.LAST and job.mode is not Mode.PROFILE
         if job.mode is Mode.RANKED:
             limits = replace(limits, measure_s=self.ranked_s)
         return replace(
@@ -46,7 +47,7 @@ class FieldTask:
             main=self.main if self.self_evaluated else "",
             submission=self.submission,
             world_size=self.world_size,
-            benchmarks=job.benchmarks[-1:] if scoring is Scoring.LAST else job.benchmarks,
+            benchmarks=job.benchmarks[-1:] if last else job.benchmarks,
             limits=limits,
         )
 

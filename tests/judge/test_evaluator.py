@@ -272,3 +272,28 @@ def test_a_later_value_replaces_an_earlier_one_and_the_last_line_must_be_whole()
     assert parsed("a: 1\na:2\nb : x: y\nnothing\n c:3")[0] == {"a": "2", "b": "x: y"}
     assert parsed("check: fail\ncheck: pass\n")[1] == "check"
     assert parsed("odd: 1\nodd: 2\n")[1] == ""
+
+
+def test_a_program_with_a_pool_of_processes_works_behind_the_fence(tmp_path: Path) -> None:
+    program = b"""
+import multiprocessing, os, sys
+
+def run(line):
+    import submission
+    return submission.custom_kernel(line) is None
+
+def main():
+    fd = int(os.environ["POPCORN_FD"])
+    os.set_inheritable(fd, False)
+    out = os.fdopen(fd, "w")
+    lines = open(sys.argv[2]).read().splitlines()
+    with multiprocessing.get_context("spawn").Pool(2) as pool:
+        for at, good in enumerate(pool.map(run, lines)):
+            print(f"test.{at}.status: {'pass' if good else 'fail'}", file=out, flush=True)
+    print("check: pass", file=out, flush=True)
+
+if __name__ == "__main__":
+    main()
+"""
+    verdict = self_evaluated(tmp_path, RIGHT, program=program)
+    assert verdict.passed

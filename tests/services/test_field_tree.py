@@ -166,6 +166,8 @@ def test_a_task_without_a_ranking_runs_and_counts_only_the_last_benchmark(tree: 
     assert job.benchmarks == ({"size": 4096, "seed": 1},)
     assert len(job.tests) == 3
     assert job.limits.measure_s == 900
+    profiled = task_of(tree()).job(run_id="r", mode=Mode.PROFILE, device="cuda")
+    assert len(profiled.benchmarks) == 3
     assert job.style == "check"
     every = task_of(tree(task=TASK + 'ranking_by: "geom"\n'))
     assert len(every.job(run_id="r", mode=Mode.TEST, device="cuda").benchmarks) == 3
