@@ -98,6 +98,11 @@ class Problem:
         """What the reference says to some data."""
         return self._module.reference(data)
 
+    def rehearse(self, args: Mapping[str, Any]) -> None:
+        """Make, solve and check a case for oneself: what a device loads late is loaded then."""
+        case = self.fresh(args)
+        self.verdict(case, [answer.clone() for answer in case.answers])
+
     def posed(self, args: Mapping[str, Any], data: Any, expected: Any) -> Case:
         """A case of some data and the answer to it. Raises ProblemFault for what cannot be judged."""
         import torch
@@ -174,6 +179,10 @@ class FieldProblem(Problem):
         with _own_code(f"reference.py failed for {dict(args)}"):
             data = self.generate(args, secrets.randbits(31))
         return self.posed(args, data, None)
+
+    def rehearse(self, args: Mapping[str, Any]) -> None:
+        with _own_code(f"reference.py failed for {dict(args)}"):
+            self._check_on_its_own_answer(args)
 
     def answer_to(self, data: Any) -> Any:
         """What ``ref_kernel`` makes of a copy of the data."""
