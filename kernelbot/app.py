@@ -15,6 +15,7 @@ from kernelbot.launchers.targets import load_targets
 from kernelbot.services import competitions, identity
 from kernelbot.services.catalog import load_catalog
 from kernelbot.services.context import Context
+from kernelbot.services.devices import load_devices
 from kernelbot.storage import database
 from kernelbot.storage.changes import Changes
 from kernelbot.storage.database import Database
@@ -37,16 +38,17 @@ class Prepared:
 async def build(settings: Settings) -> AsyncIterator[App]:
     """Connections, listeners and targets for one process. Does not touch the schema.
 
-    Raises InvalidInput when no database is named or the targets file is wrong. The database need
+    Raises InvalidInput when no database is named or the file of targets or devices is wrong. The database need
     not be up: whoever uses it then gets Unavailable until it is.
     """
     url = database_url(settings)
     targets = targets_of(settings)
+    devices = load_devices(settings.devices_file)
     pool = Database(url, pool_size=settings.pool_size, timeout_s=settings.database_timeout_s)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(pool.close)
         events = await stack.enter_async_context(Changes(url))
-        yield App(settings=settings, database=pool, events=events, targets=targets)
+        yield App(settings=settings, database=pool, events=events, targets=targets, devices=devices)
 
 
 def database_url(settings: Settings) -> str:

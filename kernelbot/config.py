@@ -48,6 +48,10 @@ class Settings(BaseSettings):
         default=ROOT / "runners" / "targets.yaml",
         description="GPU kinds and how to reach them.",
     )
+    devices_file: Path = Field(
+        default=ROOT / "runners" / "devices.yaml",
+        description="What GPUs can do at most, for speeds of light and physical floors.",
+    )
     host: str = Field(default="127.0.0.1", description="Address the API listens on.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the API listens on.")
     api_processes: int = Field(default=1, ge=1, le=64, description="Processes serving the API.")

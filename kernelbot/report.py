@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kernelbot.domain.roofline import percent
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
 
 HEADLINES = {
     VerdictKind.PASSED: "Passed",
@@ -45,6 +47,10 @@ class Run(Protocol):
     @property
     def error(self) -> float | None: ...
     @property
+    def light(self) -> float | None: ...
+    @property
+    def bounds(self) -> tuple[float | None, ...]: ...
+    @property
     def wait(self) -> Wait | None: ...
     @property
     def verdict(self) -> Verdict | None: ...
@@ -70,8 +76,22 @@ def headline(run: Run) -> str:
         return "Cancelled"
     words = HEADLINES[run.kind] if run.kind else "Done"
     if run.kind is VerdictKind.PASSED and run.seconds is not None:
-        return f"{words}: {format_time_error(run.seconds, run.error or 0.0)}"
+        time = format_time_error(run.seconds, run.error or 0.0)
+        return f"{words}: {time}{light_text(run.light, ', {} of speed of light')}"
     return f"{words}: {run.message}" if run.message else words
+
+
+def light_text(share: float | None, form: str = "{}") -> str:
+    """A fraction of the speed of light in ``form``, nothing where it is not known: ``71 %``."""
+    return "" if share is None else form.format(percent(share))
+
+
+def case_light(case: CaseResult, bounds: Sequence[float | None]) -> float | None:
+    """The fraction of the speed of light that a measured case reached."""
+    if case.measurement is None or not 0 <= case.index < len(bounds):
+        return None
+    best = bounds[case.index]
+    return best / (case.measurement.ns * 1e-9) if best and case.measurement.ns > 0 else None
 
 
 def case_rows(run: Run) -> tuple[CaseRow, ...]:
@@ -84,6 +104,7 @@ def case_rows(run: Run) -> tuple[CaseRow, ...]:
         if timing is not None:
             error = timing.stderr_ns / timing.ns if timing.ns else 0.0
             text = format_time_error(timing.ns * 1e-9, error)
+            text += light_text(case_light(case, run.bounds), " ({} of light)")
         else:
             text = "right" if case.ok else case.message or "wrong"
         rows.append(CaseRow(case.stage, case.spec, case.ok, text))

@@ -32,6 +32,8 @@ class Run:
     message: str = ""
     seconds: float | None = None
     error: float | None = None
+    light: float | None = None
+    bounds: tuple[float | None, ...] = ()
     wait: Wait | None = None
     verdict: Verdict | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -69,23 +70,24 @@ def run(view: RunView, now: datetime) -> schemas.RunOut:
         ranking=view.ranking,
         seconds=view.seconds,
         error=view.error,
+        light=view.light,
         attempt=view.attempt,
         wait=None if view.wait is None else wait(view.wait, now),
         created_at=view.created_at,
         started_at=view.started_at,
         finished_at=view.finished_at,
-        **_judged(view.verdict),
+        **_judged(view.verdict, view.bounds),
     )
 
 
-def _judged(verdict: Verdict | None) -> dict[str, Any]:
+def _judged(verdict: Verdict | None, bounds: Sequence[float | None]) -> dict[str, Any]:
     # ``fault`` stays out: it is for the operator.
     if verdict is None:
         nothing = dict.fromkeys(("judged_stage", "device", "harness", "spent"))
         return {**nothing, "cases": [], "log": "", "rule": "", "evidence": ""}
     return {
         "judged_stage": verdict.stage,
-        "cases": [case(item) for item in verdict.cases],
+        "cases": [case(item, bounds) for item in verdict.cases],
         "log": verdict.log,
         "rule": verdict.rule,
         "evidence": verdict.evidence,
@@ -97,7 +99,7 @@ def _judged(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def case(result: CaseResult) -> schemas.CaseOut:
+def case(result: CaseResult, bounds: Sequence[float | None] = ()) -> schemas.CaseOut:
     measured = result.measurement
     return schemas.CaseOut.model_construct(
         stage=result.stage,
@@ -110,6 +112,7 @@ def case(result: CaseResult) -> schemas.CaseOut:
         else schemas.MeasurementOut.model_construct(
             **{**vars(measured), "warnings": list(measured.warnings)}
         ),
+        light=report.case_light(result, bounds),
     )
 
 

@@ -72,6 +72,12 @@ class MeasurementOut(BaseModel):
     watts: float = Field(description="Power of the device meanwhile; 0: unknown.")
 
 
+SPEED_OF_LIGHT = (
+    "Fraction of the speed of light that was reached: 1 is as fast as this GPU can be. Absent where the "
+    "problem or the GPU has none."
+)
+
+
 class CaseOut(BaseModel):
     stage: Stage
     index: int
@@ -79,6 +85,7 @@ class CaseOut(BaseModel):
     ok: bool
     message: str
     measurement: MeasurementOut | None
+    light: float | None = Field(default=None, description=SPEED_OF_LIGHT)
 
 
 class DeviceOut(BaseModel):
@@ -131,6 +138,7 @@ class RunOut(BaseModel):
     ranking: str = Field(description="Ranked or not ranked, and why.")
     seconds: float | None = Field(description="The score.")
     error: float | None = Field(description="Relative standard error of the score.")
+    light: float | None = Field(default=None, description=SPEED_OF_LIGHT)
     attempt: int
     wait: WaitOut | None
     created_at: datetime
@@ -281,12 +289,24 @@ class ProblemSummaryOut(BaseModel):
     self_evaluated: bool = Field(description=SELF_EVALUATED)
 
 
+class LightOut(BaseModel):
+    """How fast one benchmark can be at best on one GPU kind."""
+
+    gpu: str
+    case: str
+    seconds: float
+    limiter: str = Field(description="memory, compute or link.")
+
+
 class ProblemOut(ProblemSummaryOut):
     statement: str = Field(description="Markdown.")
     tests: list[str]
     benchmarks: list[str]
     tolerances: list[dict[str, float]]
     starters: dict[str, str] = Field(description="Style to source.")
+    speed_of_light: list[LightOut] = Field(
+        description="Of every benchmark on every GPU kind that has peaks; the fastest model of it."
+    )
 
 
 class ProblemsOut(BaseModel):

@@ -404,7 +404,8 @@ def problem(view: ProblemView) -> Post:
     """The statement, and the starters as files."""
     boards = ", ".join(plain(name, 60) for name in view.leaderboards[:ROWS])
     statement = discord.utils.escape_mentions(clean(view.statement))
-    text = cut_markdown(statement, DESCRIPTION - 300)
+    light = _speed_of_light(view)
+    text = cut_markdown(statement, DESCRIPTION - 300 - len(light)) + light
     if boards:
         text += f"\n\n**Leaderboards**: {boards}"
     embed = _embed(plain(view.title, 200), text, BLUE)
@@ -416,6 +417,15 @@ def problem(view: ProblemView) -> Post:
         for style, code in list(view.starters.items())[:FILES]
     ]
     return Post(embeds=(fitted(embed),), files=tuple(files))
+
+
+def _speed_of_light(view: ProblemView) -> str:
+    """What each benchmark takes at best, a line for each GPU."""
+    times: dict[str, list[str]] = {}
+    for item in view.speed_of_light:
+        times.setdefault(item.gpu, []).append(report.format_time(item.seconds))
+    lines = [cut(f"{plain(gpu, 40)}: {', '.join(row)}", 200) for gpu, row in times.items()]
+    return "\n\n**Speed of light** of the benchmarks\n" + "\n".join(lines[:5]) if lines else ""
 
 
 def queue(queues: Iterable[QueueView]) -> Post:

@@ -14,7 +14,9 @@ from pathlib import Path
 from kernelbot.cli.failure import Declined
 from kernelbot.cli.screen import clean, note
 from kernelbot.cli.watch import counted
+from kernelbot.config import Settings
 from kernelbot.domain import admission
+from kernelbot.domain.peaks import of_device
 from kernelbot.domain.problem import DeviceKind, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import (
@@ -26,6 +28,7 @@ from kernelbot.judge.protocol import (
     load,
     to_json,
 )
+from kernelbot.services.devices import load_devices
 
 GRACE_S = 5.0
 
@@ -45,6 +48,14 @@ def judge(problem: Problem, file: Path, mode: Mode, device: DeviceKind) -> Verdi
         staging.stage(directory, job, problem.judge_files, code)
         _run(directory)
         return staging.read_verdict(directory, job.run_id)
+
+
+def bounds(problem: Problem, device: DeviceKind, verdict: Verdict) -> tuple[float | None, ...]:
+    """Seconds that each benchmark takes at the speed of light of the device that judged."""
+    known = load_devices(Settings().devices_file)
+    peaks = of_device(known, verdict.device.name)
+    found = problem.bounds(device, peaks)
+    return tuple(None if item is None else item.seconds for item in found)
 
 
 def read_code(file: Path) -> bytes:

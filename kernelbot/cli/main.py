@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -365,13 +365,13 @@ def judge(
     from kernelbot.judge.protocol import Mode, to_json
     from kernelbot.services.catalog import load_problem
 
-    verdict = local_judge.judge(
-        load_problem(problem_dir), file, Mode(mode.value), "cuda" if device == "cuda" else "cpu"
-    )
+    problem = load_problem(problem_dir)
+    kind: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
+    verdict = local_judge.judge(problem, file, Mode(mode.value), kind)
     if as_json:
         document(to_json(verdict))
     else:
-        render.verdict(verdict)
+        render.verdict(verdict, local_judge.bounds(problem, kind, verdict))
     raise typer.Exit(OF_VERDICT[verdict.kind.value])
 
 

@@ -44,9 +44,10 @@ def cases(rows: Sequence[Document]) -> None:
 def case_text(case: Document) -> str:
     measured = case["measurement"]
     if measured is not None:
-        return report.format_time_error(
+        time = report.format_time_error(
             measured["ns"] * 1e-9, measured["stderr_ns"] / measured["ns"]
         )
+        return time + report.light_text(case.get("light"), " ({} of light)")
     return "right" if case["ok"] else str(case["message"] or "wrong")
 
 
@@ -155,6 +156,28 @@ def problem(document: Document) -> None:
     result(f"Benchmarks:  {clean('; '.join(document['benchmarks']))}")
     result(f"Starters:    {clean(', '.join(document['starters']))}")
     result(f"Leaderboards: {clean(', '.join(document['leaderboards']))}")
+    speed_of_light(document["speed_of_light"])
+
+
+def speed_of_light(items: Sequence[Document]) -> None:
+    """How fast each benchmark can be at best, a column for each GPU."""
+    if not items:
+        return
+    found = {(item["case"], item["gpu"]): item for item in items}
+    gpus = list(dict.fromkeys(item["gpu"] for item in items))
+    result()
+    result("Speed of light, and what sets it:")
+    table(
+        ("Benchmark", *gpus),
+        [
+            (case, *(_light(found.get((case, gpu))) for gpu in gpus))
+            for case in dict.fromkeys(item["case"] for item in items)
+        ],
+    )
+
+
+def _light(item: Document | None) -> str:
+    return f"{report.format_time(item['seconds'])} ({item['limiter']})" if item else ""
 
 
 def queues(items: Sequence[Document]) -> None:
@@ -197,11 +220,11 @@ def moment(stamp: str | None) -> str:
     return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
-def verdict(found: Verdict) -> None:
-    """What the local judge decided."""
+def verdict(found: Verdict, bounds: Sequence[float | None] = ()) -> None:
+    """What the local judge decided; ``bounds`` are the speed of light of each benchmark, in seconds."""
     words = report.HEADLINES[found.kind]
     result(f"{words}: {clean(found.message)}" if found.message else words)
-    cases([to_json(case) for case in found.cases])
+    cases([{**to_json(case), "light": report.case_light(case, bounds)} for case in found.cases])
     if found.rule:
         result(f"  Rule: {clean(found.rule)}")
         result(f"  Evidence: {clean(found.evidence)}")

@@ -96,7 +96,7 @@ def read_settings(given: Mapping[str, object]) -> Settings:
         raise InvalidInput(
             f"{variable}={first['input']!r} cannot be used: {first['msg']}.", code="bad_setting"
         ) from None
-    folders = ("data_dir", "problems_dir", "targets_file")
+    folders = ("data_dir", "problems_dir", "targets_file", "devices_file")
     return settings.model_copy(
         update={name: getattr(settings, name).expanduser().absolute() for name in folders}
     )
@@ -270,6 +270,7 @@ class Supervisor:
             "KERNELBOT_DATA_DIR": str(settings.data_dir),
             "KERNELBOT_PROBLEMS_DIR": str(settings.problems_dir),
             "KERNELBOT_TARGETS_FILE": str(settings.targets_file),
+            "KERNELBOT_DEVICES_FILE": str(settings.devices_file),
             "PYTHONPATH": f"{ROOT}{os.pathsep}{tree}" if tree else str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

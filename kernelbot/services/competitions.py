@@ -15,6 +15,7 @@ from kernelbot.domain.people import Actor
 from kernelbot.domain.problem import Problem
 from kernelbot.errors import NotFound, did_you_mean
 from kernelbot.judge.protocol import spec, to_json
+from kernelbot.services import light
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
 from kernelbot.services.views import ProblemView
@@ -141,6 +142,9 @@ async def _view(
         starters={name: found.starter(name) for name in found.starters},
         starter_suffixes={name: PurePath(path).suffix for name, path in found.starters.items()},
         leaderboards=tuple(row.name for row in boards if row.problem_id == problem_id),
+        speed_of_light=light.table(
+            ctx, found, (gpu for row in boards if row.problem_id == problem_id for gpu in row.gpus)
+        ),
         self_evaluated=bool(found.task and found.task.self_evaluated),
     )
 

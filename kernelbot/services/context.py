@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kernelbot.config import Settings
+from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.target import Target
 from kernelbot.storage.changes import Changes
 from kernelbot.storage.database import Database
@@ -21,6 +22,7 @@ class Context:
     # Ranked boards and problems that were read once: keyed by revision or content, so never stale;
     # and the numbers of people in the list of leaderboards, which keep for seconds.
     cache: dict[str, Any] = field(default_factory=dict)
+    devices: tuple[Peaks, ...] = ()  # what GPUs can do at most
 
     @property
     def alive_s(self) -> float:

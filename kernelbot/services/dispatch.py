@@ -14,7 +14,7 @@ from sqlalchemy import Row
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
-from kernelbot.services import competitions, record
+from kernelbot.services import competitions, light, record
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, fleet, queue
 from kernelbot.storage import submissions as store
@@ -94,6 +94,7 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         expect_device=target.match,
         submission_name=code.file_name,
         attempt=run.attempt,
+        peaks=light.peaks(ctx, run.gpu),
     )
     if row.profile_case is not None:
         job = replace(job, profile_case=row.profile_case)

@@ -53,7 +53,7 @@ async def release(ctx: Context, admin: Actor, run_id: int, reason: str) -> None:
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
-        await record.passed_after_all(connection, await _held(connection, run_id))
+        await record.passed_after_all(ctx, connection, await _held(connection, run_id))
         await _write_down(connection, admin, run_id, "run.release", reason)
 
 

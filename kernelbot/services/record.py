@@ -14,6 +14,7 @@ from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
+from kernelbot.services import competitions, light
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, contests, fleet, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
@@ -36,7 +37,7 @@ async def verdict(
         if submission is None:
             return False
         found = _sound(found, Mode(submission.mode))
-        score, note = await _score(connection, submission, found)
+        score, note = await _score(ctx, connection, submission, run_id, found)
         run = await store.finish(
             connection,
             run_id,
@@ -59,12 +60,12 @@ async def verdict(
     return True
 
 
-async def passed_after_all(connection: AsyncConnection, held: Row[Any]) -> None:
+async def passed_after_all(ctx: Context, connection: AsyncConnection, held: Row[Any]) -> None:
     """A person has released this quarantined run: it passes and is ranked like any other."""
     found = replace(from_json(Verdict, held.document), kind=VerdictKind.PASSED)
     submission = await store.lock(connection, held.submission_id)
     assert submission is not None
-    score, note = await _score(connection, submission, found)
+    score, note = await _score(ctx, connection, submission, held.id, found)
     run = await store.decide(connection, held.id, found, score, note)
     if score is not None and Mode(run.mode) is Mode.RANKED and not note:
         await _rank(connection, submission, run)
@@ -121,13 +122,20 @@ def _sound(found: Verdict, mode: Mode) -> Verdict:
 
 
 async def _score(
-    connection: AsyncConnection, submission: Row[Any], found: Verdict
+    ctx: Context, connection: AsyncConnection, submission: Row[Any], run_id: int, found: Verdict
 ) -> tuple[Score | None, str]:
     """The score of a passed run and, for a ranked one, why it does not count (empty: it does)."""
     if not found.passed or not found.measurements:
         return None, ""
     document = (await contests.problem_document(connection, submission.problem_id)) or {}
-    score = scoring.score(found.measurements, Scoring(document["scoring"]))
+    rule = Scoring(document["scoring"])
+    bounds: tuple[float | None, ...] = ()
+    if rule is Scoring.SPEED_OF_LIGHT:
+        problem = await competitions.stored(ctx, connection, submission.problem_id)
+        known = light.bounds(ctx, problem, await store.gpu_of(connection, run_id))
+        # Whatever came from outside, recording goes on: bounds of other cases bound nothing.
+        bounds = known if len(known) == len(found.measurements) else ()
+    score = scoring.score(found.measurements, rule, bounds)
     user = await people.user(connection, submission.user_id)
     if user.banned_until is not None and user.banned_until > datetime.now(UTC):
         return score, "the account is suspended."

@@ -11,13 +11,15 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot import report
+from kernelbot.domain import scoring
 from kernelbot.domain.people import Actor, Role, Scope
+from kernelbot.domain.problem import Problem
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status, ranking_note
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import NotFound
 from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_json
-from kernelbot.services import standings, waits
+from kernelbot.services import competitions, light, standings, waits
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import EventView, Page, RunView, SubmissionView
@@ -54,7 +56,8 @@ async def view(
 ) -> SubmissionView:
     runs = await store.runs_of(connection, [row.id])
     queued = await waits.of_runs(ctx, connection, runs)
-    shown = [_run_view(run, queued.get(run.id)) for run in runs]
+    problem = await competitions.stored(ctx, connection, row.problem_id)
+    shown = [_lit(ctx, problem, _run_view(run, queued.get(run.id))) for run in runs]
     placed = [await _placed(ctx, connection, row, run) for run in shown]
     return _submission_view(row, placed, repeated)
 
@@ -264,6 +267,15 @@ def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
         finished_at=row.finished_at,
         verdict=_shown(verdict) if verdict else None,
     )
+
+
+def _lit(ctx: Context, problem: Problem, run: RunView) -> RunView:
+    """A passed run held against the speed of light, where it is known."""
+    if run.kind is not VerdictKind.PASSED or run.verdict is None or run.seconds is None:
+        return run
+    bounds = light.bounds(ctx, problem, run.gpu, run.verdict.device.name)
+    share = scoring.share(run.seconds, problem.scoring, bounds)
+    return dataclasses.replace(run, light=share, bounds=bounds)
 
 
 def _shown(verdict: Verdict) -> Verdict:

@@ -38,6 +38,8 @@ class RunView:
     finished_at: datetime | None
     verdict: Verdict | None = None
     note: str = ""  # why a passed ranked run does not count
+    light: float | None = None  # the fraction of the speed of light that the score stands for
+    bounds: tuple[float | None, ...] = ()  # seconds of the speed of light of each benchmark
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,6 +162,16 @@ class BestView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class LightView:
+    """How fast one benchmark can be at best on one GPU kind, and what limits it."""
+
+    gpu: str
+    case: str
+    seconds: float
+    limiter: str  # memory | compute | link
+
+
+@dataclass(frozen=True, kw_only=True)
 class ProblemView:
     name: str
     title: str
@@ -174,6 +186,7 @@ class ProblemView:
     starters: dict[str, str]  # language or style -> source
     starter_suffixes: dict[str, str]  # language or style -> ".py"
     leaderboards: tuple[str, ...]
+    speed_of_light: tuple[LightView, ...] = ()
     self_evaluated: bool = False
 
 

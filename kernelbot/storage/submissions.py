@@ -144,6 +144,11 @@ async def runs_of(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[R
     return (await connection.execute(RUNS, {"ids": list(ids)})).all()
 
 
+async def gpu_of(connection: AsyncConnection, run_id: int) -> str:
+    query = select(runs.c.gpu).where(runs.c.id == run_id)
+    return str((await connection.execute(query)).scalar_one())
+
+
 async def code(connection: AsyncConnection, submission_id: int) -> Any:
     query = (
         select(submissions.c.file_name, submissions.c.user_id, code_blobs.c.content)
