@@ -112,10 +112,12 @@ class Group:
 
 def create(memory_bytes: int, processes: int) -> Group | None:
     """A new, empty group with the limits that can be had; None where groups cannot be used."""
-    for place in _places():
+    places = _places()
+    for place in places:
         remove_abandoned(place)
+    # One that has limits if there is any, else the first that freezes at least.
+    for place in sorted(places, key=lambda place: not _enable(place)):
         path = place / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{next(_numbers)}"
-        _enable(place)
         try:
             path.mkdir()
         except OSError:
@@ -139,7 +141,8 @@ def remove_abandoned(place: Path) -> None:
 
 
 def _places() -> list[Path]:
-    """Where groups may be made: beside our own group if that is ours to fill, else inside it."""
+    """Where groups may be made: beside our own group if that is ours to fill, inside it, or at the
+    top where no service manager minds."""
     mount = _mount()
     if mount is None:
         return []
@@ -152,7 +155,8 @@ def _places() -> list[Path]:
     if here != mount and here.name == INIT:
         return [here.parent]
     beside = [here.parent] if here != mount and _delegated(here.parent) else []
-    return [place for place in (*beside, here) if os.access(place, os.W_OK)]
+    top = [] if here == mount or os.path.exists("/run/systemd/system") else [mount]
+    return [place for place in (*beside, here, *top) if os.access(place, os.W_OK)]
 
 
 def _mount() -> Path | None:
@@ -174,26 +178,29 @@ def _delegated(place: Path) -> bool:
     return False
 
 
-def _enable(place: Path) -> None:
-    """Hand the controllers on to the groups inside. A group with processes of its own cannot:
-    in a container of our own they are moved into a group beside ours first."""
+def _enable(place: Path) -> bool:
+    """Whether groups made here have the controllers. A group with processes of its own cannot hand
+    them on: in a container of our own they are moved into a group beside ours first."""
     try:
-        had = set((place / "cgroup.subtree_control").read_text().split())
-        there = set((place / "cgroup.controllers").read_text().split())
+        wanted = set(CONTROLLERS) & set((place / "cgroup.controllers").read_text().split())
+        missing = wanted - set((place / "cgroup.subtree_control").read_text().split())
     except OSError:
-        return
-    wanted = [name for name in CONTROLLERS if name in there - had]
-    if not wanted:
-        return
-    line = " ".join(f"+{name}" for name in wanted)
+        return False
+    if not missing:
+        return bool(wanted)
+    line = " ".join(f"+{name}" for name in sorted(missing))
     try:
         (place / "cgroup.subtree_control").write_text(line)
     except OSError as error:
         top_of_container = place == _mount() and (place / "cgroup.type").exists()
-        if error.errno == errno.EBUSY and top_of_container:
-            with contextlib.suppress(OSError):
-                _clear(place)
-                (place / "cgroup.subtree_control").write_text(line)
+        if error.errno != errno.EBUSY or not top_of_container:
+            return False
+        try:
+            _clear(place)
+            (place / "cgroup.subtree_control").write_text(line)
+        except OSError:
+            return False
+    return True
 
 
 def _clear(place: Path) -> None:

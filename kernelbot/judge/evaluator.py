@@ -415,7 +415,7 @@ class Evaluation:
             memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
             processes=job.limits.processes,
             environment=environment | {"POPCORN_FD": str(CHANNEL)} | given,
-            seccomp=syscalls.filter_program().hex(),
+            seccomp=syscalls.filter_program(network=self._job.world_size > 1).hex(),
         )
         behind = sandbox.bubblewrap(plan, workshop.runtime) if fence.kind == "bubblewrap" else []
         # Not every fence leaves a process in the folder it is for.

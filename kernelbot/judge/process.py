@@ -458,7 +458,10 @@ def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.P
         memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
         processes=job.limits.processes,
         environment=sandbox.environment(workshop.work, job.device),
-        seccomp=syscalls.filter_program(profiling=job.mode is Mode.PROFILE).hex(),
+        seccomp=syscalls.filter_program(
+            profiling=job.mode is Mode.PROFILE,
+            network=job.mode is Mode.PROFILE or job.world_size > 1,
+        ).hex(),
     )
 
 

@@ -215,6 +215,8 @@ def bubblewrap(plan: Plan, runtime: Path) -> list[str]:
     ]  # fmt: skip
     flags += ["--tmpfs", "/tmp"]  # noqa: S108
     for path in plan.read:
+        if any(path.startswith(shown + os.sep) for shown in plan.read if not os.path.islink(shown)):
+            continue  # there already, with the folder that it is in
         if os.path.islink(path):
             flags += ["--symlink", os.readlink(path), path]
         else:
@@ -253,6 +255,7 @@ def enter(plan: Plan) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     if plan.namespaces:
         _private_namespaces(plan)
+    os.chdir(plan.workdir)
     _limits(plan)
     if plan.uid >= 0:
         os.setgroups([])
@@ -420,7 +423,6 @@ def _private_namespaces(plan: Plan) -> None:
     # Only one's own processes; refused where parts of /proc are covered, as in many containers.
     with contextlib.suppress(OSError):
         _mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV, "hidepid=2")
-    os.chdir(plan.workdir)
 
 
 def _cover(libc: ctypes.CDLL, place: str, keep: list[str], options: str) -> None:
@@ -482,6 +484,8 @@ def _landlock(plan: Plan) -> None:
     read = EXECUTE | READ_FILE | READ_DIR
     for path in (*plan.read, "/proc", "/sys"):
         _allow(libc, ruleset, path, read & handled)
+    # CUDA names its threads, and does not start where it may not.
+    _allow(libc, ruleset, "/proc/self/task", (read | WRITE_FILE) & handled)
     _allow(libc, ruleset, "/dev", (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE) & handled)
     for path in (plan.workdir, "/dev/shm"):  # noqa: S108
         _allow(libc, ruleset, path, handled)

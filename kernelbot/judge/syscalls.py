@@ -69,6 +69,8 @@ REFUSED: dict[str, tuple[int, int]] = {
     "uselib": (134, -1),
     "personality": (135, 92),
 }
+SOCKET = (41, 198)
+INTERNET = (2, 10, 17)  # IPv4, IPv6, packets: what is left is for processes of one machine
 FOR_PROFILERS = ("ptrace", "process_vm_readv", "process_vm_writev", "perf_event_open")
 CLONE = (56, 220)
 CLONE3 = 435
@@ -81,10 +83,11 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_dat
 X32 = 0x40000000
 
 
-def filter_program(*, profiling: bool = False) -> bytes:
+def filter_program(*, profiling: bool = False, network: bool = False) -> bytes:
     """The filter for this machine's processor as an array of sock_filter; b"" where none is known.
 
     ``profiling`` leaves profilers what they need: nothing that is timed for a ranking runs then.
+    ``network`` leaves sockets to other machines: processes of one run on several devices talk by them.
     """
     column, architecture = ARCHITECTURES.get(platform.machine(), (-1, 0))
     if column < 0:
@@ -106,6 +109,14 @@ def filter_program(*, profiling: bool = False) -> bytes:
     program += [_step(JUMP_EQUAL, CLONE3, 0, 1), _step(RETURN, FAIL | errno.ENOSYS)]
     for number in numbers:
         program += [_step(JUMP_EQUAL, number, 0, 1), _step(RETURN, refuse)]
+    if not network:
+        program += [
+            _step(JUMP_EQUAL, SOCKET[column], 0, 3 + len(INTERNET)),
+            _step(LOAD, FIRST_ARGUMENT),
+        ]
+        for at, family in enumerate(INTERNET):
+            program += [_step(JUMP_EQUAL, family, len(INTERNET) - at, 0)]
+        program += [_step(RETURN, ALLOW), _step(RETURN, FAIL | errno.EACCES)]
     program += [
         _step(JUMP_EQUAL, CLONE[column], 0, 3),
         _step(LOAD, FIRST_ARGUMENT),

@@ -1,4 +1,4 @@
-# expect: wrong_answer or passed or crashed
+# expect: wrong_answer or passed or quarantined or crashed
 # device: cuda
 # at least: 15 ms
 # Leaves another stream current, so that the judge's closing event lands on an idle one.

@@ -1,4 +1,4 @@
-# expect: passed or wrong_answer or timed_out or crashed
+# expect: passed or quarantined or wrong_answer or timed_out or crashed
 # device: cuda
 # at least: 15 ms
 # A background stream keeps the clocks high and the caches warm between the calls.

@@ -1,4 +1,4 @@
-# expect: passed or wrong_answer or timed_out or crashed
+# expect: passed or quarantined or wrong_answer or timed_out or crashed
 # mode: ranked
 # device: cuda
 # at least: 15 ms

@@ -1,4 +1,4 @@
-# expect: passed
+# expect: passed or quarantined
 # device: cuda
 # at least: 15 ms
 # Sets part of the cache aside for good, where a flush by writing does not reach.

@@ -1,4 +1,4 @@
-# expect: passed or wrong_answer or crashed
+# expect: passed or quarantined or wrong_answer or crashed
 # device: cuda
 # at least: 15 ms
 # Reads its inputs on a stream that does not wait for the gate: flushed lines are back in the cache.

@@ -11,7 +11,11 @@ def refused_by_own_loopback(address, code):
 def custom_kernel(data):
     a, b, out = data
     for address in (("127.0.0.1", 22), ("127.0.0.1", 5432), ("192.0.2.1", 80)):
-        with socket.socket() as attempt:
+        try:
+            attempt = socket.socket()
+        except OSError:
+            continue
+        with attempt:
             attempt.settimeout(0.2)
             code = attempt.connect_ex(address)
         if code not in (errno.ENETUNREACH, errno.EACCES) and not refused_by_own_loopback(address, code):
