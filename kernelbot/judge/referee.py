@@ -193,6 +193,7 @@ class Referee:
         self._fence: sandbox.Fence | None = None
         self._uids: set[int] = set()
         self._recipe: dict[str, Any] | None = None
+        self._problem: Problem | None = None
         self.plan = timing.CPU_PLAN if job.device == "cpu" else timing.CUDA_PLAN
         self._meter = devices.Meter("cpu")
         self.series: list[list[timing.Series]] = [[] for _ in job.benchmarks]
@@ -242,7 +243,7 @@ class Referee:
             self._parse()
             first = self._start(workshop)
             self._recipe = self._plan_compiling(workshop)
-            problem = open_problem(self._directory / PROBLEM_DIR, self._job)
+            problem = self._opened()
             kept = self._reuse(workshop, first.fence)
             bench = self._build(first, problem)
             if kept is not None:
@@ -310,6 +311,7 @@ class Referee:
             try:
                 contestant = self._another(workshop, fence)
                 self._identify(fence)
+                self._rehearse()
                 self._warm(contestant)
             except NotStarted as error:
                 faults.append(str(error))
@@ -322,6 +324,16 @@ class Referee:
             f"no contestant could be started ({self._isolation or 'any'} isolation):\n"
             + "\n".join(faults)
         )
+
+    def _opened(self) -> Problem:
+        if self._problem is None:
+            self._problem = open_problem(self._directory / PROBLEM_DIR, self._job)
+        return self._problem
+
+    def _rehearse(self) -> None:
+        """Make, solve and compare a case for oneself: the device's code for it is loaded meanwhile."""
+        if self._job.device != "cpu" and self._problem is None and self._job.tests:
+            self._opened().rehearse(self._job.tests[0])
 
     def _warm(self, contestant: Contestant) -> None:
         try:

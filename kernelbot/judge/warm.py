@@ -40,8 +40,9 @@ from kernelbot.judge import sandbox
 
 START_S = 180.0
 """Importing torch on a cold, busy machine."""
-MODULES = {"cpu": ("torch",), "cuda": ("torch", "triton", "torch.utils.cpp_extension")}
-"""What is imported beforehand. On a CPU Triton must first be told that it is to interpret."""
+MODULES = {"cpu": ("torch",), "cuda": ("torch", "triton")}
+"""What is imported beforehand: nothing that asks CUDA's driver for anything, which a fork would not
+survive (torch.utils.cpp_extension does). On a CPU Triton must first be told that it is to interpret."""
 CHANNEL = 3
 MAX_MESSAGE = 128 << 10
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE = 1, 4
@@ -343,6 +344,10 @@ def _import(modules: Iterable[str]) -> None:
         # What is missing is noticed by whoever needs it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    for number in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}").startswith(("/dev/nvidia", "/dev/kfd")):
+                sys.exit("importing has opened the device: forks of this process could not use it")
 
 
 # --- becoming a contestant -----------------------------------------------------------------------
