@@ -1,8 +1,8 @@
-"""The field's own files, unmodified: ``task.yml`` as a Problem, a problem set as a Competition.
+"""The field's ``task.yml``, unmodified, as a Problem.
 
-Both are read as their authors' platform means them: files from anywhere inside the tree, a deadline
-without a zone in UTC, GPU names as labels, only the last benchmark where nothing else is said. What
-is wrong becomes a flaw like any other; what is right but will surprise becomes a note.
+It is read as its authors' platform means it: files from anywhere inside the tree, cases that travel
+as text, only the last benchmark where nothing else is said. What is wrong becomes a flaw like any
+other; what is right but will surprise becomes a note.
 """
 
 from __future__ import annotations
@@ -12,14 +12,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.definition import Flaw, Node, Reader, Section, shorten
-from kernelbot.domain.field_task import CHECK, EVALUATOR, TEXT, TYPED, FieldTask
-from kernelbot.domain.problem import NAME, NAME_WORDS, STARTER_DIR, Case, Problem, sealed
+from kernelbot.domain.field_reading import MAX_TEXT, Choices, Reading, outside
+from kernelbot.domain.field_task import CHECK, EVALUATOR, TEXT, FieldTask
+from kernelbot.domain.problem import STARTER_DIR, Case, Problem, sealed
 from kernelbot.domain.reference_source import ReferenceSource
 from kernelbot.domain.scoring import Scoring
 from kernelbot.errors import did_you_mean
@@ -29,10 +27,9 @@ TASK_FILE = "task.yml"
 SLOT = "@SUBMISSION@"
 DEFAULT_TIMEOUT_S = 180
 LONGEST_TIMEOUT_S = 7200
-MAX_CASES, MAX_FILES, MAX_TEXT = 500, 100, 100_000
+MAX_CASES, MAX_FILES = 500, 100
 TEMPLATE_LANGUAGES = ("Python", "Triton", "CUDA", "HIP", "CuteDSL")
 DECIDING = ("generate_input", "check_implementation", "ref_kernel")
-NO_LICENCE = "Not stated by the problem set."
 UNCARRIED = re.compile(r"[;:\n\r\t ]")
 PROVIDED = {"torch", "numpy", "triton"}
 
@@ -40,31 +37,9 @@ _TASK_KEYS = (
     "files", "lang", "description", "config", "templates", "tests", "benchmarks", "test_timeout",
     "benchmark_timeout", "ranked_timeout", "ranking_by", "gpus", "multi_gpu", "libraries", "seed",
 )  # fmt: skip
-_SET_KEYS = ("name", "deadline", "description", "problems")
-_ENTRY_KEYS = ("directory", "name", "deadline", "gpus")
-_DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 
 Fetch = Callable[[str], "bytes | str"]
 """The bytes of a file by its path from the root of the tree, or the reason why there are none."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choices:
-    """What is not the files' to say."""
-
-    arguments: str = TEXT  # TEXT: as the field does it; TYPED: what the file seems to say
-    style: str = ""  # CHECK | EVALUATOR; "": this judge's own check where the folder allows it
-    aliases: Mapping[str, str] = field(default_factory=dict)  # of GPU labels, whatever their case
-    lenient: bool = False  # unknown keys are noted instead of refused, for forks of the format
-
-
-@dataclass(frozen=True, kw_only=True)
-class Entry:
-    """One problem of a set: where its folder is, and what it is called there."""
-
-    name: str
-    directory: str  # from the root of the tree
-    line: int
 
 
 def read_task(
@@ -86,22 +61,19 @@ def read_task(
     return sealed(problem), tuple(reading.notes)
 
 
-class _Task:
+class _Task(Reading):
     """Reading one ``task.yml``."""
 
     def __init__(self, reader: Reader, directory: str, fetch: Fetch, choices: Choices) -> None:
-        self.reader = reader
+        super().__init__(reader, choices)
         self.directory = directory
         self.fetch = fetch
-        self.choices = choices
-        self.notes: list[Flaw] = []
 
     def problem(self, document: Node, name: str) -> Problem:
-        top = _section(self, document, "", _TASK_KEYS)
+        top = self.section(document, "", _TASK_KEYS)
         self._language(top)
         files, slot = self._files(top)
         main = self._main(top, files, slot)
-        world_size = 1
         tests, benchmarks = self._cases(top, "tests"), self._cases(top, "benchmarks")
         if not benchmarks and top.get("benchmarks") is None:
             remedy = "Add at least one: they are what is ranked"
@@ -146,14 +118,9 @@ class _Task:
                 submission=slot or "submission.py",
                 ranked_s=timeouts["ranked"],
                 world_size=world_size,
-                gpus=_labels(self, top, self.choices.aliases),
+                gpus=self.labels(top),
                 needs=self._needs(files),
             ),
-        )
-
-    def note(self, line: int, path: str, reason: str, remedy: str) -> None:
-        self.notes.append(
-            Flaw(file=self.reader.file, line=line, path=path, reason=reason, remedy=remedy)
         )
 
     # --- files -----------------------------------------------------------------------------------
@@ -173,7 +140,7 @@ class _Task:
         items = self.reader.items(node, "files", limit=MAX_FILES, what="files") if node else []
         for at, item in enumerate(items):
             path = f"files[{at}]"
-            entry = _section(self, item, path, ("name", "source"))
+            entry = self.section(item, path, ("name", "source"))
             name = self._name(entry)
             source = entry.required("source", f"Add '\"source\": ...', a path or {SLOT}")
             text = source and self.reader.text(source, f"{path}.source", limit=300)
@@ -195,7 +162,7 @@ class _Task:
     def _name(self, entry: Section) -> str:
         node = entry.required("name", "Add '\"name\": ...', what the file is called where it runs")
         name = (node and self.reader.text(node, entry.at("name"), limit=200)) or ""
-        if node and name and _outside(name):
+        if node and name and outside(name):
             reason = f"{shorten(name)!r} is no path inside the folder it runs in"
             self.reader.flaw(node.line, entry.at("name"), reason, "Use a plain file name")
             return ""
@@ -204,7 +171,7 @@ class _Task:
     def _fetched(self, node: Node, path: str, source: str) -> bytes | None:
         """A file of the tree by its path from the task's folder."""
         place = posixpath.normpath(posixpath.join(self.directory, source))
-        if _outside(place) or "\\" in source or source.startswith("/"):
+        if outside(place) or "\\" in source or source.startswith("/"):
             reason = f"{shorten(source)!r} leaves the tree of problems"
             self.reader.flaw(node.line, path, reason, "Use a file inside the tree")
             return None
@@ -224,7 +191,7 @@ class _Task:
         node = top.required("config", "Add 'config:' and below it 'main: \"eval.py\"'")
         if node is None:
             return ""
-        config = _section(self, node, "config", ("main",))
+        config = self.section(node, "config", ("main",))
         main = config.required("main", "Add 'main: \"eval.py\"'")
         name = (main and self.reader.text(main, "config.main", limit=200)) or ""
         if main and name and (name not in files or name == slot):
@@ -244,7 +211,7 @@ class _Task:
                              if node.value else "is empty", remedy)  # fmt: skip
             return {}
         starters = {}
-        for language, item in _section(self, node, "templates", TEMPLATE_LANGUAGES).values.items():
+        for language, item in self.section(node, "templates", TEMPLATE_LANGUAGES).values.items():
             path = f"templates.{language}"
             source = self.reader.text(item, path, limit=300)
             content = self._fetched(item, path, source) if source else None
@@ -419,163 +386,6 @@ class _Task:
                 self.note(node.line, key, f"has no effect: {why}", "Remove it if it misleads")
 
 
-# --- problem sets ------------------------------------------------------------------------------
-
-
-def read_set(
-    document: Node, *, stem: str, place: str, choices: Choices | None = None,
-    known: Collection[str] | None = None,
-) -> tuple[Competition, tuple[Entry, ...], tuple[Flaw, ...]]:  # fmt: skip
-    """The competition that a problem-set file defines, its problems' folders, and notes.
-
-    ``stem`` is the file's name without its ending: the set's own name. ``known`` are the GPUs of
-    this site; a label that is none of them is kept and noted. Raises DefinitionErrors with all flaws.
-    """
-    reading = _Set(Reader(place), choices or Choices(), known)
-    competition, entries = reading.competition(document, stem)
-    reading.reader.finish()
-    return competition, entries, tuple(reading.notes)
-
-
-class _Set:
-    """Reading one problem set."""
-
-    def __init__(self, reader: Reader, choices: Choices, known: Collection[str] | None) -> None:
-        self.reader = reader
-        self.choices = choices
-        self.known = {gpu.lower(): gpu for gpu in known} if known is not None else None
-        self.notes: list[Flaw] = []
-
-    def note(self, line: int, path: str, reason: str, remedy: str) -> None:
-        self.notes.append(
-            Flaw(file=self.reader.file, line=line, path=path, reason=reason, remedy=remedy)
-        )
-
-    def competition(self, document: Node, stem: str) -> tuple[Competition, tuple[Entry, ...]]:
-        top = _section(self, document, "", _SET_KEYS)
-        name = stem.lower()
-        if not NAME.fullmatch(name):
-            reason = f"the file's name {shorten(stem)!r} cannot be a competition's"
-            self.reader.flaw(0, "", reason, f"Use {NAME_WORDS}")
-        closes = self._deadline(top, None)
-        node = top.required("problems", "Add 'problems:' with one entry per problem")
-        items = self.reader.items(node, "problems", limit=100, what="problems") if node else []
-        boards: list[LeaderboardSpec] = []
-        entries: list[Entry] = []
-        for at, item in enumerate(items):
-            section = _section(self, item, f"problems[{at}]", _ENTRY_KEYS)
-            board, entry = self._entry(section, closes)
-            if board.name and board.name in [other.name for other in boards]:
-                reason = f"a leaderboard {board.name!r} is already in this set"
-                self.reader.flaw(item.line, section.at("name"), reason, "Rename one of them")
-            boards.append(board)
-            entries.append(entry)
-        ends = [closes, *(board.closes for board in boards)]
-        last = max((end for end in ends if end), default=None) if all(ends) else None
-        competition = Competition(
-            name=name,
-            title=top.required_text("name", limit=200, remedy="Add 'name: ...', what people read"),
-            licence=NO_LICENCE,
-            rules=top.text("description", limit=MAX_TEXT),
-            closes=last,
-            leaderboards=tuple(boards),
-        )
-        return competition, tuple(entries)
-
-    def _entry(self, section: Section, closes: datetime | None) -> tuple[LeaderboardSpec, Entry]:
-        node = section.required("name", "Add 'name: ...', the leaderboard's name")
-        name = (node and self.reader.slug(node, section.at("name"), NAME, NAME_WORDS)) or ""
-        place = section.required("directory", "Add 'directory: ...', from the folder of this file")
-        directory = (place and self.reader.text(place, section.at("directory"), limit=300)) or ""
-        directory = posixpath.normpath(directory) if directory else ""
-        if place and directory and _outside(directory):
-            reason = f"{shorten(directory)!r} leaves the folder of this file"
-            self.reader.flaw(place.line, section.at("directory"), reason, "Use a folder below it")
-        board = LeaderboardSpec(
-            name=name,
-            problem=name,
-            gpus=_labels(self, section, self.choices.aliases, self.known),
-            closes=self._deadline(section, closes),
-        )
-        return board, Entry(name=name, directory=directory, line=section.line)
-
-    def _deadline(self, section: Section, inherited: datetime | None) -> datetime | None:
-        """A problem's own deadline wins, later ones too; an empty one is none."""
-        node = section.get("deadline")
-        if node is None:
-            return inherited
-        text = node.text.strip() if not isinstance(node.value, list | dict) else "?"
-        if node.value is None or not text:
-            return None
-        moment = _moment(text)
-        if moment is None:
-            reason = f"{shorten(text)!r} is no date"
-            remedy = "Write 2026-05-31 or 2026-05-31 23:59, in UTC"
-            self.reader.flaw(node.line, section.at("deadline"), reason, remedy)
-        return moment
-
-
-def _moment(text: str) -> datetime | None:
-    """A deadline: a date is its first moment, a time may have one digit, and what has no zone is UTC."""
-    found = _DATE.fullmatch(text)
-    try:
-        if found is None:
-            moment = datetime.fromisoformat(text)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return datetime(*[int(part or 0) for part in found.groups()], tzinfo=UTC)  # type: ignore[misc,arg-type]
-    except ValueError:
-        return None
-
-
-# --- both --------------------------------------------------------------------------------------
-
-
-def _section(reading: _Task | _Set, node: Node, path: str, keys: tuple[str, ...]) -> Section:
-    """A map; what it must not have is a flaw, or a note for those who said so."""
-    if not reading.choices.lenient or not isinstance(node.value, dict):
-        return reading.reader.section(node, path, keys)
-    for key in node.value:
-        if key not in keys:
-            reason = f"unknown key {shorten(key)!r}"
-            reading.note(node.key_lines.get(key, node.line), path, reason, "It has no effect")
-    known = {key: value for key, value in node.value.items() if key in keys}
-    return Section(reading.reader, path, node.line, known)
-
-
-def _labels(
-    reading: _Task | _Set, section: Section, aliases: Mapping[str, str],
-    known: Mapping[str, str] | None = None,
-) -> tuple[str, ...]:  # fmt: skip
-    """GPU labels, each replaced by what this site calls it."""
-    node = section.get("gpus")
-    if node is None:
-        return ()
-    path = section.at("gpus")
-    also = {label.lower(): name for label, name in aliases.items()}
-    read: list[str] = []
-    for at, item in enumerate(reading.reader.items(node, path, limit=50, what="GPUs", empty=True)):
-        label = reading.reader.text(item, f"{path}[{at}]", limit=60) or ""
-        name = also.get(label.lower(), label)
-        if known is not None and name:
-            if name.lower() not in known:
-                reason = f"this site has no GPU {shorten(name)!r}"
-                reading.note(
-                    item.line, f"{path}[{at}]", reason, "Give it an alias, or add a target"
-                )
-            name = known.get(name.lower(), name)
-        if name and name not in read:
-            read.append(name)
-    return tuple(read)
-
-
-def _outside(path: str) -> bool:
-    """Whether a path is absolute or leads out of the folder it starts from."""
-    clean = posixpath.normpath(path)
-    return (
-        clean.startswith(("/", "~", "../")) or clean in ("..", ".") or "\\" in path or ":" in path
-    )
-
-
 def _spelt_out(node: Node) -> Node:
     """A case written as one line of text, ``size: 128; seed: 1``, as the map it stands for."""
     values: dict[str, Node] = {}
@@ -609,6 +419,3 @@ def _imported(content: bytes) -> set[str]:
         elif isinstance(statement, ast.ImportFrom) and statement.module and not statement.level:
             found.add(statement.module.split(".")[0])
     return found
-
-
-__all__ = ["CHECK", "EVALUATOR", "TEXT", "TYPED", "Choices", "Entry", "read_set", "read_task"]

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from kernelbot.domain.competition import Competition
 from kernelbot.domain.definition import DefinitionErrors, Flaw
-from kernelbot.domain.field import TASK_FILE, Choices, Entry, Fetch, read_set, read_task
+from kernelbot.domain.field import TASK_FILE, Fetch, read_task
+from kernelbot.domain.field_reading import Choices
+from kernelbot.domain.field_set import Entry, read_set
 from kernelbot.domain.problem import Problem
 from kernelbot.services.located_yaml import MAX_BYTES, parse
 from kernelbot.services.reading import read_regular

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kernelbot.domain.definition import DefinitionErrors
-from kernelbot.domain.field import CHECK, EVALUATOR, TYPED, Choices
+from kernelbot.domain.field_reading import Choices
+from kernelbot.domain.field_task import CHECK, EVALUATOR, TYPED
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Mode

@@ -113,6 +113,9 @@ class Runtime:
 
     def prepare(self, message: dict[str, Any], descriptor: int) -> None:
         layout = message["layout"]
+        if self.kernel == self.nothing:
+            # Objects need the problem's classes, and nothing from the folder may run yet.
+            layout["data"] = {"tuple": []}
         self.case = None
         if self.page is not None and self.gates is not None:
             self.case = CudaCase(message, descriptor, self.page, self.gates)
