@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from kernelbot.judge import native
+from kernelbot.judge.channel import plan
 from kernelbot.judge.inside.native import Told
 from kernelbot.judge.inside.native import load as follow
 from kernelbot.judge.protocol import Device, Job, Mode, Parameter, Stage, Verdict, VerdictKind
@@ -31,6 +33,14 @@ RIGHT = f"""
     return 0;
 }}
 """
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """A contestant's folder."""
+    folder = tmp_path / "work"
+    (folder / "cache").mkdir(parents=True)
+    return folder
 
 
 def judged(directory: Path, source: str, mode: Mode = Mode.TEST, **changes: Any) -> Judged:
@@ -67,16 +77,29 @@ def test_a_wrong_answer_is_told_as_in_any_language(tmp_path: Path) -> None:
         (RIGHT.replace("<cmath>", '"mine.cpp"'), "mine.cpp:2:", "nested depth"),
     ],
 )  # fmt: skip
-def test_a_compile_error_is_the_message_with_the_contestants_file_and_line(
-    source: str, place: str, words: str, tmp_path: Path
+def test_a_compile_error_is_told_with_the_contestants_file_and_line(
+    source: str, place: str, words: str, work: Path, tmp_path: Path
 ) -> None:
-    found = judged(tmp_path, source)
+    job = a_job(submission="mine.cpp", native=ADD)
+    (work / "mine.cpp").write_text(source)
+    native.write_header(tmp_path, job)
+
+    with pytest.raises(Told) as told:
+        follow(work, native.recipe(job, Device(kind="cpu"), tmp_path))
+
+    assert told.value.name == native.COMPILE_ERROR
+    first = told.value.text.splitlines()[0]
+    assert first.startswith(place)
+    assert words in first
+    assert str(tmp_path) not in told.value.text
+
+
+def test_a_compile_error_is_the_message_and_its_whole_text_the_log(tmp_path: Path) -> None:
+    found = judged(tmp_path, RIGHT.replace("b[at]", "c[at]"), Mode.RANKED)
     assert found.verdict.kind is VerdictKind.BUILD_FAILED, found.explanation
     assert found.verdict.stage is Stage.BUILD
-    assert found.verdict.message.startswith(place)
-    assert words in found.verdict.message
-    assert "mine.cpp" in found.verdict.log
-    assert str(tmp_path) not in found.verdict.log
+    assert found.verdict.message.startswith("mine.cpp:5:58: error: ")
+    assert "out[at] = a[at] + c[at]" in found.verdict.log
     assert "kernelbot-judge-" not in found.verdict.log
 
 
@@ -211,28 +234,39 @@ int custom_kernel(const float* x, const uint8_t* mask, double scale, int64_t sev
 
 
 @pytest.mark.parametrize(
-    ("changes", "fault"),
+    ("parameters", "fault"),
     [
-        ({"native": ()}, "declares no native entry point"),
-        ({"native": (*ADD[:2], replace(ADD[2], type="float64"))}, "out is declared as output float64"),
-        ({"native": (*ADD[:2], replace(ADD[2], entry=1))}, "entry 1 of the data is float32, not a buffer"),
-        ({"native": (replace(ADD[0], entry=9), *ADD[1:])}, "entry 9 of the data is neither"),
-        ({"native": (*ADD[:2], replace(ADD[2], what="input"))}, "0 outputs are declared"),
+        (ADD, ""),
+        ((*ADD[:2], replace(ADD[2], type="float64")), "out is declared as output float64, but entry 2"),
+        ((*ADD[:2], replace(ADD[2], entry=1)), "entry 1 of the data is float32, not a buffer"),
+        ((replace(ADD[0], entry=9), *ADD[1:]), "entry 9 of the data is neither tensor nor number"),
+        ((replace(ADD[0], what="value", type="int64"), *ADD[1:]), "a is declared as value int64"),
+        ((*ADD[:2], replace(ADD[2], what="input")), "0 outputs are declared"),
     ],
 )  # fmt: skip
-def test_a_declaration_that_is_not_true_is_the_problems_fault(
-    changes: dict[str, Any], fault: str, tmp_path: Path
+def test_a_case_is_held_against_what_was_declared(
+    parameters: tuple[Parameter, ...], fault: str
 ) -> None:
-    parameters = changes["native"]
-    taken = ", ".join(
-        f"{'const ' if item.what == 'input' else ''}{native.DTYPES[item.type][2]}* {item.name}"
-        if item.what in ("input", "output")
-        else f"int64_t {item.name}"
-        for item in parameters
+    data = tuple(torch.zeros(3) for _ in range(3))
+    found = native.misfit(
+        a_job(submission="mine.cpp", native=parameters), plan(data, data[0], buffers=1)
     )
-    found = judged(tmp_path, f"int custom_kernel({taken}) {{ return 0; }}", **changes).verdict
-    assert found.kind is VerdictKind.JUDGE_FAILED
-    assert fault in found.fault
+    assert fault in found
+    assert bool(fault) == bool(found)
+
+
+def test_a_declaration_that_is_not_true_is_the_problems_fault(tmp_path: Path) -> None:
+    wrong = (replace(ADD[0], type="float64"), *ADD[1:])
+    found = judged(tmp_path, RIGHT.replace("const float* a", "const double* a"), native=wrong)
+    assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+    assert (
+        "a is declared as input float64, but entry 0 of the data is float32" in found.verdict.fault
+    )
+
+
+def test_a_problem_without_an_entry_point_is_at_fault(tmp_path: Path) -> None:
+    with pytest.raises(native.NoCompiler, match="declares no native entry point"):
+        native.recipe(a_job(submission="mine.cpp"), Device(kind="cpu"), tmp_path)
 
 
 def test_a_machine_without_the_compiler_is_our_fault(
@@ -367,14 +401,6 @@ def test_a_file_whose_name_looks_like_an_option_is_a_file(toolkit: Path, tmp_pat
     line = native.recipe(a_gpu_job(submission="-o.cu"), H200, tmp_path)["line"]
     assert "./-o.cu" in line
     assert "-o.cu" not in line
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Path:
-    """A contestant's folder."""
-    folder = tmp_path / "work"
-    (folder / "cache").mkdir(parents=True)
-    return folder
 
 
 @pytest.mark.parametrize(("ending", "device"), [("cu", H200), ("hip", MI300X)])
