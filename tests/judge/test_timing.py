@@ -63,13 +63,21 @@ def test_events_give_the_digits_where_the_outside_clock_agrees(true_ns: float) -
     assert found.ns == pytest.approx(true_ns, rel=0.01)
 
 
-@pytest.mark.parametrize("claim", [0.0, 0.5, 0.95, 1.05])
+@pytest.mark.parametrize("claim", [0.0, 0.5, 0.97, 1.06])
 def test_the_outside_clock_decides_where_events_differ(claim: float) -> None:
     runs = [a_series(claim=claim, seed=at) for at in range(3)]
     for found in timing.decide(runs, gated=True):
         assert found.clock == "host"
         assert found.ns == pytest.approx(90_000, rel=0.01)
         assert any("disagree" in warning for warning in found.warnings)
+
+
+def test_events_that_are_longer_by_the_outside_clocks_own_error_are_believed() -> None:
+    series = a_series(1_400.0)
+    series.outside = [outside - 600 for outside in series.outside]  # its zero is off
+    (found,) = timing.decide([series], gated=True)
+    assert found.clock == "device"
+    assert found.ns == pytest.approx(1_400, rel=0.01)
 
 
 def test_events_of_one_process_that_differ_cost_all_of_them_the_fine_digits() -> None:
