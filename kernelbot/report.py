@@ -178,8 +178,12 @@ def wait_text(wait: Wait) -> str:
     return f"{place}, starts in {low} to {high}" if low != high else f"{place}, starts in {low}"
 
 
-def log_excerpt(text: str, lines: int = 20, characters: int = 1500) -> str:
-    """The end of a log, where the error is, bounded; says what it left out."""
+def log_excerpt(text: str, lines: int = 20, characters: int = 1500, *, head: bool = False) -> str:
+    """The end of a log, where the error is, or its ``head``; bounded, says what it left out."""
+    if head:
+        excerpt = "\n".join(text.rstrip().splitlines()[:lines])[:characters]
+        left_out = len(text.rstrip()) - len(excerpt)
+        return f"{excerpt}\n[... {left_out} characters more]" if left_out > 0 else excerpt
     kept = text.rstrip().splitlines()[-lines:]
     excerpt = "\n".join(kept)[-characters:]
     left_out = len(text.rstrip()) - len(excerpt)

@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ from kernelbot.launchers import devices
 from kernelbot.launchers.base import Launch, Launcher, Package
 from kernelbot.launchers.local import LocalLauncher
 from kernelbot.launchers.targets import on_this_machine
-from kernelbot.services import dispatch
+from kernelbot.services import artefacts, dispatch
 from kernelbot.services.dispatch import Assignment
 from kernelbot.storage import queue
 from kernelbot.storage.changes import CANCEL
@@ -156,6 +156,8 @@ class Worker:
             if not held.lost:
                 await self._conclude(held, verdict)
         finally:
+            if held.launch is not None:
+                self._keep_alive(held.launch.close())
             if self._held.get(assignment.run_id) is held:
                 del self._held[assignment.run_id]
             self._free.append(held.slot)
@@ -200,8 +202,17 @@ class Worker:
         elif self._stopping.is_set() and verdict.kind is VerdictKind.JUDGE_FAILED:
             await self._insistently(lambda: dispatch.give_back(self._app, assignment))
         else:
+            await self._collect(held, verdict)
             kept = await self._insistently(lambda: dispatch.finish(self._app, assignment, verdict))
             log.info("run ended", verdict=verdict.kind.value, recorded=kept, fault=verdict.fault)
+
+    async def _collect(self, held: Held, verdict: Verdict) -> None:
+        """The run's files go first: recording the verdict is what makes them count."""
+        launch = held.launch
+        if launch is not None and verdict.artefacts:
+            await self._insistently(
+                lambda: artefacts.collect(self._app, held.assignment, verdict, launch.artefact)
+            )
 
     async def _insistently(self, say: Callable[[], Awaitable[Any]]) -> Any:
         """Say it until the database has heard it; leases make saying it twice harmless."""
@@ -257,9 +268,13 @@ class Worker:
 
     async def _end(self, held: Held) -> None:
         if held.launch is not None:
-            task = asyncio.create_task(_cancelled(held.launch))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._keep_alive(held.launch.cancel())
+
+    def _keep_alive(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have it done beside everything else, and before the worker ends."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _listen(self) -> None:
         async with (
@@ -309,10 +324,6 @@ class Worker:
             await dispatch.leave(self._app, self.id)
 
 
-async def _cancelled(launch: Launch) -> None:
-    await launch.cancel()
-
-
 def our_fault(assignment: Assignment, fault: str) -> Verdict:
     return Verdict(
         kind=VerdictKind.JUDGE_FAILED,
@@ -334,7 +345,7 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
         target = app.targets[gpu]
         if target.device == "cpu":
             launcher = LocalLauncher(
-                root, os.environ, isolation=settings.isolation, warm=True, cache=cache
+                root, os.environ, isolation=settings.demanded_isolation, warm=True, cache=cache
             )
             made += [Slot(gpu, launcher) for _ in range(count)]
         else:
@@ -343,7 +354,12 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
                 Slot(
                     gpu,
                     LocalLauncher(
-                        root, os.environ, index, settings.isolation, warm=True, cache=cache
+                        root,
+                        os.environ,
+                        index,
+                        settings.demanded_isolation,
+                        warm=True,
+                        cache=cache,
                     ),
                 )
                 for index in indices
@@ -354,6 +370,7 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
         devices.demand_torch()
+        devices.demand_fence(settings.demanded_isolation)
         names = await asyncio.to_thread(devices.cuda_names)
         slots = local_slots(app, names)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}

@@ -192,5 +192,15 @@ def test_a_log_is_cut_at_its_beginning_and_says_by_how_much() -> None:
     assert len(report.log_excerpt("x" * 10_000)) < 1600
 
 
+def test_the_head_of_a_log_says_how_much_follows() -> None:
+    text = "\n".join(f"line {i}" for i in range(100))
+
+    excerpt = report.log_excerpt(text, lines=2, head=True)
+
+    assert excerpt.startswith("line 0\nline 1\n[... ")
+    assert report.log_excerpt("short\n\n", head=True) == "short"
+    assert len(report.log_excerpt("x" * 10_000, head=True)) < 1600
+
+
 def test_only_secret_runs_hide_their_log() -> None:
     assert [mode for mode in Mode if not report.shows_log(mode)] == [Mode.RANKED]

@@ -11,7 +11,15 @@ import kernelbot
 from kernelbot.api import errors
 from kernelbot.api.door import Door
 from kernelbot.api.pages import Pages
-from kernelbot.api.routes import admin, leaderboards, operations, people, problems, submissions
+from kernelbot.api.routes import (
+    admin,
+    artefacts,
+    leaderboards,
+    operations,
+    people,
+    problems,
+    submissions,
+)
 from kernelbot.services.context import Context
 
 ABOUT = """\
@@ -55,6 +63,6 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
     app.add_middleware(Door)
     errors.install(app)
     # Matched in this order: what is read most comes first.
-    for routes in (leaderboards, submissions, problems, people, admin, operations):
+    for routes in (leaderboards, submissions, artefacts, problems, people, admin, operations):
         app.include_router(routes.router)
     return app

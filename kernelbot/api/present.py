@@ -12,7 +12,9 @@ from kernelbot.api import schemas
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Verdict
+from kernelbot.services.artefacts import shown_name
 from kernelbot.services.views import (
+    ArtefactView,
     EventView,
     Page,
     ProblemView,
@@ -49,6 +51,24 @@ def submission(view: SubmissionView, now: datetime | None = None) -> schemas.Sub
     )
 
 
+def artefacts(submission_id: int, found: Sequence[ArtefactView]) -> schemas.ArtefactsOut:
+    base = f"/v1/submissions/{submission_id}/artefacts"
+    items = [
+        schemas.ArtefactOut(
+            run_id=item.run_id,
+            gpu=item.gpu,
+            name=item.name,
+            bytes=item.bytes,
+            media_type=item.media_type,
+            sha256=item.sha256,
+            created_at=item.created_at,
+            url=f"{base}/{item.name}",
+        )
+        for item in found
+    ]
+    return schemas.ArtefactsOut(items=items)
+
+
 def submissions(page: Page) -> schemas.SubmissionsOut:
     now = datetime.now(UTC)
     return schemas.SubmissionsOut.model_construct(
@@ -76,21 +96,22 @@ def run(view: RunView, now: datetime) -> schemas.RunOut:
         created_at=view.created_at,
         started_at=view.started_at,
         finished_at=view.finished_at,
-        **_judged(view.verdict, view.bounds),
+        **_judged(view.verdict, view.gpu, view.bounds),
     )
 
 
-def _judged(verdict: Verdict | None, bounds: Sequence[float | None]) -> dict[str, Any]:
+def _judged(verdict: Verdict | None, gpu: str, bounds: Sequence[float | None]) -> dict[str, Any]:
     # ``fault`` stays out: it is for the operator.
     if verdict is None:
         nothing = dict.fromkeys(("judged_stage", "device", "harness", "spent"))
-        return {**nothing, "cases": [], "log": "", "rule": "", "evidence": ""}
+        return {**nothing, "cases": [], "log": "", "rule": "", "evidence": "", "artefacts": []}
     return {
         "judged_stage": verdict.stage,
         "cases": [case(item, bounds) for item in verdict.cases],
         "log": verdict.log,
         "rule": verdict.rule,
         "evidence": verdict.evidence,
+        "artefacts": [shown_name(gpu, item.name) for item in verdict.artefacts],
         "device": schemas.DeviceOut.model_construct(**vars(verdict.device)),
         "harness": schemas.HarnessOut.model_construct(
             **{**vars(verdict.harness), "fences": list(verdict.harness.fences)}

@@ -149,6 +149,7 @@ class RunOut(BaseModel):
     log: str = Field(description="Output of the compiler or the program; empty for secret runs.")
     rule: str
     evidence: str
+    artefacts: list[str] = Field(description="Names of the files it left, while they are kept.")
     device: DeviceOut | None
     harness: HarnessOut | None
     spent: SpentOut | None
@@ -174,6 +175,23 @@ class SubmissionOut(BaseModel):
     url: str
     events_url: str
     runs: list[RunOut]
+
+
+class ArtefactOut(BaseModel):
+    """A file that a run left."""
+
+    run_id: int
+    gpu: str
+    name: str = Field(description="Unique among the files of the submission.")
+    bytes: int
+    media_type: str
+    sha256: str
+    created_at: datetime
+    url: str
+
+
+class ArtefactsOut(BaseModel):
+    items: list[ArtefactOut]
 
 
 class SubmissionsOut(BaseModel):

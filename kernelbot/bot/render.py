@@ -262,7 +262,7 @@ def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord
     """``share``: characters this run may take of the message's embeds."""
     files = []
     title = cut(f"{plain(run.gpu, 40)}: {plain(report.headline(run), 200)}", min(TITLE, share // 3))
-    ranking = plain(run.ranking, 300)
+    ranking = "\n".join(part for part in (_left(view, run), plain(run.ranking, 300)) if part)
     left = share - len(title) - len(ranking) - 40
     parts = []
     table = _case_table(run)
@@ -274,13 +274,25 @@ def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord
             files.append(File(f"cases-{_file_part(run.gpu)}.txt", clean(table).encode()))
         left -= len(parts[-1]) + 1
     if log:
-        excerpt = report.log_excerpt(clean(log), characters=max(0, min(1500, left - 60)))
+        excerpt = report.log_excerpt(
+            clean(log),
+            characters=max(0, min(1500, left - 60)),
+            head=run.mode is Mode.PROFILE,  # which begins with what was found
+        )
         parts.append(block(excerpt, left))
         if excerpt.strip() != clean(log).strip():
             files.append(File(f"log-{_file_part(run.gpu)}.txt", clean(log).encode()))
     passed = run.kind is VerdictKind.PASSED
     colour = GREEN if passed else GREY if run.status is Status.CANCELLED else RED
     return _embed(title, "\n".join([*parts, ranking]), colour), files
+
+
+def _left(view: SubmissionView, run: RunView) -> str:
+    """The names of a run's files: too large for a message, so only where to get them."""
+    if run.verdict is None or not run.verdict.artefacts:
+        return ""
+    names = ", ".join(f"`{item.name}`" for item in run.verdict.artefacts)
+    return f"Files: {cut(names, 150)}. Get them with `kernelbot artefacts {view.id} --output .`"
 
 
 def _case_table(run: RunView) -> str:

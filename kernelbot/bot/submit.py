@@ -38,6 +38,7 @@ log = structlog.get_logger()
     leaderboard="Which leaderboard; may also stand in the file",
     gpu="Which GPU, or several with commas; may also stand in the file",
     mode="What to do with it (test if left out)",
+    case="Of a profile: which benchmark, from 0 (the slowest if left out)",
 )
 @app_commands.choices(mode=MODES)
 @app_commands.autocomplete(leaderboard=autocomplete.boards, gpu=autocomplete.gpus)
@@ -47,6 +48,7 @@ async def submit(
     leaderboard: str | None = None,
     gpu: str | None = None,
     mode: str = Mode.TEST.value,
+    case: app_commands.Range[int, 0, 99_999] | None = None,
 ) -> None:
     await defer(interaction)
     draft = Draft(
@@ -55,6 +57,7 @@ async def submit(
         leaderboard=leaderboard,
         gpus=tuple(re.split(r"[,\s]+", gpu.strip())) if gpu and gpu.strip() else (),
         mode=mode,
+        profile_case=case,
         # Discord may deliver an interaction twice after a reconnect; it counts once.
         idempotency_key=f"discord:{interaction.id}",
     )

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from kernelbot.cli.failure import Declined
 from kernelbot.cli.screen import clean, note
 from kernelbot.cli.watch import counted
 from kernelbot.config import Settings
-from kernelbot.domain import admission
+from kernelbot.domain import admission, directives
 from kernelbot.domain.peaks import of_device
 from kernelbot.domain.problem import DeviceKind, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import (
+    ARTEFACTS_DIR,
     MAX_EVENT_BYTES,
     Event,
     Mode,
@@ -33,21 +36,38 @@ from kernelbot.services.devices import load_devices
 GRACE_S = 5.0
 
 
-def judge(problem: Problem, file: Path, mode: Mode, device: DeviceKind) -> Verdict:
-    """The verdict on ``file``. Shows progress on stderr.
+def judge(
+    problem: Problem,
+    file: Path,
+    mode: Mode,
+    device: DeviceKind,
+    case: int | None = None,
+    output: Path | None = None,
+) -> Verdict:
+    """The verdict on ``file``. Shows progress on stderr. A profile is of benchmark ``case``, else of
+    the slowest, and leaves its files in ``output`` if that is given.
 
     Raises the refusals of admission for a file that no server would take either.
     """
     code = read_code(file)
-    admission.code_text(code)
+    text = admission.code_text(code)
     name = admission.file_name(file.name)
     admission.language(name, problem.suffixes)
     job = problem.job(run_id="local", mode=mode, device=device, submission_name=name)
+    wanted = admission.profile_case(
+        case, directives.parse(text), mode, {device: len(job.benchmarks)}
+    )
+    job = job if wanted is None else replace(job, profile_case=wanted)
     with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:
         directory = Path(place)
         staging.stage(directory, job, problem.judge_files, code)
         _run(directory)
-        return staging.read_verdict(directory, job.run_id)
+        verdict = staging.read_verdict(directory, job.run_id)
+        for artefact in verdict.artefacts if output is not None else ():
+            assert output is not None
+            output.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(directory / ARTEFACTS_DIR / artefact.name, output / artefact.name)
+        return verdict
 
 
 def bounds(problem: Problem, device: DeviceKind, verdict: Verdict) -> tuple[float | None, ...]:

@@ -79,6 +79,14 @@ ModeOption = Annotated[
 ]
 
 
+CaseOption = Annotated[
+    int | None,
+    typer.Option(
+        "--case", min=0, max=99_999, help="Of a profile: which benchmark, from 0. Else the slowest."
+    ),
+]
+
+
 def connect(url: str | None, token: str | None) -> Any:
     """The server to talk to, to be used with ``with``."""
     from kernelbot.cli.profile import resolve
@@ -101,6 +109,7 @@ def submit(
         list[str] | None, typer.Option("--gpu", "-g", help="GPU kind; repeat it for several.")
     ] = None,
     mode: ModeOption = ModeWord.TEST,
+    case: CaseOption = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Only hand it in; watch it another time.")
     ] = False,
@@ -114,7 +123,7 @@ def submit(
     from kernelbot.cli.local_judge import read_code
 
     code = read_code(file)
-    fields = {"leaderboard": leaderboard, "gpus": gpu, "mode": mode.value}
+    fields = {"leaderboard": leaderboard, "gpus": gpu, "mode": mode.value, "case": _word(case)}
     with connect(url, token) as server:
         accepted = server.submit(file, code, fields, key=str(uuid.uuid4()))
         note(f"Submission {accepted['id']} to {clean(accepted['leaderboard'])} is accepted.")
@@ -122,6 +131,10 @@ def submit(
             _tell_accepted(accepted, as_json=as_json)
             return
         _watch(server, accepted, as_json=as_json)
+
+
+def _word(number: int | None) -> str | None:
+    return None if number is None else str(number)
 
 
 def _tell_accepted(accepted: dict[str, Any], *, as_json: bool) -> None:
@@ -229,6 +242,40 @@ def _print_code(code: bytes) -> None:
     else:
         sys.stdout.buffer.write(code)
         sys.stdout.buffer.flush()
+
+
+@app.command()
+def artefacts(
+    submission_id: SubmissionId,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Save them to DIR.")
+    ] = None,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Files that a submission left, a profile's report and trace; saves them when told where."""
+    from kernelbot.cli import render
+
+    with connect(url, token) as server:
+        items = server.get(f"/v1/submissions/{submission_id}/artefacts")["items"]
+        for item in items if output is not None else ():
+            assert output is not None
+            item["path"] = str(_saved(server, item, output))
+    if as_json:
+        document({"items": items})
+    elif items:
+        render.artefacts(items)
+    else:
+        note("It left none, or none is kept any more.")
+
+
+def _saved(server: Any, item: dict[str, Any], folder: Path) -> Path:
+    """Stream one file into the folder, under the last part of its name whatever the server says."""
+    path = folder / (Path(clean(item["name"])).name.lstrip(".") or "file")
+    folder.mkdir(parents=True, exist_ok=True)
+    server.save(item["url"], path, item["bytes"])
+    return path
 
 
 @app.command()
@@ -357,6 +404,11 @@ def judge(
     device: Annotated[
         DeviceWord, typer.Option("--device", help="What to compute on.")
     ] = DeviceWord.CPU,
+    case: CaseOption = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="Where a profile's files are saved."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Judge FILE on this machine exactly as a server's worker would, without a server."""
@@ -367,7 +419,14 @@ def judge(
 
     problem = load_problem(problem_dir)
     kind: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
-    verdict = local_judge.judge(problem, file, Mode(mode.value), kind)
+    verdict = local_judge.judge(
+        problem,
+        file,
+        Mode(mode.value),
+        kind,
+        case,
+        output,
+    )
     if as_json:
         document(to_json(verdict))
     else:

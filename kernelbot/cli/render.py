@@ -18,7 +18,10 @@ def submission(document: Document, *, whole_log: bool = False) -> None:
     about = f"{clean(document['leaderboard'])}, {document['mode']}, {clean(document['file_name'])}"
     result(f"Submission {document['id']}: {about}")
     for item in document["runs"]:
-        run(item, whole_log=whole_log)
+        run(item, whole_log=whole_log or item["mode"] == "profile")
+    if any(item["artefacts"] for item in document["runs"]):
+        names = ", ".join(clean(name) for item in document["runs"] for name in item["artefacts"])
+        result(f"Files: {names}. Save them with: kernelbot artefacts {document['id']} --output .")
 
 
 def run(document: Document, *, whole_log: bool = False) -> None:
@@ -57,6 +60,20 @@ def log(text: str, *, whole: bool) -> None:
     shown = text.rstrip() if whole else report.log_excerpt(text)
     for line in clean(shown, lines=True).splitlines():
         result(f"  | {line}")
+
+
+def artefacts(items: Sequence[Document]) -> None:
+    table(
+        ("File", "Size", "Kind", "Saved as"),
+        [
+            (item["name"], _size(item["bytes"]), item["media_type"], item.get("path", ""))
+            for item in items
+        ],
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
 
 
 def submissions(items: Sequence[Document]) -> None:
@@ -166,7 +183,7 @@ def speed_of_light(items: Sequence[Document]) -> None:
     found = {(item["case"], item["gpu"]): item for item in items}
     gpus = list(dict.fromkeys(item["gpu"] for item in items))
     result()
-    result("Speed of light, and what sets it:")
+    result("Speed of light (set by memory; *: by arithmetic, ~: by the links between GPUs):")
     table(
         ("Benchmark", *gpus),
         [
@@ -177,7 +194,10 @@ def speed_of_light(items: Sequence[Document]) -> None:
 
 
 def _light(item: Document | None) -> str:
-    return f"{report.format_time(item['seconds'])} ({item['limiter']})" if item else ""
+    if item is None:
+        return ""
+    mark = {"memory": "", "compute": " *", "link": " ~"}.get(item["limiter"], "")
+    return report.format_time(item["seconds"]) + mark
 
 
 def queues(items: Sequence[Document]) -> None:

@@ -66,6 +66,25 @@ class Server:
     def get_bytes(self, path: str) -> bytes:
         return self._request("GET", path).content
 
+    def save(self, path: str, target: Path, size: int) -> None:
+        """Write the bytes at ``path`` to a file, whole or not at all."""
+        partial = target.with_name(target.name + ".part")
+        try:
+            with self._client.stream("GET", path) as response:
+                if not response.is_success:
+                    response.read()
+                    self._checked(response)
+                with partial.open("wb") as file:
+                    for chunk in response.iter_bytes():
+                        file.write(chunk)
+            if partial.stat().st_size != size:
+                raise Unreachable(f"{self.profile.url} sent {target.name} in part. Try again.")
+            partial.replace(target)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from None
+        finally:
+            partial.unlink(missing_ok=True)
+
     def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, repeat: bool = False
     ) -> Any:

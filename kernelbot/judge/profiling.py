@@ -24,6 +24,9 @@ for: the rule of Nsight Compute's own "Speed Of Light" section."""
 SHORT_NS = 5_000.0
 """A kernel as short as this costs about as much to launch as to run."""
 SHOWN_STALLS = 3
+TOLD = 6
+"""Kernels that get a paragraph of their own, the longest."""
+HEADINGS = ("#", "kernel", "launches", "time", "share", "bound", "compute", "memory", "occupancy")
 
 
 @dataclass(frozen=True)
@@ -135,26 +138,35 @@ def _few_blocks(kernel: Kernel) -> str:
 
 
 def summary(kernels: Sequence[Kernel], call_ns: float = math.nan) -> str:
-    """The table, and below it a paragraph for each kernel that matters, the longest first."""
+    """The table, the longest first, and a paragraph for each kernel that matters.
+
+    Launches of one kernel with one grid are told together, by the longest of them.
+    """
     if not kernels:
         return "No kernel ran on the device during the call."
     total = sum(kernel.ns for kernel in kernels)
-    order = sorted(range(len(kernels)), key=lambda at: -kernels[at].ns)
-    rows: list[tuple[str, ...]] = [
-        ("#", "kernel", "time", "share", "bound", "compute", "memory", "occupancy")
-    ]
-    rows += [_row(at, kernel, total) for at, kernel in enumerate(kernels, start=1)]
-    parts = [_aligned(rows), _whole(kernels, total, call_ns)]
-    parts += [_paragraph(at + 1, kernels[at]) for at in order[:MAX_KERNELS]]
-    return "\n\n".join(part for part in parts if part)
+    alike: dict[tuple[str, str, str], list[Kernel]] = {}
+    for kernel in kernels:
+        alike.setdefault((kernel.name, kernel.grid, kernel.block), []).append(kernel)
+    groups = sorted(alike.values(), key=lambda group: -sum(kernel.ns for kernel in group))
+    rows: list[tuple[str, ...]] = [HEADINGS]
+    rows += [_row(at, group, total) for at, group in enumerate(groups, start=1)]
+    told = [_paragraph(at, group) for at, group in enumerate(groups[:TOLD], start=1)]
+    return "\n\n".join((_aligned(rows), _whole(kernels, total, call_ns), *told))
 
 
-def _row(number: int, kernel: Kernel, total: float) -> tuple[str, ...]:
+def _longest(group: Sequence[Kernel]) -> Kernel:
+    return max(group, key=lambda kernel: kernel.ns)
+
+
+def _row(number: int, group: Sequence[Kernel], total: float) -> tuple[str, ...]:
+    kernel, ns = _longest(group), sum(item.ns for item in group)
     return (
         str(number),
         _short(kernel.name),
-        _time(kernel.ns),
-        f"{100 * kernel.ns / total:.0f} %" if total else "",
+        str(len(group)),
+        _time(ns),
+        f"{100 * ns / total:.0f} %" if total else "",
         bound(kernel) or "?",
         _pct(kernel.compute_pct),
         _pct(kernel.memory_pct),
@@ -174,7 +186,8 @@ def _whole(kernels: Sequence[Kernel], total: float, call_ns: float) -> str:
     return text + "."
 
 
-def _paragraph(number: int, kernel: Kernel) -> str:
+def _paragraph(number: int, group: Sequence[Kernel]) -> str:
+    kernel = _longest(group)
     lines = [f"#{number} {_short(kernel.name, 100)}", f"  {words(kernel)}"]
     if kernel.dram_bytes_s >= 0:
         peak = (
@@ -218,7 +231,7 @@ def _aligned(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     return "\n".join(
         "  ".join(
-            cell.ljust(width) if at in (1, 4) else cell.rjust(width)
+            cell.ljust(width) if at in (1, 5) else cell.rjust(width)
             for at, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows

@@ -30,8 +30,16 @@ class Launch(Protocol):
         never raises for anything that happened on the other side."""
         ...
 
+    def artefact(self, name: str) -> AsyncIterator[bytes]:
+        """The content of a file that the verdict lists, until :meth:`close`. Raises OSError."""
+        ...
+
     async def cancel(self) -> None:
         """Stop it and everything it started. May come late, twice, or after the end."""
+        ...
+
+    async def close(self) -> None:
+        """The verdict and its files have been taken: leave nothing behind. May come twice."""
         ...
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 import structlog
 
 from kernelbot.judge import staging
+from kernelbot.judge.artefacts import CHUNK_BYTES
 from kernelbot.judge.protocol import (
+    ARTEFACTS_DIR,
     MAX_EVENT_BYTES,
     Event,
     Job,
@@ -117,7 +119,7 @@ class LocalLauncher:
         )
 
     async def close(self) -> None:
-        await asyncio.gather(*(launch.cancel() for launch in list(self._running)))
+        await asyncio.gather(*(launch.close() for launch in list(self._running)))
         if self._template is not None:
             await self._template.close()
 
@@ -142,6 +144,7 @@ class LocalLaunch:
         self._errors = asyncio.create_task(self._keep_errors())
         self._ended: list[Callable[[LocalLaunch], None]] = []
         self._cancelled = False
+        self._holds_files = False  # the directory stays until they have been taken
         limits = job.limits
         # The referee keeps the budgets; this only catches a referee that hangs itself.
         self._deadline_s = STARTING_S + 2 * (limits.build_s + limits.check_s + limits.measure_s)
@@ -168,13 +171,21 @@ class LocalLaunch:
     async def verdict(self) -> Verdict:
         return await asyncio.shield(self._verdict)
 
+    async def artefact(self, name: str) -> AsyncIterator[bytes]:
+        path = self._directory / ARTEFACTS_DIR / name
+        with await asyncio.to_thread(path.open, "rb") as file:
+            while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
+                yield chunk
+
     async def _wait(self) -> Verdict:
         try:
             await asyncio.wait_for(self._process.wait(), self._deadline_s)
             verdict = await asyncio.to_thread(
                 staging.read_verdict, self._directory, self._job.run_id
             )
-            return await self._explained(verdict)
+            explained = await self._explained(verdict)
+            self._holds_files = bool(explained.artefacts)
+            return explained
         except TimeoutError:
             return self._failed(f"the judge did not end within {self._deadline_s:.0f} s")
         finally:
@@ -220,10 +231,20 @@ class LocalLaunch:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
+    async def close(self) -> None:
+        if not self._verdict.done():
+            await self.cancel()
+        self._holds_files = False
+        await self._leave()
+
     async def _clean_up(self) -> None:
         self._kill()
         await self._process.wait()
         self._errors.cancel()
+        if not self._holds_files:
+            await self._leave()
+
+    async def _leave(self) -> None:
         await asyncio.to_thread(shutil.rmtree, self._directory, True)
         for callback in self._ended:
             callback(self)

@@ -17,7 +17,7 @@ from kernelbot.bot import render
 from kernelbot.domain.ranking import Entry, Standing
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import Artefact, CaseResult, Mode, Stage, Verdict, VerdictKind
 from kernelbot.services.views import (
     LeaderboardView,
     Podium,
@@ -147,6 +147,21 @@ def said(post: render.Post) -> str:
         parts += [embed.title or "", embed.description or ""]
         parts += [f"{field.name} {field.value}" for field in embed.fields]
     return "\n".join(parts)
+
+
+def test_a_profile_begins_with_its_findings_and_says_where_its_files_are() -> None:
+    verdict = dataclasses.replace(
+        make_verdict(),
+        log="Profile of benchmark 0\n\nmemory-bound" + "\nx" * 5000,
+        artefacts=(Artefact(name="profile.ncu-rep", bytes=5, media_type=""),),
+    )
+    post = render.result(make_view(make_run(mode=Mode.PROFILE, verdict=verdict)), None)
+
+    accepts(post)
+    assert "memory-bound" in said(post)
+    assert "`profile.ncu-rep`" in said(post)
+    assert "kernelbot artefacts 812" in said(post)
+    assert [file.name for file in post.files] == ["log-CPU.txt"]
 
 
 @settings(max_examples=80, deadline=None)

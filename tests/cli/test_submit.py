@@ -19,6 +19,7 @@ from tests.api.conftest import token_of
 from tests.api.serving import ROOT, Serving, free_port, serving
 from tests.cli.conftest import CommandLine
 from tests.factories import claim_one, judge_one, make_verdict
+from tests.services.test_artefacts import ended
 
 TO_VECTORADD = ("--leaderboard", "vectoradd", "--gpu", "CPU")
 
@@ -332,3 +333,35 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110  a terminal has no event to wait for
             await asyncio.sleep(0.05)
+
+
+async def test_the_files_of_a_profile_are_named_and_saved(
+    app: App, kernelbot: CommandLine, tmp_path: Path
+) -> None:
+    sent = await kernelbot(
+        "submit",
+        kernelbot.write("k.py"),
+        *TO_VECTORADD,
+        "--mode",
+        "profile",
+        "--case",
+        "1",
+        "--no-wait",
+    )
+    held = await claim_one(app)
+    await ended(app, held, {"profile.ncu-rep": b"report"})
+    submission = sent.out.strip()
+
+    shown = await kernelbot("show", submission)
+    saved = await kernelbot("artefacts", submission, "--output", str(tmp_path / "there"))
+
+    assert held.job.profile_case == 1
+    assert f"kernelbot artefacts {submission} --output ." in shown.out
+    assert "CPU-profile.ncu-rep" in saved.out
+    assert (tmp_path / "there" / "CPU-profile.ncu-rep").read_bytes() == b"report"
+
+
+async def test_a_submission_without_files_says_so(app: App, kernelbot: CommandLine) -> None:
+    sent = await kernelbot("submit", kernelbot.write("k.py"), *TO_VECTORADD, "--no-wait")
+    found = await kernelbot("artefacts", sent.out.strip())
+    assert "It left none" in found.err

@@ -318,3 +318,39 @@ def test_what_is_left_is_never_negative_and_none_is_without_limit() -> None:
 @pytest.mark.parametrize("mode", list(Mode))
 def test_only_ranked_submissions_have_an_allowance_of_their_own(mode: Mode) -> None:
     assert admission.mode_group(mode) == ("ranked" if mode is Mode.RANKED else "other")
+
+
+# --- the benchmark that a profile is of ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "written", "chosen"), [(None, None, None), (1, None, 1), (None, 2, 2), (0, 0, 0)]
+)
+def test_a_profile_is_of_the_case_that_request_or_file_name(
+    given: int | None, written: int | None, chosen: int | None
+) -> None:
+    found = admission.profile_case(
+        given, Directives(profile_case=written), Mode.PROFILE, {"H100": 3}
+    )
+    assert found == chosen
+
+
+@pytest.mark.parametrize(
+    ("given", "written", "mode", "code"),
+    [
+        (1, 2, Mode.PROFILE, "contradicting_case"),
+        (3, None, Mode.PROFILE, "unknown_case"),
+        (None, 3, Mode.PROFILE, "unknown_case"),
+        (1, None, Mode.TEST, "case_without_profile"),
+    ],
+)
+def test_a_case_that_cannot_be_profiled_is_refused(
+    given: int | None, written: int | None, mode: Mode, code: str
+) -> None:
+    with pytest.raises(InvalidInput) as refusal:
+        admission.profile_case(given, Directives(profile_case=written), mode, {"H100": 3, "CPU": 9})
+    assert refusal.value.code == code
+
+
+def test_a_case_in_the_file_says_nothing_to_other_modes() -> None:
+    assert admission.profile_case(None, Directives(profile_case=99), Mode.RANKED, {}) is None

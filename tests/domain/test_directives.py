@@ -59,6 +59,8 @@ def test_what_is_not_in_the_header_or_no_directive_redirects_nothing(source: str
         ("#!kernelbot gpu , ,\n", 1, "names no gpu"),
         ("#!kernelbot leaderboard a b\n", 1, "names 2 leaderboards"),
         ("#!kernelbot gpu A\n\n#!popcorn gpus A\n", 3, "of line 1"),
+        ("#!kernelbot case 1 2\n", 1, "names 2 cases"),
+        ("#!kernelbot case first\n", 1, "write its number, from 0"),
         ("#!kernelbot leaderboard a\n#!POPCORN leaderboard b\n", 2, "repeats"),
     ],
 )
@@ -70,6 +72,11 @@ def test_a_directive_that_is_wrong_is_named_by_its_line(source: str, line: int, 
     assert refusal.value.detail["line"] == line
     assert f"Line {line} of your file" in refusal.value.message
     assert words in refusal.value.message
+
+
+def test_the_case_to_profile_may_stand_in_the_file() -> None:
+    assert parse("#!kernelbot case 2\n").profile_case == 2
+    assert parse("//!kernelbot case 0\n").profile_case == 0
 
 
 @given(st.text())

@@ -151,6 +151,16 @@ def test_a_call_whose_kernels_leave_the_device_idle_is_launch_bound_as_a_whole()
     assert "as a whole" not in summary(items, call_ns=7_000)
 
 
+def test_launches_of_one_kernel_are_told_together() -> None:
+    small = kernel(name="small", ns=2_000.0, grid="(8, 1, 1)", compute_pct=1, memory_pct=1)
+    large = kernel(name="large", ns=90_000.0, compute_pct=10, memory_pct=88, dram_pct=88)
+    text = summary([small, replace(small, ns=3_000.0), small, large])
+    first, second = text.splitlines()[1:3]
+    assert first.split()[:5] == ["1", "large", "1", "90", "us"]
+    assert second.split()[:5] == ["2", "small", "3", "7", "us"]
+    assert text.count("launch-bound: 3 us") == 1
+
+
 def test_no_kernel_at_all_is_said() -> None:
     assert summary([]) == "No kernel ran on the device during the call."
 

@@ -12,6 +12,8 @@ import functools
 from dataclasses import dataclass
 from typing import Protocol
 
+import pytest
+
 from kernelbot.config import ROOT
 from kernelbot.domain.problem import Problem
 from kernelbot.judge.protocol import Event, Limits, Mode, Stage, Verdict, VerdictKind
@@ -90,6 +92,30 @@ class LauncherContract:
         assert len(found.verdict.harness.judge_digest) == 64
         assert found.verdict.device.name
         assert await until(lambda: not place.remains())
+
+    async def test_the_files_of_a_profile_can_be_read_until_it_is_closed(
+        self, place: Place
+    ) -> None:
+        launch = await place.launcher.start(package(CORRECT, mode=Mode.PROFILE))
+        found = await outcome(launch)
+        (item,) = found.verdict.artefacts
+
+        content = b"".join([chunk async for chunk in launch.artefact(item.name)])
+        await launch.close()
+        await launch.close()
+
+        assert len(content) == item.bytes
+        assert place.remains() == []
+        with pytest.raises(OSError, match=item.name):
+            await anext(launch.artefact(item.name))
+
+    async def test_what_nobody_closed_is_gone_with_the_launcher(self, place: Place) -> None:
+        launch = await place.launcher.start(package(CORRECT, mode=Mode.PROFILE))
+        assert (await outcome(launch)).verdict.artefacts
+
+        await place.launcher.close()
+
+        assert place.remains() == []
 
     async def test_steps_come_in_the_order_of_the_stages(self, place: Place) -> None:
         found = await outcome(await place.launcher.start(package(CORRECT, mode=Mode.BENCHMARK)))
