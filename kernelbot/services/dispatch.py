@@ -5,6 +5,7 @@ The worker process calls these for its own GPUs; a gateway for agents calls the 
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,6 +97,7 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         attempt=run.attempt,
         peaks=light.peaks(ctx, run.gpu),
     )
+    job = replace(job, cache_key=_cache_key(row.user_id, row.problem_id))
     if row.profile_case is not None:
         job = replace(job, profile_case=row.profile_case)
     return Assignment(
@@ -109,6 +111,11 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         problem_files=problem.judge_files,
         code=bytes(code.content),
     )
+
+
+def _cache_key(user_id: int, problem_id: int) -> str:
+    """Whose compile cache a run uses: nobody else's, and no other problem's."""
+    return hashlib.sha256(f"{user_id} {problem_id}".encode()).hexdigest()
 
 
 async def progress(ctx: Context, held: Assignment, event: Event) -> bool:

@@ -64,6 +64,17 @@ async def test_an_assignment_holds_everything_needed_to_judge_the_run(app: App) 
     assert not any(path.startswith("examples/") for path in held.problem_files)
 
 
+async def test_runs_share_a_compile_cache_with_their_own_persons_only(app: App) -> None:
+    ada, bob = await make_actor(app), await make_actor(app, name="bob")
+    for actor, text_ in ((ada, "1"), (ada, "2"), (bob, "3")):
+        await submitted(app, actor, code=f"import torch  # {text_}".encode())
+
+    keys = [(await claim_one(app)).job.cache_key for _ in range(3)]
+
+    assert keys[0] == keys[1] != keys[2]
+    assert all(len(key) == 64 for key in keys)
+
+
 async def test_what_counts_goes_first_and_then_what_is_older(app: App) -> None:
     ada = await make_actor(app)
     modes = ("test", "benchmark", "ranked", "test", "ranked", "benchmark")
