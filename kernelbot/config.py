@@ -7,8 +7,10 @@ environment is only handed on to child processes, and the command line reads whi
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -111,10 +113,10 @@ class Settings(BaseSettings):
         ge=0,
         description="Bytes of such files that are kept of one person; the oldest go first.",
     )
-    isolation: Literal["", "bubblewrap", "user", "processes"] = Field(
+    isolation: Literal["", "fenced", "bubblewrap", "user", "processes"] = Field(
         default="",
-        description="The only kind of fence a worker accepts around a submission. Empty: the strongest "
-        "that works. A public deployment sets bubblewrap, and runs that cannot have it are not judged.",
+        description="The kind of fence a worker accepts around a submission. fenced: bubblewrap or user. "
+        "Empty: the strongest that works, and where others can reach this server, fenced.",
     )
     include_paths: str = Field(
         default="",
@@ -125,6 +127,24 @@ class Settings(BaseSettings):
     log_json: bool = Field(default=True, description="JSON lines; false: for people.")
 
     @property
+    def public(self) -> bool:
+        """Whether this configuration says that people on other machines are served."""
+        names = (urlsplit(self.public_url).hostname, self.host)
+        return any(name and not _is_loopback(name) for name in names)
+
+    @property
+    def demanded_isolation(self) -> str:
+        """What workers are to demand: strangers' code is not run without a fence unless told to."""
+        return self.isolation or ("fenced" if self.public else "")
+
+    @property
     def url(self) -> str:
         """Where people reach the API, without a trailing slash."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

@@ -141,8 +141,7 @@ def remove_abandoned(place: Path) -> None:
 
 
 def _places() -> list[Path]:
-    """Where groups may be made: beside our own group if that is ours to fill, inside it, or at the
-    top where no service manager minds."""
+    """Where groups may be made: beside our own group if that is ours to fill, else inside it."""
     mount = _mount()
     if mount is None:
         return []
@@ -155,8 +154,7 @@ def _places() -> list[Path]:
     if here != mount and here.name == INIT:
         return [here.parent]
     beside = [here.parent] if here != mount and _delegated(here.parent) else []
-    top = [] if here == mount or os.path.exists("/run/systemd/system") else [mount]
-    return [place for place in (*beside, here, *top) if os.access(place, os.W_OK)]
+    return [place for place in (*beside, here) if os.access(place, os.W_OK)]
 
 
 def _mount() -> Path | None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
+from kernelbot.judge import sandbox
 from kernelbot.judge.protocol import (
     JOB_FILE,
     MAX_VERDICT_BYTES,
@@ -48,6 +49,11 @@ def command(
     if cache:
         line += ["--cache", cache]
     return [*line, "--isolation", isolation] if isolation else line
+
+
+def fences(isolation: str = "") -> list[str]:
+    """The kinds of fence that may work on this machine among those that are accepted."""
+    return list(dict.fromkeys(fence.kind for fence in sandbox.fences(isolation)))
 
 
 def read_verdict(directory: Path, run_id: str = "") -> Verdict:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from kernelbot.errors import InvalidInput
+from kernelbot.judge import staging
 
 NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd")
 """Without one of these there is no device, and torch need not be imported to learn it."""
@@ -28,6 +29,17 @@ def demand_torch() -> None:
             "PyTorch is not installed, and the judge needs it. Run scripts/setup with "
             "KERNELBOT_TORCH=cpu or =cuda, or start this machine without a worker.",
             code="no_torch",
+        )
+
+
+def demand_fence(isolation: str) -> None:
+    """Raise InvalidInput where this machine has no fence of the kind that is demanded."""
+    if not staging.fences(isolation):
+        raise InvalidInput(
+            "This server is there for others, and nothing here can hold strangers' code "
+            f"(demanded: {isolation}). Install bubblewrap or run the worker as root in a container "
+            "or machine of its own; KERNELBOT_ISOLATION=processes judges without a fence all the same.",
+            code="no_fence",
         )
 
 

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, Verdict
+from tests.judge import corpus
 
 REFERENCE = b"""
 import torch
