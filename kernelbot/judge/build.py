@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kernelbot.judge import folders, native
+from kernelbot.judge import folders, guard, native
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
 PREFIX = "kernelbot-judge-"
@@ -131,6 +131,7 @@ def _remove_abandoned() -> None:
             elif "-" not in path.name.removeprefix(PREFIX):
                 continue  # its owner is about to say who it is
         if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
+            guard.end_owner(path / "work")
             folders.remove(path)
 
 
