@@ -133,22 +133,25 @@ def standings(page: Document) -> None:
         result("Nobody yet.")
         return
     mine = page["mine"]
-    rows = [_standing(item, mine) for item in page["items"]]
+    best = page.get("light_seconds")
+    rows = [_standing(item, mine, best) for item in page["items"]]
     if mine is not None and all(item["position"] != mine["position"] for item in page["items"]):
-        rows.append(_standing(mine, mine))
+        rows.append(_standing(mine, mine, best))
     table(("Rank", "Who", "Time", "Submission", "When"), rows)
     if any(item["tied"] for item in page["items"]):
         result("= : closer than their joint error, so they share the rank; the earlier is first.")
     if page.get("self_evaluated"):
         result("Self-evaluated: measured by the problem's own program, beside each submission.")
+    if best:
+        result(report.light_note(best))
 
 
-def _standing(item: Document, mine: Document | None) -> tuple[object, ...]:
+def _standing(item: Document, mine: Document | None, best: float | None) -> tuple[object, ...]:
     me = mine is not None and item["position"] == mine["position"]
     return (
         f"{item['rank']}{' =' if item['tied'] else ''}",
         f"{item['user_name']} (you)" if me else item["user_name"],
-        report.format_time_error(item["seconds"], item["error"]),
+        report.score_text(item["seconds"], item["error"], best),
         item["submission_id"],
         moment(item["submitted_at"]),
     )
@@ -253,6 +256,8 @@ def verdict(found: Verdict, bounds: Sequence[float | None] = ()) -> None:
         result(f"  The judge itself failed: {clean(found.fault, lines=True)}")
     device = found.device
     result(f"  Judged on {clean(device.name or device.kind)}, isolation: {found.harness.isolation}")
+    if found.self_evaluated:
+        result("  Self-evaluated: this is what the problem's own program says.")
 
 
 def me(found: Document, allowances: Sequence[Document], url: str, origin: str) -> None:

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from kernelbot.app import App
 from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.field_reading import Choices
 from kernelbot.domain.field_task import CHECK, EVALUATOR, TYPED
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Mode
+from kernelbot.services import competitions, standings
 from kernelbot.services.catalog import load_catalog, load_problem
 from kernelbot.services.field_tree import load_set, load_task
 
@@ -387,3 +389,14 @@ def test_a_whole_tree_of_the_field_is_a_catalog(tree: Tree) -> None:
 def test_two_sets_may_not_name_the_same_leaderboard(tree: Tree) -> None:
     with pytest.raises(DefinitionErrors, match="already belongs to"):
         load_catalog(tree(**{"again.yaml": SET}), [])
+
+
+async def test_a_tree_of_the_field_is_published_as_any_other(tree: Tree, app: App) -> None:
+    root = tree(reference=REFERENCE.replace("ref_kernel", "other"))
+    await competitions.sync(app, load_catalog(root, ["CPU"]))
+    board = await standings.leaderboard(app, None, "double_v2")
+    problem = await competitions.problem(app, None, "double")
+    assert board.self_evaluated
+    assert board.gpus == ("MI300x8",)
+    assert problem.statement.startswith("Double it")
+    assert problem.starters["python"].startswith("def custom_kernel")
