@@ -262,7 +262,8 @@ class Referee:
                 self._conclude()
             else:
                 self._end(first)
-                for spare in spares:
+                while spares or self._wants_another():
+                    spare = spares.pop(0) if spares else None
                     fresh = self._fresh(workshop, spare, first.fence)
                     self._measure(self._build_again(fresh, problem))
                     self._end(fresh)
@@ -365,8 +366,11 @@ class Referee:
         if self._job.mode is not Mode.RANKED:
             return []
         assert self._fence is not None
-        fences = [sandbox.beside(self._fence) for _ in range(self.plan.processes)]
-        return [self._another(workshop, fence) if fence else None for fence in fences]
+        spares = []
+        for _ in range(self.plan.processes):
+            fence = sandbox.beside(self._fence, self._uids)
+            spares.append(self._another(workshop, fence) if fence else None)
+        return spares
 
     def _another(self, workshop: Workshop, fence: sandbox.Fence) -> Contestant:
         contestant = Contestant(self._nursery, workshop, self._job, fence)
@@ -462,8 +466,8 @@ class Referee:
 
     def _measure(self, bench: Bench) -> None:
         """All benchmarks in one process."""
-        processes = self.plan.processes if self._job.mode is Mode.RANKED else 1
-        total = processes * len(self._job.benchmarks)
+        planned = self.plan.processes if self._job.mode is Mode.RANKED else 1
+        total = max(planned, 1 + max(map(len, self.series), default=0)) * len(self.series)
 
         def begin(index: int) -> None:
             self._case = (index, self._job.benchmarks[index])
@@ -475,9 +479,19 @@ class Referee:
 
         bench.run(begin, done)
 
+    def _wants_another(self) -> bool:
+        """Whether one more process would make a case surer, and there is plenty of time for it."""
+        budgets = (self._budgets[Stage.BUILD], self._budgets[Stage.MEASURE])
+        spare = all(budget.left_s > budget.spent_s for budget in budgets)
+        return spare and timing.unsure(self.series, self.plan, gated=self._gated)
+
+    @property
+    def _gated(self) -> bool:
+        return self._harness.evidence == "outside-clock"
+
     def _conclude(self) -> None:
         """From what all processes gave to one time for each benchmark."""
-        gated = self._harness.evidence == "outside-clock"
+        gated = self._gated
         each = [timing.decide(runs, gated=gated) for runs in self.series]
         floors = self._job.floors_ns
         for index, (args, found) in enumerate(

@@ -47,6 +47,8 @@ class Plan:
     min_samples: int = 3
     wall_s: float = 1.0  # cap on one case in one process, the referee's own work included
     processes: int = 1  # fresh ones that a ranked run is measured in
+    most_processes: int = 1  # where these differ among themselves
+    unsure: float = 0.01  # relative standard error of a case above which they do
     empty_calls: int = 72
     warm_s: float = 0.0  # of load before the first call, so that clocks are up
     duty: float = 1.0  # share of the time that long calls may keep the device busy
@@ -59,7 +61,7 @@ class Plan:
 
 CPU_PLAN = Plan()
 CUDA_PLAN = Plan(
-    warmup=3, looks=(12, 24, 48), target=0.004, wall_s=2.0, processes=3, empty_calls=18,
+    warmup=3, looks=(12, 24, 48), target=0.004, wall_s=2.0, processes=3, most_processes=5, empty_calls=18,
     warm_s=0.1, duty=0.3,
 )  # fmt: skip
 
@@ -218,6 +220,17 @@ def combine(cases: Sequence[Sequence[Measurement]]) -> list[Measurement]:
     """
     spreads = stats.moderated([[found.ns for found in case] for case in cases])
     return [_combined(case, spread) for case, spread in zip(cases, spreads, strict=True)]
+
+
+def unsure(runs: Sequence[Sequence[Series]], plan: Plan, *, gated: bool) -> bool:
+    """Whether another process would tell more: some differ in ways that no number of calls evens out.
+
+    Asks for the spread and never for the times themselves, so nobody can wait for a lucky one.
+    """
+    if any(len(case) >= plan.most_processes for case in runs):
+        return False
+    found = combine([decide(case, gated=gated) for case in runs])
+    return any(one.stderr_ns > plan.unsure * one.ns for one in found)
 
 
 def _combined(case: Sequence[Measurement], spread: tuple[float, int]) -> Measurement:

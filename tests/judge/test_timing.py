@@ -6,6 +6,8 @@ import hashlib
 import math
 import os
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -345,3 +347,37 @@ def test_a_run_under_the_floor_is_quarantined_with_its_times_and_the_reason(tmp_
 def test_a_floor_that_is_not_known_quarantines_nobody(tmp_path: Path) -> None:
     found = bench.judge(tmp_path, HONEST, bench.a_job(Mode.BENCHMARK, floors_ns=(0.0,)))
     assert found.verdict.kind is VerdictKind.PASSED, found.explanation
+
+
+RANKED = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+from kernelbot.judge import guard, staging, timing
+from kernelbot.judge.protocol import Mode
+from kernelbot.judge.referee import Events, Referee
+from kernelbot.judge.warm import Nursery
+from tests.judge import bench
+
+directory, submission, unsure = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+job = bench.a_job(Mode.RANKED)
+staging.stage(directory, job, bench.problem("add"), submission.encode())
+guard.harden_referee()
+referee = Referee(directory, job, Events(None), Nursery.started(), "")
+referee.plan = replace(timing.CPU_PLAN, processes=2, most_processes=3, unsure=unsure)
+verdict = referee.judge()
+print(verdict.kind, *(found.processes for found in verdict.measurements), verdict.fault)
+"""
+
+
+@pytest.mark.parametrize(("unsure", "processes"), [(1e9, 2), (0.0, 3)])
+def test_processes_that_differ_are_joined_by_another_and_those_that_agree_are_enough(
+    tmp_path: Path, unsure: float, processes: int
+) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", RANKED, str(tmp_path), HONEST, str(unsure)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert found.stdout.split() == ["passed", str(processes)], found.stderr
