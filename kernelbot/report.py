@@ -86,6 +86,17 @@ def light_text(share: float | None, form: str = "{}") -> str:
     return "" if share is None else form.format(percent(share))
 
 
+def score_text(seconds: float, error: float, light_seconds: float | None) -> str:
+    """A score on a board, with its fraction of the speed of light where that is known."""
+    share = light_seconds / seconds if light_seconds and seconds > 0 else None
+    return format_time_error(seconds, error) + light_text(share, " ({})")
+
+
+def light_note(light_seconds: float | None) -> str:
+    """What the fractions beside the scores of a board are of; nothing where there are none."""
+    return f"%: of the speed of light, {format_time(light_seconds)}." if light_seconds else ""
+
+
 def case_light(case: CaseResult, bounds: Sequence[float | None]) -> float | None:
     """The fraction of the speed of light that a measured case reached."""
     if case.measurement is None or not 0 <= case.index < len(bounds):

@@ -182,6 +182,7 @@ def standings(page: StandingsPage) -> dict[str, Any]:
         "mine": None if page.mine is None else standing(page.mine),
         "cursor": page.cursor,
         "self_evaluated": page.self_evaluated,
+        "light_seconds": page.light_seconds,
     }
 
 

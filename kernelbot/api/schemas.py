@@ -264,6 +264,11 @@ class StandingsOut(BaseModel):
     mine: StandingOut | None
     cursor: str | None
     self_evaluated: bool = Field(description=SELF_EVALUATED)
+    light_seconds: float | None = Field(
+        default=None,
+        description="The score of a run that takes every case at the speed of light; it divided by an "
+        "entry's seconds is the fraction that the entry reached.",
+    )
 
 
 class BestOut(BaseModel):

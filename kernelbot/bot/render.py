@@ -376,15 +376,15 @@ def cancelled(view: SubmissionView) -> Post:
 def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Post:
     """One page of a leaderboard on one GPU; the viewer's own row is always there."""
     pages = max(1, -(-page.total // ROWS))
-    lines = [_standing_row(item, page.mine) for item in page.items]
+    lines = [_standing_row(item, page.mine, page.light_seconds) for item in page.items]
     mine = page.mine
     if mine is not None and all(item.position != mine.position for item in page.items):
-        rows = [_standing_row(mine, mine)]
+        rows = [_standing_row(mine, mine, page.light_seconds)]
         own_is_above = bool(page.items) and mine.position < page.items[0].position
         lines = [*rows, "…", *lines] if own_is_above else [*lines, "…", *rows]
     title = f"{plain(board.title, 120)} on {plain(page.gpu, 40)}"
     table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
-    notes = [_window(board)]
+    notes = [_window(board), report.light_note(page.light_seconds)]
     if any(item.tied for item in page.items):
         notes.append("= shares its rank: the times cannot be told apart.")
     if board.self_evaluated:
@@ -396,11 +396,11 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
     return Post(embeds=(fitted(embed),))
 
 
-def _standing_row(item: Standing, mine: Standing | None) -> str:
+def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> str:
     own = mine is not None and mine.position == item.position
     rank = f"{item.rank}{'=' if item.tied else ''}"
     name = cut(" ".join(clean(item.entry.user_name).split()), NAME_WIDTH).ljust(NAME_WIDTH)
-    timing = report.format_time_error(item.entry.seconds, item.entry.error)
+    timing = report.score_text(item.entry.seconds, item.entry.error, best)
     return f"{'>' if own else ' '}{rank:>4}  {name}  {timing}"
 
 

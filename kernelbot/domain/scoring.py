@@ -75,15 +75,19 @@ def share(seconds: float, scoring: Scoring, bounds: Sequence[float | None]) -> f
 
     None when the bound of a case that counts is not known.
     """
+    best = best_seconds(scoring, bounds)
+    return None if best is None else best / seconds
+
+
+def best_seconds(scoring: Scoring, bounds: Sequence[float | None]) -> float | None:
+    """The score of a run that takes every case at the speed of light, if all that count are known."""
     counted = bounds[-1:] if scoring is Scoring.LAST else bounds
     known = [item for item in counted if item is not None and item > 0]
     if not known or len(known) < len(counted):
         return None
     if scoring is Scoring.MEAN:
-        best = math.fsum(known) / len(known)
-    else:
-        best = math.exp(math.fsum(math.log(item) for item in known) / len(known))
-    return best / seconds
+        return math.fsum(known) / len(known)
+    return math.exp(math.fsum(math.log(item) for item in known) / len(known))
 
 
 def _mean(seconds: Sequence[float], errors: Sequence[float]) -> Score:

@@ -13,11 +13,12 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import admission, ranking
+from kernelbot.domain import admission, ranking, scoring
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.ranking import Standing
 from kernelbot.errors import InvalidInput, NotFound
+from kernelbot.services import competitions, light
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
@@ -42,6 +43,7 @@ class Board:
     standings: tuple[Standing, ...]
     by_user: dict[int, Standing]
     self_evaluated: bool = False
+    light_seconds: float | None = None  # the score of somebody as fast as can be
 
 
 async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
@@ -131,11 +133,21 @@ async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row
         placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
         by_user = {item.entry.user_id: item for item in placed}
         itself = await contests.self_evaluated(connection, row.id)
-        known = cache[key] = Board(row.name, row.gpu, row.revision, placed, by_user, itself)
+        best = await _light_seconds(ctx, connection, row)
+        known = Board(row.name, row.gpu, row.revision, placed, by_user, itself, best)
+        cache[key] = known
         while len(cache) > BOARDS_KEPT:
             cache.popitem(last=False)
     cache.move_to_end(key)
     return known
+
+
+async def _light_seconds(
+    ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]
+) -> float | None:
+    problem_id = await contests.problem_of(connection, row.id)
+    problem = await competitions.stored(ctx, connection, problem_id)
+    return scoring.best_seconds(problem.scoring, light.bounds(ctx, problem, row.gpu))
 
 
 def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
@@ -191,6 +203,7 @@ async def standings(
         mine=found.by_user.get(actor.user_id) if actor else None,
         cursor=str(items[-1].position) if more else None,
         self_evaluated=found.self_evaluated,
+        light_seconds=found.light_seconds,
     )
 
 

@@ -148,6 +148,7 @@ class StandingsPage:
     mine: Standing | None
     cursor: str | None
     self_evaluated: bool = False
+    light_seconds: float | None = None  # the score of somebody as fast as can be
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,6 +46,12 @@ SELF_EVALUATED = text("""
 """)
 
 
+async def problem_of(connection: AsyncConnection, leaderboard_id: int) -> int:
+    """The version of the problem that a board poses now."""
+    query = select(leaderboards.c.problem_id).where(leaderboards.c.id == leaderboard_id)
+    return int((await connection.execute(query)).scalar_one())
+
+
 async def self_evaluated(connection: AsyncConnection, leaderboard_id: int) -> bool:
     """Whether the times on a board are what its problem's own program said."""
     return bool((await connection.execute(SELF_EVALUATED, {"id": leaderboard_id})).scalar())

@@ -7,12 +7,15 @@ import dataclasses
 import pytest
 
 from kernelbot import report
+from kernelbot.api import present
 from kernelbot.app import App
+from kernelbot.bot import render as bot
+from kernelbot.cli import render as cli
 from kernelbot.config import ROOT
 from kernelbot.domain.problem import sealed
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import CaseResult, Device, Mode, Stage, Verdict
-from kernelbot.services import competitions, light, submissions
+from kernelbot.services import competitions, light, standings, submissions
 from kernelbot.services.catalog import load_catalog
 from tests.factories import (
     claim_one,
@@ -159,3 +162,55 @@ async def test_floors_are_far_below_what_good_kernels_were_measured_at(
     )
 
     assert job.floors_ns[index] < 0.7 * microseconds * 1e3
+
+
+async def test_a_board_says_what_its_scores_are_held_against(app: App) -> None:
+    ada = await make_actor(app)
+    await submitted(app, ada, gpus=("H200",))
+    await judge_one(app, timed(*at_share(0.5)), gpu="H200")
+
+    on_gpu = await standings.standings(app, None, "vectoradd", "H200")
+    on_cpu = await standings.standings(app, None, "vectoradd", "CPU")
+
+    (first,) = on_gpu.items
+    assert on_gpu.light_seconds == pytest.approx(0.5 * first.entry.seconds)
+    assert on_cpu.light_seconds is None
+    text = report.score_text(first.entry.seconds, first.entry.error, on_gpu.light_seconds)
+    assert text.endswith(" (50 %)")
+    assert report.light_note(on_gpu.light_seconds).startswith("%: of the speed of light, 2")
+    assert report.light_note(on_cpu.light_seconds) == ""
+
+
+async def test_every_channel_shows_the_speed_of_light_of_a_problem(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = await competitions.problem(app, None, "matmul")
+
+    document = present.problem(found).model_dump()
+    cli.problem(document)
+    (embed,) = bot.problem(found).embeds
+
+    item = next(item for item in document["speed_of_light"] if item["gpu"] == "H200")
+    assert item["limiter"] in ("memory", "compute")
+    shown = capsys.readouterr().out
+    assert "Speed of light" in shown
+    assert "139 µs *" in shown  # 4096^3 on an H200, limited by arithmetic
+    assert "H200: " in str(embed.description)
+    assert "139 µs" in str(embed.description)
+
+
+async def test_every_channel_shows_how_close_a_run_came(
+    app: App, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada, gpus=("H200",))
+    await judge_one(app, timed(*at_share(0.71)), gpu="H200")
+    view = await submissions.submission(app, ada, view.id)
+
+    document = present.submission(view).model_dump()
+    cli.submission(document)
+
+    assert document["runs"][0]["light"] == pytest.approx(0.71)
+    assert document["runs"][0]["cases"][0]["light"] == pytest.approx(0.71)
+    assert "71 % of speed of light" in document["runs"][0]["headline"]
+    assert "(71 % of light)" in capsys.readouterr().out
