@@ -5,9 +5,9 @@
 Cold is ``python -m kernelbot.judge run``, a process that has imported nothing. Warm is a job sent to a
 template that has torch imported (``python -m kernelbot.judge serve``), as the worker does. *again* is a
 warm run that finds what a test of the same code has compiled before. Overhead is wall time beyond building and
-the stage of measuring: starting, making contexts, checking, cleaning up. Build, check and measure are
-what the submission was charged for, its own time only. ``--where`` tells by function what the referee
-did in a ranked run.
+the stage of measuring: starting, making contexts, checking, cleaning up; it cannot be told where first
+calls compile, in that stage too. Build, check and measure are what the submission was charged for, its
+own time only. ``--where`` tells by function what the referee did in a ranked run.
 """
 
 from __future__ import annotations
@@ -179,7 +179,9 @@ def report(row: Row, how: str, run: Run) -> bool:
     """Print one line of the table; whether the verdict is the right one."""
     spent = run.verdict.spent
     measuring = run.stages.get("measure finished", 0.0) - run.stages.get("measure started", 0.0)
-    overhead = run.wall_s - spent.build_s - max(0.0, measuring)
+    overhead = (
+        f"{run.wall_s - spent.build_s - measuring:8.2f}" if spent.build_s < 0.5 else "       -"
+    )
     promised = row.cold_s if how == "cold" else row.warm_s
     marks = [run.stages.get(name, float("nan")) for name in (
         "build started", "build finished", "check finished", "measure finished")]  # fmt: skip
@@ -188,7 +190,7 @@ def report(row: Row, how: str, run: Run) -> bool:
     aim = f"{promised:4.0f} {'ok' if run.wall_s <= promised else 'NO'}" if promised else "   -   "
     print(
         f"{row.board:9} {row.label:12} {row.mode.value:6} {how:5} {run.wall_s:6.2f} {aim:7} "
-        f"{spent.device_s:6.2f} {overhead:8.2f} "
+        f"{spent.device_s:6.2f} {overhead} "
         f"{spent.build_s:6.2f} {spent.check_s:6.2f} {spent.measure_s:7.2f} | {at} "
         f"{run.verdict.harness.isolation}"
         + (

@@ -25,7 +25,7 @@ import secrets
 import shutil
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -149,19 +149,20 @@ def landlock_version() -> int:
     return version
 
 
-def beside(fence: Fence) -> Fence | None:
+def beside(fence: Fence, taken: Collection[int] = ()) -> Fence | None:
     """The same fence for a second process that the first must not reach; None if there is none.
 
-    In its own PID namespace a process sees no other, and Landlock keeps domains apart.
+    In its own PID namespace a process sees no other, and another uid's it can do nothing to.
+    Landlock alone keeps signals and debuggers away, but not a change of priority or of cores.
     """
-    if fence.kind == "bubblewrap" or (fence.uid < 0 and fence.landlock):
+    if fence.kind == "bubblewrap":
         return fence
-    return replace(fence, uid=_some_uid(other_than=fence.uid)) if fence.uid >= 0 else None
+    return replace(fence, uid=_some_uid({fence.uid, *taken})) if fence.uid >= 0 else None
 
 
-def _some_uid(other_than: int = -1) -> int:
+def _some_uid(taken: Collection[int] = ()) -> int:
     uid = FIRST_UID + secrets.randbelow(LAST_UID - FIRST_UID + 1)
-    return uid if uid != other_than else _some_uid(other_than)
+    return uid if uid not in taken else _some_uid(taken)
 
 
 def read_paths() -> list[str]:

@@ -31,7 +31,7 @@ import sys
 import time
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -336,7 +336,7 @@ def _referee(
     return judge
 
 
-def _import(modules: Iterable[str]) -> None:
+def _import(modules: Sequence[str]) -> None:
     # cpp_extension asks for a device when it is imported: the driver itself must not be woken for
     # that, because CUDA cannot be used in processes that are forked afterwards.
     os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "1"
@@ -344,10 +344,20 @@ def _import(modules: Iterable[str]) -> None:
         # What is missing is noticed by whoever needs it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    if "triton" in modules:
+        _digest_triton()
     for number in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             if os.readlink(f"/proc/self/fd/{number}").startswith(("/dev/nvidia", "/dev/kfd")):
                 sys.exit("importing has opened the device: forks of this process could not use it")
+
+
+def _digest_triton() -> None:
+    """Triton hashes all of itself before a process's first compilation: once is enough for all forks."""
+    for place in ("triton.runtime.cache", "triton.compiler.compiler"):  # where it is depends
+        with contextlib.suppress(ImportError, AttributeError):
+            importlib.import_module(place).triton_key()
+            return
 
 
 # --- becoming a contestant -----------------------------------------------------------------------
