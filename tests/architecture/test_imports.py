@@ -75,7 +75,6 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.judge.staging",
         "kernelbot.services.catalog",
         "kernelbot.services.devices",
-        "kernelbot.services.devices",
         "kernelbot.report",
         "kernelbot.errors",
         "kernelbot.config",
