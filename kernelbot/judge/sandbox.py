@@ -485,8 +485,10 @@ def _landlock(plan: Plan) -> None:
     read = EXECUTE | READ_FILE | READ_DIR
     for path in (*plan.read, "/proc", "/sys"):
         _allow(libc, ruleset, path, read & handled)
-    # CUDA names its threads, and does not start where it may not.
-    _allow(libc, ruleset, "/proc/self/task", (read | WRITE_FILE) & handled)
+    # CUDA names its threads, and does not start where it may not. A uid of its own can write to
+    # nobody else's files in there.
+    own = "/proc" if plan.uid >= 0 else "/proc/self/task"
+    _allow(libc, ruleset, own, (read | WRITE_FILE) & handled)
     _allow(libc, ruleset, "/dev", (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE) & handled)
     for path in (plan.workdir, "/dev/shm"):  # noqa: S108
         _allow(libc, ruleset, path, handled)

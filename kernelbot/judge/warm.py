@@ -462,7 +462,9 @@ def _prctl(option: int, value: int) -> None:
 def _retitle(title: str, *, wipe_environment: bool = False) -> None:
     """Write another command line over the one that was inherited, for ``ps``."""
     fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-    start, end, environment, last = map(int, fields[45:49])
+    start, end, environment, last = map(int, (fields[45:49] + ["0"] * 4)[:4])
+    if not start or not environment:
+        return  # a kernel that does not say
     text = title.encode("utf-8", "surrogateescape")[: end - start - 1]
     ctypes.memmove(start, text.ljust(end - start, b"\0"), end - start)
     if wipe_environment:

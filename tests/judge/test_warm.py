@@ -228,3 +228,11 @@ def test_a_process_behind_bubblewrap_is_joined_first_and_started_afresh_second(
     monkeypatch.setenv("PATH", str(tmp_path))
     joins = [fence.join for fence in sandbox.fences("bubblewrap")]
     assert joins == [True, False]
+
+
+def test_the_device_is_held_for_the_run_and_not_for_a_file_that_is_no_python(
+    template: Template,
+) -> None:
+    assert template.judge("def custom_kernel(").spent.device_s == 0
+    spent = template.judge(RIGHT).spent
+    assert 0 < spent.device_s < spent.wall_s
