@@ -45,6 +45,13 @@ tolerance: {rtol: 1.0e-5, atol: 1.0e-7}
 limits: {build: 300, check: 60, measure: 120, memory: 16 GiB}
 scoring: geom
 
+# The least that a case takes, from which the speed of light of every GPU follows: bytes from memory,
+# bytes to memory, operations by type. Each input once, each output once.
+speed_of_light:
+  reads: 4 * rows * columns
+  writes: 4 * rows * columns
+  flops: {fp32: 3 * rows * columns}
+
 # What a processor does instead: full sizes do not fit a laptop.
 cpu:
   benchmarks:

@@ -32,6 +32,7 @@ MAX_NODES = 300
 MAX_VALUE = 1e30
 MAX_EXPONENT = 64
 MAX_LIST = 1024
+MAX_STEPS = 10_000
 
 Number: TypeAlias = int | float
 Value: TypeAlias = int | float | str | list[Any]
@@ -171,8 +172,16 @@ class _Walk:
 
     def __init__(self, arguments: Mapping[str, Any]) -> None:
         self._arguments = arguments
+        self._steps = 0
+
+    def _step(self, node: ast.expr, count: int = 1) -> None:
+        """Lists multiply the work of a formula, and a problem may have hundreds of cases."""
+        self._steps += count
+        if self._steps > MAX_STEPS:
+            _refuse(node, "takes too many steps", "Use shorter lists or a shorter formula")
 
     def value(self, node: ast.expr) -> Value:
+        self._step(node)
         match node:
             case ast.Constant(value=value):
                 return value  # type: ignore[return-value]  # checked when it was parsed
@@ -212,12 +221,14 @@ class _Walk:
         if isinstance(value, list | tuple):
             if len(value) > MAX_LIST:
                 _refuse(node, f"{name!r} has more than {MAX_LIST} entries", "Use a shorter list")
+            self._step(node, len(value))
             return [item if isinstance(item, str) else _bounded(node, item) for item in value]
         return value if isinstance(value, str) else _bounded(node, value)
 
     def _arithmetic(self, node: ast.expr, op: ast.operator, left: Value, right: Value) -> Value:
         if isinstance(left, list) or isinstance(right, list):
             pairs = _pairs(node, left, right)
+            self._step(node, len(pairs))
             return [_operate(node, op, one, other) for one, other in pairs]
         return _operate(node, op, left, right)
 
@@ -267,6 +278,7 @@ class _Walk:
         if len(values) != 1:
             _refuse(node, f"{name} takes one value", f"Write {name}(x)")
         if listed is not None:
+            self._step(node, len(listed))
             return [self._one(node, name, item) for item in listed]
         return self._one(node, name, values[0])
 

@@ -27,6 +27,7 @@ CASE: dict[str, Any] = {
     "ks": [10, 20, 30],
     "names": ["a", "b"],
     "none": [],
+    "long": [1] * 1024,
 }
 
 
@@ -51,6 +52,7 @@ CASE: dict[str, Any] = {
         ("sum(ms * ks)", 140),
         ("sum((ms + m) * (ks / 2 + ks / 16))", sum((a + 3) * k * 9 / 16 for a, k in ((1, 10), (2, 20), (3, 30)))),
         ("max(ms) + sum(none)", 3),
+        ("sum(long) + sum(long)", 2048),
         ("sum(ceil(ks / 16))", 1 + 2 + 2),
         ("sum(2 ** ms)", 14),
         ("1 if x else 1 / 0", 1),  # what is not chosen is not computed
@@ -147,6 +149,7 @@ def test_what_is_no_formula_is_refused_with_its_column(text: str, column: int, w
         ("len(dtype)", 1, "len takes one list"),
         ("max(none)", 1, "max of an empty list"),
         ("ceil(1, 2)", 1, "ceil takes one value"),
+        ("sum(long * long * long * long * long * long)", 40, "too many steps"),
     ],
 )
 def test_what_has_no_value_for_a_case_says_why(text: str, column: int, words: str) -> None:
