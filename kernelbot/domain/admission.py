@@ -121,7 +121,9 @@ def runs_on(language: str, devices: Mapping[str, str]) -> None:
     for gpu, device in devices.items():
         if needed is not None and device != needed:
             needs, other = (
-                ("a GPU", "Python or C++") if needed == "cuda" else ("the CPU", "Python or CUDA C++")
+                ("a GPU", "Python or C++")
+                if needed == "cuda"
+                else ("the CPU", "Python or CUDA C++")
             )
             raise InvalidInput(
                 f"A {language} file needs {needs}, and {gpu} is none. "
