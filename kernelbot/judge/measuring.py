@@ -111,24 +111,28 @@ class Lane:
     def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
         case = self._problem.fresh(self._args)
         arena = self._lay_out(case)
-        found = self._called(call, case, arena)
-        first = arena.outputs()
+        found, first = self._answered(call, case, arena)
         self._demand(*self._problem.verdict(case, first))
         if twice:
-            self._called(call, case, arena)
-            self._demand(*self._problem.repeated(case, first, arena.outputs()))
-        if isinstance(found, Sample) and not self._contestant.settled():
-            self._demand(UNSETTLED, UNSETTLED)
+            _, second = self._answered(call, case, arena)
+            self._demand(*self._problem.repeated(case, first, second))
         return found
 
-    def _called(self, call: Callable[[float], Any], case: Case, arena: Arena | Sets) -> Any:
+    def _answered(
+        self, call: Callable[[float], Any], case: Case, arena: Arena | Sets
+    ) -> tuple[Any, list[Any]]:
+        """What a call gives, and the outputs as they are once the contestant stands still."""
         arena.fill(case.data, secrets.choice(POISONS))
         if self._budget.left_s <= 0:
             raise self._contestant.out_of_time()
         first = self._build if self._contestant.compiling else None
         self._contestant.compiling = False
         with self._budget.charged(first) as left:
-            return call(left)
+            found = call(left)
+        outputs = arena.outputs()
+        if not self._contestant.settled():
+            self._demand(UNSETTLED, UNSETTLED)
+        return found, outputs
 
     def _demand(self, complaint: str, secret: str) -> None:
         if complaint:
