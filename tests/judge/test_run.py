@@ -554,6 +554,47 @@ def test_what_a_killed_judge_left_on_disk_is_removed_by_the_next(tmp_path: Path)
     assert not list(scratch.iterdir())
 
 
+DETACHED = """
+import subprocess
+subprocess.Popen(["sleep", "86399.25"], start_new_session=True)
+def custom_kernel(data):
+    while True: pass
+"""
+
+
+def detached() -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if b"86399.25" in path.read_bytes():
+                found.append(path.parent.name)
+    return found
+
+
+if os.getuid() == 0:  # who may make neither uids nor control groups has nothing to end them by
+
+    def test_what_a_killed_judge_left_running_is_ended_by_the_next(tmp_path: Path) -> None:
+        scratch = tmp_path / "scratch"
+        referee = judging(tmp_path, scratch, DETACHED)
+        referee.kill()
+        referee.wait()
+        assert detached()
+
+        environment = {**os.environ, "TMPDIR": str(scratch)}
+        (tmp_path / "submission" / "submission.py").write_text(RIGHT)
+        subprocess.run(
+            staging.command(tmp_path), env=environment, capture_output=True, timeout=120, check=True
+        )
+
+        assert wait_until(lambda: not detached())
+
+
+def test_hints_come_with_a_verdict_and_do_not_change_it(tmp_path: Path) -> None:
+    verdict = judge(tmp_path, "import gc\ngc.get_objects()\n" + RIGHT).verdict
+    assert verdict.passed
+    assert (2, "walks") in [(hint.line, hint.rule) for hint in verdict.hints]
+
+
 def test_no_text_of_a_verdict_holds_a_nul(tmp_path: Path) -> None:
     source = "def custom_kernel(data):\n  print('a\\0b', flush=True)\n  raise ValueError('c\\0d')\n"
     verdict = judge(tmp_path, source).verdict
