@@ -1,6 +1,6 @@
 """What tests share: a real Postgres for each test process, a fresh database for each test.
 
-The template database is built once by running the migrations and loading ``problems/``; a test's
+The template database is built once by running the migrations and loading a few of ``problems/``; a test's
 own is cloned from it in tens of milliseconds, so tests commit for real and see only themselves.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from kernelbot.storage.embedded import EmbeddedPostgres
 
 ADMIN_TOKEN = "kb_test-administrator"
 NUMBERS = itertools.count(1)
+PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
 
 # Started in the background by a shell that ignores SIGINT, our processes would ignore it too, and
 # the tests that interrupt them would wait for ever.
@@ -45,12 +47,28 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str
         yield url
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of problems with three of the shipped ones and their one competition.
+
+    The library grows; what a test counts does not.
+    """
+    made = tmp_path_factory.mktemp("shelf") / "problems"
+    (made / "competitions").mkdir(parents=True)
+    for name in ("vectoradd", "matmul", "histogram"):
+        shutil.copytree(PROBLEMS / name, made / name)
+    shutil.copy(PROBLEMS / "competitions" / "getting-started.yaml", made / "competitions")
+    return made
+
+
 @pytest_asyncio.fixture(scope="session")
-async def template(cluster: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a database with the schema and the shipped problems in it."""
+async def template(cluster: str, shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database with the schema and a few shipped problems in it."""
     await _admin(cluster, 'CREATE DATABASE "template_kernelbot"')
     settings = make_settings(
-        _named(cluster, "template_kernelbot"), tmp_path_factory.mktemp("template")
+        _named(cluster, "template_kernelbot"),
+        tmp_path_factory.mktemp("template"),
+        problems_dir=shelf,
     )
     await prepare(settings)
     return "template_kernelbot"

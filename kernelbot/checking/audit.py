@@ -259,7 +259,10 @@ class _Auditor:
         if answers is None or not _same_form(scene.answers, answers):
             return None
         if not self.own_check and (wrong := self._wrong_at_once(scene, answers)) is not None:
-            return Probe(name=null.name, weight=null.weight, accepted=False, distance=wrong[0])
+            distance, share = wrong
+            return Probe(
+                name=null.name, weight=null.weight, accepted=False, distance=distance, wrong=share
+            )
         said = self._agreement(case, scene, answers)
         near = noise > 0 and said.distance is not None and said.distance <= NOISE * noise
         return Probe(
@@ -267,14 +270,17 @@ class _Auditor:
             distance=said.distance,
         )  # fmt: skip
 
-    def _wrong_at_once(self, scene: Scene, answers: Sequence[Any]) -> tuple[float | None] | None:
-        """How far off the beginning of an answer is, where that refuses it; None where it does not."""
+    def _wrong_at_once(
+        self, scene: Scene, answers: Sequence[Any]
+    ) -> tuple[float | None, float] | None:
+        """How far off the beginning of an answer is and how much of it, where that refuses it."""
         pairs = zip(answers, scene.answers, strict=True)
         begun = [(got.reshape(-1)[:SAMPLE], right.reshape(-1)[:SAMPLE]) for got, right in pairs]
         got, right = [pair[0] for pair in begun], [pair[1] for pair in begun]
-        if compare(got, right, self._job.tolerances) is None:
+        found = compare(got, right, self._job.tolerances)
+        if found is None:
             return None
-        return (self._distance(got, right),)
+        return self._distance(got, right), found.bad / max(1, found.total)
 
     def _accepted_again(self, names: set[str], args: Mapping[str, Any], draw: int) -> set[str]:
         """Which of these null solutions are accepted on another input of the case as well."""

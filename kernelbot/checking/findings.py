@@ -48,6 +48,11 @@ class Probe:
     accepted: bool
     equal: bool = False  # it is the reference's answer bit for bit, or as near as a second run
     distance: float | None = None  # largest error, in tolerances; None: without measure
+    wrong: float | None = None  # share of wrong elements among those looked at
+
+    @property
+    def measured(self) -> bool:
+        return self.distance is not None or self.wrong is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +99,16 @@ class CaseAudit:
         refused = [
             probe
             for probe in self.probes
-            if not probe.accepted and probe.weight is not Weight.HINT and probe.distance is not None
+            if not probe.accepted and probe.weight is not Weight.HINT and probe.measured
         ]
-        return min(refused, key=lambda probe: probe.distance or math.inf, default=None)
+        return min(refused, key=_farness, default=None)
+
+
+def _farness(probe: Probe) -> tuple[float, float]:
+    return (
+        math.inf if probe.distance is None else probe.distance,
+        1.0 if probe.wrong is None else probe.wrong,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +152,7 @@ class Outcome:
     check_s: float = 0.0
     measure_s: float = 0.0
     times_ns: tuple[float, ...] = ()  # of the benchmarks
+    light: tuple[str, ...] = ()  # where each stands: "71 % of speed of light (memory-bound)"
 
     @property
     def as_expected(self) -> bool:

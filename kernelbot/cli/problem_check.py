@@ -19,13 +19,31 @@ from kernelbot.checking.findings import Audit, CaseAudit, Finding, Level, Outcom
 from kernelbot.cli.failure import Declined
 from kernelbot.cli.screen import clean, note
 from kernelbot.cli.warm_judge import WarmJudge
+from kernelbot.config import Settings
+from kernelbot.domain import roofline
 from kernelbot.domain.definition import DefinitionErrors
+from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Mode, VerdictKind, from_json
 from kernelbot.services.catalog import load_problem
+from kernelbot.services.devices import load_devices
 
 AUDIT_FILE = "audit.json"
+
+
+SHOWN = ("A100 80GB SXM", "H100 SXM", "H200", "B200", "MI300X")
+"""Models whose speed of light an author sees who checks on a processor."""
+
+
+@dataclass(frozen=True)
+class Light:
+    """The speed of light of a problem's benchmarks, and the device at hand."""
+
+    peaks: Peaks | None = None  # of the device; None: unknown, or a processor
+    reference: tuple[str, ...] = ()  # where the reference stands, of each benchmark
+    models: tuple[str, ...] = ()
+    seconds: tuple[tuple[float | None, ...], ...] = ()  # by benchmark, then by model
 
 
 @dataclass
@@ -36,6 +54,7 @@ class Checked:
     problem: Problem | None = None
     errors: DefinitionErrors | None = None
     audit: Audit | None = None
+    light: Light = Light()
     outcomes: list[Outcome] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -49,13 +68,14 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     checked = [_loaded(folder) for folder in folders]
     loaded = [(item, item.problem) for item in checked if item.problem is not None]
     audits = audited([problem for _, problem in loaded], device)
-    for (item, _), audit in zip(loaded, audits, strict=True):
+    for (item, problem), audit in zip(loaded, audits, strict=True):
         item.audit = audit
         item.findings += findings.of_audit(audit)
+        item.light = _light(problem, device, audit)
     if examples and loaded:
         with WarmJudge(device) as judge:
             for item, problem in loaded:
-                item.outcomes = list(_judged(judge, problem, device))
+                item.outcomes = list(_judged(judge, problem, device, item.light.peaks))
                 item.findings += findings.of_examples(item.outcomes, problem.limits_on(device))
     order = list(Level)
     for item in checked:
@@ -155,21 +175,58 @@ def _read(folder: Path, problem: Problem, device: DeviceKind, errors: str) -> Au
         )  # fmt: skip
 
 
+# --- the speed of light ------------------------------------------------------------------------
+
+
+def _light(problem: Problem, device: DeviceKind, audit: Audit) -> Light:
+    known = load_devices(Settings().devices_file)
+    peaks = None if device == "cpu" else of_device(known, audit.device_name)
+    models = [peaks] if peaks else [model for model in known if model.name in SHOWN]
+    bounds = [problem.bounds("cuda", model) for model in models]
+    seconds = [
+        tuple(None if bound is None else bound.seconds for bound in row)
+        for row in zip(*bounds, strict=True)
+    ]
+    by_case = {place: case for case in audit.cases for place in case.where if not case.fault}
+    timed = [by_case.get(f"benchmarks[{at}]") for at in range(len(problem.cases(device)[1]))]
+    times = [case.reference_s if case else 0.0 for case in timed]
+    return Light(
+        peaks=peaks,
+        reference=_positions(problem, peaks, times),
+        models=tuple(model.name for model in models),
+        seconds=tuple(seconds),
+    )
+
+
+def _positions(problem: Problem, peaks: Peaks | None, times_s: Sequence[float]) -> tuple[str, ...]:
+    """Where times of the benchmarks stand under the roof of a GPU, in words; none without one."""
+    formulas = problem.speed_of_light
+    if formulas is None or peaks is None or len(times_s) != len(problem.benchmarks):
+        return ()
+    found = [
+        roofline.position(formulas.work(case), peaks, seconds)
+        for case, seconds in zip(problem.benchmarks, times_s, strict=True)
+    ]
+    return tuple("" if item is None else item.text for item in found)
+
+
 # --- the examples ------------------------------------------------------------------------------
 
 
-def _judged(judge: WarmJudge, problem: Problem, device: DeviceKind) -> Iterator[Outcome]:
+def _judged(
+    judge: WarmJudge, problem: Problem, device: DeviceKind, peaks: Peaks | None
+) -> Iterator[Outcome]:
     """Examples as ranked, starters too unless an example is the same program."""
     programs = set()
     for example in problem.examples:
         if example.device in (None, device):
             programs.add(_program(problem.files[example.path]))
-            yield _outcome(judge, problem, example, starter=False)
+            yield _outcome(judge, problem, example, peaks, starter=False)
     for path in problem.starters.values():
         content = problem.files[path]
         if _runs_on(path, device) and _program(content) not in programs:
             wanted = Example(path=path, expect=VerdictKind.PASSED)
-            yield _outcome(judge, problem, wanted, starter=True)
+            yield _outcome(judge, problem, wanted, peaks, starter=True)
 
 
 def _runs_on(path: str, device: DeviceKind) -> bool:
@@ -189,11 +246,14 @@ def _program(content: bytes) -> str:
     return "\n".join(kept)
 
 
-def _outcome(judge: WarmJudge, problem: Problem, example: Example, *, starter: bool) -> Outcome:
+def _outcome(
+    judge: WarmJudge, problem: Problem, example: Example, peaks: Peaks | None, *, starter: bool
+) -> Outcome:
     if sys.stderr.isatty():
         note(f"{clean(problem.name)}: judging {clean(example.path)}")
     began = time.monotonic()
-    verdict = judge(problem, example.path, Mode.RANKED)
+    verdict = judge(problem, example.path, Mode.RANKED, peaks)
+    times_ns = tuple(item.ns for item in verdict.measurements)
     return Outcome(
         path=example.path,
         expect=example.expect.value,
@@ -204,7 +264,8 @@ def _outcome(judge: WarmJudge, problem: Problem, example: Example, *, starter: b
         build_s=verdict.spent.build_s,
         check_s=verdict.spent.check_s,
         measure_s=verdict.spent.measure_s,
-        times_ns=tuple(item.ns for item in verdict.measurements),
+        times_ns=times_ns,
+        light=_positions(problem, peaks, [ns * 1e-9 for ns in times_ns]),
     )
 
 

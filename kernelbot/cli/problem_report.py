@@ -8,10 +8,11 @@ from typing import Any
 
 from kernelbot import report
 from kernelbot.checking import findings
-from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Level, Outcome
+from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Level, Outcome, Probe
 from kernelbot.cli.problem_check import Checked
 from kernelbot.cli.screen import clean, result, table
-from kernelbot.judge.protocol import to_json
+from kernelbot.domain import roofline
+from kernelbot.judge.protocol import spec, to_json
 
 MARKS = {Level.REFUSED: ("✗", "bold red"), Level.WARNING: ("!", "yellow"), Level.NOTE: ("·", "dim")}
 WORDS = {Level.REFUSED: "refused", Level.WARNING: "warning", Level.NOTE: "note"}
@@ -32,6 +33,7 @@ def show(checked: Checked) -> None:
     result()
     if any(not case.fault for case in audit.cases):
         _cases(audit)
+        _light(checked)
     if checked.outcomes:
         _examples(checked)
     for finding in checked.findings:
@@ -64,10 +66,34 @@ def _case(case: CaseAudit) -> tuple[str, ...]:
         size(case.memory_bytes),
         _agreement(case.rerun),
         _agreement(case.wide),
-        ""
-        if nearest is None or nearest.distance is None
-        else f"{findings.in_tolerances(nearest.distance)}: {nearest.name}",
+        "" if nearest is None else f"{_far(nearest)}: {nearest.name}",
     )
+
+
+def _far(probe: Probe) -> str:
+    if probe.distance is not None:
+        return findings.in_tolerances(probe.distance)
+    return f"{roofline.percent(probe.wrong or 0.0)} wrong"
+
+
+def _light(checked: Checked) -> None:
+    """The speed of light of each benchmark: on the device, or on those that people have."""
+    light, problem = checked.light, checked.problem
+    assert problem is not None
+    if not any(seconds is not None for row in light.seconds for seconds in row):
+        return
+    names = [f"Light on {model}" for model in light.models]
+    reference = ("Reference",) if light.reference else ()
+    rows = [
+        (
+            spec(case),
+            *("" if seconds is None else report.format_time(seconds) for seconds in row),
+            *(light.reference[at : at + 1]),
+        )
+        for at, (case, row) in enumerate(zip(problem.benchmarks, light.seconds, strict=True))
+    ]
+    table(("Benchmark", *names, *reference), rows)
+    result()
 
 
 def _agreement(found: Agreement | None) -> str:
@@ -85,6 +111,11 @@ def _examples(checked: Checked) -> None:
         ("Submission", "Must get", "Got", "Build", "Check", "Measure", "Times"),
         [_example(item) for item in checked.outcomes],
     )
+    shares = [item for item in checked.outcomes if item.light]
+    if shares:
+        table(
+            ("Submission", "Of the speed of light"), [(i.path, "; ".join(i.light)) for i in shares]
+        )
     assert checked.problem is not None
     assert checked.audit is not None
     wanted = findings.suggestions(checked.outcomes)
@@ -162,5 +193,10 @@ def _document(item: Checked) -> dict[str, Any]:
         "findings": to_json(item.findings),
         "audit": to_json(item.audit) if item.audit else None,
         "submissions": to_json(item.outcomes),
+        "speed_of_light_s": {
+            "models": item.light.models,
+            "benchmarks": item.light.seconds,
+            "reference": item.light.reference,
+        },
         "suggested_limits_s": limits,
     }

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.problem import DeviceKind, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Mode, Verdict
@@ -63,10 +64,14 @@ class WarmJudge:
             self._process.terminate()
             self._process.wait()
 
-    def __call__(self, problem: Problem, path: str, mode: Mode) -> Verdict:
-        """The verdict on one of the problem's own files."""
+    def __call__(
+        self, problem: Problem, path: str, mode: Mode, peaks: Peaks | None = None
+    ) -> Verdict:
+        """The verdict on one of the problem's own files, on a device that can do so much."""
         name = Path(path).name
-        job = problem.job(run_id="local", mode=mode, device=self._device, submission_name=name)
+        job = problem.job(
+            run_id="local", mode=mode, device=self._device, submission_name=name, peaks=peaks
+        )
         limits = job.limits
         patience_s = STARTING_S + 2 * (limits.build_s + limits.check_s + limits.measure_s)
         with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:

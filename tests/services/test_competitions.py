@@ -6,13 +6,13 @@ import asyncio
 import dataclasses
 import io
 import zipfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
-from kernelbot.config import ROOT
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.problem import sealed
 from kernelbot.errors import NotFound
@@ -28,8 +28,8 @@ async def rows(app: App, query: str) -> list[Any]:
 
 
 @pytest.fixture
-def catalog(app: App) -> Catalog:
-    return load_catalog(ROOT / "problems", list(app.targets))
+def catalog(app: App, shelf: Path) -> Catalog:
+    return load_catalog(shelf, list(app.targets))
 
 
 def boards_changed(catalog: Catalog, *boards: Any) -> Catalog:
