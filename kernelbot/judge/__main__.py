@@ -56,6 +56,11 @@ def judge(directory: Path, events: int, isolation: str, cache: str, nursery: war
     return 0
 
 
+def judge_task(task: warm.Task, nursery: warm.Nursery) -> NoReturn:
+    """Be a referee that a template has forked."""
+    end_with(lambda: judge(task.directory, task.events, task.isolation, task.cache, nursery))
+
+
 def end_with(work: Callable[[], int]) -> NoReturn:
     """Do it and be gone at once: torch takes its time to take itself apart, for nothing."""
     try:

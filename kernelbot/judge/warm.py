@@ -98,7 +98,7 @@ class Nursery:
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                _command("nurse", str(theirs.fileno()), str(os.getpid())),
+                _command("warm", "warm.main()", "nurse", str(theirs.fileno()), str(os.getpid())),
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -179,32 +179,32 @@ def clean(environment: Mapping[str, str]) -> dict[str, str]:
     return passed | {"LANG": "C.UTF-8", "CUDA_MODULE_LOADING": "LAZY"}
 
 
-def _command(*arguments: str) -> list[str]:
+def _command(modules: str, start: str, *arguments: str) -> list[str]:
     """A fresh interpreter that imports nothing but this tree, whatever the environment says."""
-    start = (
-        f"import sys; sys.path.insert(0, {TREE!r}); from kernelbot.judge import warm; "
-        "del sys.path[0]; warm.main()"
-    )
-    return [sys.executable, "-I", "-c", start, *arguments]
+    ready = f"import sys; sys.path.insert(0, {TREE!r}); from kernelbot.judge import {modules}"
+    return [sys.executable, "-I", "-c", f"{ready}; del sys.path[0]; {start}", *arguments]
 
 
 def become_template(descriptor: int, device: str) -> NoReturn:
     """Start over as a template: with a clean environment and no module that it does not need."""
     os.set_inheritable(descriptor, True)
-    line = _command("template", str(descriptor), str(os.getppid()), device)
+    arguments = ("template", str(descriptor), str(os.getppid()), device)
+    line = _command("__main__ as judge, warm", "warm.main(judge.judge_task)", *arguments)
     os.execve(line[0], line, clean(os.environ))  # noqa: S606
 
 
-def main() -> None:
-    """The program of :func:`_command`. Every role returns what its forks are to do next, so that
-    nothing of the role is on their stack."""
+def main(judge: Callable[[Task, Nursery], None] | None = None) -> None:
+    """The program of :func:`_command`; ``judge`` is what a referee forked from a template does.
+
+    Every role returns what its forks are to do next, so that nothing of the role is on their stack.
+    """
     role, descriptor, parent, *rest = sys.argv[1:]
     end = socket.socket(fileno=int(descriptor))
     end.set_inheritable(False)
     _die_with(int(parent), signal.SIGTERM if role == "template" else signal.SIGKILL)
     _hide()
     sys.argv = ["kernelbot"]
-    begin = tend(end) if role == "nurse" else tend_after(serve(end, rest[0]), rest[0])
+    begin = tend(end) if judge is None else tend_after(serve(end, rest[0], judge), rest[0])
     begin()
 
 
@@ -265,13 +265,15 @@ def _fork(end: socket.socket, order: Order, descriptors: list[int]) -> Callable[
     return None
 
 
-def serve(end: socket.socket, device: str) -> Callable[[Nursery], None]:
+def serve(
+    end: socket.socket, device: str, judge: Callable[[Task, Nursery], None]
+) -> Callable[[Nursery], None]:
     """Fork a referee for every job until the launcher is gone. Returns in a referee.
 
     From the launcher: ``{"directory", "isolation", "cache"}`` with two descriptors, for events and for
     errors, answered by ``{"pid"}`` with a descriptor of the process. To it: ``{"ended", "status"}``.
     """
-    _import((*MODULES[device], "kernelbot.judge.__main__"))
+    _import(MODULES[device])
     gc.collect()
     gc.freeze()
     running: dict[int, int] = {}  # descriptor of the process: its number
@@ -296,7 +298,8 @@ def serve(end: socket.socket, device: str) -> Callable[[Nursery], None]:
             pid = os.fork()
             if not pid:
                 end.detach()
-                return _referee(json.loads(packet), descriptors, template)
+                task = _referee(json.loads(packet), descriptors, template)
+                return lambda nursery: judge(task, nursery)
             for sent in descriptors:
                 os.close(sent)
             watched = os.pidfd_open(pid)
@@ -311,10 +314,8 @@ def _tell(end: socket.socket, message: dict[str, Any], descriptors: Sequence[int
         socket.send_fds(end, [json.dumps(message).encode()], list(descriptors))
 
 
-def _referee(
-    message: dict[str, Any], descriptors: list[int], template: int
-) -> Callable[[Nursery], None]:
-    """In the fork: put its descriptors in order; what it judges is returned."""
+def _referee(message: dict[str, Any], descriptors: list[int], template: int) -> Task:
+    """In the fork: put descriptors and names in order; what it is to judge is returned."""
     os.setsid()
     _die_with(template, signal.SIGTERM)
     events, errors = _out_of_the_way(descriptors)
@@ -323,17 +324,9 @@ def _referee(
     os.dup2(events, CHANNEL, inheritable=False)
     os.closerange(CHANNEL + 1, os.sysconf("SC_OPEN_MAX"))
     os.chdir(message["directory"])
-    task = Task(Path(message["directory"]), message["isolation"], message["cache"], CHANNEL)
-
-    def judge(nursery: Nursery) -> None:
-        from kernelbot.judge.__main__ import end_with
-        from kernelbot.judge.__main__ import judge as begin
-
-        _retitle(f"python -m kernelbot.judge run {task.directory}")
-        _stir()
-        end_with(lambda: begin(task.directory, task.events, task.isolation, task.cache, nursery))
-
-    return judge
+    _retitle(f"python -m kernelbot.judge run {message['directory']}")
+    _stir()
+    return Task(Path(message["directory"]), message["isolation"], message["cache"], CHANNEL)
 
 
 def _import(modules: Sequence[str]) -> None:
