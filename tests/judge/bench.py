@@ -1,11 +1,22 @@
-"""Runs the judge on a submission in a real process, as a launcher does."""
+"""Runs the judge on a submission in real processes, as a launcher does.
+
+``judge`` asks a template that has imported torch already, one for each test process; ``judge_afresh``
+starts the judge's command, which says the same, seconds later.
+"""
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import dataclasses
+import functools
 import json
+import os
+import socket
 import subprocess
-from collections.abc import Mapping
+import sys
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +25,11 @@ from kernelbot.judge import staging
 from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, Verdict
 
 HERE = Path(__file__).parent
+TREE = HERE.parents[1]
 LIMITS = Limits(
     build_s=20, check_s=8, measure_s=20, memory_bytes=2 << 30, processes=200, output_bytes=8 << 10
 )
+MAX_MESSAGE = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,50 @@ def a_job(mode: Mode = Mode.TEST, **changes: Any) -> Job:
     return dataclasses.replace(job, **changes)
 
 
+class Template:
+    """A judge that serves, and the launcher's end of its socket."""
+
+    def __init__(self, environment: Mapping[str, str] | None = None, device: str = "cpu") -> None:
+        self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        line = [sys.executable, "-m", "kernelbot.judge", "serve", str(theirs.fileno())]
+        with theirs:
+            self.process = subprocess.Popen(
+                [*line, "--device", device],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                cwd=TREE,
+                env={**os.environ, **(environment or {})},
+            )
+
+    def send(self, directory: Path, events: int, errors: int) -> int:
+        """Have a staged directory judged; the number of its referee."""
+        message = {"directory": str(directory), "isolation": "", "cache": ""}
+        self.end.settimeout(180)  # it may still import torch
+        socket.send_fds(self.end, [json.dumps(message).encode()], [events, errors])
+        answer, descriptors, _, _ = socket.recv_fds(self.end, MAX_MESSAGE, 1)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return int(json.loads(answer)["pid"])
+
+    def ended(self, timeout_s: float = 120) -> int:
+        """Wait for a referee's end; its exit code."""
+        self.end.settimeout(timeout_s)
+        found = json.loads(self.end.recv(MAX_MESSAGE))
+        return int(found["status"])
+
+    def close(self) -> None:
+        self.end.close()
+        self.process.wait(timeout=60)
+
+
+@functools.cache
+def template(device: str) -> Template:
+    """The one that this test process shares; one job at a time."""
+    made = Template(device=device)
+    atexit.register(made.close)
+    return made
+
+
 def judge(
     directory: Path,
     submission: str | bytes,
@@ -61,16 +118,72 @@ def judge(
     files: Mapping[str, bytes] | None = None,
     timeout_s: float = 120,
 ) -> Judged:
-    """Stage a directory, run the judge's command on it, read what came of it."""
-    job = job or a_job()
-    content = submission.encode() if isinstance(submission, str) else submission
-    staging.stage(directory, job, files or problem("add"), content)
+    """Stage a directory, have a warm judge judge it, read what came of it."""
+    job = _stage(directory, submission, job, files)
+    serving = template("cpu" if job.device == "cpu" else "cuda")
+    with contextlib.ExitStack() as stack:
+        (events, told), (errors, said) = os.pipe(), os.pipe()
+        heard = [stack.enter_context(_Heard(end)) for end in (events, errors)]
+        try:
+            serving.send(directory, told, said)
+        finally:
+            os.close(told)
+            os.close(said)
+        code = serving.ended(timeout_s)
+    return _judged(directory, job, code, [item.text for item in heard])
+
+
+def judge_afresh(
+    directory: Path,
+    submission: str | bytes,
+    job: Job | None = None,
+    files: Mapping[str, bytes] | None = None,
+    timeout_s: float = 120,
+) -> Judged:
+    """The same by the judge's command, from a cold start."""
+    job = _stage(directory, submission, job, files)
     done = subprocess.run(
         staging.command(directory), capture_output=True, timeout=timeout_s, check=False
     )
+    return _judged(directory, job, done.returncode, [done.stdout, done.stderr])
+
+
+def _stage(
+    directory: Path,
+    submission: str | bytes,
+    job: Job | None,
+    files: Mapping[str, bytes] | None,
+) -> Job:
+    job = job or a_job()
+    content = submission.encode() if isinstance(submission, str) else submission
+    staging.stage(directory, job, files or problem("add"), content)
+    return job
+
+
+def _judged(directory: Path, job: Job, code: int, said: Sequence[bytes]) -> Judged:
     return Judged(
         verdict=staging.read_verdict(directory, job.run_id),
-        events=[json.loads(line) for line in done.stdout.splitlines()],
-        returncode=done.returncode,
-        errors=done.stderr.decode(errors="replace"),
+        events=[json.loads(line) for line in said[0].splitlines()],
+        returncode=code,
+        errors=said[1].decode(errors="replace"),
     )
+
+
+class _Heard(threading.Thread):
+    """Everything that comes out of a pipe, read while it comes. Closes it."""
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(daemon=True)
+        self._descriptor = descriptor
+        self.text = b""
+
+    def __enter__(self) -> _Heard:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.join()
+
+    def run(self) -> None:
+        with os.fdopen(self._descriptor, "rb") as pipe:
+            self.text = pipe.read()
