@@ -262,7 +262,8 @@ class Contestant:
 
     def _call_cuda(self, timeout_s: float) -> Sample:
         arena, page, number = self._arena, self._page, self._number
-        assert isinstance(arena, Sets) and page is not None
+        assert isinstance(arena, Sets)
+        assert page is not None
         deadline = time.monotonic() + timeout_s
 
         def hopeless() -> bool:
