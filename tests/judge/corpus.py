@@ -150,14 +150,16 @@ def run(entry: Entry, directory: Path, device: str = "cpu") -> Outcome:
 
 
 def run_all(entries: Iterable[Entry], device: str, workers: int) -> Iterable[Outcome]:
-    def one(entry: Entry) -> Outcome:
-        with tempfile.TemporaryDirectory() as folder:
-            return run(entry, Path(folder), device)
-
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        waiting = [pool.submit(one, entry) for entry in entries]
+    """In processes, each with a judge of its own that serves one job at a time."""
+    with concurrent.futures.ProcessPoolExecutor(workers) as pool:
+        waiting = [pool.submit(_in_passing, entry, device) for entry in entries]
         for done in concurrent.futures.as_completed(waiting):
             yield done.result()
+
+
+def _in_passing(entry: Entry, device: str) -> Outcome:
+    with tempfile.TemporaryDirectory() as folder:
+        return run(entry, Path(folder), device)
 
 
 def table(outcomes: Iterable[Outcome]) -> str:

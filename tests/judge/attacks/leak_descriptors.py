@@ -9,9 +9,14 @@ def custom_kernel(data):
     for name in os.listdir("/proc/self/fd"):
         try:
             descriptor = os.open(f"/proc/self/fd/{name}", os.O_RDONLY | os.O_NONBLOCK)
+        except OSError:
+            continue
+        try:
             content = os.pread(descriptor, 1 << 22, 0)
         except OSError:
             continue
+        finally:
+            os.close(descriptor)
         if needle in content or b"def reference" in content or b'"tests":' in content:
             raise RuntimeError("leak: a descriptor leads to the judge's side")
     return a + b
