@@ -70,8 +70,10 @@ async def upgrade(settings: Settings) -> None:
     await database.migrate(database_url(settings))
 
 
-async def prepare(settings: Settings) -> Prepared:
+async def prepare(settings: Settings, checked: Mapping[str, str] | None = None) -> Prepared:
     """Everything an installation needs before its processes start. Repeatable.
+
+    ``checked`` says of each problem how it was checked; it is kept in the audit log.
 
     Migrates, loads problems and competitions, makes the local administrator. Raises
     DefinitionErrors with everything that is wrong in the problem files.
@@ -80,7 +82,7 @@ async def prepare(settings: Settings) -> Prepared:
     await upgrade(settings)
     token, new = _admin_token(settings)
     async with build(settings) as app:
-        names = await competitions.sync(app, catalog)
+        names = await competitions.sync(app, catalog, checked)
         await identity.ensure_admin(app, token)
     return Prepared(leaderboards=names, admin_token=token, new_admin_token=new)
 

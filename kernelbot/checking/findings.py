@@ -129,6 +129,7 @@ class Audit:
     torch: str
     own_check: bool  # the problem compares in its own way
     seeded: bool  # inputs must be functions of the seed
+    untested: str = ""  # why no null solution could be tried at all
     right: tuple[Right, ...] = ()
     cases: tuple[CaseAudit, ...] = ()
     version: int = VERSION
@@ -175,6 +176,9 @@ def publishable(found: Iterable[Finding]) -> bool:
 def of_audit(audit: Audit) -> list[Finding]:
     """Everything to say about an audit, the worst first."""
     found = [finding for case in audit.cases for finding in _of_case(case, audit)]
+    if audit.untested:
+        text = f"No null solution was tried: {audit.untested}."
+        found.append(Finding(level=Level.WARNING, text=text))
     found += _of_nulls(audit)
     order = list(Level)
     return sorted(found, key=lambda finding: order.index(finding.level))

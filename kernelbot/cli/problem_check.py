@@ -26,7 +26,7 @@ from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Mode, VerdictKind, from_json
-from kernelbot.services.catalog import load_problem
+from kernelbot.services.catalog import COMPETITIONS_DIR, load_problem
 from kernelbot.services.devices import load_devices
 
 AUDIT_FILE = "audit.json"
@@ -64,8 +64,13 @@ class Checked:
 
 
 def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> list[Checked]:
-    """What there is to find in each folder. Shows progress on stderr."""
-    checked = [_loaded(folder) for folder in folders]
+    """What there is to find in each folder. Shows progress on stderr.
+
+    ``problems/*`` may be said: what lies between the problems is left out.
+    """
+    checked = [_loaded(folder) for folder in folders if not _beside_problems(folder)]
+    if not checked:
+        raise Declined("None of these is a folder with a problem.", code="no_problem")
     loaded = [(item, item.problem) for item in checked if item.problem is not None]
     audits = audited([problem for _, problem in loaded], device)
     for (item, problem), audit in zip(loaded, audits, strict=True):
@@ -83,6 +88,10 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     return checked
 
 
+def _beside_problems(path: Path) -> bool:
+    return path.is_file() or (path.name == COMPETITIONS_DIR and path.is_dir())
+
+
 def _loaded(folder: Path) -> Checked:
     try:
         return Checked(folder, problem=load_problem(folder))
@@ -95,8 +104,31 @@ def _loaded(folder: Path) -> Checked:
 
 def audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
     """The audit of each problem, in processes of their own. Raises Declined without torch."""
-    if not problems:
-        return []
+    auditable = [problem for problem in problems if not _untested(problem)]
+    found = iter(_audited(auditable, device) if auditable else ())
+    return [
+        _unaudited(problem, device, why) if (why := _untested(problem)) else next(found)
+        for problem in problems
+    ]
+
+
+def _untested(problem: Problem) -> str:
+    """Why the check of a problem cannot be asked apart from a run; empty if it can."""
+    if problem.task is not None and problem.task.self_evaluated:
+        return "the folder's own program decides, and only about whole submissions"
+    if problem.task is not None and problem.task.world_size > 1:
+        return f"it needs {problem.task.world_size} devices at once"
+    return ""
+
+
+def _unaudited(problem: Problem, device: DeviceKind, why: str) -> Audit:
+    return Audit(
+        problem=problem.name, device=device, device_name="", torch="", own_check=True,
+        seeded=False, untested=why,
+    )  # fmt: skip
+
+
+def _audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
     with tempfile.TemporaryDirectory(prefix="kernelbot-check-") as place:
         folders = []
         for at, problem in enumerate(problems):

@@ -29,6 +29,7 @@ from pydantic import SecretStr, ValidationError
 
 from kernelbot import app, logs
 from kernelbot.app import Prepared
+from kernelbot.cli import publication
 from kernelbot.cli.exits import Exit
 from kernelbot.cli.screen import note, result
 from kernelbot.config import ROOT, Settings
@@ -50,8 +51,10 @@ def main(arguments: Sequence[str]) -> int:
     """Run until stopped. Returns an exit code; raises Refused for what the person can mend."""
     settings, options = _parse(arguments)
     if options.prepare_only:
-        return asyncio.run(_prepare_only(settings))
-    return asyncio.run(_run(settings, worker=options.worker, bot=options.bot))
+        return asyncio.run(_prepare_only(settings, unchecked=options.unchecked))
+    return asyncio.run(
+        _run(settings, worker=options.worker, bot=options.bot, unchecked=options.unchecked)
+    )
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
@@ -74,6 +77,11 @@ def _parse(arguments: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         "--prepare-only",
         action="store_true",
         help="bring schema, problems and administrator up to date, and end",
+    )
+    parser.add_argument(
+        "--unchecked",
+        action="store_true",
+        help="publish problems that `kernelbot problem check` refuses or has not seen",
     )
     options = parser.parse_args(arguments)
     given = {name: getattr(options, name) for name in ("host", "port", "data_dir")}
@@ -185,8 +193,11 @@ def _end_with_parent(parent: int) -> Callable[[], None]:
 class Supervisor:
     """Keeps database and children running until told to stop."""
 
-    def __init__(self, settings: Settings, *, worker: bool, bot: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, worker: bool, bot: bool, unchecked: bool = False
+    ) -> None:
         self._settings = settings
+        self._unchecked = unchecked
         self._logs = settings.data_dir / "logs"
         self._postgres: EmbeddedPostgres | None = None
         self._url = ""
@@ -250,7 +261,8 @@ class Supervisor:
         else:
             self._url = self._settings.database_url.get_secret_value()
         prepared = await _prepare(
-            self._settings.model_copy(update={"database_url": SecretStr(self._url)})
+            self._settings.model_copy(update={"database_url": SecretStr(self._url)}),
+            unchecked=self._unchecked,
         )
         for child in self.children:
             _rotate(child.log)
@@ -373,18 +385,18 @@ class Supervisor:
         )
 
 
-async def _run(settings: Settings, *, worker: bool, bot: bool) -> int:
+async def _run(settings: Settings, *, worker: bool, bot: bool, unchecked: bool) -> int:
     logs.configure(settings.model_copy(update={"log_level": "warning", "log_json": False}), "up")
     if settings.port == 0:
         settings = settings.model_copy(update={"port": free_port(settings.host)})
-    supervisor = Supervisor(settings, worker=worker, bot=bot)
+    supervisor = Supervisor(settings, worker=worker, bot=bot, unchecked=unchecked)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.ask_to_stop)
     return await supervisor.run()
 
 
-async def _prepare_only(settings: Settings) -> int:
+async def _prepare_only(settings: Settings, *, unchecked: bool) -> int:
     """For installations whose processes something else runs: once before they start."""
     async with contextlib.AsyncExitStack() as stack:
         if settings.database_url is None:
@@ -393,19 +405,23 @@ async def _prepare_only(settings: Settings) -> int:
             )
             url = await stack.enter_async_context(postgres)
             settings = settings.model_copy(update={"database_url": SecretStr(url)})
-        prepared = await _prepare(settings)
+        prepared = await _prepare(settings, unchecked=unchecked)
     result(f"Ready. Leaderboards: {', '.join(prepared.leaderboards)}")
     return Exit.PASSED
 
 
-async def _prepare(settings: Settings) -> Prepared:
+async def _prepare(settings: Settings, *, unchecked: bool) -> Prepared:
     """Schema, problems, administrator. A server that is not up yet is waited for."""
+    gpus = list(app.targets_of(settings))
+    checked = await asyncio.to_thread(
+        publication.demand_checked, settings, gpus, unchecked=unchecked
+    )
     deadline = time.monotonic() + DATABASE_PATIENCE_S
     told = False
     while True:
         try:
             with lost_connection_as_unavailable():
-                return await app.prepare(settings)
+                return await app.prepare(settings, checked)
         except Unavailable as error:
             if time.monotonic() > deadline:
                 raise Unavailable(f"{error.message} {error.__cause__}") from error

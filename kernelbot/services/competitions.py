@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -25,7 +26,9 @@ ARCHIVE_DATE = (2020, 1, 1, 0, 0, 0)
 """Fixed, so that the same problem gives the same bytes."""
 
 
-async def sync(ctx: Context, catalog: Catalog) -> list[str]:
+async def sync(
+    ctx: Context, catalog: Catalog, checked: Mapping[str, str] | None = None
+) -> list[str]:
     """Bring the database in line with the files; the names of the leaderboards there are.
 
     A problem that changed becomes a new version; runs keep the digest of the one they were made on,
@@ -52,8 +55,20 @@ async def sync(ctx: Context, catalog: Catalog) -> list[str]:
                 names.append(item.name)
         await contests.retire_missing(connection, kept)
         if await _published(connection) != before:
-            await people.record(connection, None, "catalog.sync", "catalog", leaderboards=names)
+            await people.record(
+                connection, None, "catalog.sync", "catalog", leaderboards=names,
+                checked=_with_digests(catalog, checked or {}),
+            )  # fmt: skip
     return names
+
+
+def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str]:
+    """Which version of each problem was checked, and how."""
+    return {
+        f"{name} {catalog.problems[name].digest}": words
+        for name, words in checked.items()
+        if name in catalog.problems
+    }
 
 
 async def _published(connection: AsyncConnection) -> tuple[list[Row[Any]], list[Row[Any]]]:

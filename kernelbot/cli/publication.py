@@ -1,0 +1,84 @@
+"""Nothing is published whose check was not put to the test: what ``kernelbot up`` asks before it loads.
+
+``checked.json`` beside the problems answers for what was checked before; what it does not know is
+audited here, on the processor, and kept in the data folder. A machine without torch publishes what
+another one has checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from kernelbot.checking import findings, ledger
+from kernelbot.checking.findings import Level
+from kernelbot.cli import problem_check
+from kernelbot.cli.failure import Declined
+from kernelbot.cli.screen import clean, note
+from kernelbot.config import Settings
+from kernelbot.domain.problem import Problem
+from kernelbot.errors import InvalidInput
+from kernelbot.services.catalog import load_catalog
+
+OWN_FORM = "not checked: written for another platform"
+UNCHECKED = "not checked: published so on request"
+
+
+def demand_checked(settings: Settings, gpus: Collection[str], *, unchecked: bool) -> dict[str, str]:
+    """How each problem that gets a leaderboard was checked, in words; ``gpus`` are the known ones.
+
+    Raises InvalidInput for one whose check is vacuous, or that cannot be checked here, unless
+    ``unchecked`` is asked for; DefinitionErrors for a tree that is half right.
+    """
+    catalog = load_catalog(settings.problems_dir, gpus)
+    named = {
+        board.problem
+        for competition in catalog.competitions.values()
+        for board in competition.leaderboards
+    }
+    problems = [problem for name, problem in catalog.problems.items() if name in named]
+    ledgers = [problem_check.known(root) for root in (settings.problems_dir, settings.data_dir)]
+    words, missing = {}, []
+    for problem in problems:
+        entry = next(filter(None, (ledger.holds(entries, problem) for entries in ledgers)), None)
+        if entry is not None:
+            words[problem.name] = f"checked {entry.words}"
+        elif problem.task is not None:
+            words[problem.name] = OWN_FORM
+        elif unchecked:
+            words[problem.name] = UNCHECKED
+        else:
+            missing.append(problem)
+    return words | _checked_now(settings, missing)
+
+
+def _checked_now(settings: Settings, problems: Sequence[Problem]) -> dict[str, str]:
+    if not problems:
+        return {}
+    names = ", ".join(problem.name for problem in problems)
+    note(f"Checking what is not known to refuse null solutions: {clean(names)}.")
+    try:
+        audits = problem_check.audited(problems, "cpu")
+    except Declined:
+        raise InvalidInput(
+            f"{names}: nobody has checked this version, and this machine has no torch to do it. "
+            "Run `kernelbot problem check DIR --record` on one that has, or start with --unchecked.",
+            code="unchecked_problem",
+        ) from None
+    entries = problem_check.known(settings.data_dir)
+    refusals = []
+    for problem, audit in zip(problems, audits, strict=True):
+        found = findings.of_audit(audit)
+        refused = [item.text for item in found if item.level is Level.REFUSED]
+        refusals += [f"{problem.name}: {text}" for text in refused]
+        if not refused:
+            entries = ledger.with_entry(entries, problem, "cpu", audit.trials)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    (settings.data_dir / ledger.FILE).write_text(ledger.written(entries))
+    if refusals:
+        lines = "\n".join(f"  {line}" for line in refusals)
+        raise InvalidInput(
+            f"Problems that must not be published:\n{lines}\n"
+            "`kernelbot problem check DIR` says more; --unchecked publishes them all the same.",
+            code="vacuous_problem",
+        )
+    return {problem.name: f"checked {entries[problem.name].words}" for problem in problems}

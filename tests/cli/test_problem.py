@@ -1,0 +1,215 @@
+"""``kernelbot problem``: a skeleton that is fit, and problems that must not be published."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbot.checking import ledger, skeleton
+from kernelbot.cli import problem_check, publication
+from kernelbot.config import Settings
+from kernelbot.errors import InvalidInput
+from tests.cli.conftest import CommandLine
+
+YAML = """\
+name: {name}
+title: Double
+languages: [python]
+tests: [{{size: 5}}, {{size: 300}}]
+benchmarks: [{{size: 1000}}]
+tolerance: {{rtol: {rtol}, atol: {atol}}}
+limits: {{build: 60, check: 60, measure: 60}}
+"""
+
+REFERENCE = """\
+import torch
+OUTPUTS = 1
+
+
+def generate_input(*, seed, device, size):
+    source = torch.Generator(device=device).manual_seed(seed)
+    x = torch.randn(size, generator=source, device=device) * 0.01
+    return x, torch.empty_like(x)
+
+
+def reference(data):
+    return 2 * data[0]
+"""
+
+
+def write_problem(
+    folder: Path, *, rtol: str = "1.0e-6", atol: str = "0", reference: str = REFERENCE
+) -> Path:
+    (folder / "examples").mkdir(parents=True)
+    (folder / "problem.yaml").write_text(YAML.format(name=folder.name, rtol=rtol, atol=atol))
+    (folder / "reference.py").write_text(reference)
+    (folder / "statement.md").write_text("Double it.")
+    right = "# expect: passed\ndef custom_kernel(data):\n    return 2 * data[0]\n"
+    (folder / "examples" / "correct.py").write_text(right)
+    return folder
+
+
+async def test_a_new_problem_is_fit_as_it_is_and_can_be_noted(plain: CommandLine) -> None:
+    made = await plain("problem", "new", "row-norm")
+    assert made.code == 0, made.err
+
+    outcome = await plain("problem", "check", made.out.strip(), "--record")
+
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "all refused" in outcome.out
+    assert "row-norm is fit to be published." in outcome.out
+    assert not re.search("warning|Traceback", outcome.out + outcome.err)
+    entries = ledger.read((plain.home / "problems" / ledger.FILE).read_text())
+    assert entries["row-norm"].devices == ("cpu",)
+
+
+async def test_what_is_there_is_not_written_over(plain: CommandLine) -> None:
+    (plain.home / "problems" / "mine").mkdir(parents=True)
+
+    outcome = await plain("problem", "new", "mine")
+
+    assert outcome.code == 1
+    assert "is there already" in outcome.err
+    assert os.listdir(plain.home / "problems") == ["mine"]
+
+
+@pytest.mark.parametrize("name", ["", "Scale", "../x", "-x", "a b", "competitions", "x" * 64])
+def test_a_name_that_no_problem_can_have_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match="cannot be the name"):
+        skeleton.files(name)
+
+
+BROKEN = {
+    "vacuous": {"atol": "0.5"},
+    "unseeded": {"reference": REFERENCE.replace(", generator=source", "")},
+    "restless": {
+        "reference": REFERENCE.replace("2 * data[0]", "2 * data[0] + torch.rand_like(data[0])")
+    },
+    "greedy": {"reference": REFERENCE.replace("2 * data[0]", "data[0].mul_(2)")},
+    "failing": {"reference": REFERENCE.replace("2 * data[0]", "data[0] @ data[0].reshape(7, -1)")},
+    "dying": {"reference": REFERENCE.replace("2 * data[0]", "__import__('os')._exit(3)")},
+}
+"""Problems with one thing wrong each."""
+
+WORDS = {
+    "vacuous": "“zeros” is accepted on tests[0] (size: 5)",
+    "unseeded": "one seed gave two different inputs",
+    "restless": "the reference gave two answers to one input",
+    "greedy": "the reference changes its input",
+    "failing": "reference.py failed: RuntimeError",
+    "dying": "ended without a word",
+}
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> dict[str, Path]:
+    return {name: write_problem(tmp_path / name, **more) for name, more in BROKEN.items()}  # type: ignore[arg-type]
+
+
+async def test_each_problem_that_must_not_be_published_is_refused_with_its_reason(
+    plain: CommandLine, broken: dict[str, Path]
+) -> None:
+    folders = [str(path) for path in broken.values()]
+
+    outcome = await plain("problem", "check", *folders, "--no-examples", "--json", "--record")
+
+    assert outcome.code == 1, outcome.err
+    assert outcome.document["fit"] is False
+    for item in outcome.document["items"]:
+        refusals = [found["text"] for found in item["findings"] if found["level"] == "refused"]
+        assert any(WORDS[item["problem"]] in text for text in refusals), (item["problem"], refusals)
+    assert not (broken["vacuous"].parent / ledger.FILE).exists()
+
+
+async def test_a_null_solution_accepted_by_a_check_of_its_own_is_found_too(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    check = "\ndef check(data, output):\n    return None if output.isfinite().all() else 'no'\n"
+    folder = write_problem(tmp_path / "own", reference=REFERENCE + check)
+
+    outcome = await plain("problem", "check", str(folder), "--no-examples")
+
+    assert outcome.code == 1
+    assert "“zeros” is accepted" in outcome.out
+    assert "own must not be published" in outcome.out
+
+
+async def test_a_broken_example_and_a_folder_that_does_not_load_are_told(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    folder = write_problem(tmp_path / "double")
+    (folder / "examples" / "wrong.py").write_text(
+        "# expect: passed\ndef custom_kernel(data):\n    return 3 * data[0]\n"
+    )
+
+    outcome = await plain("problem", "check", str(folder), str(tmp_path / "nothing"))
+
+    assert outcome.code == 1
+    assert "examples/wrong.py must get passed, it got wrong answer" in outcome.out
+    assert "double must not be published" in outcome.out
+    assert "is no problem that can be loaded" in outcome.out
+
+
+# --- publication -------------------------------------------------------------------------------
+
+
+COMPETITION = """\
+name: round
+title: A round
+licence: Apache-2.0
+gpus: [CPU]
+problems: [{problem: double}]
+"""
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Settings:
+    root = tmp_path / "problems"
+    (root / "competitions").mkdir(parents=True)
+    (root / "competitions" / "round.yaml").write_text(COMPETITION)
+    return Settings(problems_dir=root, data_dir=tmp_path / "data")
+
+
+def test_what_nobody_has_checked_is_checked_once_before_it_is_published(
+    tree: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_problem(tree.problems_dir / "double")
+
+    words = publication.demand_checked(tree, ["CPU"], unchecked=False)
+
+    assert words["double"].startswith("checked on cpu, ")
+
+    def never(*arguments: Any) -> None:
+        raise AssertionError("it is known")
+
+    monkeypatch.setattr(problem_check, "audited", never)
+    assert publication.demand_checked(tree, ["CPU"], unchecked=False) == words
+
+
+def test_a_vacuous_problem_is_not_published_unless_asked_for(tree: Settings) -> None:
+    write_problem(tree.problems_dir / "double", atol="0.5")
+
+    with pytest.raises(InvalidInput, match="double: The check is vacuous"):
+        publication.demand_checked(tree, ["CPU"], unchecked=False)
+
+    assert "on request" in publication.demand_checked(tree, ["CPU"], unchecked=True)["double"]
+
+
+def test_the_ledger_beside_the_problems_spares_the_check(
+    tree: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_problem(tree.problems_dir / "double")
+    problem = problem_check.load_problem(tree.problems_dir / "double")
+    entries = ledger.with_entry({}, problem, "cuda", 77)
+    (tree.problems_dir / ledger.FILE).write_text(ledger.written(entries))
+    monkeypatch.setattr(problem_check, "audited", None)
+
+    words = publication.demand_checked(tree, ["CPU"], unchecked=False)
+
+    assert words == {"double": "checked on cuda, 77 null solutions refused"}
+    assert json.loads(ledger.written(entries))["checked"]["double"]["devices"] == ["cuda"]
