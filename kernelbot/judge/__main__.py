@@ -76,7 +76,12 @@ def end_with(work: Callable[[], int]) -> NoReturn:
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
-    """Cancelled: unwind, so that the contestants are killed and their folder removed."""
+    """Cancelled: unwind, so that the contestants are killed and their folder removed.
+
+    Once: the launcher's word and the template's end both come as this signal, and the second one
+    would break off the cleaning up that the first has begun.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

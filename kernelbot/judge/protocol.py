@@ -130,7 +130,9 @@ class Job:
     expect_device: str = ""  # regular expression the device's name must match; empty: any
     attempt: int = 1
     hidden_tests: tuple[dict[str, Any], ...] = ()  # checked in ranked runs only, never named
-    floors_ns: tuple[float, ...] = ()  # per benchmark: no kernel can be faster; 0 or absent: unknown
+    floors_ns: tuple[
+        float, ...
+    ] = ()  # per benchmark: no kernel can be faster; 0 or absent: unknown
     profile_case: int = -1  # which benchmark to profile; -1: the slowest
     world_size: int = 1  # processes, one per device, that run the submission together
     native: tuple[Parameter, ...] = ()  # of custom_kernel in native languages, before the stream

@@ -139,6 +139,15 @@ async def stored(ctx: Context, connection: AsyncConnection, problem_id: int) -> 
     return found
 
 
+async def readable(ctx: Context, connection: AsyncConnection, problem_id: int) -> Problem | None:
+    """The same, or None when another version of this program stored what we cannot read: what
+    people have sent is shown all the same."""
+    try:
+        return await stored(ctx, connection, problem_id)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 async def _view(
     ctx: Context, connection: AsyncConnection, problem_id: int, boards: list[Row[Any]]
 ) -> ProblemView:

@@ -146,7 +146,9 @@ async def _light_seconds(
     ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]
 ) -> float | None:
     problem_id = await contests.problem_of(connection, row.id)
-    problem = await competitions.stored(ctx, connection, problem_id)
+    problem = await competitions.readable(ctx, connection, problem_id)
+    if problem is None:
+        return None
     return scoring.best_seconds(problem.scoring, light.bounds(ctx, problem, row.gpu))
 
 

@@ -56,7 +56,7 @@ async def view(
 ) -> SubmissionView:
     runs = await store.runs_of(connection, [row.id])
     queued = await waits.of_runs(ctx, connection, runs)
-    problem = await competitions.stored(ctx, connection, row.problem_id)
+    problem = await competitions.readable(ctx, connection, row.problem_id)
     shown = [_lit(ctx, problem, _run_view(run, queued.get(run.id))) for run in runs]
     placed = [await _placed(ctx, connection, row, run) for run in shown]
     return _submission_view(row, placed, repeated)
@@ -269,9 +269,11 @@ def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
     )
 
 
-def _lit(ctx: Context, problem: Problem, run: RunView) -> RunView:
+def _lit(ctx: Context, problem: Problem | None, run: RunView) -> RunView:
     """A passed run held against the speed of light, where it is known."""
-    if run.kind is not VerdictKind.PASSED or run.verdict is None or run.seconds is None:
+    if problem is None or run.kind is not VerdictKind.PASSED:
+        return run
+    if run.verdict is None or run.seconds is None:
         return run
     bounds = light.bounds(ctx, problem, run.gpu, run.verdict.device.name)
     share = scoring.share(run.seconds, problem.scoring, bounds)

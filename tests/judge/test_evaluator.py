@@ -135,13 +135,16 @@ def test_a_file_that_is_no_python_is_told_without_running(tmp_path: Path) -> Non
 
 
 def test_results_larger_than_a_pipe_are_read_while_the_program_writes(tmp_path: Path) -> None:
-    program = EVAL.replace(b"import submission\n", b"import submission\nlog('noise', 'x' * 500_000)\n")
+    program = EVAL.replace(
+        b"import submission\n", b"import submission\nlog('noise', 'x' * 500_000)\n"
+    )
     assert self_evaluated(tmp_path, RIGHT, program=program).passed
 
 
 def test_a_flood_of_results_is_bounded(tmp_path: Path) -> None:
     program = EVAL.replace(
-        b"import submission\n", b"import submission\nfor _ in range(20): log('noise', 'x' * 500_000)\n"
+        b"import submission\n",
+        b"import submission\nfor _ in range(20): log('noise', 'x' * 500_000)\n",
     )
     verdict = self_evaluated(tmp_path, RIGHT, program=program)
     assert verdict.kind is VerdictKind.CRASHED
@@ -205,7 +208,8 @@ def test_a_benchmark_without_a_time_ranks_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "words"), [(1, "code 1"), (113, "cannot read the cases"), (111, "did not find its pipe")]
+    ("code", "words"),
+    [(1, "code 1"), (113, "cannot read the cases"), (111, "did not find its pipe")],
 )
 def test_an_exit_code_that_is_no_end_is_a_crash_with_its_meaning(
     code: int, words: str, tmp_path: Path

@@ -58,7 +58,7 @@ async def test_an_assignment_holds_everything_needed_to_judge_the_run(app: App) 
 
     assert (held.submission_id, held.run_id) == (view.id, view.runs[0].id)
     assert (held.job.mode, held.job.device, held.job.attempt) == (Mode.RANKED, "cpu", 1)
-    assert held.job.submission == "submission.PY"
+    assert held.job.submission == "submission.py"
     assert held.code.startswith(b"import torch")
     assert "reference.py" in held.problem_files
     assert not any(path.startswith("examples/") for path in held.problem_files)

@@ -153,4 +153,4 @@ async def test_the_lists_show_windows_gpus_and_people(app: App) -> None:
 
     assert (board.name, board.people, board.is_open) == ("vectoradd", 1, True)
     assert board.gpus[0] == "CPU"
-    assert board.languages == ("python",)
+    assert board.languages == ("python", "cuda", "hip", "cpp")

@@ -20,7 +20,9 @@ KEPT = 30_000
 """Bytes of the compiler's output that are kept of its beginning, and of its end."""
 ROOM = 2000
 COMPILE_ERROR = "CompileError"
-ERROR = re.compile(r"(?:^|[:;,])\s*(?:fatal |catastrophic |internal |compiler )*error\b", re.IGNORECASE)
+ERROR = re.compile(
+    r"(?:^|[:;,])\s*(?:fatal |catastrophic |internal |compiler )*error\b", re.IGNORECASE
+)
 OTHER_SIGNATURE = (
     'has "C" linkage',
     "conflicting declaration of C function",
