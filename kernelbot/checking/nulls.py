@@ -14,11 +14,19 @@ from typing import Any
 
 from kernelbot.checking.findings import Weight
 from kernelbot.judge import tree
+from kernelbot.judge.compare import same_bytes
 
 POISON = 0xA5
 """What lies in an output buffer that nobody wrote to."""
-LOWER = {"float64": "float32", "float32": "bfloat16", "float16": "float8_e4m3fn", "bfloat16": "float8_e4m3fn"}  # fmt: skip
-"""The next type with clearly fewer digits."""
+LOWER = {
+    "float64": "float32",
+    "float32": "bfloat16",
+    "float16": "float8_e4m3fn",
+    "bfloat16": "float8_e4m3fn",
+    "float8_e4m3fn": "float8_e5m2",
+    "float8_e4m3fnuz": "float8_e5m2fnuz",
+}
+"""The next type with fewer digits."""
 SHORTER = {"float32": ("TF32", 10), "float16": ("bf16", 7)}
 """Fewer digits than the type has, which the hardware offers: what it is called, bits of mantissa."""
 MOST_HALVES = 32
@@ -265,7 +273,9 @@ def _on_lower(scene: Scene) -> Sequence[Any] | None:
 
     def cast(tensor: Any) -> Any:
         lower = LOWER.get(str(tensor.dtype).removeprefix("torch."))
-        return tensor.to(getattr(torch, lower)).to(tensor.dtype) if lower else tensor
+        if not lower:
+            return tensor
+        return tensor.to(torch.float64).to(getattr(torch, lower)).to(torch.float64).to(tensor.dtype)
 
     return _on_changed(scene, cast)
 
@@ -285,13 +295,11 @@ def _on_shorter(scene: Scene, dtype: str, bits: int) -> Sequence[Any] | None:
 
 def _on_changed(scene: Scene, cast: Callable[[Any], Any]) -> Sequence[Any] | None:
     """The reference's answer to changed inputs; nothing when the change changes none."""
-    import torch
-
     changed = {}
     for at in scene.inputs:
         tensor = scene.tensors[at]
         made = cast(tensor)
-        if made is not tensor and not torch.equal(made, tensor):
+        if made is not tensor and not same_bytes(made, tensor):
             changed[at] = made
     return scene.of(changed) if changed else None
 
@@ -315,8 +323,6 @@ def _halved(scene: Scene) -> Iterator[Null]:
 
 
 def _on_half(scene: Scene, at: int, axis: int, *, copied: bool) -> Sequence[Any] | None:
-    import torch
-
     tensor = scene.tensors[at]
     size = tensor.shape[axis]
     half = size // 2
@@ -326,6 +332,6 @@ def _on_half(scene: Scene, at: int, axis: int, *, copied: bool) -> Sequence[Any]
         second.copy_(tensor.narrow(axis, 0, half))
     else:
         second.zero_()
-    if torch.equal(changed, tensor):
+    if same_bytes(changed, tensor):
         return None
     return scene.of({at: changed})

@@ -70,7 +70,8 @@ def test_every_starter_is_one_of_the_correct_examples(problem: Problem) -> None:
         if example.expect is VerdictKind.PASSED
     }
 
-    assert {"torch", "cuda", "cpp"} <= set(problem.starters)
+    assert "torch" in problem.starters
+    assert len(problem.starters) > 1
     for name, path in problem.starters.items():
         assert program(path, problem.starter(name).encode()) in correct, name
 
