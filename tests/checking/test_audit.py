@@ -1,0 +1,151 @@
+"""Null solutions against problems that somebody could have written, all in one auditing process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kernelbot.checking import findings
+from kernelbot.checking.findings import Audit, Level
+from kernelbot.cli import problem_check
+from kernelbot.services.catalog import load_problem
+
+HEAD = """\
+import torch
+OUTPUTS = 0
+
+
+def generate_input(*, seed, device, size):
+    source = torch.Generator(device=device).manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(shape, generator=source, device=device)
+
+"""
+
+PROBLEMS = {
+    # A product so small that the bias is the answer, as far as the tolerance can tell.
+    "only-the-bias": (
+        "    return normal(size, 64) * 0.01, normal(64, size) * 0.01, normal(size)\n"
+        "def reference(data):\n    a, b, bias = data\n    return a @ b + bias\n",
+        "{rtol: 0, atol: 1.0e-2}",
+    ),
+    # Two answers, the second of which may be anything.
+    "one-of-two": (
+        "    return (normal(size),)\n"
+        "def reference(data):\n    return 2 * data[0], data[0].square()\n",
+        "[{rtol: 1.0e-6}, {atol: 100}]",
+    ),
+    # Weights that fade so fast that what comes late is lost in the tolerance.
+    "fading": (
+        "    return (normal(size, 256),)\n"
+        "def reference(data):\n"
+        "    fade = torch.exp(-torch.arange(256) / 8.0)\n"
+        "    return (data[0] * fade).sum(dim=1)\n",
+        "{rtol: 1.0e-5, atol: 1.0e-5}",
+    ),
+    # Nearly uniform attention: the answer is nearly nothing, and so is the truth.
+    "drowned": (
+        "    return normal(4, 64), normal(64 * size, 64)\n"
+        "def reference(data):\n"
+        "    q, k = data\n    return (q @ k.T / 64).softmax(dim=1) @ k\n",
+        "{rtol: 1.0e-1, atol: 1.0e-1}",
+    ),
+    # An input that nobody reads.
+    "idle": (
+        "    return normal(size), normal(size)\ndef reference(data):\n    return 2 * data[0]\n",
+        "{rtol: 1.0e-6}",
+    ),
+    # The order of rows is free, and the author says so.
+    "any-order": (
+        "    return (normal(size, 3),)\n"
+        "def reference(data):\n    return 2 * data[0]\n"
+        "def check(data, output):\n"
+        "    def rows(x):\n        return x[x[:, 0].argsort()]\n"
+        "    return None if torch.equal(rows(output), rows(2 * data[0])) else 'other rows'\n"
+        "RIGHT_ANSWERS = {'the answer moved by one row': 'rows come in any order'}\n",
+        "{}",
+    ),
+    # Five elements in a hundred may be wrong.
+    "forgiving": (
+        "    return (normal(size * 100),)\n"
+        "def reference(data):\n    return 2 * data[0]\n"
+        "def check(data, output):\n"
+        "    wrong = (output != 2 * data[0]).float().mean()\n"
+        "    return None if wrong < 0.05 else 'too many'\n",
+        "{}",
+    ),
+    "sound": (
+        "    return normal(size, 64), normal(64, size)\n"
+        "def reference(data):\n    return data[0] @ data[1]\n",
+        "{rtol: 1.0e-4, atol: 1.0e-4}",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Audit]:
+    root = tmp_path_factory.mktemp("problems")
+    problems = []
+    for name, (body, tolerance) in PROBLEMS.items():
+        folder = root / name
+        folder.mkdir()
+        (folder / "reference.py").write_text(HEAD + body)
+        (folder / "statement.md").write_text("Do it.")
+        (folder / "problem.yaml").write_text(
+            f"name: {name}\ntitle: A\nlanguages: [python]\ntests: [{{size: 17}}]\n"
+            f"benchmarks: [{{size: 40}}]\ntolerance: {tolerance}\n"
+        )
+        problems.append(load_problem(Path(folder)))
+    return {audit.problem: audit for audit in problem_check.audited(problems, "cpu")}
+
+
+def told(audit: Audit, level: Level) -> str:
+    return "\n".join(item.text for item in findings.of_audit(audit) if item.level is level)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("only-the-bias", "“input 2 handed back” is accepted"),
+        ("one-of-two", "“zeros, in output 1 alone” is accepted"),
+        ("fading", "“the second half of input 0 along axis 1 left out” is accepted"),
+        ("drowned", "“zeros” is accepted"),
+        ("drowned", "“the second half of input 1 along axis 0 taken for the first” is accepted"),
+    ],
+)
+def test_a_check_that_takes_too_little_is_found_by_what_it_takes(
+    audits: dict[str, Audit], name: str, words: str
+) -> None:
+    assert words in told(audits[name], Level.REFUSED)
+
+
+def test_of_two_answers_only_the_loose_one_is_blamed(audits: dict[str, Audit]) -> None:
+    assert "in output 0 alone" not in told(audits["one-of-two"], Level.REFUSED)
+
+
+def test_an_input_that_nobody_reads_is_a_warning(audits: dict[str, Audit]) -> None:
+    assert told(audits["idle"], Level.REFUSED) == ""
+    assert "the second half of input 1" in told(audits["idle"], Level.WARNING)
+
+
+def test_a_null_solution_that_is_right_is_named_with_its_reason(audits: dict[str, Audit]) -> None:
+    assert told(audits["any-order"], Level.REFUSED) == ""
+    assert "rows come in any order" in told(audits["any-order"], Level.NOTE)
+
+
+def test_a_check_that_forgives_some_elements_is_told_of(audits: dict[str, Audit]) -> None:
+    assert "“one element far off” is accepted" in told(audits["forgiving"], Level.NOTE)
+
+
+def test_a_sound_problem_is_left_alone_and_its_margin_is_known(audits: dict[str, Audit]) -> None:
+    audit = audits["sound"]
+
+    assert findings.of_audit(audit) == []
+    for case in audit.cases:
+        assert case.nearest is not None
+        assert case.nearest.name == "the reference on bfloat16 inputs"
+        assert case.wide is not None
+        assert case.wide.accepted
+        assert case.reference_s > 0
