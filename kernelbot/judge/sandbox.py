@@ -18,12 +18,14 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import resource
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +46,9 @@ SYSTEM = (
 )
 FILE_BYTES = 4 << 30
 """Largest file a contestant may write: torch.compile's precompiled header alone is over 64 MB."""
+
+SCRATCH_BYTES = 4 << 30
+"""Of /tmp and of /dev/shm in the sandbox."""
 
 KINDS = ("bubblewrap", "user", "processes")
 FENCED = "fenced"
@@ -214,7 +219,7 @@ def bubblewrap(plan: Plan, runtime: Path) -> list[str]:
         "--unshare-uts", "--unshare-cgroup-try", "--uid", "65534", "--gid", "65534",
         "--die-with-parent", "--hostname", "sandbox", "--cap-drop", "ALL",
     ]  # fmt: skip
-    flags += ["--tmpfs", "/tmp"]  # noqa: S108
+    flags += _scratch("/tmp")  # noqa: S108
     for path in plan.read:
         if any(path.startswith(shown + os.sep) for shown in plan.read if not os.path.islink(shown)):
             continue  # there already, with the folder that it is in
@@ -224,10 +229,21 @@ def bubblewrap(plan: Plan, runtime: Path) -> list[str]:
             flags += ["--ro-bind", path, path]
     # /proc/sys is writable for a sandbox started by root: core_pattern would be root on the host.
     flags += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys", "--dev", "/dev"]
+    flags += _scratch("/dev/shm")  # noqa: S108
     flags += _accelerator_binds()
     flags += ["--ro-bind", str(runtime.parent), str(runtime.parent)]
     flags += ["--bind", plan.workdir, plan.workdir]
     return [*flags, "--chdir", plan.workdir, "--remount-ro", "/", "--"]
+
+
+def _scratch(place: str) -> list[str]:
+    """An empty place of bounded size; older bubblewraps cannot bound it, memory limits still do."""
+    return [*(["--size", str(SCRATCH_BYTES)] if _knows_size() else []), "--tmpfs", place]
+
+
+@functools.cache
+def _knows_size() -> bool:
+    return b"--size" in subprocess.run(["bwrap", "--help"], capture_output=True, check=False).stdout
 
 
 def _accelerator_binds() -> list[str]:

@@ -62,6 +62,21 @@ def test_a_contestants_environment_holds_nothing_of_the_referees_own(
     assert found["HOME"].startswith(str(tmp_path))
 
 
+if "bubblewrap" in HERE_AVAILABLE:
+
+    def test_scratch_space_in_the_sandbox_is_empty_and_bounded(tmp_path: Path) -> None:
+        source = """
+import os, shutil
+for place in ("/tmp", "/dev/shm"):
+    found = [name for name in os.listdir(place) if not name.startswith(("kernelbot-", "pytest-"))]
+    print(place, found, shutil.disk_usage(place).total)
+from task import custom_kernel
+"""
+        verdict = judged(tmp_path, source, "bubblewrap")
+        for place in ("/tmp", "/dev/shm"):
+            assert f"{place} [] {sandbox.SCRATCH_BYTES}" in verdict.log, verdict
+
+
 if os.getuid() == 0:
 
     def test_what_outlived_a_killed_judge_is_ended_by_the_uid_that_was_made_for_it(
