@@ -7,8 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 from kernelbot.checking import findings, ledger
 from kernelbot.checking.findings import Audit, CaseAudit, Finding, Level, Outcome
 from kernelbot.cli.failure import Declined
-from kernelbot.cli.screen import clean, note
+from kernelbot.cli.screen import clean
 from kernelbot.cli.warm_judge import WarmJudge
 from kernelbot.config import Settings
 from kernelbot.domain import roofline
@@ -25,7 +24,7 @@ from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
-from kernelbot.judge.protocol import Mode, VerdictKind, from_json
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json
 from kernelbot.services.catalog import COMPETITIONS_DIR, load_problem
 from kernelbot.services.devices import load_devices
 
@@ -76,11 +75,15 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     for (item, problem), audit in zip(loaded, audits, strict=True):
         item.audit = audit
         item.findings += findings.of_audit(audit)
-        item.light = _light(problem, device, audit)
+        item.light = light_of(problem, device, audit)
     if examples and loaded:
-        with WarmJudge(device) as judge:
+        with WarmJudge(device) as judge, _progress() as say:
             for item, problem in loaded:
-                item.outcomes = list(_judged(judge, problem, device, item.light.peaks))
+                for example, starter in submissions(problem, device):
+                    say(f"{problem.name}: judging {example.path}")
+                    item.outcomes.append(
+                        _outcome(judge, problem, example, item.light.peaks, starter=starter)
+                    )
                 item.findings += findings.of_examples(item.outcomes, problem.limits_on(device))
     order = list(Level)
     for item in checked:
@@ -134,12 +137,12 @@ def _audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
         for at, problem in enumerate(problems):
             folder = Path(place, str(at))
             folder.mkdir()
-            job = problem.job(run_id="check", mode=Mode.RANKED, device=device)
+            job = problem.job_to_try(device)
             staging.stage(folder, job, problem.judge_files, b"")
             folders.append(folder)
         errors = _run(folders)
         return [
-            _read(folder, problem, device, errors)
+            read_audit(folder, problem, device, errors)
             for folder, problem in zip(folders, problems, strict=True)
         ]
 
@@ -150,8 +153,9 @@ def _run(folders: Sequence[Path]) -> str:
     path = os.pathsep.join([tree, *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryFile("w+b") as errors, _process(folders, path, errors) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            _tell(line)
+        with _progress() as say:
+            for line in process.stdout:
+                say(_words(line))
         process.wait()
         errors.seek(0)
         text = errors.read().decode(errors="replace")
@@ -180,16 +184,29 @@ def _process(folders: Sequence[Path], path: str, errors: Any) -> Iterator[subpro
             process.stdout.close()
 
 
-def _tell(line: bytes) -> None:
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """Says what is being done, on a line that is gone afterwards; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        yield lambda words: None
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    with Console(stderr=True).status("starting") as status:
+        yield lambda words: status.update(Text(clean(words)))
+
+
+def _words(line: bytes) -> str:
     try:
         said = json.loads(line)
-    except ValueError:
-        return
-    if sys.stderr.isatty():
-        note(f"{clean(said['problem'])}: {said['where']}, {said['done'] + 1} of {said['total']}")
+        return f"{said['problem']}: {said['where']}, {said['done'] + 1} of {said['total']}"
+    except (ValueError, KeyError, TypeError):
+        return "auditing"
 
 
-def _read(folder: Path, problem: Problem, device: DeviceKind, errors: str) -> Audit:
+def read_audit(folder: Path, problem: Problem, device: DeviceKind, errors: str) -> Audit:
+    """The audit that a process left; ``errors`` is what it wrote, should it have left none."""
     try:
         document = json.loads((folder / AUDIT_FILE).read_bytes())
         read: Any = from_json
@@ -210,7 +227,7 @@ def _read(folder: Path, problem: Problem, device: DeviceKind, errors: str) -> Au
 # --- the speed of light ------------------------------------------------------------------------
 
 
-def _light(problem: Problem, device: DeviceKind, audit: Audit) -> Light:
+def light_of(problem: Problem, device: DeviceKind, audit: Audit) -> Light:
     known = load_devices(Settings().devices_file)
     peaks = None if device == "cpu" else of_device(known, audit.device_name)
     models = [peaks] if peaks else [model for model in known if model.name in SHOWN]
@@ -245,20 +262,16 @@ def _positions(problem: Problem, peaks: Peaks | None, times_s: Sequence[float]) 
 # --- the examples ------------------------------------------------------------------------------
 
 
-def _judged(
-    judge: WarmJudge, problem: Problem, device: DeviceKind, peaks: Peaks | None
-) -> Iterator[Outcome]:
-    """Examples as ranked, starters too unless an example is the same program."""
+def submissions(problem: Problem, device: DeviceKind) -> Iterator[tuple[Example, bool]]:
+    """Examples, and starters (True) of which no example is the same program."""
     programs = set()
     for example in problem.examples:
         if example.device in (None, device):
             programs.add(_program(problem.files[example.path]))
-            yield _outcome(judge, problem, example, peaks, starter=False)
+            yield example, False
     for path in problem.starters.values():
-        content = problem.files[path]
-        if _runs_on(path, device) and _program(content) not in programs:
-            wanted = Example(path=path, expect=VerdictKind.PASSED)
-            yield _outcome(judge, problem, wanted, peaks, starter=True)
+        if _runs_on(path, device) and _program(problem.files[path]) not in programs:
+            yield Example(path=path, expect=VerdictKind.PASSED), True
 
 
 def _runs_on(path: str, device: DeviceKind) -> bool:
@@ -281,18 +294,29 @@ def _program(content: bytes) -> str:
 def _outcome(
     judge: WarmJudge, problem: Problem, example: Example, peaks: Peaks | None, *, starter: bool
 ) -> Outcome:
-    if sys.stderr.isatty():
-        note(f"{clean(problem.name)}: judging {clean(example.path)}")
-    began = time.monotonic()
     verdict = judge(problem, example.path, Mode.RANKED, peaks)
+    expect = example.expect.value
+    return outcome_of(problem, example.path, expect, verdict, peaks, starter=starter)
+
+
+def outcome_of(
+    problem: Problem,
+    path: str,
+    expect: str,
+    verdict: Verdict,
+    peaks: Peaks | None,
+    *,
+    starter: bool,
+) -> Outcome:
+    """What a verdict says about one of the problem's own submissions."""
     times_ns = tuple(item.ns for item in verdict.measurements)
     return Outcome(
-        path=example.path,
-        expect=example.expect.value,
+        path=path,
+        expect=expect,
         got=verdict.kind.value,
         message=verdict.fault.strip().splitlines()[-1][:300] if verdict.fault else verdict.message,
         starter=starter,
-        seconds=time.monotonic() - began,
+        seconds=verdict.spent.wall_s,
         build_s=verdict.spent.build_s,
         check_s=verdict.spent.check_s,
         measure_s=verdict.spent.measure_s,

@@ -51,7 +51,8 @@ def _cases(audit: Audit) -> None:
     accepted = sum(probe.accepted for case in audit.cases for probe in case.probes)
     names = {probe.name for case in audit.cases for probe in case.probes}
     took = f"{len(names)} null solutions, {audit.trials} trials"
-    result(f"{took}: {accepted} accepted." if accepted else f"{took}: all refused.")
+    rest = f"refused but for {accepted}, see below" if accepted else "all refused"
+    result(f"{took}: {rest}.")
     result()
 
 

@@ -77,11 +77,11 @@ class WarmJudge:
         with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:
             directory = Path(place)
             staging.stage(directory, job, problem.judge_files, problem.files[path])
-            self._judge(directory, patience_s)
+            self.judge(directory, patience_s)
             return staging.read_verdict(directory, job.run_id)
 
-    def _judge(self, directory: Path, patience_s: float) -> None:
-        """Have a referee forked and wait for its end, as long as it says anything in that time."""
+    def judge(self, directory: Path, patience_s: float) -> None:
+        """Have a referee forked for a staged directory and wait for its end, or so long."""
         message = {"directory": str(directory), "isolation": "", "cache": ""}
         null = os.open(os.devnull, os.O_RDWR)
         try:

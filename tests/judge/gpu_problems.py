@@ -1,0 +1,128 @@
+"""`kernelbot problem check --device cuda` in two halves, for a GPU machine that has torch and nothing else.
+
+    python -m tests.judge.gpu_problems stage DIR [NAME...]     where the command line is installed
+    python -m tests.judge.gpu_problems run DIR [--no-examples] on the GPU: standard library and torch
+    python -m tests.judge.gpu_problems show DIR [--record]     where the command line is installed
+
+DIR travels between the two; ``run`` leaves out what is there already, so it can be cut off and repeated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 600.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=("stage", "run", "show"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--no-examples", dest="examples", action="store_false")
+    parser.add_argument("--record", action="store_true")
+    options = parser.parse_args()
+    if options.what == "stage":
+        stage(options.folder, options.names)
+    elif options.what == "run":
+        run(options.folder.resolve(), examples=options.examples)
+    else:
+        show(options.folder, record=options.record)
+
+
+def stage(folder: Path, names: list[str]) -> None:
+    """A job directory for each audit and each submission."""
+    from kernelbot.cli.problem_check import submissions
+    from kernelbot.judge import staging
+    from kernelbot.judge.protocol import Mode
+    from kernelbot.services.catalog import load_problem
+
+    found = sorted(path.parent for path in (ROOT / "problems").glob("*/problem.yaml"))
+    for path in [path for path in found if not names or path.name in names]:
+        problem = load_problem(path)
+        place = folder / path.name
+        (place / "audit").mkdir(parents=True)
+        job = problem.job(run_id="check", mode=Mode.RANKED, device="cuda")
+        staging.stage(place / "audit", job, problem.judge_files, b"")
+        for number, (example, starter) in enumerate(submissions(problem, "cuda")):
+            target = place / f"{number:02}"
+            target.mkdir()
+            name = Path(example.path).name
+            job = problem.job(run_id="local", mode=Mode.RANKED, device="cuda", submission_name=name)
+            staging.stage(target, job, problem.judge_files, problem.files[example.path])
+            about = {"path": example.path, "expect": example.expect.value, "starter": starter}
+            (target / "about.json").write_text(json.dumps(about))
+        print(path.name, len(list(place.iterdir())) - 1, "submissions")
+
+
+def run(folder: Path, *, examples: bool) -> None:
+    """Audits first, then the submissions from a warm judge; what it says is the table in short."""
+    missing = [
+        path for path in sorted(folder.glob("*/audit")) if not (path / "audit.json").exists()
+    ]
+    began = time.monotonic()
+    if missing:
+        command = [sys.executable, "-m", "kernelbot.checking", *map(str, missing)]
+        subprocess.run(command, cwd=ROOT, check=False)
+    print(f"audits: {time.monotonic() - began:.0f} s", flush=True)
+    if not examples:
+        return
+    from kernelbot.cli.warm_judge import WarmJudge
+    from kernelbot.judge import staging
+
+    with WarmJudge("cuda") as judge:
+        for about in sorted(folder.glob("*/*/about.json")):
+            place = about.parent
+            if (place / "verdict.json").exists():
+                continue
+            began = time.monotonic()
+            judge.judge(place, PATIENCE_S)
+            verdict = staging.read_verdict(place, "local")
+            wanted = json.loads(about.read_text())
+            mark = "  " if verdict.kind.value == wanted["expect"] else "✗ "
+            took = f"{time.monotonic() - began:.1f} s"
+            times = ", ".join(f"{item.ns / 1e3:.1f}" for item in verdict.measurements)
+            why = "" if verdict.passed else (verdict.fault or verdict.message)[-300:]
+            name = f"{place.parent.name}/{wanted['path']}"
+            print(f"{mark}{name}: {verdict.kind.value} in {took} [{times}] µs {why}", flush=True)
+
+
+def show(folder: Path, *, record: bool) -> None:
+    """The same tables as those of the command."""
+    from kernelbot.checking import findings
+    from kernelbot.cli import problem_check, problem_report
+    from kernelbot.cli.problem_check import Checked
+    from kernelbot.judge import staging
+    from kernelbot.services.catalog import load_problem
+
+    checked = []
+    for place in sorted(path for path in folder.iterdir() if (path / "audit").is_dir()):
+        problem = load_problem(ROOT / "problems" / place.name)
+        audit = problem_check.read_audit(place / "audit", problem, "cuda", "")
+        light = problem_check.light_of(problem, "cuda", audit)
+        item = Checked(ROOT / "problems" / place.name, problem=problem, audit=audit, light=light)
+        for about in sorted(place.glob("*/about.json")):
+            if (about.parent / "verdict.json").exists():
+                wanted = json.loads(about.read_text())
+                verdict = staging.read_verdict(about.parent, "local")
+                item.outcomes.append(
+                    problem_check.outcome_of(problem, wanted["path"], wanted["expect"], verdict,
+                                             light.peaks, starter=wanted["starter"])
+                )  # fmt: skip
+        item.findings += findings.of_audit(audit)
+        if item.outcomes:
+            item.findings += findings.of_examples(item.outcomes, problem.limits)
+        problem_report.show(item)
+        checked.append(item)
+    if record:
+        print(problem_check.record(checked, "cuda"))
+
+
+if __name__ == "__main__":
+    main()
