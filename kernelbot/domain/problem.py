@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import random
 import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
-from kernelbot.domain import roofline
+from kernelbot.domain import hidden, roofline
 from kernelbot.domain.field_task import FieldTask
+from kernelbot.domain.hidden import HiddenCase
 from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.roofline import Bound
 from kernelbot.domain.scoring import Scoring
@@ -79,6 +82,9 @@ class Problem:
     compile_flags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by language
     speed_of_light: SpeedOfLight | None = None  # None: nobody has said what the least work is
     task: FieldTask | None = None  # of a problem that was written for the field's own platform
+    hidden: tuple[HiddenCase, ...] = ()  # checked in ranked runs only; nobody is shown them
+    cpu_hidden: tuple[HiddenCase, ...] = ()
+    deterministic: bool = False  # two calls on one input must agree bit for bit
     digest: str = ""
     content_digest: str = ""
 
@@ -101,6 +107,12 @@ class Problem:
         if device == "cpu":
             return self.cpu_tests, self.cpu_benchmarks
         return self.tests, self.benchmarks
+
+    def hidden_on(self, device: DeviceKind) -> tuple[HiddenCase, ...]:
+        return self.cpu_hidden if device == "cpu" else self.hidden
+
+    def _drawn(self, device: DeviceKind, source: random.Random | None) -> tuple[Case, ...]:
+        return hidden.drawn(self.hidden_on(device), source or secrets.SystemRandom())
 
     def limits_on(self, device: DeviceKind) -> Limits:
         return self.cpu_limits if device == "cpu" else self.limits
@@ -137,13 +149,16 @@ class Problem:
         submission_name: str = "submission.py",
         attempt: int = 1,
         peaks: Peaks | None = None,
+        source: random.Random | None = None,
     ) -> Job:
         """Everything the judge must know for one run of this problem.
 
         ``submission_name`` is what the contestant calls the file, ``peaks`` what the device can do.
+        Hidden cases are drawn from ``source``, which nobody can foresee if none is given.
         """
         tests, benchmarks = self.cases(device)
         language = self.suffixes.get(_suffix(submission_name), "python")
+        ranked = mode is Mode.RANKED
         job = Job(
             run_id=run_id,
             mode=mode,
@@ -158,11 +173,20 @@ class Problem:
             device=device,
             expect_device=expect_device,
             attempt=attempt,
+            hidden_tests=self._drawn(device, source) if ranked else (),
             floors_ns=self.floors_ns(device, peaks),
             native=() if language == "python" else self.native,
             compile_flags=self.compile_flags.get(language, ()),
+            deterministic=self.deterministic,
         )
         return self.task.adapted(job, self.scoring) if self.task else job
+
+    def job_to_try(self, device: DeviceKind) -> Job:
+        """A ranked job for trying the problem itself: its hidden cases reach every end and option."""
+        job = self.job(run_id="check", mode=Mode.RANKED, device=device)
+        cases = [replace(case, count=1) for case in self.hidden_on(device)]
+        drawn = hidden.drawn(cases, random.Random(self.digest))  # noqa: S311  the same each time
+        return replace(job, hidden_tests=(*hidden.covering(cases), *drawn))
 
     def _judged_name(self, name: str, language: str) -> str:
         """What the file is called where it is judged: its own name, if a compiler's messages tell it.
@@ -206,7 +230,17 @@ class Problem:
             "task": self.task.to_document() if self.task else None,
             "digest": self.digest,
             "content_digest": self.content_digest,
+            **self._rules(),
         }
+
+    def _rules(self) -> dict[str, Any]:
+        """What most problems do not ask for: without it their digests are what they always were."""
+        rules = {
+            "hidden": [to_json(case) for case in self.hidden],
+            "cpu_hidden": [to_json(case) for case in self.cpu_hidden],
+            "deterministic": self.deterministic,
+        }
+        return {key: rule for key, rule in rules.items() if rule}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any], files: Mapping[str, bytes]) -> Problem:
@@ -216,6 +250,8 @@ class Problem:
             "languages", "tests", "benchmarks", "cpu_tests", "cpu_benchmarks", "contestant_files", "tags",
         ):  # fmt: skip
             values[key] = tuple(values[key])
+        for key in ("hidden", "cpu_hidden"):
+            values[key] = tuple(HiddenCase(**item) for item in values.get(key, ()))
         values["tolerances"] = tuple(Tolerance(**item) for item in values["tolerances"])
         values["native"] = tuple(Parameter(**item) for item in values.get("native", ()))
         flags = values.get("compile_flags", {})
@@ -270,7 +306,7 @@ _DECISIVE = (
 def sealed(problem: Problem) -> Problem:
     """The same problem with its digests filled in."""
     document = problem.to_document()
-    decisive = {key: document[key] for key in _DECISIVE}
+    decisive = {key: document[key] for key in _DECISIVE} | problem._rules()
     return replace(
         problem,
         digest=_digest(decisive, problem.judge_files),

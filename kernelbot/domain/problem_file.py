@@ -11,6 +11,7 @@ from typing import Any
 
 from kernelbot.domain import native, speed_of_light
 from kernelbot.domain.definition import Node, Reader, Section, shorten
+from kernelbot.domain.hidden import CHOICE_KEY, COUNT, MAX_OPTIONS, RANGE_KEYS, HiddenCase
 from kernelbot.domain.problem import (
     EXAMPLES_DIR,
     NAME,
@@ -39,13 +40,15 @@ MAX_ARGUMENT_LIST = 1024
 MAX_STATEMENT = 100_000
 MAX_SUMMARY = 300
 LONGEST_STAGE_S = 3600.0
+MOST_RANGED = 1 << 53
 LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
 
 _KEYS = (
     "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
     "scoring", "contestant_files", "starters", "tags", "native", "compile_flags", "speed_of_light",
+    "hidden", "deterministic",
 )  # fmt: skip
-_CPU_KEYS = ("tests", "benchmarks", "limits")
+_CPU_KEYS = ("tests", "benchmarks", "limits", "hidden")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
 _TOLERANCE_KEYS = ("rtol", "atol")
 _TAKEN_MODULES = sys.stdlib_module_names | {"kernelbot", "numpy", "torch", "triton"}
@@ -62,9 +65,12 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
     top = reader.section(document, "", _KEYS)
     tests, benchmarks = _required_cases(top, "tests"), _required_cases(top, "benchmarks")
     limits = _limits(top.get("limits"), "limits", Limits(), reader)
-    cpu = _cpu(top, tests, benchmarks, limits)
+    hidden = _hidden(reader, top.get("hidden"), "hidden")
+    cpu = _cpu(top, tests, benchmarks, limits, hidden)
     tolerances = _tolerances(top)
-    contestant_files = _contestant_files(top, files)
+    contestant_files, starters = _contestant_files(top, files), _starters(top, files)
+    if hidden or cpu.hidden:
+        _keep_definition(top, (*contestant_files, *starters.values()))
     reference = ReferenceSource(reader, f"{place}/{REFERENCE_FILE}", files.get(REFERENCE_FILE))
     reference.check(top, outputs=len(tolerances))
     _check_module_names(reader, place, files)
@@ -88,13 +94,16 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
         cpu_limits=cpu.limits,
         scoring=_scoring(top, light),
         contestant_files=contestant_files,
-        starters=_starters(top, files),
+        starters=starters,
         examples=_examples(reader, place, files),
         tags=_tags(top),
         files=files,
         native=native.read_parameters(top, languages, reference.outputs),
         compile_flags=native.read_flags(top, languages),
         speed_of_light=light,
+        hidden=hidden,
+        cpu_hidden=cpu.hidden,
+        deterministic=_deterministic(top),
     )
     reader.finish()
     return sealed(problem)
@@ -135,6 +144,15 @@ def _scoring(top: Section, light: SpeedOfLight | None) -> Scoring:
     return Scoring(word) if word else Scoring.GEOM
 
 
+def _deterministic(top: Section) -> bool:
+    node = top.get("deterministic")
+    if node is not None and not isinstance(node.value, bool):
+        reason = f"expected true or false, got {node.described}"
+        remedy = "Write true if two calls on the same input must agree bit for bit"
+        top.reader.flaw(node.line, "deterministic", reason, remedy)
+    return node is not None and node.value is True
+
+
 def _statement(reader: Reader, file: str, content: bytes | None) -> str:
     if content is None:
         reader.flaw(0, "", "is missing", "Write what to compute, shapes and tolerance", file=file)
@@ -168,6 +186,13 @@ def _contestant_files(top: Section, files: Mapping[str, bytes]) -> tuple[str, ..
         return name
 
     return _unique(top, "contestant_files", read, "files")
+
+
+def _keep_definition(top: Section, given_out: Collection[str]) -> None:
+    """Whoever is given the definition as it is knows the hidden cases."""
+    if PROBLEM_FILE in given_out:
+        reason = f"{PROBLEM_FILE!r} holds hidden cases and is among contestant_files or starters"
+        top.reader.flaw(top.line, "hidden", reason, "Keep it out of both")
 
 
 def _unique(
@@ -218,7 +243,68 @@ def _cases(reader: Reader, node: Node, path: str) -> tuple[Case, ...]:
     return tuple(_case(reader, item, f"{path}[{at}]") for at, item in enumerate(items))
 
 
-def _case(reader: Reader, node: Node, path: str) -> Case:
+def _hidden(reader: Reader, node: Node | None, path: str) -> tuple[HiddenCase, ...]:
+    if node is None:
+        return ()
+    items = reader.items(node, path, limit=MAX_CASES, what="cases")
+    cases = tuple(_hidden_case(reader, item, f"{path}[{at}]") for at, item in enumerate(items))
+    if (total := sum(case.count for case in cases)) > MAX_CASES:
+        reason = f"stands for {total} cases, {MAX_CASES} are allowed"
+        reader.flaw(node.line, path, reason, f"Lower a '{COUNT}'")
+    return cases
+
+
+def _hidden_case(reader: Reader, node: Node, path: str) -> HiddenCase:
+    count = 1
+    if isinstance(node.value, dict) and (said := node.value.get(COUNT)) is not None:
+        count = reader.whole(said, f"{path}.{COUNT}", low=1, high=MAX_CASES) or 1
+        node = replace(
+            node, value={name: item for name, item in node.value.items() if name != COUNT}
+        )
+    return HiddenCase(arguments=_case(reader, node, path, _open_argument), count=count)
+
+
+def _open_argument(reader: Reader, node: Node, path: str) -> Any:
+    """An argument of a hidden case: a value, or what it is drawn from."""
+    if not isinstance(node.value, dict):
+        return _argument(reader, node, path)
+    section = reader.section(node, path, (*RANGE_KEYS, CHOICE_KEY))
+    options = section.get(CHOICE_KEY)
+    if options is None:
+        return _range(section)
+    if len(section.values) > 1:
+        reader.flaw(node.line, path, f"{CHOICE_KEY!r} needs no other key", "Remove the others")
+    place = section.at(CHOICE_KEY)
+    items = reader.items(options, place, limit=MAX_OPTIONS, what="values")
+    return {
+        CHOICE_KEY: [_argument(reader, item, f"{place}[{at}]") for at, item in enumerate(items)]
+    }
+
+
+def _range(section: Section) -> dict[str, int]:
+    """Whole numbers, both ends included."""
+    reader = section.reader
+    remedy = "Write {from: 1, to: 5000}, or {choose: [1, 7, 1023]}"
+    read: dict[str, int] = {"step": 1}
+    for key, low in zip(RANGE_KEYS, (-MOST_RANGED, -MOST_RANGED, 1), strict=True):
+        node = section.get(key) if key in read else section.required(key, remedy)
+        if (
+            node
+            and (said := reader.whole(node, section.at(key), low=low, high=MOST_RANGED)) is not None
+        ):
+            read[key] = said
+    if "from" in read and "to" in read and read["to"] < read["from"]:
+        reason = f"there is no number from {read['from']} to {read['to']}"
+        reader.flaw(section.line, section.path, reason, "Swap the two")
+    return read
+
+
+def _case(
+    reader: Reader,
+    node: Node,
+    path: str,
+    argument: Callable[[Reader, Node, str], Any] | None = None,
+) -> Case:
     if not isinstance(node.value, dict):
         remedy = "Write its arguments as a map, like {size: 1024}; {} if there are none"
         reader.flaw(node.line, path, f"expected a map, got {node.described}", remedy)
@@ -236,7 +322,7 @@ def _case(reader: Reader, node: Node, path: str) -> Case:
             reason = f"{shorten(name)!r} cannot be the name of an argument"
             reader.flaw(value.line, where, reason, "Use letters, digits and _")
         else:
-            case[name] = _argument(reader, value, where)
+            case[name] = (argument or _argument)(reader, value, where)
     return case
 
 
@@ -330,24 +416,31 @@ class _Cpu:
     tests: tuple[Case, ...]
     benchmarks: tuple[Case, ...]
     limits: Limits
+    hidden: tuple[HiddenCase, ...]
 
 
 def _cpu(
-    top: Section, tests: tuple[Case, ...], benchmarks: tuple[Case, ...], limits: Limits
+    top: Section,
+    tests: tuple[Case, ...],
+    benchmarks: tuple[Case, ...],
+    limits: Limits,
+    hidden: tuple[HiddenCase, ...],
 ) -> _Cpu:
     """What the CPU target does instead: sizes made for a GPU do not fit a laptop."""
     node = top.get("cpu")
     if node is None:
-        return _Cpu(tests=tests, benchmarks=benchmarks, limits=limits)
+        return _Cpu(tests=tests, benchmarks=benchmarks, limits=limits, hidden=hidden)
     reader = top.reader
     cpu = reader.section(node, "cpu", _CPU_KEYS)
     own_tests, own_benchmarks = cpu.get("tests"), cpu.get("benchmarks")
+    own_hidden = cpu.get("hidden")
     return _Cpu(
         tests=_cases(reader, own_tests, "cpu.tests") if own_tests else tests,
         benchmarks=_cases(reader, own_benchmarks, "cpu.benchmarks")
         if own_benchmarks
         else benchmarks,
         limits=_limits(cpu.get("limits"), "cpu.limits", limits, reader),
+        hidden=_hidden(reader, own_hidden, "cpu.hidden") if own_hidden else hidden,
     )
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import ast
 import warnings
+from dataclasses import replace
 
 from kernelbot.domain.definition import Node, Reader, Section, shorten
+from kernelbot.domain.hidden import COUNT
 from kernelbot.domain.problem import REFERENCE_FILE
 from kernelbot.errors import did_you_mean
 
@@ -111,6 +113,9 @@ class ReferenceSource:
         if arguments.posonlyargs:
             reason = f"takes {arguments.posonlyargs[0].arg!r} by position only"
             self._flaw(function.lineno, "generate_input", reason, "Arguments are given by keyword")
+        if COUNT in accepted and any(_hidden_nodes(top).values()):
+            reason = f"takes {COUNT!r}, which says of a hidden case how many are drawn"
+            self._flaw(function.lineno, "generate_input", reason, "Rename the argument")
         required = _without_default(arguments) - set(GIVEN_BY_JUDGE)
         for path, node in _case_nodes(top):
             self._check_case(path, node, accepted, required, open_ended=arguments.kwarg is not None)
@@ -158,16 +163,32 @@ def _without_default(arguments: ast.arguments) -> set[str]:
 
 def _case_nodes(top: Section) -> list[tuple[str, Node]]:
     """Every case of the document with its path."""
-    cpu = top.get("cpu")
-    under_cpu = cpu.value if cpu and isinstance(cpu.value, dict) else {}
+    under_cpu = _under_cpu(top)
     lists = [
         *((key, top.get(key)) for key in ("tests", "benchmarks")),
         *((f"cpu.{key}", under_cpu.get(key)) for key in ("tests", "benchmarks")),
+        *_hidden_nodes(top).items(),
     ]
     return [
-        (f"{path}[{at}]", item)
+        (f"{path}[{at}]", _without_count(item) if path.endswith("hidden") else item)
         for path, node in lists
         if node is not None and isinstance(node.value, list)
         for at, item in enumerate(node.value)
         if isinstance(item.value, dict)
     ]
+
+
+def _hidden_nodes(top: Section) -> dict[str, Node | None]:
+    return {"hidden": top.get("hidden"), "cpu.hidden": _under_cpu(top).get("hidden")}
+
+
+def _under_cpu(top: Section) -> dict[str, Node]:
+    cpu = top.get("cpu")
+    return cpu.value if cpu and isinstance(cpu.value, dict) else {}
+
+
+def _without_count(case: Node) -> Node:
+    """A hidden case with nothing but what generate_input is given."""
+    if not isinstance(case.value, dict):
+        return case
+    return replace(case, value={name: item for name, item in case.value.items() if name != COUNT})

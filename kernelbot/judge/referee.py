@@ -57,6 +57,10 @@ from kernelbot.judge.protocol import (
 from kernelbot.judge.warm import Nursery
 
 HIDDEN = "a hidden case"
+SAID_OF_HIDDEN = {  # the form of an output or the name of an exception would tell what case it was
+    VerdictKind.WRONG_ANSWER: "the output is wrong.",
+    VerdictKind.CRASHED: "the program failed.",
+}
 FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
 PASSED = {
     Mode.TEST: "All tests passed.",
@@ -575,6 +579,8 @@ class Referee:
         if self._case is not None and self._stage is not Stage.BUILD:
             index, args = self._case
             told = self._told(index, args)
+            if told == HIDDEN:
+                message = SAID_OF_HIDDEN.get(failure.kind, message)
             cases.append(
                 CaseResult(stage=self._stage, index=index, spec=told, ok=False, message=message)
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 
@@ -12,13 +13,15 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.competition import Visibility
+from kernelbot.domain.definition import Node
 from kernelbot.domain.people import Actor
-from kernelbot.domain.problem import Problem
+from kernelbot.domain.problem import PROBLEM_FILE, Problem
 from kernelbot.errors import NotFound, did_you_mean
 from kernelbot.judge.protocol import spec, to_json
 from kernelbot.services import light
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
+from kernelbot.services.located_yaml import parse, written
 from kernelbot.services.views import ProblemView
 from kernelbot.storage import contests, people, standings
 
@@ -102,15 +105,35 @@ async def problem_archive(ctx: Context, actor: Actor | None, name: str) -> bytes
 
 
 def archive(problem: Problem) -> bytes:
-    """The problem's folder without its example submissions, byte for byte the same each time."""
+    """The problem's folder without its example submissions and hidden cases, byte for byte the same
+    each time."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in sorted(problem.files):
+        files = {**problem.files, **_open_definition(problem)}
+        for path in sorted(files):
             if not path.startswith("examples/"):
                 info = zipfile.ZipInfo(f"{problem.name}/{path}", ARCHIVE_DATE)
                 info.compress_type = zipfile.ZIP_DEFLATED
-                file.writestr(info, problem.files[path])
+                file.writestr(info, files[path])
     return buffer.getvalue()
+
+
+def _open_definition(problem: Problem) -> dict[str, bytes]:
+    """The definition of a problem with hidden cases as anybody may see it: without them, and without
+    comments, which may speak of them."""
+    if not (problem.hidden or problem.cpu_hidden):
+        return {}
+    document, _ = parse(problem.files[PROBLEM_FILE], PROBLEM_FILE)
+    assert document is not None, "it was read when it was published"
+    return {PROBLEM_FILE: written(_without_hidden(document)).encode()}
+
+
+def _without_hidden(section: Node) -> Node:
+    values = section.value if isinstance(section.value, dict) else {}
+    kept = {key: item for key, item in values.items() if key != "hidden"}
+    if (cpu := kept.get("cpu")) is not None and isinstance(cpu.value, dict):
+        kept["cpu"] = _without_hidden(cpu)
+    return replace(section, value=kept)
 
 
 async def _public_boards(connection: AsyncConnection) -> list[Row[Any]]:

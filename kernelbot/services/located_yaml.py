@@ -52,6 +52,14 @@ def parse(content: bytes, file: str) -> tuple[Node | None, list[Flaw]]:
         return None, [*composer.flaws, _syntax_flaw(file, error)]
 
 
+def written(document: Node) -> str:
+    """The text of a document without its comments; ``parse`` makes the same values of it."""
+    text: str = yaml.dump(
+        _values(document), Dumper=_Writer, sort_keys=False, allow_unicode=True, width=100
+    )
+    return text
+
+
 def decode(content: bytes, file: str) -> tuple[str, Flaw | None]:
     """Text of a UTF-8 file, or the flaw that keeps it from being one."""
     if (at := content.find(b"\0")) >= 0:
@@ -65,6 +73,28 @@ def decode(content: bytes, file: str) -> tuple[str, Flaw | None]:
         line = content.count(b"\n", 0, error.start) + 1
         reason = f"is not UTF-8: byte 0x{content[error.start]:02X} at offset {error.start}"
         return "", Flaw(file=file, line=line, reason=reason, remedy="Save the file as UTF-8")
+
+
+class _Writer(yaml.SafeDumper):
+    """Puts text in quotes where YAML 1.2 would not take it for text either."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        taken = _plain(text) == text and not _LEADING_ZERO.fullmatch(text)
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=None if taken else '"')
+
+
+_Writer.add_representer(str, _Writer.represent_text)
+
+
+def _values(node: Node) -> object:
+    if isinstance(node.value, dict):
+        return {name: _values(item) for name, item in node.value.items()}
+    if isinstance(node.value, list):
+        return [_values(item) for item in node.value]
+    return node.value
 
 
 class _Unreadable(Exception):

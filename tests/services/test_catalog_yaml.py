@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbot.domain.definition import Flaw, Node
-from kernelbot.services.located_yaml import MAX_BYTES, MAX_NODES, parse
+from kernelbot.services.located_yaml import MAX_BYTES, MAX_NODES, parse, written
 
 
 def plain(node: Node) -> object:
@@ -173,3 +173,38 @@ def test_any_punctuation_is_a_tree_or_a_refusal_never_an_exception(text: str) ->
     node, flaws = parse(text.encode(), "file.yaml")
 
     assert node is not None or flaws
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.floats(allow_nan=False),
+    st.sampled_from(["no", "1e-3", "007", "0x1F", "~", "", " a ", "1:30", "a: b # c", "- x", "1__"]),
+    st.text(st.characters(blacklist_categories=["Cs", "Cc"]), max_size=20),
+    st.just("two\nlines\n"),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+def as_node(value: object) -> Node:
+    if isinstance(value, dict):
+        return Node(value={key: as_node(item) for key, item in value.items()}, line=1)
+    if isinstance(value, list):
+        return Node(value=[as_node(item) for item in value], line=1)
+    assert value is None or isinstance(value, str | int | float)
+    return Node(value=value, line=1)
+
+
+@settings(deadline=None)
+@given(value=VALUES)
+def test_what_is_written_reads_back_as_the_same_values(value: object) -> None:
+    document = {"key": value}
+
+    found = read(written(as_node(document)))
+
+    assert found == document
+    assert repr(found) == repr(document)

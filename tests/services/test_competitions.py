@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import io
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Visibility
-from kernelbot.domain.problem import sealed
+from kernelbot.domain.problem import Problem, sealed
 from kernelbot.errors import NotFound
 from kernelbot.services import competitions, standings, submissions
-from kernelbot.services.catalog import Catalog, load_catalog
+from kernelbot.services.catalog import Catalog, load_catalog, load_problem
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 
 
@@ -232,3 +233,43 @@ async def test_the_download_has_no_example_submissions_and_is_the_same_each_time
     assert "vectoradd/reference.py" in files
     assert "vectoradd/starter/with_triton.py" in files
     assert not [name for name in files if "examples" in name]
+
+
+async def test_hidden_cases_are_told_to_nobody(app: App, shelf: Path, tmp_path: Path) -> None:
+    problems = tmp_path / "problems"
+    shutil.copytree(shelf, problems)
+    definition = problems / "vectoradd" / "problem.yaml"
+    definition.write_text(
+        "# Nobody expects 48611, said a comment.\n"
+        + definition.read_text().replace("cpu:\n", "cpu:\n  hidden: [{size: 48611}]\n")
+        + "\nhidden:\n  - {size: {from: 48611, to: 48613}, count: 2} # 48611 is prime\n"
+    )
+    catalog = load_catalog(problems, list(app.targets))
+    posed = catalog.problems["vectoradd"]
+    assert [case.arguments for case in posed.cpu_hidden] == [{"size": 48611}]
+
+    await competitions.sync(app, catalog)
+
+    assert "48611" not in repr(await competitions.problem(app, None, "vectoradd"))
+    assert "48611" not in repr(await competitions.problems(app))
+    content = await competitions.problem_archive(app, None, "vectoradd")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        archive.extractall(tmp_path / "home")
+    handed = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert not [path for path in handed if b"48611" in path.read_bytes()]
+    at_home = load_problem(tmp_path / "home" / "vectoradd")
+    assert at_home.digest == without_hidden(posed).digest
+
+
+def without_hidden(posed: Problem) -> Problem:
+    return sealed(dataclasses.replace(posed, hidden=(), cpu_hidden=()))
+
+
+async def test_the_definition_of_a_problem_that_hides_nothing_is_handed_out_as_it_is(
+    app: App, catalog: Catalog
+) -> None:
+    content = await competitions.problem_archive(app, None, "vectoradd")
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        handed = archive.read("vectoradd/problem.yaml")
+    assert handed == catalog.problems["vectoradd"].files["problem.yaml"]

@@ -1,0 +1,67 @@
+"""Cases that ranked runs alone are checked on: told to nobody, and where they say so drawn anew for
+every run.
+
+An argument of such a case is a value, ``{"from": 1, "to": 5000, "step": 1}`` or ``{"choose": [...]}``.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+COUNT = "count"
+"""Beside the arguments of a hidden case: how many cases are made of it."""
+RANGE_KEYS = ("from", "to", "step")
+CHOICE_KEY = "choose"
+MAX_OPTIONS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiddenCase:
+    """``count`` cases; each draws for itself what is left open in the arguments."""
+
+    arguments: dict[str, Any]
+    count: int = 1
+
+
+def drawn(cases: Iterable[HiddenCase], source: random.Random) -> tuple[dict[str, Any], ...]:
+    """The cases of one run."""
+    return tuple(
+        {name: _drawn(said, source) for name, said in case.arguments.items()}
+        for case in cases
+        for _ in range(case.count)
+    )
+
+
+def covering(cases: Iterable[HiddenCase]) -> tuple[dict[str, Any], ...]:
+    """Cases that have each end of each range and each option, for trying a problem out."""
+    return tuple(
+        {name: options[at % len(options)] for name, options in ends.items()}
+        for case in cases
+        for ends in [{name: _ends(said) for name, said in case.arguments.items()}]
+        for at in range(max(map(len, ends.values()), default=1))
+    )
+
+
+def _drawn(said: Any, source: random.Random) -> Any:
+    if not isinstance(said, dict):
+        return said
+    if CHOICE_KEY in said:
+        return source.choice(said[CHOICE_KEY])
+    return source.choice(_values(said))
+
+
+def _ends(said: Any) -> Sequence[Any]:
+    if not isinstance(said, dict):
+        return [said]
+    if CHOICE_KEY in said:
+        options: Sequence[Any] = said[CHOICE_KEY]
+        return options
+    values = _values(said)
+    return [values[0], values[-1]]
+
+
+def _values(said: dict[str, int]) -> range:
+    return range(said["from"], said["to"] + 1, said["step"])
