@@ -45,8 +45,9 @@ def audit(directory: Path, job: Job, tell: Tell) -> Audit:
     # Many short operations: threads that wait for each other on busy cores cost more than they give.
     torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     try:
+        device = devices.inspect(job.device)
         problem = open_problem(directory / PROBLEM_DIR, job)
-    except ProblemFault as fault:
+    except (ProblemFault, devices.WrongDevice) as fault:
         return _unreadable(job, str(fault))
     auditor = _Auditor(problem, job)
     found = []
@@ -57,7 +58,7 @@ def audit(directory: Path, job: Job, tell: Tell) -> Audit:
     return Audit(
         problem=job.problem,
         device=job.device,
-        device_name=devices.inspect(job.device).name,
+        device_name=device.name,
         torch=torch.__version__,
         own_check=auditor.own_check,
         seeded=job.style == "reference",
