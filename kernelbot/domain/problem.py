@@ -135,6 +135,12 @@ class Problem:
             for case in self.cases(device)[1]
         )
 
+    @property
+    def open_digest(self) -> str:
+        """The digest that may be told, and that the copy at home has: hidden cases could be guessed
+        until they fit the other one."""
+        return sealed(replace(self, hidden=(), cpu_hidden=())).digest
+
     def starter(self, name: str) -> str:
         """The text of a starter. Raises KeyError for a name not in ``starters``."""
         return self.files[self.starters[name]].decode()

@@ -180,7 +180,7 @@ async def _view(
         title=found.title,
         summary=found.summary,
         statement=found.statement,
-        digest=found.digest,
+        digest=found.open_digest,
         languages=found.languages,
         scoring=found.scoring.value,
         tests=tuple(spec(case) for case in found.tests),

@@ -83,6 +83,8 @@ PROBLEMS = {
     ),
 }
 
+HIDDEN = {"sound": "hidden: [{size: {from: 3, to: 33}}, {size: 21}]\n"}
+
 
 @pytest.fixture(scope="module")
 def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Audit]:
@@ -95,7 +97,7 @@ def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Audit]:
         (folder / "statement.md").write_text("Do it.")
         (folder / "problem.yaml").write_text(
             f"name: {name}\ntitle: A\nlanguages: [python]\ntests: [{{size: 17}}]\n"
-            f"benchmarks: [{{size: 40}}]\ntolerance: {tolerance}\n"
+            f"benchmarks: [{{size: 40}}]\ntolerance: {tolerance}\n{HIDDEN.get(name, '')}"
         )
         problems.append(load_problem(Path(folder)))
     return {audit.problem: audit for audit in problem_check.audited(problems, "cpu")}
@@ -149,3 +151,9 @@ def test_a_sound_problem_is_left_alone_and_its_margin_is_known(audits: dict[str,
         assert case.wide is not None
         assert case.wide.accepted
         assert case.reference_s > 0
+
+
+def test_hidden_cases_are_tried_as_well_at_both_ends(audits: dict[str, Audit]) -> None:
+    hidden = [case.spec for case in audits["sound"].cases if "hidden_tests" in case.where[0]]
+
+    assert hidden[:3] == ["size: 3", "size: 33", "size: 21"]

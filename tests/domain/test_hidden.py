@@ -106,6 +106,13 @@ def test_hidden_cases_and_determinism_change_the_digest_and_survive_storage(
     assert Problem.from_document(stored, posed.files) == posed
 
 
+def test_the_digest_that_is_told_does_not_depend_on_hidden_cases() -> None:
+    one, other = problem({"hidden": [{"n": 7}]}), problem({"hidden": [{"n": 8}]})
+
+    assert one.open_digest == other.open_digest == problem().digest
+    assert problem({"deterministic": True}).open_digest != problem().open_digest
+
+
 def test_problems_without_them_are_stored_as_before() -> None:
     document = problem({"deterministic": False}).to_document()
 
