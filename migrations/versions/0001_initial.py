@@ -583,9 +583,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("media_type", sa.Text(), nullable=False),
         sa.Column("bytes", sa.BigInteger(), server_default="0", nullable=False),
-        sa.Column(
-            "digest", sa.LargeBinary(), server_default=sa.text("''::bytea"), nullable=False
-        ),
+        sa.Column("digest", sa.LargeBinary(), server_default=sa.text("''::bytea"), nullable=False),
         sa.Column("kept", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column(
             "created_at",
@@ -595,9 +593,7 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_artefacts_run_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_artefacts")),
-        sa.UniqueConstraint(
-            "run_id", "lease", "name", name=op.f("uq_artefacts_run_id_lease_name")
-        ),
+        sa.UniqueConstraint("run_id", "lease", "name", name=op.f("uq_artefacts_run_id_lease_name")),
     )
     op.create_index("ix_artefacts_created_at", "artefacts", ["created_at"], unique=False)
     op.create_table(

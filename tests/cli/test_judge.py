@@ -64,7 +64,7 @@ async def test_every_mistake_in_a_problem_is_told_with_its_line(
     [
         ("k.py", b"", "empty"),
         ("k.py", b"\xff\xfe", "not UTF-8"),
-        ("k.cpp", b"int x;", "not taken here"),
+        ("k.rs", b"fn main() {}", "not taken here"),
         ("k.py", b"x" * 1_000_001, "limit"),
     ],
 )

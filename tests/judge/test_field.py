@@ -504,13 +504,13 @@ def custom_kernel(data):
 def test_hidden_cases_are_judged_in_ranked_runs_and_never_named(tmp_path: Path) -> None:
     source = """
 def custom_kernel(data):
-    return data[0] * (3 if data[0].numel() == 777 else 2)
+    return data[0] * (3 if data[0].numel() == 1048573 else 2)
 """
-    hidden = ({"size": 777, "seed": 9},)
+    hidden = ({"size": 1048573, "seed": 9},)
     done = judged(tmp_path, source, job=field_job(Mode.RANKED, hidden_tests=hidden))
     assert kind(done) is VerdictKind.WRONG_ANSWER, done.explanation
     assert "a hidden case" in done.verdict.message
-    assert "777" not in str(done.verdict) + str(done.events)
+    assert "1048573" not in str(done.verdict) + str(done.events)
     public = tmp_path / "public"
     public.mkdir()
     assert judged(public, source, job=field_job(hidden_tests=hidden)).verdict.passed

@@ -16,7 +16,7 @@ from kernelbot.judge.channel import plan
 from kernelbot.judge.inside.native import Told
 from kernelbot.judge.inside.native import load as follow
 from kernelbot.judge.protocol import Device, Job, Mode, Parameter, Stage, Verdict, VerdictKind
-from tests.judge.bench import LIMITS, Judged, a_job, judge, problem
+from tests.judge.bench import LIMITS, Judged, a_job, judge, judge_afresh, problem
 
 ADD = (
     Parameter(name="a", what="input", type="float32", entry=0),
@@ -273,7 +273,8 @@ def test_a_machine_without_the_compiler_is_our_fault(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("CXX", "/nonexistent/g++")
-    found = judged(tmp_path, RIGHT).verdict
+    job = a_job(submission="mine.cpp", native=ADD)
+    found = judge_afresh(tmp_path, RIGHT, job).verdict
     assert found.kind is VerdictKind.JUDGE_FAILED
     assert "this machine has no g++" in found.fault
 

@@ -1,5 +1,5 @@
-# expect: disqualified or crashed
-# Thousands of doorbells, to fill whatever holds them.
+# expect: disqualified or crashed or wrong_answer
+# Thousands of doorbells, to fill whatever holds them. The first counts, and there is no answer yet.
 import gc
 
 runtime = next(o for o in gc.get_objects() if type(o).__name__ == "Runtime")
