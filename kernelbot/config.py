@@ -128,8 +128,17 @@ class Settings(BaseSettings):
 
     @property
     def public(self) -> bool:
-        """Whether this configuration says that people on other machines are served."""
-        names = (urlsplit(self.public_url).hostname, self.host)
+        """Whether this configuration says that people on other machines are served.
+
+        A bot serves its whole Discord server, and a worker beside a database elsewhere whoever is
+        served there. An address without a scheme names no host that could be known as our own.
+        """
+        if self.discord_token is not None:
+            return True
+        if self.public_url and not urlsplit(self.public_url).hostname:
+            return True
+        database = self.database_url.get_secret_value() if self.database_url else ""
+        names = (urlsplit(self.public_url).hostname, self.host, urlsplit(database).hostname)
         return any(name and not _is_loopback(name) for name in names)
 
     @property

@@ -11,13 +11,14 @@ from kernelbot import report
 from kernelbot.api import schemas
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import CaseResult, Verdict
+from kernelbot.judge.protocol import CaseResult, Hint, Verdict
 from kernelbot.services.artefacts import shown_name
 from kernelbot.services.views import (
     ArtefactView,
     EventView,
     Page,
     ProblemView,
+    RunHints,
     RunView,
     StandingsPage,
     SubmissionView,
@@ -137,12 +138,27 @@ def case(result: CaseResult, bounds: Sequence[float | None] = ()) -> schemas.Cas
     )
 
 
+def hints(found: Sequence[RunHints]) -> schemas.HintsOut:
+    return schemas.HintsOut.model_construct(
+        items=[
+            schemas.RunHintsOut.model_construct(
+                **{**vars(item), "hints": [_hint(hint) for hint in item.hints]}
+            )
+            for item in found
+        ]
+    )
+
+
+def _hint(hint: Hint) -> schemas.HintOut:
+    return schemas.HintOut.model_construct(**vars(hint))
+
+
 def quarantine(page: Page) -> schemas.QuarantineOut:
     items = [
         schemas.SetAsideOut.model_construct(
             **{
                 **vars(item),
-                "hints": [schemas.HintOut.model_construct(**vars(hint)) for hint in item.hints],
+                "hints": [_hint(hint) for hint in item.hints],
                 "cases": [case(found) for found in item.cases],
             }
         )

@@ -425,6 +425,16 @@ class HintOut(BaseModel):
     text: str
 
 
+class RunHintsOut(BaseModel):
+    run_id: int
+    gpu: str
+    hints: list[HintOut]
+
+
+class HintsOut(BaseModel):
+    items: list[RunHintsOut]
+
+
 class SetAsideOut(BaseModel):
     """A quarantined run."""
 

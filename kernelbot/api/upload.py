@@ -232,7 +232,7 @@ def _file(files: list[Part]) -> Part:
 
 
 def _case(text: str | None) -> int | None:
-    if text is None:
+    if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         raise InvalidInput(

@@ -714,6 +714,11 @@ def main() -> None:
     except Fault as error:
         _report(error.message, error.code, error.detail, "")
         sys.exit(Exit.OUR_FAULT)
+    except OSError as error:
+        # A file or folder that was named on the command line and cannot be read or written.
+        place = f"{error.filename}: " if error.filename else ""
+        _report(f"{place}{error.strerror or error}.", "unusable_file", {}, "")
+        sys.exit(Exit.REFUSED)
 
 
 def _report(message: str, code: str, detail: dict[str, Any], request_id: str) -> None:

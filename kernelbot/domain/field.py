@@ -28,6 +28,8 @@ SLOT = "@SUBMISSION@"
 DEFAULT_TIMEOUT_S = 180
 LONGEST_TIMEOUT_S = 7200
 MAX_CASES, MAX_FILES = 500, 100
+RANKINGS = [Scoring.LAST.value, Scoring.MEAN.value, Scoring.GEOM.value]
+"""What the field knows; a task.yml cannot say what the speed of light is."""
 TEMPLATE_LANGUAGES = ("Python", "Triton", "CUDA", "HIP", "CuteDSL")
 DECIDING = ("generate_input", "check_implementation", "ref_kernel")
 UNCARRIED = re.compile(r"[;:\n\r\t ]")
@@ -368,7 +370,7 @@ class _Task(Reading):
 
     def _scoring(self, top: Section) -> Scoring:
         node = top.get("ranking_by")
-        word = node and self.reader.choice(node, "ranking_by", [item.value for item in Scoring])
+        word = node and self.reader.choice(node, "ranking_by", RANKINGS)
         return Scoring(word) if word else Scoring.LAST
 
     def _timeout(self, top: Section, stage: str) -> float:

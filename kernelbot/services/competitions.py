@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import PurePath
@@ -24,6 +25,9 @@ from kernelbot.services.context import Context
 from kernelbot.services.located_yaml import parse, written
 from kernelbot.services.views import ProblemView
 from kernelbot.storage import contests, people, standings
+
+PROBLEMS_KEPT = 200
+"""Versions of problems kept in memory by a process; the least recently used goes first."""
 
 ARCHIVE_DATE = (2020, 1, 1, 0, 0, 0)
 """Fixed, so that the same problem gives the same bytes."""
@@ -154,12 +158,14 @@ def _problem_id(boards: list[Row[Any]], name: str) -> int:
 
 
 async def stored(ctx: Context, connection: AsyncConnection, problem_id: int) -> Problem:
-    """A version of a problem never changes, so it is read once a process."""
-    key = f"problem:{problem_id}"
-    if key not in ctx.cache:
-        ctx.cache[key] = await contests.problem(connection, problem_id)
-    found: Problem = ctx.cache[key]
-    return found
+    """A version of a problem never changes, so what is used is read once a process."""
+    kept: OrderedDict[int, Problem] = ctx.cache.setdefault("problems", OrderedDict())
+    if problem_id not in kept:
+        kept[problem_id] = await contests.problem(connection, problem_id)
+        while len(kept) > PROBLEMS_KEPT:
+            kept.popitem(last=False)
+    kept.move_to_end(problem_id)
+    return kept[problem_id]
 
 
 async def readable(ctx: Context, connection: AsyncConnection, problem_id: int) -> Problem | None:

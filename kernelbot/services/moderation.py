@@ -10,10 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.errors import Conflict, InvalidInput, NotFound
+from kernelbot.judge.protocol import Verdict, from_json
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
-from kernelbot.services.views import Page
-from kernelbot.storage import people, standings
+from kernelbot.services.views import Page, RunHints
+from kernelbot.storage import people, standings, submissions
 
 MAX_REASON_CHARACTERS = 500
 
@@ -92,6 +93,21 @@ async def _set_void(
         target = f"submission:{submission_id}"
         await people.record(connection, admin.user_id, action, target, reason=reason)
     return len(touched)
+
+
+async def hints(ctx: Context, admin: Actor, submission_id: int) -> tuple[RunHints, ...]:
+    """What a reviewer may want to look at in this submission's code, for each run that ended."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        known = 0 < submission_id <= MAX_ID
+        rows = await submissions.runs_of(connection, [submission_id]) if known else ()
+    if not rows:
+        raise NotFound(f"There is no submission {submission_id}.", code="unknown_submission")
+    return tuple(
+        RunHints(run_id=row.id, gpu=row.gpu, hints=from_json(Verdict, row.verdict_document).hints)
+        for row in rows
+        if row.verdict_document is not None
+    )
 
 
 def bounded_reason(reason: str) -> None:

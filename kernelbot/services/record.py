@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
+from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
 from kernelbot.services import competitions, light
 from kernelbot.services.context import Context
@@ -61,13 +62,19 @@ async def verdict(
 
 
 async def passed_after_all(ctx: Context, connection: AsyncConnection, held: Row[Any]) -> None:
-    """A person has released this quarantined run: it passes and is ranked like any other."""
-    found = replace(from_json(Verdict, held.document), kind=VerdictKind.PASSED)
+    """A person has released this quarantined run: it passes and is ranked like any other.
+
+    Raises Conflict when it would not count all the same; it goes on waiting then.
+    """
+    before = from_json(Verdict, held.document)
+    found = replace(before, kind=VerdictKind.PASSED, message="", rule="", evidence="")
     submission = await store.lock(connection, held.submission_id)
     assert submission is not None
     score, note = await _score(ctx, connection, submission, held.id, found)
+    if note:
+        raise Conflict(f"Run {held.id} would not count: {note}")
     run = await store.decide(connection, held.id, found, score, note)
-    if score is not None and Mode(run.mode) is Mode.RANKED and not note:
+    if score is not None:
         await _rank(connection, submission, run)
     await _tell(connection, submission, run, found)
 

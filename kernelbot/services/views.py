@@ -43,6 +43,15 @@ class RunView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RunHints:
+    """What a reviewer may want to look at in the code of one run."""
+
+    run_id: int
+    gpu: str
+    hints: tuple[Hint, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetAside:
     """A quarantined run as organizers see it."""
 

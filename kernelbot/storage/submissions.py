@@ -364,11 +364,12 @@ async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) ->
         )
 
 
-# Those who decide about one run at a time wait for each other here.
+# Those who decide about one run at a time wait for each other here. Only ranked runs are anybody's
+# to decide about: what others say of themselves changes nothing.
 LOCK_QUARANTINED = text(
     """
     SELECT r.id, r.submission_id, v.document FROM runs r JOIN verdicts v ON v.run_id = r.id
-    WHERE r.id = :id AND r.verdict = 'quarantined' FOR UPDATE OF r
+    WHERE r.id = :id AND r.verdict = 'quarantined' AND r.mode = 'ranked' FOR UPDATE OF r
     """
 )
 QUARANTINED = text(
@@ -377,7 +378,8 @@ QUARANTINED = text(
            u.name AS user_name, v.document
     FROM runs r JOIN verdicts v ON v.run_id = r.id
     JOIN leaderboards l ON l.id = r.leaderboard_id JOIN users u ON u.id = r.user_id
-    WHERE r.verdict = 'quarantined' AND r.id > :after ORDER BY r.id LIMIT :limit
+    WHERE r.verdict = 'quarantined' AND r.mode = 'ranked' AND r.id > :after
+    ORDER BY r.id LIMIT :limit
     """
 )
 DECIDE = text(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
-from kernelbot.errors import Forbidden, InvalidInput, NotFound
-from kernelbot.judge.protocol import Hint, Verdict, VerdictKind
+from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound
+from kernelbot.judge.protocol import Hint, Mode, Verdict, VerdictKind
 from kernelbot.services import identity, moderation, quarantine, standings, submissions
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_actor, make_verdict, ranked, submitted
@@ -83,6 +84,8 @@ async def test_a_released_run_is_ranked_where_its_time_puts_it(app: App) -> None
     (run,) = (await submissions.submission(app, ada, submission_id)).runs
     assert run.kind is VerdictKind.PASSED
     assert run.ranking.startswith("Ranked 1st of 2")
+    assert run.verdict is not None
+    assert (run.message, run.verdict.rule, run.verdict.evidence) == ("", "", "")
     assert (await quarantine.waiting(app, root)).items == ()
     (entry,) = (await moderation.audit(app, root, target=f"run:{run_id}")).items
     assert (entry["action"], entry["detail"]["reason"]) == ("run.release", "a noisy machine")
@@ -126,6 +129,41 @@ async def test_members_decide_nothing_and_see_nothing(app: App) -> None:
         await quarantine.release(app, ada, run_id, "please")
     with pytest.raises(Forbidden):
         await quarantine.refuse(app, ada, run_id, "please")
+
+
+async def test_a_run_that_would_not_count_is_not_released_and_goes_on_waiting(app: App) -> None:
+    root = await admin(app)
+    _, run_id = await set_aside(app, await make_actor(app, "ada"))
+    await moderation.ban(
+        app, root, "ada", datetime.now(UTC) + timedelta(days=1), "several accounts"
+    )
+
+    with pytest.raises(Conflict, match="would not count: the account is suspended"):
+        await quarantine.release(app, root, run_id, "a noisy machine")
+
+    assert [item.run_id for item in (await quarantine.waiting(app, root)).items] == [run_id]
+
+
+async def test_only_ranked_runs_wait_for_a_decision(app: App) -> None:
+    await submitted(app, await make_actor(app), mode=Mode.BENCHMARK)
+    held = await judge_one(app, doubtful())
+
+    assert (await quarantine.waiting(app, await admin(app))).items == ()
+    with pytest.raises(NotFound, match="does not wait"):
+        await quarantine.release(app, await admin(app), held.run_id, "why not")
+
+
+async def test_hints_are_for_organizers_whatever_became_of_the_run(app: App) -> None:
+    ada = await make_actor(app, "ada")
+    view = await submitted(app, ada)
+    await judge_one(app, dataclasses.replace(make_verdict(), hints=(HINT,)))
+
+    (run,) = await moderation.hints(app, await admin(app), view.id)
+    assert (run.gpu, run.hints) == ("CPU", (HINT,))
+    with pytest.raises(Forbidden):
+        await moderation.hints(app, ada, view.id)
+    with pytest.raises(NotFound, match="no submission 99"):
+        await moderation.hints(app, await admin(app), 99)
 
 
 async def test_a_decision_needs_a_reason(app: App) -> None:

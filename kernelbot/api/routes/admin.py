@@ -124,6 +124,17 @@ async def refuse(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) ->
     return json_response(schemas.DoneOut())
 
 
+@router.get(
+    "/submissions/{submission_id}/hints",
+    response_model=schemas.HintsOut,
+    responses=documented(401, 403, 404),
+)
+async def hints(ctx: Ctx, actor: Member, submission_id: Id) -> Response:
+    """Lines of a submission that a reviewer may want to look at; they decide nothing."""
+    found = await moderation.hints(ctx, actor, submission_id)
+    return json_response(present.hints(found))
+
+
 @router.get("/audit", response_model=schemas.AuditOut, responses=documented(401, 403))
 async def audit(
     ctx: Ctx, actor: Member, target: Target = None, cursor: Cursor = None, limit: Limit = 50
