@@ -16,6 +16,7 @@ import stat
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,23 @@ class Unstoppable(Exception):
 
 class Unwatchable(Exception):
     """There is more to look at than can be looked at."""
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Let a cancellation wait: what is half made or half removed here would stay for ever.
+
+    The process's mask would not do: another thread's takes the signal, and Python's handler runs.
+    """
+    handler = signal.getsignal(signal.SIGTERM)
+    caught: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: caught.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, handler)
+        if caught:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def harden_referee() -> None:

@@ -109,13 +109,14 @@ class Lane:
         return samples
 
     def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
-        case = self._problem.fresh(self._args)
-        arena = self._lay_out(case)
-        found, first = self._answered(call, case, arena)
-        self._demand(*self._problem.verdict(case, first))
-        if twice:
-            _, second = self._answered(call, case, arena)
-            self._demand(*self._problem.repeated(case, first, second))
+        with room_for_us():
+            case = self._problem.fresh(self._args)
+            arena = self._lay_out(case)
+            found, first = self._answered(call, case, arena)
+            self._demand(*self._problem.verdict(case, first))
+            if twice:
+                _, second = self._answered(call, case, arena)
+                self._demand(*self._problem.repeated(case, first, second))
         return found
 
     def _answered(
@@ -150,6 +151,29 @@ class Lane:
             with self._budget.charged() as left:
                 self._contestant.prepare(self._arena, left)
         return self._arena
+
+
+@contextlib.contextmanager
+def room_for_us() -> Iterator[None]:
+    """Whoever takes all of the device's memory ends for want of it, and not the judge: before
+    anything was loaded, the cases have been seen to fit.
+
+    Raises Failure in place of the referee's own out-of-memory errors.
+    """
+    import torch
+
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, Failure) and any(
+            isinstance(item, torch.OutOfMemoryError) for item in (error, error.__cause__)
+        ):
+            raise Failure(
+                VerdictKind.OUT_OF_MEMORY,
+                "Out of memory: the program left none of the device's for the input and the check.",
+                guarded="Out of memory.",
+            ) from error
+        raise
 
 
 class Bench:

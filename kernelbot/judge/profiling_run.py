@@ -8,6 +8,7 @@ and checked like any other. Whatever fails here is told and costs the run nothin
 from __future__ import annotations
 
 import contextlib
+import csv
 import functools
 import math
 import os
@@ -140,8 +141,8 @@ def _counted(stand: Stand, tool: Profiler, shelf: Shelf, call_ns: float) -> str:
     reason = tool.missing()
     if reason:
         return f"{tool.name} was not used: {reason}."
-    folder = stand.folder()
     try:
+        folder = stand.folder()
         with stand.fresh(lambda line: tool.command(folder, line)) as contestant:
             with stand.calls(contestant) as call:
                 call()
@@ -149,7 +150,7 @@ def _counted(stand: Stand, tool: Profiler, shelf: Shelf, call_ns: float) -> str:
                 call()
             contestant.leave(LEAVE_S)
         kernels = _found(stand, tool, folder)
-    except (Failure, NotStarted, Unfinished, NotKept, ValueError) as error:
+    except (Failure, NotStarted, Unfinished, NotKept, ValueError, OSError, csv.Error) as error:
         return f"{tool.name} gave nothing: {tool.trouble(stand.printed) or _reason(error)}"
     notes = [
         _kept(functools.partial(shelf.take, folder / report.path, report.name, report.media_type))

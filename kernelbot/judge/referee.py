@@ -26,6 +26,7 @@ from kernelbot.judge.artefacts import Shelf
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
 from kernelbot.judge.cases import Problem, ProblemFault, open_problem
 from kernelbot.judge.evaluator import Evaluation
+from kernelbot.judge.guard import undisturbed
 from kernelbot.judge.measuring import Bench, Budget, Lane
 from kernelbot.judge.process import Contestant, Failure, NotStarted
 from kernelbot.judge.profiling_run import Stand
@@ -115,7 +116,11 @@ def run(
         verdict = replace(verdict, hints=_hints(directory, job))
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
-    write_verdict(directory, verdict)
+    try:
+        write_verdict(directory, verdict)
+    except ValueError as error:  # a figure that JSON has no word for: ours, and to be told
+        verdict = _fault(f"the verdict cannot be written: {error}", verdict.run_id)
+        write_verdict(directory, verdict)
     return verdict
 
 
@@ -223,23 +228,30 @@ class Referee:
         )  # fmt: skip
 
     def _judge(self) -> Verdict:
-        workshop = Workshop(self._directory, self._job, self._cache_name)
+        workshop: Workshop | None = None
         failure: Failure | None = None
         try:
+            with undisturbed():
+                workshop = Workshop(self._directory, self._job, self._cache_name)
             self._run(workshop)
         except Failure as ended:
             failure = ended
         except (ProblemFault, NotStarted, devices.WrongDevice, native.NoCompiler) as fault:
             return _fault(str(fault))
         finally:
-            self._end_contestants()
-            if self._held_from:
-                self._held_s = time.monotonic() - self._held_from
+            with undisturbed():
+                self._clear_up(workshop)
+        return self._failed(failure) if failure is not None else self._passed()
+
+    def _clear_up(self, workshop: Workshop | None) -> None:
+        self._end_contestants()
+        if self._held_from:
+            self._held_s = time.monotonic() - self._held_from
+        if workshop is not None:
             if self._cache is not None and not self._job.secret:
                 self._cache.keep(workshop.cache)
             workshop.remove()
-            folders.sweep(self._uids)
-        return self._failed(failure) if failure is not None else self._passed()
+        folders.sweep(self._uids)
 
     def _run(self, workshop: Workshop) -> None:
         with self._stage_of(Stage.BUILD):

@@ -200,7 +200,9 @@ def environment(workdir: Path, device: str) -> dict[str, str]:
         "TRITON_CACHE_DIR": str(caches / "triton"),
         "TORCH_EXTENSIONS_DIR": str(caches / "torch_extensions"),
         "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
-        "CUDA_CACHE_PATH": str(caches / "cuda"),
+        # The driver's own cache would hold the judge's gate kernels too, in a folder that the
+        # submission writes to, for the next process of the run to load.
+        "CUDA_CACHE_DISABLE": "1",
         "MAX_JOBS": str(max(1, len(os.sched_getaffinity(0)))),
     }
     if device == "cpu":

@@ -295,7 +295,14 @@ def serve(
                 poll.unregister(end)
                 continue
             template = os.getpid()
-            pid = os.fork()
+            try:
+                pid = os.fork()
+            except OSError as error:
+                # Of this job only: the referees of the others go on.
+                _tell(end, {"error": str(error)})
+                for sent in descriptors:
+                    os.close(sent)
+                continue
             if not pid:
                 end.detach()
                 task = _referee(json.loads(packet), descriptors, template)

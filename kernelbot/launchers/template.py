@@ -205,6 +205,8 @@ class _Connection:
         message = json.loads(packet)
         if "pid" in message:
             self._answers.popleft().set_result((message["pid"], descriptors[0]))
+        elif "error" in message:
+            self._answers.popleft().set_exception(OSError(message["error"]))
         elif (forked := self._forked.pop(message["ended"], None)) is not None:
             forked.ended(message["status"])
         else:

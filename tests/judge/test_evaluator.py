@@ -185,7 +185,7 @@ def test_what_the_pipe_says_has_its_verdict(
     assert words in verdict.message
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "-1", "0", "soon", ""])
+@pytest.mark.parametrize("value", ["nan", "inf", "1.5e308", "-1", "0", "soon", ""])
 def test_a_time_that_is_none_ranks_nothing(value: str, tmp_path: Path) -> None:
     timed = f"benchmark-count: 1\nbenchmark.0.mean: {value}\ncheck: pass\n"
     program = program_saying("test-count: 1\ntest.0.status: pass\n" + timed)

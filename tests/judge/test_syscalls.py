@@ -65,6 +65,17 @@ def test_namespaces_are_refused_and_threads_and_processes_are_not() -> None:
     assert behind(source, program).split() == ["thread", "child", "x"]
 
 
+@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6", "AF_PACKET", "AF_VSOCK", "AF_ALG"])
+def test_only_families_that_stay_on_the_machine_are_left(family: str) -> None:
+    script = (
+        "import socket\n"
+        f"try: socket.socket(socket.{family}, socket.SOCK_DGRAM)\n"
+        "except PermissionError: print('refused')\n"
+        "print(socket.socket(socket.AF_UNIX).family.name)\n"
+    )
+    assert behind(script, syscalls.filter_program()).split() == ["refused", "AF_UNIX"]
+
+
 def test_sockets_to_other_machines_are_refused_unless_processes_of_a_run_need_them() -> None:
     source = (
         "import socket\n"
