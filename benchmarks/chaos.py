@@ -476,6 +476,8 @@ def _kind(process: psutil.Process) -> str:
         return "backend"
     if "/postgres " in line:
         return "postgres"
+    if line.startswith("contestant "):
+        return "contestant"
     with contextlib.suppress(psutil.Error):
         for parent in process.parents():
             if "-m kernelbot.judge" in " ".join(_cmdline(parent)):

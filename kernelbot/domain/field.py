@@ -28,7 +28,7 @@ SLOT = "@SUBMISSION@"
 DEFAULT_TIMEOUT_S = 180
 LONGEST_TIMEOUT_S = 7200
 MAX_CASES, MAX_FILES = 500, 100
-RANKINGS = [Scoring.LAST.value, Scoring.MEAN.value, Scoring.GEOM.value]
+RANKINGS = [Scoring.GEOM.value, Scoring.MEAN.value, Scoring.LAST.value]
 """What the field knows; a task.yml cannot say what the speed of light is."""
 TEMPLATE_LANGUAGES = ("Python", "Triton", "CUDA", "HIP", "CuteDSL")
 DECIDING = ("generate_input", "check_implementation", "ref_kernel")
