@@ -23,7 +23,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -159,6 +158,7 @@ class Storm:
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._sent: list[Sent] = []
         self._report = Report()
+        self._every_kind_met = asyncio.Event()
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("KERNELBOT", "DISCORD"))},
             "KERNELBOT_DATA_DIR": str(folder / "data"),
@@ -182,13 +182,11 @@ class Storm:
             self._environment |= discord.environment()
             self._start()
             try:
-                killing = asyncio.create_task(self._kill_for_ever())
-                try:
+                async with asyncio.TaskGroup() as tasks:
+                    killing = tasks.create_task(self._kill_for_ever())
                     await self._send_all()
                     await self._until_done()
-                finally:
                     killing.cancel()
-                    await asyncio.gather(killing, return_exceptions=True)
                 self._ensure_supervised()
                 await self._until_announced()
                 await self._compare()
@@ -243,6 +241,9 @@ class Storm:
 
     async def _sender(self, client: httpx2.AsyncClient, numbers: Any) -> None:
         for number in numbers:
+            if number >= self._count // 2:
+                # A quick machine would have judged everything before the first round is over.
+                await self._every_kind_met.wait()
             user = f"person {number % 25}"
             answer = await self._insist(
                 client,
@@ -304,24 +305,30 @@ class Storm:
     # --- what befalls it ---------------------------------------------------------------------------
 
     async def _kill_for_ever(self) -> None:
-        for kind in self._kinds():
-            await asyncio.sleep(self._random.uniform(0.3, 1.7) * self._kill_every_s)
-            victim = await self._found(kind)
-            if victim is not None:
-                with contextlib.suppress(psutil.Error):
-                    victim.send_signal(signal.SIGKILL)
-                    self._report.kills[kind] += 1
-            self._ensure_supervised()
-
-    def _kinds(self) -> Iterator[str]:
-        """One of each first, then rounds of the whole deck."""
         first = list(DECK)
         self._random.shuffle(first)
-        yield from first
+        for kind in first:
+            while not await self._strike(kind):
+                pass
+        self._every_kind_met.set()
+        deck = [kind for kind, count in DECK.items() for _ in range(count)]
         while True:
-            deck = [kind for kind, count in DECK.items() for _ in range(count)]
             self._random.shuffle(deck)
-            yield from deck
+            for kind in deck:
+                await self._strike(kind)
+
+    async def _strike(self, kind: str) -> bool:
+        """Whether one of that kind was there to be killed, some time from now."""
+        await asyncio.sleep(self._random.uniform(0.3, 1.7) * self._kill_every_s)
+        self._ensure_supervised()
+        victim = await self._found(kind)
+        if victim is None:
+            return False
+        with contextlib.suppress(psutil.Error):
+            victim.send_signal(signal.SIGKILL)
+            self._report.kills[kind] += 1
+        self._ensure_supervised()
+        return True
 
     async def _found(self, kind: str) -> psutil.Process | None:
         """A process of that kind; the judge's come and go, so it is looked for a while."""

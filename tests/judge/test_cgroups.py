@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -89,8 +90,11 @@ if AVAILABLE:
         assert process.stdout is not None
         assert process.stdout.read(1)
 
-        worked = []
-        for _ in range(5):
+        # Where the process stands when it is halted is chance, so it is given time and several chances.
+        worked = [0]
+        deadline = time.monotonic() + 30
+        while worked[-1] <= 1000 and time.monotonic() < deadline:
+            time.sleep(0.02)
             group.halt()
             before = group.worked_us()
             assert group.freeze(10)
@@ -99,7 +103,7 @@ if AVAILABLE:
 
         group.close()
         ended(process)
-        assert max(worked) > 1000
+        assert worked[-1] > 1000, worked
 
     def test_what_a_killed_judge_left_behind_is_ended_by_the_next_one(group: cgroups.Group) -> None:
         process = scattered(group)
