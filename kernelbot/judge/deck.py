@@ -80,19 +80,23 @@ class Secrets:
 class Sets:
     """One or more sets of a layout in memory that the contestant has too."""
 
-    def __init__(self, layout: Layout, secret: Secrets) -> None:
+    def __init__(
+        self, layout: Layout, secret: Secrets, memory: Any, stride: int, descriptor: int
+    ) -> None:
         self.layout = layout
-        self.descriptor = -1
+        self.descriptor = descriptor
         self.at = 0  # the set of the next call
         self.withheld, self.asked = _no_words(), _no_words()
         self._secrets = secret
+        self._memory = memory
+        self._stride = stride
         self._wanted: list[tuple[Slot, Any]] = []
         self._taken: dict[int, Any] = {}
 
     @property
     def _set(self) -> Any:
         """The bytes of the set in hand."""
-        raise NotImplementedError
+        return self._memory[self.at * self._stride : (self.at + 1) * self._stride]
 
     def to_json(self) -> dict[str, Any]:
         """What the contestant must know."""
@@ -151,23 +155,19 @@ class Deck(Sets):
     def __init__(self, layout: Layout) -> None:
         import torch
 
-        super().__init__(layout, Secrets(layout, "cuda"))
-        self._stride = -(-layout.size // STRIDE) * STRIDE
-        self._sets = min(MOST_SETS, max(FEWEST_SETS, SETS_BYTES // self._stride))
+        secret = Secrets(layout, "cuda")
+        stride = -(-layout.size // STRIDE) * STRIDE
+        self._sets = min(MOST_SETS, max(FEWEST_SETS, SETS_BYTES // stride))
         try:
-            memory, self._memory = allocated(self._sets * self._stride)
+            memory, found = allocated(self._sets * stride)
         except RuntimeError:  # what torch keeps for later may be what is missing
             torch.cuda.empty_cache()
             self._sets = 1
-            memory, self._memory = allocated(self._stride)
-        self._memory.fill_(secrets.randbelow(256))  # what lay there before is nobody's business
-        self.descriptor = memory.export()
+            memory, found = allocated(stride)
+        found.fill_(secrets.randbelow(256))  # what lay there before is nobody's business
+        super().__init__(layout, secret, found, stride, memory.export())
         outputs = (layout.slots[at] for at in dict.fromkeys(layout.outputs))
         self._glances = [(slot, Glance(slot.nbytes)) for slot in outputs if slot.nbytes]
-
-    @property
-    def _set(self) -> Any:
-        return self._memory[self.at * self._stride : (self.at + 1) * self._stride]
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "sets": self._sets, "stride": self._stride}
@@ -205,14 +205,10 @@ class HostDeck(Sets):
     """One set in host memory, where device memory cannot be shared: copied before and after."""
 
     def __init__(self, layout: Layout, *, gated: bool) -> None:
-        super().__init__(layout, Secrets(layout, "cpu", gated=gated))
+        secret = Secrets(layout, "cpu", gated=gated)
         self._arena = Arena(layout)
-        self._memory = self._arena.contents()
-        self.descriptor = self._arena.descriptor
-
-    @property
-    def _set(self) -> Any:
-        return self._memory
+        memory, descriptor = self._arena.contents(), self._arena.descriptor
+        super().__init__(layout, secret, memory, layout.size, descriptor)
 
     def close(self) -> None:
         del self._memory
