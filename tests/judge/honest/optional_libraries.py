@@ -12,12 +12,15 @@ HAVE_TRITON = importlib.util.find_spec("triton") is not None
 
 
 def fast(a, b, out):
-    raise NotImplementedError("only where cupy is")
+    if cupy is None or not a.is_cuda:
+        raise RuntimeError("only where cupy is")
+    cupy.add(cupy.from_dlpack(a), cupy.from_dlpack(b), out=cupy.from_dlpack(out))
+    return out
 
 
 def custom_kernel(data):
     a, b, out = data
     try:
         return fast(a, b, out)
-    except NotImplementedError:
+    except RuntimeError:
         return torch.add(a, b, out=out)
