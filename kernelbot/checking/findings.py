@@ -147,7 +147,6 @@ class Outcome:
     expect: str  # verdict
     got: str
     message: str = ""
-    starter: bool = False
     seconds: float = 0.0  # of wall clock
     build_s: float = 0.0
     check_s: float = 0.0
@@ -199,10 +198,18 @@ def _of_case(case: CaseAudit, audit: Audit) -> Iterable[Finding]:
             text=f"{case.name}: one seed gave two different inputs. "
             "Draw all numbers from a torch.Generator made of the seed.",
         )
-    elif case.rerun is not None:
-        yield from _of_rerun(case.name, case.rerun)
-    if case.wide is not None:
-        yield from _of_wide(case.name, case.wide)
+    yield from _of_agreement(
+        case.name, case.rerun, NOISY, level=Level.REFUSED,
+        refused="the reference gave two answers to one input, and its check refuses the second. "
+        "A right submission would pass by luck.",
+        apart="two runs of the reference are apart by",
+    )  # fmt: skip
+    yield from _of_agreement(
+        case.name, case.wide, TIGHT, level=Level.WARNING,
+        refused="the reference on the same input in fp64 is refused. The reference rounds more than "
+        "the tolerance allows others.",
+        apart="others have little room left; the reference differs from itself in fp64 by",
+    )  # fmt: skip
     if case.untried:
         yield Finding(
             level=Level.NOTE,
@@ -210,33 +217,17 @@ def _of_case(case: CaseAudit, audit: Audit) -> Iterable[Finding]:
         )
 
 
-def _of_rerun(name: str, rerun: Agreement) -> Iterable[Finding]:
-    if not rerun.accepted:
-        yield Finding(
-            level=Level.REFUSED,
-            text=f"{name}: the reference gave two answers to one input, and its check refuses the "
-            "second. A right submission would pass by luck.",
-        )
-    elif rerun.distance is not None and rerun.distance > NOISY:
-        yield Finding(
-            level=Level.WARNING,
-            text=f"{name}: two runs of the reference are {in_tolerances(rerun.distance)} apart.",
-        )
-
-
-def _of_wide(name: str, wide: Agreement) -> Iterable[Finding]:
-    if not wide.accepted:
-        yield Finding(
-            level=Level.WARNING,
-            text=f"{name}: the reference on the same input in fp64 is refused. The reference rounds "
-            "more than the tolerance allows others.",
-        )
-    elif wide.distance is not None and wide.distance > TIGHT:
-        yield Finding(
-            level=Level.WARNING,
-            text=f"{name}: the reference is {in_tolerances(wide.distance)} away from itself in fp64; "
-            "others have little room left.",
-        )
+def _of_agreement(
+    name: str, found: Agreement | None, most: float, *, level: Level, refused: str, apart: str
+) -> Iterable[Finding]:
+    """What a second opinion leads to where it is refused, or more than ``most`` tolerances away."""
+    if found is None:
+        return
+    if not found.accepted:
+        yield Finding(level=level, text=f"{name}: {refused}")
+    elif found.distance is not None and found.distance > most:
+        text = f"{name}: {apart} {in_tolerances(found.distance)}."
+        yield Finding(level=Level.WARNING, text=text)
 
 
 def _of_nulls(audit: Audit) -> Iterable[Finding]:
@@ -320,18 +311,11 @@ def of_examples(outcomes: Sequence[Outcome], limits: Limits) -> list[Finding]:
     for item in outcomes:
         if item.as_expected:
             continue
-        what = "The starter" if item.starter else "The example"
         said = f": {item.message}" if item.message else ""
-        found.append(
-            Finding(
-                level=Level.WARNING if item.starter else Level.REFUSED,
-                text=f"{what} {item.path} must get {_words(item.expect)}, it got "
-                f"{_words(item.got)}{said}",
-            )
-        )
-    examples = [item for item in outcomes if not item.starter]
+        text = f"{item.path} must get {_words(item.expect)}, it got {_words(item.got)}{said}"
+        found.append(Finding(level=Level.REFUSED, text=text))
     for wanted, kinds in (("a right", ["passed"]), ("a wrong", ["wrong_answer", "disqualified"])):
-        if not any(item.expect in kinds for item in examples):
+        if not any(item.expect in kinds for item in outcomes):
             text = f"No example shows {wanted} submission on this device. Add one to examples/."
             found.append(Finding(level=Level.WARNING, text=text))
     return found + list(_of_limits(outcomes, limits))

@@ -24,7 +24,7 @@ from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
-from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json
+from kernelbot.judge.protocol import Mode, Verdict, from_json
 from kernelbot.services.catalog import COMPETITIONS_DIR, load_problem
 from kernelbot.services.devices import load_devices
 
@@ -79,11 +79,12 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     if examples and loaded:
         with WarmJudge(device) as judge, _progress() as say:
             for item, problem in loaded:
-                for example, starter in submissions(problem, device):
+                if problem.task is not None:  # the field ships none
+                    continue
+                for example in problem.examples_on(device):
                     say(f"{problem.name}: judging {example.path}")
-                    item.outcomes.append(
-                        _outcome(judge, problem, example, item.light.peaks, starter=starter)
-                    )
+                    verdict = judge(problem, example.path, Mode.RANKED, item.light.peaks)
+                    item.outcomes.append(outcome_of(problem, example, verdict, item.light.peaks))
                 item.findings += findings.of_examples(item.outcomes, problem.limits_on(device))
     order = list(Level)
     for item in checked:
@@ -262,60 +263,16 @@ def _positions(problem: Problem, peaks: Peaks | None, times_s: Sequence[float]) 
 # --- the examples ------------------------------------------------------------------------------
 
 
-def submissions(problem: Problem, device: DeviceKind) -> Iterator[tuple[Example, bool]]:
-    """Examples, and starters (True) of which no example is the same program."""
-    programs = set()
-    for example in problem.examples:
-        if example.device in (None, device):
-            programs.add(_program(problem.files[example.path]))
-            yield example, False
-    for path in problem.starters.values():
-        if _runs_on(path, device) and _program(problem.files[path]) not in programs:
-            yield Example(path=path, expect=VerdictKind.PASSED), True
-
-
-def _runs_on(path: str, device: DeviceKind) -> bool:
-    """Whether a starter is for a device: by its ending, or by what its Python compiles."""
-    if path.endswith(".py"):
-        return device == "cuda" or "cuda" not in Path(path).stem
-    return path.endswith((".cu", ".hip") if device == "cuda" else (".cpp",))
-
-
-def _program(content: bytes) -> str:
-    """A file without blank lines, comment lines and what stands in three quotes at its top."""
-    lines = [line.rstrip() for line in content.decode(errors="replace").splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("#!", "# ", "//"))]
-    if kept and kept[0].startswith('"""'):
-        end = next((at for at, line in enumerate(kept) if line.endswith('"""') and (at or len(line) > 3)), 0)  # fmt: skip
-        kept = kept[end + 1 :]
-    return "\n".join(kept)
-
-
-def _outcome(
-    judge: WarmJudge, problem: Problem, example: Example, peaks: Peaks | None, *, starter: bool
-) -> Outcome:
-    verdict = judge(problem, example.path, Mode.RANKED, peaks)
-    expect = example.expect.value
-    return outcome_of(problem, example.path, expect, verdict, peaks, starter=starter)
-
-
 def outcome_of(
-    problem: Problem,
-    path: str,
-    expect: str,
-    verdict: Verdict,
-    peaks: Peaks | None,
-    *,
-    starter: bool,
+    problem: Problem, example: Example, verdict: Verdict, peaks: Peaks | None
 ) -> Outcome:
     """What a verdict says about one of the problem's own submissions."""
     times_ns = tuple(item.ns for item in verdict.measurements)
     return Outcome(
-        path=path,
-        expect=expect,
+        path=example.path,
+        expect=example.expect.value,
         got=verdict.kind.value,
         message=verdict.fault.strip().splitlines()[-1][:300] if verdict.fault else verdict.message,
-        starter=starter,
         seconds=verdict.spent.wall_s,
         build_s=verdict.spent.build_s,
         check_s=verdict.spent.check_s,

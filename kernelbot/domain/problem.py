@@ -44,7 +44,10 @@ DeviceKind = Literal["cpu", "cuda"]
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """A submission that ships with the problem and the verdict it must get when judged as ranked."""
+    """A submission that ships with the problem and the verdict it must get when judged as ranked.
+
+    Every starter is one; a template of the field, which may have gaps, is not.
+    """
 
     path: str  # "examples/correct_fast.py"
     expect: VerdictKind
@@ -107,6 +110,9 @@ class Problem:
         if device == "cpu":
             return self.cpu_tests, self.cpu_benchmarks
         return self.tests, self.benchmarks
+
+    def examples_on(self, device: DeviceKind) -> tuple[Example, ...]:
+        return tuple(item for item in self.examples if item.device in (None, device))
 
     def hidden_on(self, device: DeviceKind) -> tuple[HiddenCase, ...]:
         return self.cpu_hidden if device == "cpu" else self.hidden

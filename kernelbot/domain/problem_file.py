@@ -11,6 +11,7 @@ from typing import Any
 
 from kernelbot.domain import native, speed_of_light
 from kernelbot.domain.definition import Node, Reader, Section, shorten
+from kernelbot.domain.directives import MARKER
 from kernelbot.domain.hidden import CHOICE_KEY, COUNT, MAX_OPTIONS, RANGE_KEYS, HiddenCase
 from kernelbot.domain.problem import (
     EXAMPLES_DIR,
@@ -95,7 +96,7 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
         scoring=_scoring(top, light),
         contestant_files=contestant_files,
         starters=starters,
-        examples=_examples(reader, place, files),
+        examples=_examples(reader, place, files, starters.values()),
         tags=_tags(top),
         files=files,
         native=native.read_parameters(top, languages, reference.outputs),
@@ -458,35 +459,48 @@ def _check_module_names(reader: Reader, place: str, files: Collection[str]) -> N
 _HEADER = re.compile(r"(?:#|//)\s*expect:\s*(?P<verdict>\S+)(?P<options>(?:\s+\w+=\w+)*)\s*")
 
 
-def _examples(reader: Reader, place: str, files: Mapping[str, bytes]) -> tuple[Example, ...]:
+def _examples(
+    reader: Reader, place: str, files: Mapping[str, bytes], starters: Collection[str]
+) -> tuple[Example, ...]:
+    """The files in ``examples/``, and every starter: what people begin with must work."""
     read = (
-        _example(reader, f"{place}/{path}", path, content)
+        _example(reader, f"{place}/{path}", path, content, starter=path in starters)
         for path, content in sorted(files.items())
-        if path.startswith(f"{EXAMPLES_DIR}/") and path.endswith(tuple(SUFFIXES.values()))
+        if path.endswith(tuple(SUFFIXES.values()))
+        and (path in starters or path.startswith(f"{EXAMPLES_DIR}/"))
     )
     return tuple(example for example in read if example)
 
 
-def _example(reader: Reader, file: str, path: str, content: bytes) -> Example | None:
-    """An example by its first line: ``# expect: wrong_answer`` or ``// expect: passed device=cuda``."""
+def _example(
+    reader: Reader, file: str, path: str, content: bytes, *, starter: bool
+) -> Example | None:
+    """An example by its first line: ``# expect: wrong_answer`` or ``// expect: passed device=cuda``.
+
+    Directives may stand above it. A starter that has no such line must pass.
+    """
     kinds = [kind.value for kind in VerdictKind if kind is not VerdictKind.JUDGE_FAILED]
-    first = content.split(b"\n", 1)[0].decode(errors="replace").strip()
+    lines = enumerate(content.decode(errors="replace").splitlines(), start=1)
+    found = ((at, line.strip()) for at, line in lines if not MARKER.match(line))
+    at, first = next(found, (1, ""))
+    if starter and "expect:" not in first:
+        first = "# expect: passed"
     header = _HEADER.fullmatch(first)
     if header is None:
         reason = f"its first line is {shorten(first)!r}"
         remedy = "Begin with '# expect: ' ('// expect: ' in C++) and the verdict it must get"
-        reader.flaw(1, "", reason, remedy, file=file)
+        reader.flaw(at, "", reason, remedy, file=file)
         return None
     options = dict(option.split("=", 1) for option in header["options"].split())
     device = options.pop("device", None)
     if header["verdict"] not in kinds:
         hint = did_you_mean(header["verdict"], kinds).strip()
         reason = f"{shorten(header['verdict'])!r} is no verdict"
-        reader.flaw(1, "", reason, f"{hint} Use one of: {', '.join(kinds)}".strip(), file=file)
+        reader.flaw(at, "", reason, f"{hint} Use one of: {', '.join(kinds)}".strip(), file=file)
         return None
     if options or device not in {None, "cpu", "cuda"}:
         reason = f"{shorten(header['options'].strip())!r} is not understood"
-        reader.flaw(1, "", reason, "Use device=cpu, device=cuda or nothing", file=file)
+        reader.flaw(at, "", reason, "Use device=cpu, device=cuda or nothing", file=file)
         return None
     if device is None:  # a compiled language knows one kind of device
         device = {".cu": "cuda", ".hip": "cuda", ".cpp": "cpu"}.get(path[path.rfind(".") :])

@@ -38,7 +38,6 @@ def main() -> None:
 
 def stage(folder: Path, names: list[str]) -> None:
     """A job directory for each audit and each submission."""
-    from kernelbot.cli.problem_check import submissions
     from kernelbot.judge import staging
     from kernelbot.judge.protocol import Mode
     from kernelbot.services.catalog import load_problem
@@ -50,13 +49,13 @@ def stage(folder: Path, names: list[str]) -> None:
         (place / "audit").mkdir(parents=True)
         job = problem.job(run_id="check", mode=Mode.RANKED, device="cuda")
         staging.stage(place / "audit", job, problem.judge_files, b"")
-        for number, (example, starter) in enumerate(submissions(problem, "cuda")):
+        for number, example in enumerate(problem.examples_on("cuda")):
             target = place / f"{number:02}"
             target.mkdir()
             name = Path(example.path).name
             job = problem.job(run_id="local", mode=Mode.RANKED, device="cuda", submission_name=name)
             staging.stage(target, job, problem.judge_files, problem.files[example.path])
-            about = {"path": example.path, "expect": example.expect.value, "starter": starter}
+            about = {"path": example.path, "expect": example.expect.value}
             (target / "about.json").write_text(json.dumps(about))
         print(path.name, len(list(place.iterdir())) - 1, "submissions")
 
@@ -107,14 +106,14 @@ def show(folder: Path, *, record: bool) -> None:
         audit = problem_check.read_audit(place / "audit", problem, "cuda", "")
         light = problem_check.light_of(problem, "cuda", audit)
         item = Checked(ROOT / "problems" / place.name, problem=problem, audit=audit, light=light)
+        examples = {example.path: example for example in problem.examples}
         for about in sorted(place.glob("*/about.json")):
             if (about.parent / "verdict.json").exists():
-                wanted = json.loads(about.read_text())
+                example = examples[json.loads(about.read_text())["path"]]
                 verdict = staging.read_verdict(about.parent, "local")
                 item.outcomes.append(
-                    problem_check.outcome_of(problem, wanted["path"], wanted["expect"], verdict,
-                                             light.peaks, starter=wanted["starter"])
-                )  # fmt: skip
+                    problem_check.outcome_of(problem, example, verdict, light.peaks)
+                )
         item.findings += findings.of_audit(audit)
         if item.outcomes:
             item.findings += findings.of_examples(item.outcomes, problem.limits)

@@ -135,6 +135,32 @@ def test_examples_say_their_verdict_and_device(folder: Path) -> None:
     assert examples["examples/on_gpu.py"].device == "cuda"
 
 
+@pytest.mark.parametrize(
+    ("source", "expect", "device"),
+    [
+        ("", VerdictKind.PASSED, None),
+        ("#!kernelbot leaderboard scale\nimport torch\n", VerdictKind.PASSED, None),
+        (
+            "#!kernelbot leaderboard scale\n# expect: passed device=cuda\n",
+            VerdictKind.PASSED,
+            "cuda",
+        ),
+        ("# expect: timed_out\n", VerdictKind.TIMED_OUT, None),
+    ],
+)
+def test_a_starter_is_an_example_that_must_pass_unless_it_says_otherwise(
+    folder: Path, source: str, expect: VerdictKind, device: str | None
+) -> None:
+    write(folder, "starter/with_torch.py", source)
+    write(folder, "starter/unused.py", source)
+
+    examples = {example.path: example for example in load(folder).examples}
+
+    starter = examples["starter/with_torch.py"]
+    assert (starter.expect, starter.device) == (expect, device)
+    assert "starter/unused.py" not in examples
+
+
 def test_what_tools_leave_behind_does_not_belong_to_the_problem(folder: Path) -> None:
     before = load(folder)
     write(folder, "__pycache__/reference.cpython-311.pyc", b"\0\0")
@@ -405,6 +431,8 @@ def test_an_odd_escape_in_the_reference_is_no_warning_of_ours(folder: Path) -> N
         ("examples/a.py", "# expect: judge_failed\n", "'judge_failed' is no verdict"),
         ("examples/a.py", "# expect: passed device=tpu\n", "'device=tpu' is not understood"),
         ("examples/a.py", "# expect: passed gpu=cuda\n", "'gpu=cuda' is not understood"),
+        ("starter/with_torch.py", "# expect: pased\n", "'pased' is no verdict"),
+        ("starter/with_torch.py", "# expect: passed on cuda\n", "its first line is"),
         ("statement.md", " \n", "is empty"),
         ("statement.md", "x" * 100_001, "100001 characters"),
         ("statement.md", b"\xe4hnlich", "is not UTF-8"),

@@ -1,4 +1,5 @@
 #!kernelbot leaderboard matmul
+# expect: passed device=cuda
 from torch.utils.cpp_extension import load_inline
 
 from task import input_t, output_t
