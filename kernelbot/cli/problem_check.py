@@ -25,7 +25,7 @@ from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Mode, Verdict, from_json
-from kernelbot.services.catalog import COMPETITIONS_DIR, load_problem
+from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem
 from kernelbot.services.devices import load_devices
 
 AUDIT_FILE = "audit.json"
@@ -93,7 +93,7 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
 
 
 def _beside_problems(path: Path) -> bool:
-    return path.is_file() or (path.name == COMPETITIONS_DIR and path.is_dir())
+    return path.is_file() or (path.name in BESIDE_PROBLEMS and path.is_dir())
 
 
 def _loaded(folder: Path) -> Checked:

@@ -5,10 +5,11 @@
     problems/
       competitions/*.yaml
       NAME/problem.yaml, statement.md, reference.py, starter/, examples/
+      shared/*               what links of several problems point to
       *.yaml                 problem sets of the field (field_tree.py), if it is such a tree
 
-Files are opened without following links out of their folder and without waiting on anything that
-is not a regular file: a problem folder may come from a stranger's repository.
+Files are opened without following links out of their folder, but for those to ``shared``, and without
+waiting on anything that is not a regular file: a problem folder may come from a stranger's repository.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernelbot.domain.competition import Competition, read_competition
+from kernelbot.domain.competition import Competition
+from kernelbot.domain.competition_file import read_competition
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.domain.field import TASK_FILE
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
@@ -28,6 +30,10 @@ from kernelbot.services.located_yaml import MAX_BYTES, decode, parse
 from kernelbot.services.reading import read_regular, why
 
 COMPETITIONS_DIR = "competitions"
+SHARED_DIR = "shared"
+BESIDE_PROBLEMS = (COMPETITIONS_DIR, SHARED_DIR)
+"""Folders between those of the problems that are none."""
+
 MAX_FILE_BYTES = 1 << 20
 MAX_FOLDER_BYTES = 8 << 20
 MAX_FILES = 200
@@ -193,7 +199,7 @@ def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
             Flaw(file=shown, reason="is a link to a folder", remedy="Copy the folder here")
         )
         folders.remove(link)
-    return [folder for folder in folders if folder.name != COMPETITIONS_DIR]
+    return [folder for folder in folders if folder.name not in BESIDE_PROBLEMS]
 
 
 def _competition_files(root: Path) -> list[Path]:
@@ -276,13 +282,13 @@ def _walk(folder: Path, place: str, flaws: list[Flaw], depth: int = 0) -> Iterat
 
 
 def _read_file(folder: Path, path: Path, shown: str) -> bytes | Flaw:
-    """A file's bytes; a link is followed only to a file of the same folder."""
+    """A file's bytes; a link is followed only to a file of the same folder or a shared one beside it."""
     if path.is_symlink():
         try:
             target = path.resolve(strict=True)
         except (OSError, RuntimeError):
             return Flaw(file=shown, reason="is a link to nothing", remedy="Copy the file here")
-        if not target.is_relative_to(folder):
+        if folder not in target.parents and target.parent != folder.parent / SHARED_DIR:
             reason = "is a link that leaves the problem's folder"
             return Flaw(file=shown, reason=reason, remedy="Copy the file here")
         path = target

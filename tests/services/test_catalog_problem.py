@@ -490,6 +490,20 @@ def test_a_link_within_the_folder_is_the_file_it_points_to(folder: Path) -> None
     assert load(folder).judge_files["shapes.py"] == b"LARGEST = 4\n"
 
 
+def test_problems_share_a_file_by_linking_to_the_shared_folder_beside_them(folder: Path) -> None:
+    write(folder.parent, "shared/formats.py", "BITS = 4\n")
+    write(folder.parent, "shared/deeper/more.py", "BITS = 8\n")
+    (folder / "formats.py").symlink_to("../shared/formats.py")
+    before = load(folder)
+    write(folder.parent, "shared/formats.py", "BITS = 6\n")
+    after = load(folder)
+    (folder / "more.py").symlink_to("../shared/deeper/more.py")
+
+    assert before.judge_files["formats.py"] == b"BITS = 4\n"
+    assert after.digest != before.digest
+    assert [flaw.reason for flaw in flaws(folder)] == ["is a link that leaves the problem's folder"]
+
+
 def test_a_pipe_is_refused_without_waiting_for_a_writer(folder: Path) -> None:
     os.mkfifo(folder / "pipe.py")
 
