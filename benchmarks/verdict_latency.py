@@ -17,7 +17,6 @@ import cProfile
 import json
 import os
 import pstats
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,9 +26,11 @@ from pathlib import Path
 
 from kernelbot.judge import guard, referee, staging, warm
 from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, Verdict, VerdictKind
+from kernelbot.judge.template import Template
 
 ROOT = Path(__file__).resolve().parents[1]
 LIMITS = Limits(build_s=300, check_s=60, measure_s=180)
+ENDED_S = 60.0  # from the last event on
 PASSED, WRONG = VerdictKind.PASSED, VerdictKind.WRONG_ANSWER
 
 
@@ -118,36 +119,6 @@ class Run:
     stages: dict[str, float]  # seconds from sending the job to the end of each stage
 
 
-class Template:
-    """A judge that serves: the launcher's side of ``kernelbot.judge.warm.serve``, without a loop."""
-
-    def __init__(self, device: str) -> None:
-        self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        line = [sys.executable, "-m", "kernelbot.judge", "serve", str(theirs.fileno())]
-        with theirs:
-            self._process = subprocess.Popen(
-                [*line, "--device", device], pass_fds=[theirs.fileno()], cwd=ROOT
-            )
-
-    def judge(self, directory: Path, events: int, cache: str) -> None:
-        """Send the job and wait until its referee has ended."""
-        message = {"directory": str(directory), "isolation": "", "cache": cache}
-        socket.send_fds(self._end, [json.dumps(message).encode()], [events, 2])
-        os.close(events)
-
-    def wait(self) -> None:
-        while True:
-            packet, descriptors, _, _ = socket.recv_fds(self._end, 1 << 16, 1)
-            for descriptor in descriptors:
-                os.close(descriptor)
-            if not packet or "ended" in json.loads(packet):
-                return
-
-    def close(self) -> None:
-        self._end.close()
-        self._process.wait()
-
-
 def judged(board: Board, row: Row, device: str, template: Template | None, cache: str) -> Run:
     """One run, seen as a launcher sees it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -157,11 +128,11 @@ def judged(board: Board, row: Row, device: str, template: Template | None, cache
         events, told = os.pipe()
         began = time.monotonic()
         if template is not None:
-            template.judge(directory, told, cache)
+            pid = template.fork(directory, told, 2, cache)
         else:
             line = staging.command(directory, events_fd=told, cache=cache)
             process = subprocess.Popen(line, pass_fds=[told], cwd=ROOT)
-            os.close(told)
+        os.close(told)
         stages: dict[str, float] = {}
         with os.fdopen(events) as lines:
             for line_ in lines:
@@ -169,7 +140,7 @@ def judged(board: Board, row: Row, device: str, template: Template | None, cache
                 if event["kind"] == "stage":
                     stages[f"{event['stage']} {event['message']}"] = time.monotonic() - began
         if template is not None:
-            template.wait()
+            template.ended(pid, ENDED_S)
         else:
             process.wait()
         return Run(staging.read_verdict(directory), time.monotonic() - began, stages)
@@ -249,8 +220,7 @@ def main() -> int:
         return 0
     good = True
     print(HEAD)
-    template = Template(options.device)
-    with tempfile.TemporaryDirectory() as caches:
+    with Template(options.device) as template, tempfile.TemporaryDirectory() as caches:
         # The first run waits until the template has imported torch, and tells nothing.
         judged(boards["vectoradd"], ROWS[0], options.device, template, "")
         for row in rows:
@@ -260,7 +230,6 @@ def main() -> int:
                 # What a test of the same code has left is what a ranked run finds.
                 judged(board, replace(row, mode=Mode.TEST), options.device, template, caches)
                 good &= report(row, "again", judged(board, row, options.device, template, caches))
-    template.close()
     for row in rows:
         if row.cold_s:
             good &= report(row, "cold", judged(boards[row.board], row, options.device, None, ""))

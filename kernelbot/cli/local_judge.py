@@ -111,15 +111,12 @@ def _show(line: bytes, said: str) -> str:
 @contextmanager
 def _judging(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The judge as a process group of its own, gone when this is left."""
-    tree = str(Path(staging.__file__).resolve().parents[2])
-    path = os.pathsep.join([tree, *filter(None, [os.environ.get("PYTHONPATH")])])
     process = subprocess.Popen(
         staging.command(directory),
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
-        # As a worker does it: nothing that lies in the job's directory is imported by the referee.
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+        env=staging.environment(os.environ),
         start_new_session=True,
     )
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -49,6 +50,16 @@ def command(
     if cache:
         line += ["--cache", cache]
     return [*line, "--isolation", isolation] if isolation else line
+
+
+def environment(base: Mapping[str, str]) -> dict[str, str]:
+    """``base``, changed so that :func:`command` runs this tree's judge, wherever it is started.
+
+    That may be in the job's directory: nothing that lies there is imported by the referee.
+    """
+    tree = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [tree, base.get("PYTHONPATH")]))
+    return {**base, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
 def fences(isolation: str = "") -> list[str]:

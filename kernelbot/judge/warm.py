@@ -270,8 +270,7 @@ def serve(
 ) -> Callable[[Nursery], None]:
     """Fork a referee for every job until the launcher is gone. Returns in a referee.
 
-    From the launcher: ``{"directory", "isolation", "cache"}`` with two descriptors, for events and for
-    errors, answered by ``{"pid"}`` with a descriptor of the process. To it: ``{"ended", "status"}``.
+    What is said is in ``template.py``.
     """
     _import(MODULES[device])
     gc.collect()

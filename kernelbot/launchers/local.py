@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import functools
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
@@ -27,11 +29,12 @@ from kernelbot.judge.protocol import (
     load,
 )
 from kernelbot.launchers.base import Launch, Package
-from kernelbot.launchers.template import Process, Template, die_with_parent
+from kernelbot.launchers.template import Process, Template
 
 STARTING_S = 120.0
 """Importing torch on a cold, busy machine; nobody's fault, so outside every stage's budget."""
 GRACE_S = 5.0
+PR_SET_PDEATHSIG = 1
 KEPT_ERROR_BYTES = 8192
 
 ENVIRONMENT = (
@@ -67,12 +70,6 @@ class LocalLauncher:
         self.root = root
         self._cache = str(cache) if cache else ""
         self._environment = {name: environment[name] for name in ENVIRONMENT if name in environment}
-        # The judge is imported from the tree this worker runs from, wherever it is started.
-        tree = str(Path(staging.__file__).resolve().parents[2])
-        rest = self._environment.get("PYTHONPATH", "")
-        self._environment["PYTHONPATH"] = f"{tree}{os.pathsep}{rest}" if rest else tree
-        # The working directory is the job's: nothing in it may be imported by the referee.
-        self._environment["PYTHONSAFEPATH"] = "1"
         if device_index is not None:
             seen = self._environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
             pinned = seen[device_index] if device_index < len(seen) and seen[0] else device_index
@@ -111,11 +108,11 @@ class LocalLauncher:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=self._environment,
+            env=staging.environment(self._environment),
             cwd=directory,
             start_new_session=True,
             limit=MAX_EVENT_BYTES,
-            preexec_fn=functools.partial(die_with_parent, os.getpid()),
+            preexec_fn=functools.partial(_die_with, os.getpid()),
         )
 
     async def close(self) -> None:
@@ -256,3 +253,11 @@ class LocalLaunch:
         while chunk := await self._process.stderr.read(4096):
             kept = (kept + chunk)[-KEPT_ERROR_BYTES:]
         return kept
+
+
+def _die_with(worker: int) -> None:
+    """In the child: without the worker there is nobody to report to."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+        if os.getppid() != worker:
+            os._exit(1)

@@ -10,28 +10,19 @@ from __future__ import annotations
 import asyncio
 import collections
 import contextlib
-import functools
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import structlog
-
+from kernelbot.judge import template
 from kernelbot.judge.protocol import MAX_EVENT_BYTES, judge_digest
 
-PR_SET_PDEATHSIG = 1
-ANSWER_S = 180.0
-"""A template that still imports torch answers when it has."""
 GRACE_S = 5.0
-MAX_MESSAGE = 64 << 10
-
-log = structlog.get_logger()
 
 
 class Process(Protocol):
@@ -49,26 +40,30 @@ class Process(Protocol):
     def terminate(self) -> None: ...
 
 
-class Forked:
+@dataclass(frozen=True)
+class _Fork:
+    """What the template says of a referee."""
+
+    pid: int
+    handle: int
+    status: asyncio.Future[int]  # may come before or after we notice its end by ourselves
+
+
+class Referee:
     """A referee that the template has forked."""
 
     def __init__(
-        self, pid: int, handle: int, events: asyncio.StreamReader, errors: asyncio.StreamReader
+        self, fork: _Fork, events: asyncio.StreamReader, errors: asyncio.StreamReader
     ) -> None:
-        self.pid = pid
+        self.pid = fork.pid
         self.stdout = events
         self.stderr = errors
         self.returncode: int | None = None
-        self._handle = handle
+        self._handle = fork.handle
+        self._status = fork.status
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._status: asyncio.Future[int] = self._loop.create_future()
-        self._loop.add_reader(handle, self._gone)
-
-    def ended(self, status: int) -> None:
-        """What the template says of it; may come before or after we notice by ourselves."""
-        if not self._status.done():
-            self._status.set_result(status)
+        self._loop.add_reader(self._handle, self._gone)
 
     async def wait(self) -> int:
         await self._ended.wait()
@@ -110,12 +105,11 @@ class Template:
         self._older = [old for old in self._older if not old.reaped()]
         self._current = _Connection(self._environment, self._device, digest)
 
-    async def judge(self, directory: Path, isolation: str, cache: str) -> Forked:
+    async def judge(self, directory: Path, isolation: str, cache: str) -> Referee:
         """A referee for a staged directory. Raises OSError when there is no template to fork it."""
         self.open()
         assert self._current is not None
-        message = {"directory": str(directory), "isolation": isolation, "cache": cache}
-        return await self._current.fork(message)
+        return await self._current.fork(directory, isolation, cache)
 
     async def close(self) -> None:
         """End it; the referees have ended already."""
@@ -130,24 +124,11 @@ class _Connection:
     def __init__(self, environment: Mapping[str, str], device: str, digest: str) -> None:
         self._digest = digest
         self._loop = asyncio.get_running_loop()
-        self._end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._end, self._process = template.start(device, environment)
         self._end.setblocking(False)
-        self._answers: collections.deque[asyncio.Future[tuple[int, int]]] = collections.deque()
-        self._forked: dict[int, Forked] = {}
-        self._early: dict[int, int] = {}  # ended before we had it in our hands
+        self._answers: collections.deque[asyncio.Future[_Fork]] = collections.deque()
+        self._statuses: dict[int, asyncio.Future[int]] = {}
         self._open = True
-        with theirs:
-            line = [sys.executable, "-m", "kernelbot.judge", "serve", str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                [*line, "--device", device],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
-                env=dict(environment),
-                cwd="/",
-                start_new_session=True,
-                preexec_fn=functools.partial(die_with_parent, os.getpid()),
-            )
         self._loop.add_reader(self._end, self._readable)
 
     def serves(self, digest: str) -> bool:
@@ -161,14 +142,14 @@ class _Connection:
         with contextlib.suppress(OSError):
             self._end.shutdown(socket.SHUT_WR)
 
-    async def fork(self, message: dict[str, Any]) -> Forked:
+    async def fork(self, directory: Path, isolation: str, cache: str) -> Referee:
         events, errors = os.pipe(), os.pipe()
-        answer: asyncio.Future[tuple[int, int]] = self._loop.create_future()
+        answer: asyncio.Future[_Fork] = self._loop.create_future()
         try:
-            socket.send_fds(self._end, [json.dumps(message).encode()], [events[1], errors[1]])
+            template.request(self._end, directory, events[1], errors[1], isolation, cache)
             self._answers.append(answer)
-            async with asyncio.timeout(ANSWER_S):
-                pid, handle = await asyncio.shield(answer)
+            async with asyncio.timeout(template.ANSWER_S):
+                fork = await asyncio.shield(answer)
         except BaseException:
             os.close(events[0])
             os.close(errors[0])
@@ -177,11 +158,7 @@ class _Connection:
         finally:
             os.close(events[1])
             os.close(errors[1])
-        forked = Forked(pid, handle, await _reader(events[0]), await _reader(errors[0]))
-        self._forked[pid] = forked
-        if pid in self._early:
-            self._forked.pop(pid).ended(self._early.pop(pid))
-        return forked
+        return Referee(fork, await _reader(events[0]), await _reader(errors[0]))
 
     async def close(self) -> None:
         self.retire()
@@ -190,29 +167,25 @@ class _Connection:
         except subprocess.TimeoutExpired:
             self._process.kill()
             await asyncio.to_thread(self._process.wait)
-        self._lost()
+        self._lost(ConnectionResetError("the judge's template has been closed"))
 
     def _readable(self) -> None:
         try:
-            packet, descriptors, _, _ = socket.recv_fds(self._end, MAX_MESSAGE, 1)
+            said = template.receive(self._end)
         except BlockingIOError:
             return
-        except OSError:
-            packet, descriptors = b"", []
-        if not packet:
-            self._lost()
-            return
-        message = json.loads(packet)
-        if "pid" in message:
-            self._answers.popleft().set_result((message["pid"], descriptors[0]))
-        elif "error" in message:
-            self._answers.popleft().set_exception(OSError(message["error"]))
-        elif (forked := self._forked.pop(message["ended"], None)) is not None:
-            forked.ended(message["status"])
+        except template.Refused as refusal:
+            self._answers.popleft().set_exception(refusal)
+        except OSError as error:
+            self._lost(error)
         else:
-            self._early[message["ended"]] = message["status"]
+            if isinstance(said, template.Forked):
+                status = self._statuses[said.pid] = self._loop.create_future()
+                self._answers.popleft().set_result(_Fork(said.pid, said.handle, status))
+            else:
+                self._statuses.pop(said.pid).set_result(said.status)
 
-    def _lost(self) -> None:
+    def _lost(self, error: OSError) -> None:
         """It is gone; its referees get a signal from the kernel and end by themselves."""
         if not self._open:
             return
@@ -221,14 +194,14 @@ class _Connection:
         self._end.close()
         self._process.poll()
         for answer in self._answers:
-            answer.set_exception(ConnectionResetError("the judge's template has ended"))
+            answer.set_exception(error)
         self._answers.clear()
 
 
-def _abandon(answer: asyncio.Future[tuple[int, int]]) -> None:
+def _abandon(answer: asyncio.Future[_Fork]) -> None:
     """A referee came that nobody waits for any more."""
     if not answer.cancelled() and answer.exception() is None:
-        _, handle = answer.result()
+        handle = answer.result().handle
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(handle, signal.SIGTERM)
         os.close(handle)
@@ -240,13 +213,3 @@ async def _reader(descriptor: int) -> asyncio.StreamReader:
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, pipe)
     return reader
-
-
-def die_with_parent(parent: int) -> None:
-    """In the child: without the worker there is nobody to report to."""
-    import ctypes
-
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)

@@ -12,9 +12,7 @@ import dataclasses
 import functools
 import json
 import os
-import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,13 +21,12 @@ from typing import Any
 
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, Verdict
+from kernelbot.judge.template import Template
 
 HERE = Path(__file__).parent
-TREE = HERE.parents[1]
 LIMITS = Limits(
     build_s=20, check_s=8, measure_s=20, memory_bytes=2 << 30, processes=200, output_bytes=8 << 10
 )
-MAX_MESSAGE = 64 << 10
 
 
 @dataclass(frozen=True)
@@ -67,46 +64,10 @@ def a_job(mode: Mode = Mode.TEST, **changes: Any) -> Job:
     return dataclasses.replace(job, **changes)
 
 
-class Template:
-    """A judge that serves, and the launcher's end of its socket."""
-
-    def __init__(self, environment: Mapping[str, str] | None = None, device: str = "cpu") -> None:
-        self.end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        line = [sys.executable, "-m", "kernelbot.judge", "serve", str(theirs.fileno())]
-        with theirs:
-            self.process = subprocess.Popen(
-                [*line, "--device", device],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                cwd=TREE,
-                env={**os.environ, **(environment or {})},
-            )
-
-    def send(self, directory: Path, events: int, errors: int) -> int:
-        """Have a staged directory judged; the number of its referee."""
-        message = {"directory": str(directory), "isolation": "", "cache": ""}
-        self.end.settimeout(180)  # it may still import torch
-        socket.send_fds(self.end, [json.dumps(message).encode()], [events, errors])
-        answer, descriptors, _, _ = socket.recv_fds(self.end, MAX_MESSAGE, 1)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        return int(json.loads(answer)["pid"])
-
-    def ended(self, timeout_s: float = 120) -> int:
-        """Wait for a referee's end; its exit code."""
-        self.end.settimeout(timeout_s)
-        found = json.loads(self.end.recv(MAX_MESSAGE))
-        return int(found["status"])
-
-    def close(self) -> None:
-        self.end.close()
-        self.process.wait(timeout=60)
-
-
 @functools.cache
 def template(device: str) -> Template:
     """The one that this test process shares; one job at a time."""
-    made = Template(device=device)
+    made = Template(device)
     atexit.register(made.close)
     return made
 
@@ -125,11 +86,11 @@ def judge(
         (events, told), (errors, said) = os.pipe(), os.pipe()
         heard = [stack.enter_context(_Heard(end)) for end in (events, errors)]
         try:
-            serving.send(directory, told, said)
+            referee = serving.fork(directory, told, said)
         finally:
             os.close(told)
             os.close(said)
-        code = serving.ended(timeout_s)
+        code = serving.ended(referee, timeout_s)
     return _judged(directory, job, code, [item.text for item in heard])
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
@@ -11,28 +10,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kernelbot.judge import sandbox, staging, warm
+from kernelbot.judge import template as template_client
 from kernelbot.judge.protocol import Job, Mode, Verdict, VerdictKind
 from tests.judge.bench import LIMITS, a_job, problem
 from tests.judge.test_run import ENDLESS, RIGHT, contestants, wait_until
 
-TREE = Path(warm.__file__).resolve().parents[2]
 
+class Template(template_client.Template):
+    """A judge that serves, what it judges, and where it may leave files."""
 
-@dataclass
-class Template:
-    """A judge that serves, and the launcher's end of its socket."""
-
-    process: subprocess.Popen[bytes]
-    end: socket.socket
-    folder: Path
-    scratch: Path
-    jobs: int = 0
+    def __init__(self, folder: Path, scratch: Path) -> None:
+        secret = {"DATABASE_URL": "postgresql://a-secret", "TMPDIR": str(scratch)}
+        super().__init__("cpu", {**os.environ, **secret})
+        self.folder = folder
+        self.scratch = scratch
+        self.jobs = 0
 
     def send(self, source: str, job: Job) -> tuple[Path, int, int]:
         """Stage and send a job; its directory, its referee and where its events are read."""
@@ -41,22 +39,13 @@ class Template:
         directory.mkdir()
         staging.stage(directory, job, problem("add"), source.encode())
         events, told = os.pipe()
-        message = {"directory": str(directory), "isolation": "", "cache": ""}
-        socket.send_fds(self.end, [json.dumps(message).encode()], [told, 2])
+        referee = self.fork(directory, told, 2)
         os.close(told)
-        answer, descriptors, _, _ = socket.recv_fds(self.end, 1 << 16, 1)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        return directory, int(json.loads(answer)["pid"]), events
-
-    def ended(self) -> int:
-        """Wait for a referee's end; its exit code."""
-        found = json.loads(self.end.recv(1 << 16))
-        return int(found["status"])
+        return directory, referee, events
 
     def judge(self, source: str, job: Job | None = None) -> Verdict:
-        directory, _, events = self.send(source, job or a_job())
-        assert self.ended() == 0
+        directory, referee, events = self.send(source, job or a_job())
+        assert self.ended(referee, 120) == 0
         os.close(events)
         return staging.read_verdict(directory)
 
@@ -71,17 +60,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Template]:
 def serving(folder: Path) -> Iterator[Template]:
     with tempfile.TemporaryDirectory() as scratch:
         os.chmod(scratch, 0o777)  # the contestant may be another user
-        end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        end.settimeout(120)
-        line = [sys.executable, "-m", "kernelbot.judge", "serve", str(theirs.fileno())]
-        secret = {"DATABASE_URL": "postgresql://a-secret", "TMPDIR": scratch}
-        with theirs:
-            process = subprocess.Popen(
-                line, pass_fds=[theirs.fileno()], cwd=TREE, env={**os.environ, **secret}
-            )
-        yield Template(process, end, folder, Path(scratch))
-        end.close()
-        process.wait(timeout=60)
+        with Template(folder, Path(scratch)) as found:
+            yield found
 
 
 def under_way(template: Template) -> tuple[Path, int]:
@@ -181,7 +161,7 @@ os.environ["MARK"] = "yes"
 def test_a_killed_referee_takes_its_contestant_and_nothing_else(template: Template) -> None:
     directory, referee = under_way(template)
     os.kill(referee, signal.SIGKILL)
-    assert template.ended() == -signal.SIGKILL
+    assert template.ended(referee, 120) == -signal.SIGKILL
     assert wait_until(lambda: not contestants(template.scratch))
     assert staging.read_verdict(directory).kind is VerdictKind.JUDGE_FAILED
     assert template.judge(RIGHT).passed
@@ -191,7 +171,7 @@ def test_a_killed_referee_takes_its_contestant_and_nothing_else(template: Templa
 def test_a_cancelled_run_cleans_up_before_it_leaves(template: Template) -> None:
     directory, referee = under_way(template)
     os.kill(referee, signal.SIGTERM)
-    assert template.ended() == 128 + signal.SIGTERM
+    assert template.ended(referee, 120) == 128 + signal.SIGTERM
     assert not contestants(template.scratch)
     assert not list(template.scratch.iterdir())
     assert not (directory / "verdict.json").exists()
