@@ -1,0 +1,12 @@
+# expect: wrong_answer
+"""Takes blocks of 32, as MXFP4 has them: every second scale counts twice."""
+
+import fp4
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    a, b, a_scale, b_scale, out = data
+    matrix, vector = fp4.decoded(a, a_scale[..., ::2]), fp4.decoded(b, b_scale[..., ::2])
+    return out.copy_((matrix @ vector.unsqueeze(2)).squeeze(2))
