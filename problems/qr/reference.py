@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from householder import product
 from task import input_t, output_t
 
 OUTPUTS = 2  # the last two entries of data are output buffers
@@ -76,7 +77,7 @@ def _flaw(
     a: torch.Tensor, h: torch.Tensor, tau: torch.Tensor, allowed: float
 ) -> tuple[int, int, str] | None:
     """The worst column of the first property that does not hold: matrix, column, by how much."""
-    q = _product(h, tau)
+    q = product(h, tau)
     one = torch.eye(a.shape[-1], dtype=a.dtype, device=a.device)
     properties = (
         ("of Q^T Q - I has the length", (q.mT @ q - one).norm(dim=-2)),
@@ -91,16 +92,3 @@ def _flaw(
             matrix, column = divmod(worst, a.shape[-1])
             return matrix, column, f"that {text} {float(error[matrix, column]):.2g}"
     return None
-
-
-def _product(h: torch.Tensor, tau: torch.Tensor) -> torch.Tensor:
-    """Q = H_1 H_2 ... H_n with H_j = I - tau_j v_j v_j^T, all at once.
-
-    It is I - V T V^T, where the inverse of T has 1/tau on its diagonal and V^T V above it. A
-    reflection with tau = 0 is none, so its v is left out.
-    """
-    one = torch.eye(h.shape[-1], dtype=h.dtype, device=h.device)
-    there = tau != 0
-    v = (h.tril(-1) + one) * there.unsqueeze(-2)
-    inverse = (v.mT @ v).triu(1) + torch.diag_embed(torch.where(there, 1 / tau, 1.0))
-    return one - v @ torch.linalg.solve_triangular(inverse, v.mT, upper=True)
