@@ -161,7 +161,7 @@ def custom_kernel(data: input_t) -> output_t:
     return torch.div(x, x.norm(dim=1, keepdim=True), out=out)
 """
 
-_CORRECT = '''\
+_SLOW = '''\
 # expect: passed
 """Correct, and slow: one row after the other."""
 
@@ -173,20 +173,6 @@ def custom_kernel(data: input_t) -> output_t:
     for row in range(x.shape[0]):
         out[row] = x[row] / x[row].norm()
     return out
-'''
-
-_FAST = '''\
-# expect: passed
-"""Correct, and in three calls."""
-
-import torch
-
-from task import input_t, output_t
-
-
-def custom_kernel(data: input_t) -> output_t:
-    x, out = data
-    return torch.div(x, x.norm(dim=1, keepdim=True), out=out)
 '''
 
 _WRONG = '''\
@@ -222,8 +208,7 @@ _FILES = {
     "reference.py": _REFERENCE,
     "task.py": _TASK,
     "starter/with_torch.py": _STARTER,
-    "examples/correct_slow.py": _CORRECT,
-    "examples/correct_fast.py": _FAST,
+    "examples/correct_slow.py": _SLOW,
     "examples/wrong_length.py": _WRONG,
     "examples/cheat_half_the_row.py": _CHEAT,
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -30,19 +29,20 @@ from kernelbot.cli.profile import Profile
 from kernelbot.cli.screen import clean, note, result
 from kernelbot.cli.server import Server
 from kernelbot.config import ROOT
+from kernelbot.services.catalog import load_problem
 
 if TYPE_CHECKING:
     from rich.live import Live
 
 LEADERBOARD = "vectoradd"
-EXAMPLES = ROOT / "problems" / LEADERBOARD / "examples"
+PROBLEM = ROOT / "problems" / LEADERBOARD
 CAST = (
-    ("kurt", "endless.py", "never returns"),
-    ("ada", "correct_slow.py", "correct, but slow"),
-    ("grace", "correct_fast.py", "correct and faster"),
-    ("margaret", "correct_triton.py", "correct, in Triton"),
-    ("alan", "wrong_subtracts.py", "subtracts"),
-    ("charles", "broken_import.py", "does not import"),
+    ("kurt", "examples/endless.py", "never returns"),
+    ("ada", "examples/correct_slow.py", "correct, but slow"),
+    ("grace", "starter/with_torch.py", "correct and faster"),
+    ("margaret", "starter/with_triton.py", "correct, in Triton"),
+    ("alan", "examples/wrong_subtracts.py", "subtracts"),
+    ("charles", "examples/broken_import.py", "does not import"),
 )
 """Who sends what. The endless one first: while its limit runs out the others are judged beside it."""
 
@@ -53,7 +53,6 @@ SLOTS = min(2, os.cpu_count() or 1)
 START_PATIENCE_S = 120.0
 JUDGE_PATIENCE_S = 900.0
 POLL_S = 0.25
-EXPECTATION = re.compile(r"#\s*expect:\s*(\w+)")
 
 
 class DemoFailed(CommandFailed):
@@ -110,7 +109,12 @@ def main() -> int:
         ExitStack() as people,
     ):
         gpu = choose_gpu(admin)
-        entries = [people.enter_context(entered(admin, url, *part)) for part in CAST]
+        expected = expectations()
+        entries = [
+            Entry(who, PROBLEM / file, about, expected[file], server)
+            for who, file, about in CAST
+            for server in [people.enter_context(joined(admin, url, who))]
+        ]
         result(f"Sending {len(entries)} kernels to leaderboard {LEADERBOARD} on {gpu}.")
         for entry in entries:
             entry.send(gpu)
@@ -185,21 +189,17 @@ def choose_gpu(server: Server) -> str:
 
 
 @contextmanager
-def entered(admin: Server, url: str, who: str, file: str, about: str) -> Iterator[Entry]:
-    """A person with a token of their own, and the file they will send."""
+def joined(admin: Server, url: str, who: str) -> Iterator[Server]:
+    """The server as it answers a person with a token of their own."""
     wish = {"name": who, "token_name": "demo", "scopes": ["read", "submit"]}
     secret = admin.post("/v1/admin/users", wish)["secret"]
-    path = EXAMPLES / file
     with Server(Profile(url, secret)) as server:
-        yield Entry(who, path, about, expectation(path), server)
+        yield server
 
 
-def expectation(file: Path) -> str:
-    """The verdict that the file's first line promises."""
-    found = EXPECTATION.match(file.read_text(encoding="utf-8").partition("\n")[0])
-    if found is None:
-        raise DemoFailed(f"{file} does not begin with '# expect: VERDICT'.")
-    return found[1]
+def expectations() -> dict[str, str]:
+    """The verdict that each example of the problem must get."""
+    return {item.path: item.expect.value for item in load_problem(PROBLEM).examples}
 
 
 def watch(entries: Sequence[Entry]) -> None:

@@ -49,7 +49,7 @@ class Example:
     Every starter is one; a template of the field, which may have gaps, is not.
     """
 
-    path: str  # "examples/correct_fast.py"
+    path: str  # "examples/correct_slow.py"
     expect: VerdictKind
     device: DeviceKind | None = None  # None: on any
 

@@ -26,7 +26,7 @@ def problem() -> Problem:
         ("reference.py", False),
         ("problem.yaml", False),
         ("statement.md", True),
-        ("examples/correct_fast.py", True),
+        ("examples/correct_slow.py", True),
     ],
 )
 def test_what_the_check_depends_on_ends_an_entry(problem: Problem, path: str, holds: bool) -> None:

@@ -15,7 +15,7 @@ VECTORADD = ROOT / "problems" / "vectoradd"
 
 
 async def test_a_right_kernel_is_passed_with_its_cases(plain: CommandLine) -> None:
-    file = VECTORADD / "examples" / "correct_fast.py"
+    file = VECTORADD / "starter" / "with_torch.py"
 
     outcome = await plain("judge", str(VECTORADD), str(file), "--device", "cpu")
 

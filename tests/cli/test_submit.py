@@ -278,7 +278,7 @@ async def test_without_a_token_it_says_how_to_get_one(plain: CommandLine, server
 async def test_a_real_worker_judges_what_was_submitted(
     server: Serving, kernelbot: CommandLine
 ) -> None:
-    example = ROOT / "problems" / "vectoradd" / "examples" / "correct_fast.py"
+    example = ROOT / "problems" / "vectoradd" / "starter" / "with_torch.py"
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "kernelbot.worker",
         env=server.environment, stderr=asyncio.subprocess.DEVNULL, cwd=kernelbot.home,

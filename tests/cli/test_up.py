@@ -23,7 +23,7 @@ from kernelbot.cli import up
 from kernelbot.errors import InvalidInput
 
 ROOT = Path(__file__).resolve().parents[2]
-CORRECT = ROOT / "problems" / "vectoradd" / "examples" / "correct_fast.py"
+CORRECT = ROOT / "problems" / "vectoradd" / "starter" / "with_torch.py"
 
 
 def until(true: Callable[[], object], what: str, within_s: float = 60.0) -> None:
