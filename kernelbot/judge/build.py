@@ -16,11 +16,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kernelbot.judge import folders, guard, native
+from kernelbot.judge import folders, native, uids
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
-PREFIX = "kernelbot-judge-"
-OWNER = "owner"
+PREFIX = "kernelbot-work-"
+ATTEMPTS = 20
+"""To make a folder that nobody takes for abandoned before it is held: one is nearly always enough."""
 RUNTIME = Path(__file__).with_name("inside")
 COMPILER_ERROR = re.compile(r"\S+[:(]\d+\)?:?.*\berror\b")
 LONGEST_LINE = 400
@@ -32,8 +33,9 @@ class Workshop:
 
     def __init__(self, directory: Path, job: Job, name: str = "") -> None:
         """``name``: the same for runs that share a compile cache, which holds paths."""
-        _remove_abandoned()
-        self.base = _a_folder(name)
+        uids.end_abandoned()
+        folders.remove_abandoned(Path(tempfile.gettempdir()), f"{PREFIX}*")
+        self.base, self._hold = _a_folder(name)
         self.base.chmod(0o755)
         self.owner = -1
         self.work = self.base / "work"
@@ -65,6 +67,7 @@ class Workshop:
 
     def remove(self) -> None:
         folders.remove(self.base)
+        os.close(self._hold)
 
     def _copy(self, source: Path, name: str) -> None:
         target = self.work / name
@@ -110,29 +113,20 @@ def syntax_error(source: bytes, name: str) -> tuple[str, str] | None:
     return (kind, text) if mark and found.returncode == 0 else None
 
 
-def _a_folder(name: str) -> Path:
-    """A new folder: at a place of that name's own while no other run has it, else anywhere."""
+def _a_folder(name: str) -> tuple[Path, int]:
+    """A new folder that is held: at a place of that name's own while no other run has it, else anywhere."""
+    place = tempfile.gettempdir()
     if name:
-        stable = Path(tempfile.gettempdir()) / f"{PREFIX}{name[:16]}"
+        stable = Path(place) / f"{PREFIX}{name[:16]}"
         with contextlib.suppress(OSError):
             stable.mkdir()
-            (stable / OWNER).write_text(str(os.getpid()))
-            return stable
-    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-"))
-
-
-def _remove_abandoned() -> None:
-    """Folders of judges that were killed before they could clean up."""
-    for path in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        owner = path.name.removeprefix(PREFIX).split("-")[0]
-        with contextlib.suppress(OSError):
-            if (path / OWNER).exists():
-                owner = (path / OWNER).read_text()
-            elif "-" not in path.name.removeprefix(PREFIX):
-                continue  # its owner is about to say who it is
-        if owner.isdigit() and not os.path.exists(f"/proc/{owner}"):
-            guard.end_owner(path / "work")
-            folders.remove(path)
+            if (held := folders.hold(stable)) is not None:
+                return stable, held
+    for _ in range(ATTEMPTS):
+        fresh = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
+        if (held := folders.hold(fresh)) is not None:
+            return fresh, held
+    raise OSError(f"no folder that is made in {place} can be held")
 
 
 def summary(name: str, traceback: str) -> str:

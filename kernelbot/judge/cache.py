@@ -36,6 +36,7 @@ CHUNK = 1 << 20
 FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 FILES, SIZE = "files", "bytes"
+FRESH = ".new-"
 
 
 class TooMuch(Exception):
@@ -95,8 +96,11 @@ class Cache:
             if not seen or seen == self._known:
                 return
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            fresh = self._root / f".new-{secrets.token_hex(8)}"
+            fresh = self._root / f"{FRESH}{secrets.token_hex(8)}"
             fresh.mkdir(mode=0o700)
+            held = folders.hold(fresh)
+            if held is None:
+                return
             try:
                 used = _copy_all(source, fresh / FILES)
                 (fresh / SIZE).write_text(str(used))
@@ -107,6 +111,7 @@ class Cache:
                     _make_room(self._root, self._place)
             finally:
                 folders.remove(fresh)
+                os.close(held)
             self._known = seen
 
     @contextlib.contextmanager
@@ -120,9 +125,11 @@ class Cache:
 
 
 def _make_room(root: Path, newest: Path) -> None:
-    """Remove the caches that were unused for longest until all of them fit."""
+    """Remove the caches that were unused for longest until all of them fit, and what killed judges
+    had begun to keep."""
+    folders.remove_abandoned(root, f"{FRESH}*")
     found = []
-    for place in root.iterdir():
+    for place in root.glob("[!.]*"):
         with contextlib.suppress(OSError, ValueError):
             found.append((place.stat().st_mtime, int((place / SIZE).read_text()), place))
     total = sum(size for _, size, _ in found)

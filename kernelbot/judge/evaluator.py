@@ -54,6 +54,7 @@ from kernelbot.judge.protocol import (
     judge_digest,
     spec,
 )
+from kernelbot.judge.uids import Uids
 from kernelbot.judge.warm import CHANNEL, NotForked, Nursery, Order, reap
 
 EVIDENCE = "self-evaluated"
@@ -107,6 +108,7 @@ class Evaluation:
         self._nursery = nursery
         self._isolation = isolation
         self._workshop = Workshop(directory, job)
+        self._uids = Uids()
         self._fence: sandbox.Fence | None = None
         self._tree: Tree | None = None
         self._stage = Stage.BUILD
@@ -130,8 +132,7 @@ class Evaluation:
         finally:
             with undisturbed():
                 self._workshop.remove()
-                if self._fence is not None:
-                    folders.sweep({self._fence.uid})
+                self._uids.leave()
         verdict = self._passed() if failure is None else self._failed(failure)
         spent = Spent(
             build_s=self._spent[Stage.BUILD],
@@ -185,7 +186,7 @@ class Evaluation:
         """The strongest fence behind which a program runs that is no submission."""
         line = "import torch; torch.zeros(1, device='cuda')" if self._job.device != "cpu" else ""
         faults = []
-        for fence in sandbox.fences(self._isolation):
+        for fence in sandbox.fences(self._isolation, self._uids.another()):
             self._workshop.belongs_to(fence.uid)
             self._fence = fence
             try:

@@ -13,7 +13,6 @@ import ctypes
 import os
 import signal
 import stat
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +20,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kernelbot.judge import cgroups, folders
-from kernelbot.judge.sandbox import FIRST_UID, LAST_UID
 
 STOPPED, GONE = "TtZX", "ZX"
 FILES_BYTES = 8 << 30
@@ -308,19 +306,6 @@ class Tree:
         for pid in self._orphans():
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
-
-
-def end_owner(folder: Path) -> None:
-    """Kill whatever still runs under the uid that was made for one run and owns its folder.
-
-    Control groups and PID namespaces leave nothing to do here; without them a process that detached
-    itself outlives a referee that was killed.
-    """
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        uid = folder.lstat().st_uid
-        if os.getuid() == 0 and FIRST_UID <= uid <= LAST_UID:
-            everybody = ["sh", "-c", "kill -9 -1"]
-            subprocess.run(everybody, user=uid, group=uid, extra_groups=[], timeout=10, check=False)
 
 
 _roots: set[int] = set()

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import cache, folders, hints, native, profiling_run, sandbox, timing
+from kernelbot.judge import cache, hints, native, profiling_run, sandbox, timing
 from kernelbot.judge import device as devices
 from kernelbot.judge.artefacts import Shelf
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
@@ -55,6 +55,7 @@ from kernelbot.judge.protocol import (
     load,
     spec,
 )
+from kernelbot.judge.uids import Uids
 from kernelbot.judge.warm import Nursery
 
 HIDDEN = "a hidden case"
@@ -200,7 +201,7 @@ class Referee:
         }
         self._contestants: list[Contestant] = []
         self._fence: sandbox.Fence | None = None
-        self._uids: set[int] = set()
+        self._uids = Uids()
         self._recipe: dict[str, Any] | None = None
         self._problem: Problem | None = None
         self.plan = timing.CPU_PLAN if job.device == "cpu" else timing.CUDA_PLAN
@@ -251,7 +252,7 @@ class Referee:
             if self._cache is not None and not self._job.secret:
                 self._cache.keep(workshop.cache)
             workshop.remove()
-        folders.sweep(self._uids)
+        self._uids.leave()
 
     def _run(self, workshop: Workshop) -> None:
         with self._stage_of(Stage.BUILD):
@@ -321,7 +322,7 @@ class Referee:
         import torch  # noqa: F401  while the nursery does, before it is asked for anything
 
         faults: list[str] = []
-        for fence in sandbox.fences(self._isolation):
+        for fence in sandbox.fences(self._isolation, self._uids.another()):
             workshop.belongs_to(fence.uid)
             self._fence = fence
             self._held_from = self._held_from or time.monotonic()
@@ -384,14 +385,13 @@ class Referee:
         assert self._fence is not None
         spares = []
         for _ in range(self.plan.processes):
-            fence = sandbox.beside(self._fence, self._uids)
+            fence = sandbox.beside(self._fence, self._uids.another)
             spares.append(self._another(workshop, fence) if fence else None)
         return spares
 
     def _another(self, workshop: Workshop, fence: sandbox.Fence) -> Contestant:
         contestant = Contestant(self._nursery, workshop, self._job, fence)
         self._contestants.append(contestant)
-        self._uids.add(fence.uid)
         return contestant
 
     def _fresh(

@@ -22,16 +22,14 @@ import functools
 import json
 import os
 import resource
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-FIRST_UID, LAST_UID = 60_001, 64_999
 SYSTEM = (
     "/usr",
     "/bin",
@@ -84,10 +82,12 @@ class Plan:
     seccomp: str = ""  # the filter of system calls, in hexadecimal; "": none for this processor
 
 
-def fences(only: str = "") -> list[Fence]:
-    """The fences worth trying here, strongest first; of one kind only when one is named."""
+def fences(only: str = "", uid: int = -1) -> list[Fence]:
+    """The fences worth trying here, strongest first; of one kind only when one is named.
+
+    ``uid``: the one that was made for the process, where there is one.
+    """
     root = os.getuid() == 0
-    uid = _some_uid() if root else -1
     found = []
     if shutil.which("bwrap"):
         for join in (True, False):
@@ -154,7 +154,7 @@ def landlock_version() -> int:
     return version
 
 
-def beside(fence: Fence, taken: Collection[int] = ()) -> Fence | None:
+def beside(fence: Fence, another_uid: Callable[[], int]) -> Fence | None:
     """The same fence for a second process that the first must not reach; None if there is none.
 
     In its own PID namespace a process sees no other, and another uid's it can do nothing to.
@@ -162,12 +162,7 @@ def beside(fence: Fence, taken: Collection[int] = ()) -> Fence | None:
     """
     if fence.kind == "bubblewrap":
         return fence
-    return replace(fence, uid=_some_uid({fence.uid, *taken})) if fence.uid >= 0 else None
-
-
-def _some_uid(taken: Collection[int] = ()) -> int:
-    uid = FIRST_UID + secrets.randbelow(LAST_UID - FIRST_UID + 1)
-    return uid if uid not in taken else _some_uid(taken)
+    return replace(fence, uid=another_uid()) if fence.uid >= 0 else None
 
 
 def read_paths() -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelbot.judge import cache, staging
+from kernelbot.judge import cache, folders, staging
 from kernelbot.judge.cache import Cache
 from kernelbot.judge.protocol import Device, Harness, Job, Mode, Verdict
 from tests.judge.bench import a_job, problem
@@ -120,6 +120,20 @@ def test_the_longest_unused_goes_first(tmp_path: Path, monkeypatch: pytest.Monke
         one.fill(folder(tmp_path / f"target-{number}"))
         found.append(os.listdir(tmp_path / f"target-{number}"))
     assert found == [[], ["module"], ["module"]]
+
+
+def test_what_a_killed_judge_had_begun_to_keep_is_removed_and_what_another_keeps_is_not(
+    tmp_path: Path, kept: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "ALL_BYTES", 1)
+    for name in ("begun", "under-way"):
+        (folder(tmp_path / "caches" / f"{cache.FRESH}{name}") / cache.SIZE).write_text("1000")
+    held = folders.hold(tmp_path / "caches" / f"{cache.FRESH}under-way")
+    kept.keep(folder(tmp_path / "source", module="code"))
+    left = [path.name for path in (tmp_path / "caches").iterdir()]
+    assert sorted(left) == sorted([".lock", f"{cache.FRESH}under-way", kept._place.name])
+    assert held is not None
+    os.close(held)
 
 
 def test_other_versions_are_another_cache(tmp_path: Path, kept: Cache) -> None:

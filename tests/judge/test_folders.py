@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import ctypes
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kernelbot.judge import folders, staging
-from kernelbot.judge.build import PREFIX
+from kernelbot.judge.build import PREFIX, Workshop
 from kernelbot.judge.protocol import Mode
 from tests.judge.bench import a_job, judge, problem
 
@@ -74,7 +75,7 @@ def test_usage_says_that_a_folder_is_too_deep_and_leaves_no_descriptor_open(tmp_
 
 def test_a_deep_folder_left_by_a_killed_judge_does_not_stop_the_next(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
-    left = scratch / f"{PREFIX}4194305-left"  # above the largest pid there can be
+    left = scratch / f"{PREFIX}left"
     left.mkdir(parents=True)
     scratch.chmod(0o777)
     nest(left, 1500)
@@ -85,6 +86,47 @@ def test_a_deep_folder_left_by_a_killed_judge_does_not_stop_the_next(tmp_path: P
     subprocess.run(staging.command(job), env=environment, timeout=120, check=True)
     assert staging.read_verdict(job).passed
     assert not list(scratch.iterdir())
+
+
+def test_what_others_put_in_the_place_of_a_judges_folder_neither_stops_nor_misleads_it(
+    tmp_path: Path,
+) -> None:
+    scratch, outside = tmp_path / "scratch", tmp_path / "outside"
+    for folder in (scratch, outside, scratch / f"{PREFIX}pipe"):
+        folder.mkdir()
+    scratch.chmod(0o777)
+    (outside / "file").touch()
+    os.mkfifo(scratch / f"{PREFIX}pipe" / "owner")
+    os.mkfifo(scratch / f"{PREFIX}fifo")
+    (scratch / f"{PREFIX}link").symlink_to(outside)
+    job = tmp_path / "job"
+    job.mkdir()
+    staging.stage(job, a_job(), problem("add"), RIGHT.encode())
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    subprocess.run(staging.command(job), env=environment, timeout=120, check=True)
+    assert staging.read_verdict(job).passed
+    assert sorted(os.listdir(scratch)) == [f"{PREFIX}fifo", f"{PREFIX}link"]
+    assert os.listdir(outside) == ["file"]
+
+
+def test_runs_that_start_at_once_over_one_abandoned_folder_all_get_one_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    directory = tmp_path / "job"
+    directory.mkdir()
+    staging.stage(directory, a_job(), problem("add"), RIGHT.encode())
+    abandoned = tmp_path / f"{PREFIX}same"
+    for _ in range(20):
+        abandoned.mkdir()
+        nest(abandoned, 50)
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            made = list(pool.map(lambda _: Workshop(directory, a_job(), "same"), range(4)))
+        assert len({workshop.base for workshop in made}) == 4
+        assert all((workshop.work / "submission.py").exists() for workshop in made)
+        assert not (abandoned / "d").exists()
+        for workshop in made:
+            workshop.remove()
 
 
 def test_links_out_of_the_folder_change_nothing_on_the_machine(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from kernelbot.judge import native
+from kernelbot.judge.build import PREFIX
 from kernelbot.judge.channel import plan
 from kernelbot.judge.inside.native import Told
 from kernelbot.judge.inside.native import load as follow
@@ -100,7 +101,7 @@ def test_a_compile_error_is_the_message_and_its_whole_text_the_log(tmp_path: Pat
     assert found.verdict.stage is Stage.BUILD
     assert found.verdict.message.startswith("mine.cpp:5:58: error: ")
     assert "out[at] = a[at] + c[at]" in found.verdict.log
-    assert "kernelbot-judge-" not in found.verdict.log
+    assert PREFIX not in found.verdict.log
 
 
 def test_warnings_are_in_the_log_of_a_test_and_not_of_a_secret_run(tmp_path: Path) -> None:
