@@ -51,7 +51,7 @@ class Board:
         )  # fmt: skip
 
     def code(self, name: str) -> bytes:
-        return (ROOT / "problems" / self.problem / "examples" / name).read_bytes()
+        return (ROOT / "problems" / self.problem / name).read_bytes()
 
     def files(self) -> dict[str, bytes]:
         folder = ROOT / "problems" / self.problem
@@ -103,12 +103,12 @@ class Row:
 
 
 ROWS = (
-    Row("wrong answer", "vectoradd", "wrong_subtracts.py", Mode.TEST, WRONG, warm_s=2.0),
-    Row("torch", "vectoradd", "correct_fast.py", Mode.TEST),
-    Row("torch", "vectoradd", "correct_fast.py", Mode.RANKED, warm_s=4.0, cold_s=12.0),
-    Row("Triton", "vectoradd", "correct_triton.py", Mode.RANKED, devices=("cuda",)),
-    Row("inline CUDA", "vectoradd", "correct_inline_cuda.py", Mode.RANKED, devices=("cuda",)),
-    Row("torch", "matmul", "correct_fast.py", Mode.RANKED),
+    Row("wrong answer", "vectoradd", "examples/wrong_subtracts.py", Mode.TEST, WRONG, warm_s=2.0),
+    Row("torch", "vectoradd", "starter/with_torch.py", Mode.TEST),
+    Row("torch", "vectoradd", "starter/with_torch.py", Mode.RANKED, warm_s=4.0, cold_s=12.0),
+    Row("Triton", "vectoradd", "starter/with_triton.py", Mode.RANKED, devices=("cuda",)),
+    Row("inline CUDA", "vectoradd", "starter/with_inline_cuda.py", Mode.RANKED, devices=("cuda",)),
+    Row("torch", "matmul", "starter/with_torch.py", Mode.RANKED),
 )
 
 
