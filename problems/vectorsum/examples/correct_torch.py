@@ -1,9 +1,0 @@
-# expect: passed
-import torch
-
-from task import input_t, output_t
-
-
-def custom_kernel(data: input_t) -> output_t:
-    values, out = data
-    return torch.sum(values, dim=0, keepdim=True, out=out)
