@@ -1,7 +1,7 @@
 """Every problem in ``problems/`` is fit to be published: its check refuses every null solution, and
-every example gets the verdict that its first line promises.
+every example, starters among them, gets the verdict that it promises.
 
-Examples are judged as ranked, which checks, measures and hides the most, by the real judge on the CPU;
+They are judged as ranked, which checks, measures and hides the most, by the real judge on the CPU;
 torch is imported once for all of them.
 """
 
@@ -17,6 +17,7 @@ from kernelbot.checking import findings
 from kernelbot.checking.findings import Level
 from kernelbot.cli import problem_check
 from kernelbot.cli.warm_judge import WarmJudge
+from kernelbot.domain import directives
 from kernelbot.domain.problem import Example, Problem
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services.catalog import load_problem
@@ -29,8 +30,7 @@ PROBLEMS = {
 EXAMPLES = [
     pytest.param(problem, example, id=f"{problem.name}/{Path(example.path).name}")
     for problem in PROBLEMS.values()
-    for example in problem.examples
-    if example.device != "cuda"
+    for example in problem.examples_on("cpu")
 ]
 
 
@@ -63,24 +63,32 @@ def test_an_example_gets_the_verdict_it_promises(
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-def test_every_starter_is_one_of_the_correct_examples(problem: Problem) -> None:
-    correct = {
-        program(example.path, problem.files[example.path])
-        for example in problem.examples
-        if example.expect is VerdictKind.PASSED
-    }
+def test_a_starter_passes_and_knows_its_leaderboard(problem: Problem) -> None:
+    expected = {example.path: example.expect for example in problem.examples}
 
     assert "torch" in problem.starters
     assert len(problem.starters) > 1
     for name, path in problem.starters.items():
-        assert program(path, problem.starter(name).encode()) in correct, name
+        assert expected[path] is VerdictKind.PASSED, name
+        assert directives.parse(problem.starter(name)).leaderboard == problem.name, name
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
-def test_a_problem_ships_right_wrong_and_cheating_examples(problem: Problem) -> None:
+def test_a_problem_ships_two_right_examples_a_wrong_one_and_a_cheat(problem: Problem) -> None:
+    right = [item for item in problem.examples_on("cpu") if item.expect is VerdictKind.PASSED]
     kinds = {Path(example.path).stem.split("_")[0] for example in problem.examples}
 
-    assert {"correct", "wrong", "cheat"} <= kinds
+    assert len(right) > 1
+    assert {"wrong", "cheat"} <= kinds
+
+
+@pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
+def test_no_two_examples_are_the_same_program(problem: Problem) -> None:
+    programs: dict[str, str] = {}
+    for example in problem.examples:
+        if example.expect is VerdictKind.PASSED:
+            does = program(example.path, problem.files[example.path])
+            assert programs.setdefault(does, example.path) == example.path
 
 
 def test_no_null_solution_is_accepted_by_any_problem() -> None:
@@ -92,12 +100,12 @@ def test_no_null_solution_is_accepted_by_any_problem() -> None:
         assert all(len(case.probes) > 8 for case in audit.cases), audit.problem
 
 
-def test_the_slow_vectoradd_is_measurably_slower_than_the_fast_one(judge: WarmJudge) -> None:
+def test_the_slow_vectoradd_is_measurably_slower_than_the_starter(judge: WarmJudge) -> None:
     problem = PROBLEMS["vectoradd"]
     best = {}
-    for name in ("correct_slow", "correct_fast"):
-        verdict = judge(problem, f"examples/{name}.py", Mode.BENCHMARK)
+    for path in ("examples/correct_slow.py", "starter/with_torch.py"):
+        verdict = judge(problem, path, Mode.BENCHMARK)
         # The best time of the largest case: what a busy machine disturbs least.
-        best[name] = verdict.measurements[-1].best_ns
+        best[path] = verdict.measurements[-1].best_ns
 
-    assert best["correct_slow"] > 2 * best["correct_fast"]
+    assert best["examples/correct_slow.py"] > 2 * best["starter/with_torch.py"]
