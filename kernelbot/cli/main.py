@@ -7,6 +7,7 @@ mistyped option must answer at once.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -54,6 +55,8 @@ Days = Annotated[
     int | None, typer.Option(min=1, max=3650, help="Days until it expires. Else never.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
+After = Annotated[str | None, typer.Option("--cursor", help="Go on after the part before.")]
+PageSize = Annotated[int, typer.Option("--limit", min=1, max=100)]
 
 
 class ModeWord(StrEnum):
@@ -639,8 +642,8 @@ def restore(
 
 @admin_app.command()
 def quarantine(
-    cursor: Annotated[str | None, typer.Option(help="Go on after the part before.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    cursor: After = None,
+    limit: PageSize = 50,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -650,12 +653,7 @@ def quarantine(
 
     with connect(url, token) as server:
         found = server.get("/v1/admin/quarantine", cursor=cursor, limit=limit)
-    if as_json:
-        document(found)
-        return
-    render.quarantine(found["items"])
-    if found["cursor"] is not None:
-        note(f"There is more: --cursor {found['cursor']}")
+    _print_part(found, render.quarantine, as_json)
 
 
 @admin_app.command()
@@ -679,8 +677,8 @@ def audit(
     target: Annotated[
         str | None, typer.Option(help="Only about this: user:7, submission:12, token:3.")
     ] = None,
-    cursor: Annotated[str | None, typer.Option(help="Go on after the part before.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100)] = 50,
+    cursor: After = None,
+    limit: PageSize = 50,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -690,10 +688,16 @@ def audit(
 
     with connect(url, token) as server:
         found = server.get("/v1/admin/audit", target=target, cursor=cursor, limit=limit)
+    _print_part(found, render.audit, as_json)
+
+
+def _print_part(
+    found: dict[str, Any], draw: Callable[[list[dict[str, Any]]], None], as_json: bool
+) -> None:
     if as_json:
         document(found)
         return
-    render.audit(found["items"])
+    draw(found["items"])
     if found["cursor"] is not None:
         note(f"There is more: --cursor {found['cursor']}")
 
