@@ -39,6 +39,35 @@ def new_problem(
     result(clean(made))
 
 
+@problem_app.command("import")
+def import_problem(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A .py file with Model and get_inputs, or a definition.json, or a folder with one.",
+        ),
+    ],
+    workloads: Annotated[
+        Path | None,
+        typer.Option("--workloads", metavar="FILE", help="Workloads of a definition, one a line."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Of the problem; a-z, 0-9, _ and -.")] = "",
+    root: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where problems lie.")] = Path(
+        "problems"
+    ),
+) -> None:
+    """Make a problem of a task in the form of KernelBench, FlashInfer-Bench or SOL-ExecBench."""
+    from kernelbot.cli import problem_import
+
+    imported, made = problem_import.bring(source, workloads, name, root)
+    for text in imported.notes:
+        note(text)
+    note("Read the statement and the cases, then see whether its check holds:")
+    note(f"  kernelbot problem check {clean(made)}")
+    result(clean(made))
+
+
 @problem_app.command("check")
 def check_problem(
     folders: Annotated[

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from kernelbot.checking import skeleton
@@ -12,8 +13,12 @@ from kernelbot.cli.screen import clean
 
 
 def make(name: str, root: Path) -> Path:
-    """The new folder, there as a whole or not at all. Raises Declined when something is there."""
-    files = skeleton.files(name)
+    """The folder of a new problem. Raises Declined when something is there."""
+    return put(skeleton.files(name), name, root)
+
+
+def put(files: Mapping[str, str], name: str, root: Path) -> Path:
+    """A new folder with these files, there as a whole or not at all. Raises Declined."""
     target = root / name
     try:
         root.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,8 @@ ALLOWED: dict[str, set[str]] = {
     "kernelbot.report": {"kernelbot.domain", "kernelbot.judge.protocol"},
     # What an author learns about a problem; like the judge, the only other who runs its code.
     "kernelbot.checking": {"kernelbot.judge", "kernelbot.domain", "kernelbot.errors"},
+    # Tasks of other collections become folders of ours: text to text.
+    "kernelbot.importing": {"kernelbot.domain", "kernelbot.errors"},
     "kernelbot.services": {
         "kernelbot.domain",
         "kernelbot.storage",
@@ -73,6 +75,7 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.checking.findings",
         "kernelbot.checking.ledger",
         "kernelbot.checking.skeleton",
+        "kernelbot.importing",
         "kernelbot.domain",
         "kernelbot.judge.protocol",
         "kernelbot.judge.staging",
@@ -101,6 +104,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernelbot.judge": {"torch", "triton"},
     "kernelbot.checking": {"torch"},
     "kernelbot.domain": set(),
+    "kernelbot.importing": set(),
     "kernelbot.report": set(),
     "runners": set(),
 }
