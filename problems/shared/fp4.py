@@ -56,3 +56,8 @@ def tiled(scales: torch.Tensor) -> torch.Tensor:
 def untiled(tiles: torch.Tensor, rows: int) -> torch.Tensor:
     """The scales [rows, columns] that ``tiled`` made ``tiles`` of."""
     return tiles.permute(0, 3, 2, 1, 4).reshape(-1, 4 * tiles.shape[1])[:rows]
+
+
+def decoded_tiled(packed: torch.Tensor, tiles: torch.Tensor) -> torch.Tensor:
+    """fp32 [rows, k] of uint8 [rows, k / 2] and its scales in tiles."""
+    return decoded(packed, untiled(tiles, packed.shape[0]))
