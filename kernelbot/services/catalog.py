@@ -26,8 +26,8 @@ from kernelbot.domain.field import TASK_FILE
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
 from kernelbot.domain.problem_file import read_problem
 from kernelbot.services import field_tree
-from kernelbot.services.located_yaml import MAX_BYTES, decode, parse
-from kernelbot.services.reading import read_regular, why
+from kernelbot.services.located_yaml import decode, parse
+from kernelbot.services.reading import read_document, read_regular, together_with, why
 
 COMPETITIONS_DIR = "competitions"
 SHARED_DIR = "shared"
@@ -73,13 +73,8 @@ def load_problem(path: Path, *, shown: str = "") -> Problem:
     flaws += yaml_flaws
     if document is None:
         raise DefinitionErrors(flaws)
-    try:
-        problem = read_problem(document, folder=folder.name, files=files, place=place)
-    except DefinitionErrors as errors:
-        raise DefinitionErrors([*flaws, *errors.flaws]) from None
-    if flaws:
-        raise DefinitionErrors(flaws)
-    return problem
+    with together_with(flaws):
+        return read_problem(document, folder=folder.name, files=files, place=place)
 
 
 def load_competition(
@@ -91,19 +86,9 @@ def load_competition(
     Raises DefinitionErrors with everything wrong with it.
     """
     place = shown or path.as_posix()
-    content = read_regular(path, place, MAX_BYTES)
-    if isinstance(content, Flaw):
-        raise DefinitionErrors([content])
-    document, flaws = parse(content, place)
-    if document is None:
-        raise DefinitionErrors(flaws)
-    try:
-        competition = read_competition(document, place=place, problems=problems, gpus=gpus)
-    except DefinitionErrors as errors:
-        raise DefinitionErrors([*flaws, *errors.flaws]) from None
-    if flaws:
-        raise DefinitionErrors(flaws)
-    return competition
+    document, flaws = read_document(path, place)
+    with together_with(flaws):
+        return read_competition(document, place=place, problems=problems, gpus=gpus)
 
 
 def load_catalog(root: Path, gpus: Collection[str]) -> Catalog:

@@ -21,8 +21,7 @@ from kernelbot.domain.field import TASK_FILE, Fetch, read_task
 from kernelbot.domain.field_reading import Choices
 from kernelbot.domain.field_set import Entry, read_set
 from kernelbot.domain.problem import Problem
-from kernelbot.services.located_yaml import MAX_BYTES, parse
-from kernelbot.services.reading import read_regular
+from kernelbot.services.reading import read_document, read_regular, together_with
 
 MAX_FILE_BYTES = 1 << 20
 CLIMBING = 4
@@ -60,14 +59,9 @@ def load_task(
     folder = folder.resolve()
     root = (root or _root_of(folder)).resolve()
     place = f"{shown or folder.as_posix()}/{TASK_FILE}"
-    content = read_regular(folder / TASK_FILE, place, MAX_BYTES)
-    if isinstance(content, Flaw):
-        raise DefinitionErrors([content])
-    document, flaws = parse(content, place)
-    if document is None:
-        raise DefinitionErrors(flaws)
-    try:
-        problem, notes = read_task(
+    document, flaws = read_document(folder / TASK_FILE, place)
+    with together_with(flaws):
+        return read_task(
             document,
             name=name or folder.name.lower(),
             directory=folder.relative_to(root).as_posix(),
@@ -75,11 +69,6 @@ def load_task(
             place=place,
             choices=choices,
         )
-    except DefinitionErrors as errors:
-        raise DefinitionErrors([*flaws, *errors.flaws]) from None
-    if flaws:
-        raise DefinitionErrors(flaws)
-    return problem, notes
 
 
 def load_set(
@@ -88,12 +77,7 @@ def load_set(
     """The problem set in a file with all its problems. Raises DefinitionErrors with every flaw."""
     root = file.parent.resolve()
     shown = f"{root.name}/{file.name}"
-    content = read_regular(file, shown, MAX_BYTES)
-    if isinstance(content, Flaw):
-        raise DefinitionErrors([content])
-    document, flaws = parse(content, shown)
-    if document is None:
-        raise DefinitionErrors(flaws)
+    document, flaws = read_document(file, shown)
     entries: tuple[Entry, ...] = ()
     competition: Competition | None = None
     notes: list[Flaw] = []

@@ -1,13 +1,41 @@
-"""Opening files that may come from a stranger: no waiting, no following, no more than so much."""
+"""Opening files that may come from a stranger: no waiting, no following, no more than so much.
+
+What is wrong with a file is collected, so that its author is told everything at once.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from kernelbot.domain.definition import Flaw
+from kernelbot.domain.definition import DefinitionErrors, Flaw, Node
+from kernelbot.services.located_yaml import MAX_BYTES, parse
+
+
+def read_document(path: Path, shown: str) -> tuple[Node, list[Flaw]]:
+    """A file's YAML document with the flaws that leave it readable; DefinitionErrors for all others."""
+    content = read_regular(path, shown, MAX_BYTES)
+    if isinstance(content, Flaw):
+        raise DefinitionErrors([content])
+    document, flaws = parse(content, shown)
+    if document is None:
+        raise DefinitionErrors(flaws)
+    return document, flaws
+
+
+@contextmanager
+def together_with(flaws: Sequence[Flaw]) -> Iterator[None]:
+    """What the block finds wrong is raised together with these; they alone when it finds nothing."""
+    try:
+        yield
+    except DefinitionErrors as errors:
+        raise DefinitionErrors([*flaws, *errors.flaws]) from None
+    if flaws:
+        raise DefinitionErrors(flaws)
 
 
 def read_regular(path: Path, shown: str, limit: int) -> bytes | Flaw:
