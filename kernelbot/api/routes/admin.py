@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -26,6 +26,10 @@ router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
 
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 """The end of a ban that has none."""
+DECISION: dict[str, Any] = {
+    "response_model": schemas.DoneOut,
+    "responses": documented(401, 403, 404, 413),
+}
 
 Target = Annotated[
     str | None,
@@ -71,22 +75,14 @@ async def unban(ctx: Ctx, actor: Member, name: NameInPath) -> Response:
     return json_response(schemas.DoneOut())
 
 
-@router.post(
-    "/submissions/{submission_id}/void",
-    response_model=schemas.DoneOut,
-    responses=documented(401, 403, 404, 409, 413),
-)
+@router.post("/submissions/{submission_id}/void", **DECISION)
 async def void(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
     """Take a submission out of the standings."""
     await moderation.void(ctx, actor, submission_id, body.reason)
     return json_response(schemas.DoneOut())
 
 
-@router.post(
-    "/submissions/{submission_id}/restore",
-    response_model=schemas.DoneOut,
-    responses=documented(401, 403, 404, 409, 413),
-)
+@router.post("/submissions/{submission_id}/restore", **DECISION)
 async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
     """Let a voided submission count again."""
     await moderation.restore(ctx, actor, submission_id, body.reason)
@@ -102,22 +98,14 @@ async def quarantine_list(
     return json_response(present.quarantine(page))
 
 
-@router.post(
-    "/runs/{run_id}/release",
-    response_model=schemas.DoneOut,
-    responses=documented(401, 403, 404, 413),
-)
+@router.post("/runs/{run_id}/release", **DECISION)
 async def release(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) -> Response:
     """Let a quarantined run pass: it counts as if it always had."""
     await quarantine.release(ctx, actor, run_id, body.reason)
     return json_response(schemas.DoneOut())
 
 
-@router.post(
-    "/runs/{run_id}/refuse",
-    response_model=schemas.DoneOut,
-    responses=documented(401, 403, 404, 413),
-)
+@router.post("/runs/{run_id}/refuse", **DECISION)
 async def refuse(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) -> Response:
     """End a quarantined run as disqualified; its owner reads the reason."""
     await quarantine.refuse(ctx, actor, run_id, body.reason)
