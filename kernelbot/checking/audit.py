@@ -123,6 +123,10 @@ class _Auditor:
         kept = cloned(data)
         first = self._problem.answer_to(data)
         again = self._problem.generate(args, self._seed(args, 0))
+        import torch
+
+        # Who draws from the global generators gets other numbers in the judge every time.
+        torch.manual_seed(self._seed(args, 1))
         ready = self._now()
         second = self._problem.answer_to(cloned(again))
         answered = self._now()

@@ -76,6 +76,12 @@ PROBLEMS = {
         "    return None if wrong < 0.05 else 'too many'\n",
         "{}",
     ),
+    # The global generator is seeded with the input, so that two runs look alike when nothing comes between.
+    "dice": (
+        "    torch.manual_seed(seed)\n    return (normal(size),)\n"
+        "def reference(data):\n    return 2 * data[0] + torch.randn(())\n",
+        "{rtol: 1.0e-6}",
+    ),
     "sound": (
         "    return normal(size, 64), normal(64, size)\n"
         "def reference(data):\n    return data[0] @ data[1]\n",
@@ -125,6 +131,10 @@ def test_a_check_that_takes_too_little_is_found_by_what_it_takes(
 
 def test_of_two_answers_only_the_loose_one_is_blamed(audits: dict[str, Audit]) -> None:
     assert "in output 0 alone" not in told(audits["one-of-two"], Level.REFUSED)
+
+
+def test_a_reference_that_throws_dice_is_found_out(audits: dict[str, Audit]) -> None:
+    assert "the reference gave two answers to one input" in told(audits["dice"], Level.REFUSED)
 
 
 def test_an_input_that_nobody_reads_is_a_warning(audits: dict[str, Audit]) -> None:
