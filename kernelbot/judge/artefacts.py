@@ -37,9 +37,9 @@ class Shelf:
     def artefacts(self) -> tuple[Artefact, ...]:
         return tuple(self._found)
 
-    def take(self, source: Path, name: str, media_type: str = BINARY) -> None:
-        """Copy a file out of a contestant's folder. Raises NotKept."""
-        with _plain_file(source, name) as file:
+    def take(self, place: int, source: str, name: str, media_type: str = BINARY) -> None:
+        """Copy a file out of a contestant's folder, which is held open. Raises NotKept."""
+        with _plain_file(place, source, name) as file:
             self.put(file, os.fstat(file.fileno()).st_size, name, media_type)
 
     def put(self, file: BinaryIO, size: int, name: str, media_type: str = BINARY) -> None:
@@ -65,9 +65,9 @@ class Shelf:
             )
 
 
-def text_of(source: Path, limit: int) -> str:
-    """The text of a file in a contestant's folder. Raises NotKept."""
-    with _plain_file(source, source.name) as file:
+def text_of(place: int, name: str, limit: int) -> str:
+    """The text of a file in a contestant's folder, which is held open. Raises NotKept."""
+    with _plain_file(place, name, name) as file:
         return file.read(limit).decode("utf-8", "replace")
 
 
@@ -87,10 +87,14 @@ def _is_plain(name: str) -> bool:
 
 
 @contextlib.contextmanager
-def _plain_file(source: Path, name: str) -> Iterator[BinaryIO]:
-    """The file itself: a link, a pipe or a device in its place is the contestant's doing."""
+def _plain_file(place: int, source: str, name: str) -> Iterator[BinaryIO]:
+    """The file itself: a link, a pipe or a device in its place is the contestant's doing.
+
+    By its name in an open folder: the folder's own name may have become anybody's.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(source, flags, dir_fd=place)
     except OSError:
         raise NotKept(f"{name} is left out: the profiler wrote none.") from None
     with os.fdopen(descriptor, "rb") as file:

@@ -33,7 +33,7 @@ HEADINGS = ("#", "kernel", "launches", "time", "share", "bound", "compute", "mem
 class Report:
     """A file that a tool wrote into the work folder, and what it is called afterwards."""
 
-    path: str  # below the tool's folder
+    path: str  # its name in the tool's folder
     name: str
     media_type: str
 

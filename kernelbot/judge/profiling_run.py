@@ -93,12 +93,18 @@ class Stand:
         with Lane(contestant, self._problem, self._args, self._budget, self._build) as lane:
             yield lane.sample
 
-    def folder(self) -> Path:
-        """A new folder of the contestant's, under a name that it could not take before."""
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[tuple[Path, int]]:
+        """A new folder of the contestant's, under a name that it could not take before, held open:
+        what lies under the name later is up to the contestant."""
         made = self._workshop.work / f"profile-{secrets.token_hex(8)}"
         made.mkdir()
-        folders.give(made, self._fence.uid)
-        return made
+        place = os.open(made, folders.FOLDER)
+        try:
+            folders.give(made, self._fence.uid)
+            yield made, place
+        finally:
+            os.close(place)
 
     def output_of(self, line: list[str]) -> str:
         """What a command prints behind the contestant's fence. Raises Unfinished."""
@@ -142,28 +148,28 @@ def _counted(stand: Stand, tool: Profiler, shelf: Shelf, call_ns: float) -> str:
     if reason:
         return f"{tool.name} was not used: {reason}."
     try:
-        folder = stand.folder()
-        with stand.fresh(lambda line: tool.command(folder, line)) as contestant:
-            with stand.calls(contestant) as call:
-                call()
-                contestant.watch("range")
-                call()
-            contestant.leave(LEAVE_S)
-        kernels = _found(stand, tool, folder)
+        with stand.folder() as (folder, place):
+            with stand.fresh(lambda line: tool.command(folder, line)) as contestant:
+                with stand.calls(contestant) as call:
+                    call()
+                    contestant.watch("range")
+                    call()
+                contestant.leave(LEAVE_S)
+            kernels = _found(stand, tool, folder, place)
+            notes = [
+                _kept(functools.partial(shelf.take, place, item.path, item.name, item.media_type))
+                for item in tool.reports
+            ]
     except (Failure, NotStarted, Unfinished, NotKept, ValueError, OSError, csv.Error) as error:
         return f"{tool.name} gave nothing: {tool.trouble(stand.printed) or _reason(error)}"
-    notes = [
-        _kept(functools.partial(shelf.take, folder / report.path, report.name, report.media_type))
-        for report in tool.reports
-    ]
     return f"{tool.name}\n{profiling.summary(kernels, call_ns)}{''.join(notes)}"
 
 
-def _found(stand: Stand, tool: Profiler, folder: Path) -> list[Kernel]:
+def _found(stand: Stand, tool: Profiler, folder: Path, place: int) -> list[Kernel]:
     line = tool.export(folder)
     if line:
         return tool.kernels([stand.output_of(line)])
-    return tool.kernels([text_of(folder / name, TEXT_BYTES) for name in tool.tables])
+    return tool.kernels([text_of(place, name, TEXT_BYTES) for name in tool.tables])
 
 
 def _kept(keep: Callable[[], None]) -> str:

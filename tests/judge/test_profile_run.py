@@ -16,7 +16,7 @@ import pytest
 from kernelbot.judge import staging
 from kernelbot.judge.artefacts import MAX_FILE_BYTES, MAX_FILES, NotKept, Shelf, sound
 from kernelbot.judge.protocol import Artefact, Mode, Verdict, VerdictKind
-from tests.judge.bench import Judged, a_job, judge, problem
+from tests.judge.bench import HERE, Judged, a_job, judge, problem
 
 RIGHT = "import torch\ndef custom_kernel(data):\n    return torch.add(data[0], data[1])\n"
 RAW = (Path(__file__).parent / "recorded" / "ncu_raw_h200.csv").read_text()
@@ -116,6 +116,27 @@ def test_the_submission_under_the_tool_is_still_behind_the_fence(tmp_path: Path)
         assert "uid 0 " not in printed
 
 
+def test_a_folder_for_reports_that_becomes_a_link_leads_nobody_out(tmp_path: Path) -> None:
+    directory, elsewhere = tmp_path / "job", tmp_path / "elsewhere"
+    directory.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "profile.ncu-rep").write_text("another's secret")
+    attack = (HERE / "attacks" / "leak_profile_folder.py").read_text()
+    attack = attack.replace("/root", str(elsewhere))
+    judged = under_a_tool(directory, attack, around='"$@"')
+    assert judged.verdict.passed, judged.explanation
+    assert "secret" not in judged.verdict.log
+    assert b"another's secret" not in files_of(directory, judged.verdict).values()
+
+
+def test_a_report_is_found_in_its_folder_whatever_that_is_called_by_then(tmp_path: Path) -> None:
+    around = (
+        '"$@"\nprintf report > $FOLDER/profile.ncu-rep\nmv $FOLDER $FOLDER.moved\nln -s / $FOLDER'
+    )
+    judged = under_a_tool(tmp_path, around=around)
+    assert files_of(tmp_path, judged.verdict)["profile.ncu-rep"] == b"report"
+
+
 @pytest.mark.parametrize(
     ("script", "told"),
     [
@@ -165,6 +186,14 @@ def kept(shelf: Shelf, name: str, content: bytes = b"x") -> None:
     shelf.put(io.BytesIO(content), len(content), name)
 
 
+def taken(shelf: Shelf, folder: Path, name: str) -> None:
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        shelf.take(place, name, name)
+    finally:
+        os.close(place)
+
+
 def test_a_run_keeps_so_many_files(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "artefacts")
     for number in range(MAX_FILES):
@@ -179,7 +208,7 @@ def test_the_files_of_a_run_have_a_limit_together(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).touch()
         os.truncate(tmp_path / name, MAX_FILE_BYTES)
-        shelf.take(tmp_path / name, name)
+        taken(shelf, tmp_path, name)
     with pytest.raises(NotKept, match="together"):
         kept(shelf, "c")
     assert sound(shelf.artefacts)
@@ -189,7 +218,7 @@ def test_a_file_with_a_second_name_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "mine").write_bytes(b"secret")
     os.link(tmp_path / "mine", tmp_path / "report")
     with pytest.raises(NotKept, match="no plain file"):
-        Shelf(tmp_path / "artefacts").take(tmp_path / "report", "report")
+        taken(Shelf(tmp_path / "artefacts"), tmp_path, "report")
 
 
 def test_what_a_file_gains_while_it_is_taken_is_left(tmp_path: Path) -> None:
