@@ -52,12 +52,13 @@ class Budget:
     def charged(self, first: Budget | None = None) -> Iterator[float]:
         """Yields what is left, as a time-out, and charges what was used.
 
-        ``first`` is another stage's budget, of which a part is used up before this one.
+        ``first`` is another stage's budget, of which a part is used up before this one. What never
+        ends is ended at the larger of the two, not at their sum.
         """
         began = time.monotonic()
         reserve = min(first.left_s, COMPILING_S) if first else 0.0
         try:
-            yield reserve + self.left_s
+            yield max(reserve, self.left_s)
         finally:
             used = time.monotonic() - began
             elsewhere = min(used, reserve)
