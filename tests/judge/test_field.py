@@ -74,6 +74,7 @@ def field_job(mode: Mode = Mode.TEST, **changes: Any) -> Job:
 def judged(
     path: Path, submission: str, reference: bytes = SCALE, job: Job | None = None, **files: bytes
 ) -> Judged:
+    path.mkdir(exist_ok=True)
     extra = {name.replace("_py", ".py"): content for name, content in files.items()}
     return judge(path, submission, job or field_job(), FILES | {"reference.py": reference} | extra)
 
@@ -199,9 +200,9 @@ def check_implementation(data, output):
     source = "import torch\ndef custom_kernel(a):\n    h, tau = torch.geqrf(a)\n    return h, tau"
     done = judged(tmp_path, source, reference, job)
     assert done.verdict.passed, done.explanation
-    wrong = tmp_path / "wrong"
-    wrong.mkdir()
-    done = judged(wrong, "def custom_kernel(a):\n    return a, a[..., 0]", reference, job)
+    done = judged(
+        tmp_path / "wrong", "def custom_kernel(a):\n    return a, a[..., 0]", reference, job
+    )
     assert kind(done) is VerdictKind.WRONG_ANSWER, done.explanation
 
 
@@ -305,13 +306,11 @@ def check_implementation(data, output):
     source = "def custom_kernel(data):\n    return [a + a for a, _ in data[0]]"
     done = judged(tmp_path, source, reference, job)
     assert done.verdict.passed, done.explanation
-    wrong = tmp_path / "wrong"
-    wrong.mkdir()
-    done = judged(wrong, source.replace("a + a", "a"), reference, job)
+    done = judged(tmp_path / "wrong", source.replace("a + a", "a"), reference, job)
     assert kind(done) is VerdictKind.WRONG_ANSWER
-    short = tmp_path / "short"
-    short.mkdir()
-    done = judged(short, "def custom_kernel(data):\n    return [data[0][0][0]]", reference, job)
+    done = judged(
+        tmp_path / "short", "def custom_kernel(data):\n    return [data[0][0][0]]", reference, job
+    )
     assert "has 1 entries, expected 2" in done.verdict.message, done.explanation
 
 
@@ -344,10 +343,8 @@ def check_implementation(data, output):
 """
     done = judged(tmp_path, "def custom_kernel(data):\n    return data[0].sum()", reference)
     assert done.verdict.passed, done.explanation
-    again = tmp_path / "again"
-    again.mkdir()
     source = "def custom_kernel(data):\n    data[1][0] = data[0].sum()\n    return data[1]"
-    done = judged(again, source, reference)
+    done = judged(tmp_path / "again", source, reference)
     assert kind(done) is VerdictKind.WRONG_ANSWER
     assert "shape" in done.verdict.message
 
@@ -383,9 +380,8 @@ def check_implementation(data, output):
     source = "def custom_kernel(data):\n    raise ValueError(float(data[0][0]))"
     said = set()
     for number in range(2):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        said.add(judged(folder, source, reference).verdict.message)
+        done = judged(tmp_path / str(number), source, reference)
+        said.add(done.verdict.message)
     assert len(said) == 2
 
 
@@ -511,6 +507,4 @@ def custom_kernel(data):
     assert kind(done) is VerdictKind.WRONG_ANSWER, done.explanation
     assert "a hidden case" in done.verdict.message
     assert "1048573" not in str(done.verdict) + str(done.events)
-    public = tmp_path / "public"
-    public.mkdir()
-    assert judged(public, source, job=field_job(hidden_tests=hidden)).verdict.passed
+    assert judged(tmp_path / "public", source, job=field_job(hidden_tests=hidden)).verdict.passed

@@ -91,14 +91,20 @@ def list_of(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.exists() else []
 
 
-@pytest_asyncio.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Here]:
+@contextlib.asynccontextmanager
+async def launching(root: Path, *, warm: bool = False) -> AsyncIterator[Here]:
     with tempfile.TemporaryDirectory() as scratch:
         os.chmod(scratch, 0o755)  # the contestant may be another user
         environment = {**os.environ, "TMPDIR": scratch}
-        here = Here(LocalLauncher(tmp_path / "runs", environment), Path(scratch), [])
+        here = Here(LocalLauncher(root, environment, warm=warm), Path(scratch), [])
         yield here
         await here.launcher.close()
+
+
+@pytest_asyncio.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Here]:
+    async with launching(tmp_path / "runs") as here:
+        yield here
 
 
 class TestLocalLauncher(LauncherContract):
@@ -195,15 +201,17 @@ class TestLocalLauncher(LauncherContract):
             await LocalLauncher(tmp_path / "file" / "runs", os.environ).start(package(CORRECT))
 
 
-async def test_a_worker_that_is_killed_takes_referee_and_contestant_along(tmp_path: Path) -> None:
+async def worker_with_a_run(root: Path, *, warm: bool) -> asyncio.subprocess.Process:
+    """A process that has begun an endless run,."""
     script = f"""
-import asyncio, os, sys
+import asyncio, os
 from pathlib import Path
 from kernelbot.launchers.local import LocalLauncher
 from tests.launchers.contract import ENDLESS, package
 
 async def main():
-    launch = await LocalLauncher(Path({str(tmp_path)!r}), os.environ).start(package(ENDLESS))
+    launcher = LocalLauncher(Path({str(root)!r}), os.environ, warm={warm})
+    launch = await launcher.start(package(ENDLESS))
     async for event in launch.events():
         print("under way", flush=True)
 
@@ -215,6 +223,11 @@ asyncio.run(main())
     assert worker.stdout is not None
     async with asyncio.timeout(120):
         assert await worker.stdout.readline() == b"under way\n"
+    return worker
+
+
+async def test_a_worker_that_is_killed_takes_referee_and_contestant_along(tmp_path: Path) -> None:
+    worker = await worker_with_a_run(tmp_path, warm=False)
     whole = await until(lambda: len(found := family(worker.pid)[1:]) > 1 and found)
 
     worker.kill()

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-import subprocess
-import sys
-import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from kernelbot.config import ROOT
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.launchers import template
-from kernelbot.launchers.local import LocalLauncher
 from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
-from tests.launchers.test_local import Here, alive, family, list_of
+from tests.launchers.test_local import (
+    Here,
+    alive,
+    family,
+    launching,
+    list_of,
+    worker_with_a_run,
+)
 from tests.patience import until
 
 
 @pytest_asyncio.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Here]:
-    with tempfile.TemporaryDirectory() as scratch:
-        os.chmod(scratch, 0o755)  # the contestant may be another user
-        environment = {**os.environ, "TMPDIR": scratch}
-        here = Here(LocalLauncher(tmp_path / "runs", environment, warm=True), Path(scratch), [])
+    async with launching(tmp_path / "runs", warm=True) as here:
         yield here
-        await here.launcher.close()
 
 
 def template_of(place: Here) -> int:
@@ -118,26 +115,7 @@ class TestWarmLauncher(LauncherContract):
 async def test_a_worker_that_is_killed_takes_template_referee_and_contestant_along(
     tmp_path: Path,
 ) -> None:
-    script = f"""
-import asyncio, os, sys
-from pathlib import Path
-from kernelbot.launchers.local import LocalLauncher
-from tests.launchers.contract import ENDLESS, package
-
-async def main():
-    launcher = LocalLauncher(Path({str(tmp_path)!r}), os.environ, warm=True)
-    launch = await launcher.start(package(ENDLESS))
-    async for event in launch.events():
-        print("under way", flush=True)
-
-asyncio.run(main())
-"""
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", script, cwd=ROOT, stdout=subprocess.PIPE
-    )
-    assert worker.stdout is not None
-    async with asyncio.timeout(120):
-        assert await worker.stdout.readline() == b"under way\n"
+    worker = await worker_with_a_run(tmp_path, warm=True)
     whole = await until(lambda: len(found := family(worker.pid)[1:]) > 3 and found)
 
     worker.kill()
