@@ -150,9 +150,7 @@ def _audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
 
 def _run(folders: Sequence[Path]) -> str:
     """What the auditing processes wrote to stderr."""
-    tree = str(Path(staging.__file__).resolve().parents[2])
-    path = os.pathsep.join([tree, *filter(None, [os.environ.get("PYTHONPATH")])])
-    with tempfile.TemporaryFile("w+b") as errors, _process(folders, path, errors) as process:
+    with tempfile.TemporaryFile("w+b") as errors, _process(folders, errors) as process:
         assert process.stdout is not None
         with _progress() as say:
             for line in process.stdout:
@@ -166,13 +164,13 @@ def _run(folders: Sequence[Path]) -> str:
 
 
 @contextmanager
-def _process(folders: Sequence[Path], path: str, errors: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _process(folders: Sequence[Path], errors: Any) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "kernelbot.checking", *map(str, folders)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
-        env={**os.environ, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"},
+        env=staging.environment(os.environ),
         cwd="/",
     )
     try:

@@ -53,7 +53,7 @@ def command(
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """``base``, changed so that :func:`command` runs this tree's judge, wherever it is started.
+    """``base``, changed so that :func:`command` and the like run this tree, wherever they are started.
 
     That may be in the job's directory: nothing that lies there is imported by the referee.
     """
