@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kernelbot.domain.roofline import percent
-from kernelbot.domain.submission import Status
+from kernelbot.domain.submission import Outcome, Status
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
 
@@ -79,6 +79,14 @@ def headline(run: Run) -> str:
         time = format_time_error(run.seconds, run.error or 0.0)
         return f"{words}: {time}{light_text(run.light, ', {} of speed of light')}"
     return f"{words}: {run.message}" if run.message else words
+
+
+def decision_text(outcome: str, reason: str) -> str:
+    """What an organizer decided about a run that was set aside."""
+    if outcome == Outcome.RELEASED:
+        return f"The judge had set it aside; an organizer lets it count: {reason}"
+    # Why not is in the headline.
+    return "The judge had set it aside; an organizer does not let it count."
 
 
 def light_text(share: float | None, form: str = "{}") -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from kernelbot import report
 from kernelbot.api import schemas
 from kernelbot.domain.ranking import Standing
+from kernelbot.domain.submission import Decision
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Hint, Verdict
 from kernelbot.services.artefacts import shown_name
@@ -89,6 +90,7 @@ def run(view: RunView, now: datetime) -> schemas.RunOut:
         headline=report.headline(view),
         message=view.message,
         ranking=view.ranking,
+        decision=None if view.decision is None else decision(view.decision),
         seconds=view.seconds,
         error=view.error,
         light=view.light,
@@ -99,6 +101,10 @@ def run(view: RunView, now: datetime) -> schemas.RunOut:
         finished_at=view.finished_at,
         **_judged(view.verdict, view.gpu, view.bounds),
     )
+
+
+def decision(made: Decision) -> schemas.DecisionOut:
+    return schemas.DecisionOut.model_construct(**vars(made))
 
 
 def _judged(verdict: Verdict | None, gpu: str, bounds: Sequence[float | None]) -> dict[str, Any]:

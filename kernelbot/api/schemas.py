@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kernelbot.domain.people import Scope
-from kernelbot.domain.submission import Status
+from kernelbot.domain.submission import Outcome, Status
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 
 LARGEST_ID = 2**63 - 1
@@ -123,6 +123,14 @@ class SpentOut(BaseModel):
     device_s: float
 
 
+class DecisionOut(BaseModel):
+    """What an organizer decided about a run that the judge had set aside."""
+
+    outcome: Outcome
+    reason: str
+    at: datetime
+
+
 class RunOut(BaseModel):
     """One submission on one GPU kind."""
 
@@ -136,6 +144,7 @@ class RunOut(BaseModel):
     headline: str = Field(description="The verdict in one line.")
     message: str
     ranking: str = Field(description="Ranked or not ranked, and why.")
+    decision: DecisionOut | None = Field(description="An organizer's, about a quarantined run.")
     seconds: float | None = Field(description="The score.")
     error: float | None = Field(description="Relative standard error of the score.")
     light: float | None = Field(default=None, description=SPEED_OF_LIGHT)

@@ -18,7 +18,7 @@ from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
-TOPICS = ("podium", "finished")
+TOPICS = ("podium", "finished", "decided")
 LOOK_EVERY_S = 2.0
 AT_ONCE = 10
 HOLD_S = 20.0
@@ -70,6 +70,14 @@ class Announcer:
     async def _told(self, item: Announcement) -> str:
         if item.topic == "finished":
             reached = await self._cards.finish(int(item.payload["submission_id"]))
+            return "shown" if reached else "unreachable"
+        if item.topic == "decided":
+            reached = await self._cards.decided(
+                int(item.payload["submission_id"]),
+                int(item.payload["run_id"]),
+                since=item.created_at,
+                again=item.attempt > 1,
+            )
             return "shown" if reached else "unreachable"
         return await self._post(item)
 

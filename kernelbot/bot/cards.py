@@ -12,6 +12,8 @@ import contextlib
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -41,6 +43,15 @@ READER = Actor(
 """Reads anybody's submission, to show it where its owner asked for it."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Said:
+    """A message beside the card."""
+
+    post: render.Post
+    since: datetime  # nothing of it was sent before
+    again: bool  # it may have been sent already
 
 
 class Cards:
@@ -97,17 +108,39 @@ class Cards:
 
         Raises LookupError while the place for it is being made.
         """
-        card = await store.card(self._ctx, submission_id)
-        if card is None and submission_id in self._expected:
+        return await self._has_place(submission_id) and await self.refresh(submission_id)
+
+    async def decided(
+        self, submission_id: int, run_id: int, *, since: datetime, again: bool
+    ) -> bool:
+        """Tell the owner what a person decided about a run, on the card too, which may be closed.
+
+        False: it cannot be brought anywhere. Raises LookupError while the place is being made.
+        """
+        if not await self._has_place(submission_id):
+            return False
+        async with self._lock(submission_id):
+            card = await store.card(self._ctx, submission_id)
+            assert card is not None, "cards are never deleted"
+            view = await submissions.submission(self._ctx, READER, submission_id)
+            post = render.decision(view, run_id, int(card.user_subject))
+            reached = await self._bring(card, view, _Said(post, since, again))
+            if card.closed:
+                self._forget(submission_id)
+            return reached
+
+    async def _has_place(self, submission_id: int) -> bool:
+        """Whether there is a card to bring things to; made where the bot died before it was."""
+        if await store.card(self._ctx, submission_id) is not None:
+            return True
+        if submission_id in self._expected:
             raise LookupError("its card has no place yet")
-        if card is None:
-            # Accepted, but the bot died before it had a place to show it.
-            subject = await store.subject(self._ctx, submission_id)
-            if subject is None:
-                return False
-            channel_id = await self._places.direct(int(subject))
-            await store.open_card(self._ctx, submission_id, channel_id, subject)
-        return await self.refresh(submission_id)
+        subject = await store.subject(self._ctx, submission_id)
+        if subject is None:
+            return False
+        channel_id = await self._places.direct(int(subject))
+        await store.open_card(self._ctx, submission_id, channel_id, subject)
+        return True
 
     # --- one card --------------------------------------------------------------------------------
 
@@ -119,24 +152,36 @@ class Cards:
                 self._forget(submission_id)
                 return card is not None
             view = await submissions.submission(self._ctx, READER, submission_id)
-            try:
-                await self._show(card, view)
-            except discord.HTTPException as error:
-                if error.code not in delivery.UNREACHABLE:
-                    raise
-                return await self._move(card, view)
+            reached = await self._bring(card, view, self._result(card, view) if view.done else None)
             if view.done:
                 await self._close(submission_id)
-            return True
+            return reached
 
-    async def _show(self, card: Card, view: SubmissionView) -> None:
+    def _result(self, card: Card, view: SubmissionView) -> _Said:
+        again = view.id not in self._fresh
+        self._fresh.discard(view.id)
+        post = render.result(view, int(card.user_subject))
+        return _Said(post, view.finished_at or view.created_at, again)
+
+    async def _bring(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
+        """The card as things are now, and what there is to say beside it; in a direct message where
+        the card's channel is closed to us. False: unreachable, the card is closed."""
+        try:
+            await self._show(card, view, said)
+        except discord.HTTPException as error:
+            if error.code not in delivery.UNREACHABLE:
+                raise
+            return await self._move(card, view, said)
+        return True
+
+    async def _show(self, card: Card, view: SubmissionView, said: _Said | None) -> None:
         if card.message_id is None:
             await self._place(view, card.channel_id, again=True)
         elif (post := render.card(view)).digest != card.shown:
             await self._edit(card.channel_id, card.message_id, post, view)
             await store.shown(self._ctx, view.id, post.digest)
-        if view.done:
-            await self._report(card, view)
+        if said is not None:
+            await self._say(card.channel_id, said)
 
     async def _place(
         self, view: SubmissionView, channel_id: int, *, again: bool
@@ -175,18 +220,11 @@ class Cards:
         assert isinstance(thread, discord.Thread)
         await thread.edit(archived=False)
 
-    async def _report(self, card: Card, view: SubmissionView) -> None:
-        again = view.id not in self._fresh
-        self._fresh.discard(view.id)
-        await delivery.send_once(
-            self._client.get_partial_messageable(card.channel_id),
-            render.result(view, int(card.user_subject)),
-            self._me,
-            since=view.finished_at or view.created_at,
-            again=again,
-        )
+    async def _say(self, channel_id: int, said: _Said) -> None:
+        channel = self._client.get_partial_messageable(channel_id)
+        await delivery.send_once(channel, said.post, self._me, since=said.since, again=said.again)
 
-    async def _move(self, card: Card, view: SubmissionView) -> bool:
+    async def _move(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The channel is gone or closed to us: go on in a direct message, or give up."""
         try:
             channel_id = await self._places.direct(int(card.user_subject))
@@ -194,9 +232,8 @@ class Cards:
                 raise LookupError("direct messages are refused")
             await store.open_card(self._ctx, view.id, channel_id, card.user_subject)
             await self._place(view, channel_id, again=True)
-            if view.done:
-                await self._report(_elsewhere(card, channel_id), view)
-                await self._close(view.id)
+            if said is not None:
+                await self._say(channel_id, said)
         except (discord.Forbidden, discord.NotFound, LookupError) as error:
             log.warning("a person cannot be reached", submission=view.id, error=str(error))
             await self._close(view.id)
@@ -284,14 +321,3 @@ class Cards:
             finally:
                 self._busy.discard(submission_id)
                 self._wake.set()
-
-
-def _elsewhere(card: Card, channel_id: int) -> Card:
-    return Card(
-        submission_id=card.submission_id,
-        channel_id=channel_id,
-        message_id=None,
-        user_subject=card.user_subject,
-        shown="",
-        closed=False,
-    )

@@ -152,6 +152,10 @@ def card_key(submission_id: int) -> str:
     return f"submission {submission_id}"
 
 
+def decision_key(run_id: int) -> str:
+    return f"decision {run_id}"
+
+
 def result_key(submission_id: int) -> str:
     return f"result {submission_id}"
 
@@ -215,9 +219,15 @@ def _progress(run: RunView) -> str:
     text = plain(report.headline(run), 600)
     if run.status is Status.RUNNING and run.attempt > 1:
         text += f"\nAttempt {run.attempt}: our machine failed before. This costs you nothing."
-    if run.status.final and run.ranking:
-        text += f"\n{plain(run.ranking, 300)}"
+    if run.status.final:
+        text += f"\n{_last_lines(run)}"
     return text
+
+
+def _last_lines(run: RunView) -> str:
+    """How the story of a run ends: what a person decided about it, and whether it is ranked."""
+    decided = run.decision and report.decision_text(run.decision.outcome, run.decision.reason)
+    return "\n".join(line for line in (plain(decided or "", 600), plain(run.ranking, 300)) if line)
 
 
 def _state(view: SubmissionView) -> str:
@@ -228,11 +238,14 @@ def _state(view: SubmissionView) -> str:
     kinds = {run.kind for run in view.runs}
     if kinds == {VerdictKind.PASSED}:
         return "passed"
+    if kinds == {VerdictKind.QUARANTINED}:
+        return "set aside"
     return "failed" if len(view.runs) == 1 or VerdictKind.PASSED not in kinds else "partly passed"
 
 
 def _colour(view: SubmissionView) -> int:
-    colours = {"passed": GREEN, "running": BLUE, "failed": RED, "partly passed": GOLD}
+    colours = {"passed": GREEN, "running": BLUE, "failed": RED}
+    colours |= {"partly passed": GOLD, "set aside": GOLD}
     return colours.get(_state(view), GREY)
 
 
@@ -258,11 +271,21 @@ def result(view: SubmissionView, user: int | None) -> Post:
     )
 
 
+def decision(view: SubmissionView, run_id: int, user: int) -> Post:
+    """What a person decided about one run, for its owner."""
+    run = next(run for run in view.runs if run.id == run_id)
+    content = f"<@{user}> #{view.id} on {plain(view.leaderboard)}: an organizer has decided."
+    embed, files = _run_result(view, run, DESCRIPTION)
+    key = decision_key(run_id)
+    embed.set_footer(text=key)
+    return Post(cut(content, CONTENT), (embed,), tuple(files), pings=(user,), key=key)
+
+
 def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord.Embed, list[File]]:
     """``share``: characters this run may take of the message's embeds."""
     files = []
     title = cut(f"{plain(run.gpu, 40)}: {plain(report.headline(run), 200)}", min(TITLE, share // 3))
-    ranking = "\n".join(part for part in (_left(view, run), plain(run.ranking, 300)) if part)
+    ranking = "\n".join(part for part in (_left(view, run), _last_lines(run)) if part)
     left = share - len(title) - len(ranking) - 40
     parts = []
     table = _case_table(run)
@@ -282,9 +305,8 @@ def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord
         parts.append(block(excerpt, left))
         if excerpt.strip() != clean(log).strip():
             files.append(File(f"log-{_file_part(run.gpu)}.txt", clean(log).encode()))
-    passed = run.kind is VerdictKind.PASSED
-    colour = GREEN if passed else GREY if run.status is Status.CANCELLED else RED
-    return _embed(title, "\n".join([*parts, ranking]), colour), files
+    colours = {VerdictKind.PASSED: GREEN, VerdictKind.QUARANTINED: GOLD, None: GREY}
+    return _embed(title, "\n".join([*parts, ranking]), colours.get(run.kind, RED)), files
 
 
 def _left(view: SubmissionView, run: RunView) -> str:

@@ -32,6 +32,8 @@ def run(document: Document, *, whole_log: bool = False) -> None:
         result(f"  Rule: {clean(document['rule'])}")
         result(f"  Evidence: {clean(document['evidence'])}")
     log(document["log"], whole=whole_log)
+    if decided := document["decision"]:
+        result(f"  {clean(report.decision_text(decided['outcome'], decided['reason']))}")
     result(f"  {clean(document['ranking'])}")
 
 

@@ -120,7 +120,7 @@ def words(kind: str, data: Mapping[str, Any]) -> str:
             return counted(data)
         case "retry":
             return f"{data.get('why', 'a fault of ours')}; it runs again, nothing is lost"
-        case "finished":
+        case "finished" | "decided":
             return str(data.get("verdict", "")).replace("_", " ")
         case "cancelled":
             return "cancelled"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from kernelbot.errors import InvalidInput, did_you_mean
@@ -20,6 +21,22 @@ class Status(StrEnum):
     @property
     def final(self) -> bool:
         return self in (Status.DONE, Status.CANCELLED)
+
+
+class Outcome(StrEnum):
+    """What a person decided about a run that the judge had set aside."""
+
+    RELEASED = "released"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What a person decided about a run, for its owner to read."""
+
+    outcome: Outcome
+    reason: str
+    at: datetime
 
 
 PRIORITY = {Mode.TEST: 10, Mode.BENCHMARK: 20, Mode.PROFILE: 20, Mode.RANKED: 30}

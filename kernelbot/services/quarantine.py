@@ -53,7 +53,8 @@ async def release(ctx: Context, admin: Actor, run_id: int, reason: str) -> None:
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
-        await record.passed_after_all(ctx, connection, await _held(connection, run_id))
+        submission, run = await _held(connection, run_id)
+        await record.passed_after_all(ctx, connection, submission, run, reason)
         await _write_down(connection, admin, run_id, "run.release", reason)
 
 
@@ -62,17 +63,20 @@ async def refuse(ctx: Context, admin: Actor, run_id: int, reason: str) -> None:
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
-        run = await _held(connection, run_id)
-        await record.refused_after_all(connection, run, reason)
+        submission, run = await _held(connection, run_id)
+        await record.refused_after_all(connection, submission, run, reason)
         await _write_down(connection, admin, run_id, "run.refuse", reason)
 
 
-async def _held(connection: AsyncConnection, run_id: int) -> Row[Any]:
-    """The quarantined run; of two who decide at once, the second finds nothing."""
-    run = await store.lock_quarantined(connection, run_id) if 0 < run_id <= MAX_ID else None
-    if run is None:
+async def _held(connection: AsyncConnection, run_id: int) -> tuple[Row[Any], Row[Any]]:
+    """The submission and its quarantined run, locked in the order of everybody else; of two who
+    decide at once, the second finds nothing."""
+    owner = await store.submission_of(connection, run_id) if 0 < run_id <= MAX_ID else None
+    submission = await store.lock(connection, owner) if owner else None
+    run = await store.lock_quarantined(connection, run_id) if submission else None
+    if submission is None or run is None:
         raise NotFound(f"Run {run_id} does not wait for a decision.", code="unknown_run")
-    return run
+    return submission, run
 
 
 async def _write_down(

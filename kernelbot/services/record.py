@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
+from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
 from kernelbot.services import competitions, light
@@ -61,25 +62,27 @@ async def verdict(
     return True
 
 
-async def passed_after_all(ctx: Context, connection: AsyncConnection, held: Row[Any]) -> None:
+async def passed_after_all(
+    ctx: Context, connection: AsyncConnection, submission: Row[Any], held: Row[Any], reason: str
+) -> None:
     """A person has released this quarantined run: it passes and is ranked like any other.
 
     Raises Conflict when it would not count all the same; it goes on waiting then.
     """
     before = from_json(Verdict, held.document)
     found = replace(before, kind=VerdictKind.PASSED, message="", rule="", evidence="")
-    submission = await store.lock(connection, held.submission_id)
-    assert submission is not None
     score, note = await _score(ctx, connection, submission, held.id, found)
     if note:
         raise Conflict(f"Run {held.id} would not count: {note}")
-    run = await store.decide(connection, held.id, found, score, note)
+    run = await store.decide(connection, held.id, found, score, Outcome.RELEASED, reason)
     if score is not None:
         await _rank(connection, submission, run)
-    await _tell(connection, submission, run, found)
+    await _tell_decision(connection, submission, run, Outcome.RELEASED, reason)
 
 
-async def refused_after_all(connection: AsyncConnection, held: Row[Any], reason: str) -> None:
+async def refused_after_all(
+    connection: AsyncConnection, submission: Row[Any], held: Row[Any], reason: str
+) -> None:
     """A person does not believe this quarantined run's times."""
     before = from_json(Verdict, held.document)
     found = replace(
@@ -88,10 +91,8 @@ async def refused_after_all(connection: AsyncConnection, held: Row[Any], reason:
         message=reason,
         cases=tuple(replace(case, measurement=None) for case in before.cases),
     )
-    submission = await store.lock(connection, held.submission_id)
-    assert submission is not None
-    run = await store.decide(connection, held.id, found, None, "")
-    await _tell(connection, submission, run, found)
+    run = await store.decide(connection, held.id, found, None, Outcome.REFUSED, reason)
+    await _tell_decision(connection, submission, run, Outcome.REFUSED, reason)
 
 
 async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.UUID) -> bool:
@@ -227,6 +228,21 @@ async def _tell(
     data = {"verdict": found.kind.value, "message": found.message}
     await store.add_event(connection, submission.id, run.id, "finished", data)
     await settle(connection, submission)
+
+
+async def _tell_decision(
+    connection: AsyncConnection,
+    submission: Row[Any],
+    run: Row[Any],
+    decision: Outcome,
+    reason: str,
+) -> None:
+    """Its submission may have ended long ago: nobody watches it any more."""
+    data = {"verdict": run.verdict, "decision": decision.value, "reason": reason}
+    await store.add_event(connection, submission.id, run.id, "decided", data)
+    if submission.channel == "discord":
+        payload = {"submission_id": submission.id, "run_id": run.id}
+        await outbox.add(connection, f"decided:{run.id}", "decided", payload)
 
 
 async def settle(connection: AsyncConnection, submission: Row[Any]) -> None:

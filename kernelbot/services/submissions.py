@@ -15,7 +15,7 @@ from kernelbot.domain import scoring
 from kernelbot.domain.people import Actor, Role, Scope
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.ranking import Standing
-from kernelbot.domain.submission import Status, ranking_note
+from kernelbot.domain.submission import Decision, Outcome, Status, ranking_note
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import NotFound
 from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_json
@@ -266,7 +266,12 @@ def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
         started_at=row.started_at,
         finished_at=row.finished_at,
         verdict=_shown(verdict) if verdict else None,
+        decision=_decision(row) if row.decision else None,
     )
+
+
+def _decision(row: Row[Any]) -> Decision:
+    return Decision(outcome=Outcome(row.decision), reason=row.reason, at=row.decided_at)
 
 
 def _lit(ctx: Context, problem: Problem | None, run: RunView) -> RunView:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from kernelbot.domain.ranking import Standing
-from kernelbot.domain.submission import Status
+from kernelbot.domain.submission import Decision, Status
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Hint, Mode, Verdict, VerdictKind
 
@@ -37,6 +37,7 @@ class RunView:
     started_at: datetime | None
     finished_at: datetime | None
     verdict: Verdict | None = None
+    decision: Decision | None = None  # a person's, about a run that had been set aside
     note: str = ""  # why a passed ranked run does not count
     light: float | None = None  # the fraction of the speed of light that the score stands for
     bounds: tuple[float | None, ...] = ()  # seconds of the speed of light of each benchmark
@@ -119,7 +120,7 @@ class EventView:
     """A step of a submission. ``id`` rises; ``state`` events repeat the whole and have id 0."""
 
     id: int
-    kind: str  # queued | started | stage | case | retry | finished | cancelled | done | wait
+    kind: str  # started | stage | case | retry | finished | cancelled | decided | done | wait
     run_id: int | None
     gpu: str
     data: dict[str, Any]
@@ -252,7 +253,7 @@ class Announcement:
 
     id: int
     key: str
-    topic: str  # "podium" | "finished"
+    topic: str  # "podium" | "finished" | "decided"
     payload: dict[str, Any]
     attempt: int
     created_at: datetime

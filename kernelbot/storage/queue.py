@@ -4,8 +4,9 @@ PgQueuer keeps the order, the claims (``FOR UPDATE SKIP LOCKED``), the heartbeat
 redelivery of what a dead worker held. What it lacks is fencing, so every claim also gives the run a
 lease (``runs.lease``), and only the holder of the lease may say what became of it.
 
-Whoever locks several things locks queue jobs first, then submissions, then runs, each by rising id:
-claims begin with the job because PgQueuer does, so everybody else has to.
+Whoever locks several things locks queue jobs first, then submissions, then runs, each by rising id,
+and boards last (``standings.next_revision``): claims begin with the job because PgQueuer does, so
+everybody else has to.
 """
 
 from __future__ import annotations

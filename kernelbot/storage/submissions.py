@@ -6,10 +6,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.scoring import Score
+from kernelbot.domain.submission import Outcome
 from kernelbot.judge.protocol import Verdict, to_json
 from kernelbot.storage import changes
 from kernelbot.storage.database import storable
@@ -102,7 +103,7 @@ MINE = text(
 
 RUNS = text(
     """
-    SELECT r.*, v.document AS verdict_document
+    SELECT r.*, v.document AS verdict_document, v.decision, v.reason, v.decided_at
     FROM runs r LEFT JOIN verdicts v ON v.run_id = r.id
     WHERE r.submission_id = ANY(:ids) ORDER BY r.id
     """
@@ -147,6 +148,12 @@ async def runs_of(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[R
 async def gpu_of(connection: AsyncConnection, run_id: int) -> str:
     query = select(runs.c.gpu).where(runs.c.id == run_id)
     return str((await connection.execute(query)).scalar_one())
+
+
+async def submission_of(connection: AsyncConnection, run_id: int) -> int | None:
+    """The submission that a run belongs to."""
+    query = select(runs.c.submission_id).where(runs.c.id == run_id)
+    return (await connection.execute(query)).scalar()
 
 
 async def code(connection: AsyncConnection, submission_id: int) -> Any:
@@ -254,8 +261,12 @@ SETTLE = text(
 )
 
 
+# NO KEY UPDATE: whoever writes a row that refers to a submission or a run need not wait for its
+# holder, who may be waiting for them.
 async def lock(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
-    query = select(submissions).where(submissions.c.id == submission_id).with_for_update()
+    query = (
+        select(submissions).where(submissions.c.id == submission_id).with_for_update(key_share=True)
+    )
     return (await connection.execute(query)).first()
 
 
@@ -264,7 +275,7 @@ LOCK_WAITING = text(
     SELECT id FROM submissions
     WHERE id IN (SELECT submission_id FROM runs
                  WHERE queue_id = ANY(:queue) AND status IN ('queued', 'running'))
-    ORDER BY id FOR UPDATE
+    ORDER BY id FOR NO KEY UPDATE
     """
 )
 
@@ -369,7 +380,7 @@ async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) ->
 LOCK_QUARANTINED = text(
     """
     SELECT r.id, r.submission_id, v.document FROM runs r JOIN verdicts v ON v.run_id = r.id
-    WHERE r.id = :id AND r.verdict = 'quarantined' AND r.mode = 'ranked' FOR UPDATE OF r
+    WHERE r.id = :id AND r.verdict = 'quarantined' AND r.mode = 'ranked' FOR NO KEY UPDATE OF r
     """
 )
 QUARANTINED = text(
@@ -384,7 +395,7 @@ QUARANTINED = text(
 )
 DECIDE = text(
     """
-    UPDATE runs SET verdict = :verdict, seconds = :seconds, error = :error, note = :note
+    UPDATE runs SET verdict = :verdict, seconds = :seconds, error = :error
     WHERE id = :id RETURNING *
     """
 )
@@ -395,11 +406,17 @@ async def quarantined(connection: AsyncConnection, after: int, limit: int) -> Se
 
 
 async def lock_quarantined(connection: AsyncConnection, run_id: int) -> Row[Any] | None:
+    """The run, if it waits for a decision. The caller has locked its submission."""
     return (await connection.execute(LOCK_QUARANTINED, {"id": run_id})).first()
 
 
 async def decide(
-    connection: AsyncConnection, run_id: int, verdict: Verdict, score: Score | None, note: str
+    connection: AsyncConnection,
+    run_id: int,
+    verdict: Verdict,
+    score: Score | None,
+    decision: Outcome,
+    reason: str,
 ) -> Row[Any]:
     """Replace the verdict of a run that a person has decided about; its measurements stay."""
     values = {
@@ -407,13 +424,17 @@ async def decide(
         "verdict": verdict.kind.value,
         "seconds": score.seconds if score else None,
         "error": score.error if score else None,
-        "note": note,
     }
     row: Row[Any] = (await connection.execute(DECIDE, values)).one()
     await connection.execute(
         update(verdicts)
         .where(verdicts.c.run_id == run_id)
-        .values(document=storable(to_json(verdict)))
+        .values(
+            document=storable(to_json(verdict)),
+            decision=decision.value,
+            reason=storable(reason),
+            decided_at=func.now(),
+        )
     )
     return row
 

@@ -242,7 +242,8 @@ Index("ix_runs_queue", runs.c.queue_id, postgresql_where=text("status IN ('queue
 Index("ix_runs_finished_at", runs.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 Index("ix_runs_personal", runs.c.user_id, runs.c.leaderboard_id, runs.c.gpu, runs.c.id.desc())
 
-# The whole verdict, once per run: the primary key is what makes "recorded once" true.
+# The whole verdict, once per run: the primary key is what makes "recorded once" true. The decision is
+# what a person said about one that was quarantined.
 verdicts = Table(
     "verdicts",
     metadata,
@@ -250,6 +251,9 @@ verdicts = Table(
     Column("attempt", Integer, nullable=False),
     Column("document", JSONB, nullable=False),
     _at("created_at", now=True),
+    Column("decision", String(16)),  # released | refused
+    Column("reason", Text),
+    _at("decided_at"),
 )
 
 # Files that a run left, in pieces. They count once ``kept``, which the verdict's transaction says.

@@ -9,7 +9,9 @@ from fastapi import FastAPI
 
 from kernelbot.app import App
 from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import identity, quarantine
 from tests.api.conftest import Submit, client, refused, token_of
+from tests.conftest import ADMIN_TOKEN
 from tests.factories import CODE, claim_one, judge_one, make_verdict
 
 
@@ -81,6 +83,29 @@ async def test_a_wrong_answer_says_so_and_carries_no_time(
     assert (run["verdict"], run["seconds"]) == ("wrong_answer", None)
     assert run["headline"] == "Wrong answer: Element 3 is off."
     assert run["ranking"] == "Not ranked: wrong answer."
+
+
+async def test_a_decision_about_a_quarantined_run_is_in_the_submission_and_ends_its_events(
+    app: App, ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    sent = (await submit(ada, mode="ranked")).json()
+    run_id = (await judge_one(app, make_verdict(VerdictKind.QUARANTINED))).run_id
+    before = (await ada.get(sent["url"])).json()["runs"][0]
+
+    await quarantine.release(
+        app, await identity.authenticate(app, ADMIN_TOKEN, "api"), run_id, "A noisy machine."
+    )
+
+    run = (await ada.get(sent["url"])).json()["runs"][0]
+    assert (before["verdict"], before["decision"]) == ("quarantined", None)
+    assert (run["verdict"], run["decision"]["outcome"]) == ("passed", "released")
+    assert run["decision"]["reason"] == "A noisy machine."
+    assert run["ranking"].startswith("Ranked 1st of 1")
+    events = (await ada.get(sent["events_url"])).text
+    assert "event: decided" in events
+    assert '"decision":"released"' in events
+    assert '"reason":"A noisy machine."' in events
+    assert events.index("event: finished") < events.index("event: decided")
 
 
 async def test_what_the_judge_tells_the_operator_is_not_in_the_answer(

@@ -11,10 +11,12 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
+from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
-from kernelbot.services import dispatch
+from kernelbot.services import dispatch, identity, quarantine
 from tests import factories
 from tests.bot.conftest import BotProcess
+from tests.conftest import ADMIN_TOKEN
 from tests.fakes.discord import LoopbackDiscord, Upload
 from tests.fakes.discord_world import (
     CREATE_PRIVATE_THREADS,
@@ -226,6 +228,96 @@ async def test_two_bots_by_mistake_announce_once(
         assert len(podiums(discord, channel)) == 3
     finally:
         await twin.kill()
+
+
+# --- decisions about quarantined runs ------------------------------------------------------------
+
+
+async def set_aside(app: App) -> int:
+    """Play a worker that finds the next run's times contradicting each other; the run's id."""
+    return (await factories.judge_one(app, factories.make_verdict(VerdictKind.QUARANTINED))).run_id
+
+
+def decisions(discord: LoopbackDiscord, user: User) -> list[Message]:
+    return [item for item in results(discord, user) if "an organizer has decided" in item.text()]
+
+
+async def nothing_waits(app: App) -> None:
+    async def acknowledged() -> bool:
+        return await waits(app) == []
+
+    await eventually(acknowledged, within_s=60)
+
+
+async def root(app: App) -> Actor:
+    return await identity.authenticate(app, ADMIN_TOKEN, "api")
+
+
+async def test_a_released_run_is_told_to_its_owner_once_shown_on_its_card_and_announced(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    card = await until_card(discord, ada, "queued")
+    run_id = await set_aside(app)
+    await discord.until(lambda: results(discord, ada), "the result")
+    await discord.until(lambda: "set aside" in card.text(), "the end on the card")
+    assert "an organizer will look" in results(discord, ada)[0].text()
+    await nothing_waits(app)
+    await process.kill()
+
+    await quarantine.release(app, await root(app), run_id, "A noisy *machine*.")
+    await process.start()
+    await discord.until(lambda: podiums(discord, channel), "the podium")
+    told = await discord.until(lambda: decisions(discord, ada), "the decision")
+    await nothing_waits(app)
+    await process.stop()
+    await process.start()
+
+    assert "an organizer lets it count: A noisy" in told[0].text()
+    assert "Ranked 1st of 1" in told[0].text()
+    assert told[0].pings == {ada.id}
+    assert told[0].channel is card.channel
+    assert "passed" in card.text()
+    assert "an organizer lets it count" in card.text()
+    assert (len(decisions(discord, ada)), len(results(discord, ada))) == (1, 2)
+
+
+async def test_a_refused_run_is_told_to_its_owner_where_their_thread_was_deleted(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    run_id = await set_aside(app)
+    await discord.until(lambda: results(discord, ada), "the result")
+    (thread,) = discord.threads_of(ada)
+
+    thread.deleted = True
+    await quarantine.refuse(app, await root(app), run_id, "It replaced the timer.")
+
+    (told,) = await discord.until(lambda: decisions(discord, ada), "the decision")
+    assert told.channel is discord.dm(ada)
+    assert "Disqualified: It replaced the timer." in told.text()
+    assert podiums(discord, channel) == []
+
+
+@pytest.mark.slow
+async def test_a_bot_killed_while_it_tells_a_decision_tells_it_once(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    run_id = await set_aside(app)
+    told = await discord.until(lambda: results(discord, ada), "the result")
+    discord.fail("POST", f"/channels/{told[0].channel.id}/messages", "hang-after")
+
+    await quarantine.refuse(app, await root(app), run_id, "It replaced the timer.")
+    await discord.until(lambda: decisions(discord, ada), "the decision")
+    await process.kill()
+    await process.start()
+
+    await nothing_waits(app)
+    assert len(decisions(discord, ada)) == 1
 
 
 # --- cards ---------------------------------------------------------------------------------------

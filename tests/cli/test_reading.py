@@ -162,18 +162,23 @@ async def test_an_administrator_decides_about_times_that_contradict_each_other(
         await submitted(app, await make_actor(app, name))
         found = make_verdict(VerdictKind.QUARANTINED)
         found = dataclasses.replace(found, rule="clocks disagree", evidence="2 us \x1b[31mor 90")
-        runs.append((await judge_one(app, found)).run_id)
+        runs.append(await judge_one(app, found))
 
     listed = await root("admin", "quarantine")
-    assert f"Run {runs[0]} of submission" in listed.out
+    assert f"Run {runs[0].run_id} of submission" in listed.out
     assert "clocks disagree: 2 us" in listed.out
     assert "\x1b" not in listed.out
-    released = await root("admin", "release", str(runs[0]), "--reason", "A noisy machine.")
-    refused = await root("admin", "refuse", str(runs[1]), "--reason", "It replaced the timer.")
-    again = await root("admin", "refuse", str(runs[1]), "--reason", "Again.")
+    first, second = (str(run.run_id) for run in runs)
+    released = await root("admin", "release", first, "--reason", "A noisy machine.")
+    refused = await root("admin", "refuse", second, "--reason", "It replaced the timer.")
+    again = await root("admin", "refuse", second, "--reason", "Again.")
     assert (released.code, refused.code, again.code) == (0, 0, 1)
     assert "does not wait for a decision" in again.err
     assert (await root("admin", "quarantine", "--json")).document["items"] == []
+    counts, does_not = [await root("show", str(run.submission_id)) for run in runs]
+    assert "an organizer lets it count: A noisy machine." in counts.out
+    assert "Disqualified: It replaced the timer." in does_not.out
+    assert "an organizer does not let it count." in does_not.out
 
 
 async def test_an_administrator_moderates(app: App, server: Serving, plain: CommandLine) -> None:

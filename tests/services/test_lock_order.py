@@ -1,0 +1,93 @@
+"""Whoever decides about results takes locks in the order of whoever records them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain.people import Actor
+from kernelbot.errors import Conflict
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import dispatch, identity, moderation, quarantine, submissions, submit
+from kernelbot.storage import submissions as store
+from tests.conftest import ADMIN_TOKEN
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.patience import until
+
+REASON = "A noisy machine."
+HOLD_RUN = text("SELECT id FROM runs WHERE id = :id FOR NO KEY UPDATE NOWAIT")
+
+
+async def admin(app: App) -> Actor:
+    return await identity.authenticate(app, ADMIN_TOKEN, "api")
+
+
+async def waiting_for_locks(app: App) -> int:
+    query = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with app.database.read() as connection:
+        return int((await connection.execute(text(query))).scalar_one())
+
+
+@pytest.mark.parametrize("decide", [quarantine.release, quarantine.refuse])
+async def test_a_decision_holds_no_run_while_it_waits_for_the_submission(
+    app: App, decide: Any
+) -> None:
+    root = await admin(app)
+    view = await submitted(app, await make_actor(app))
+    run_id = (await judge_one(app, make_verdict(VerdictKind.QUARANTINED))).run_id
+
+    async with app.database.transaction() as recording:
+        await store.lock(recording, view.id)
+        deciding = asyncio.create_task(decide(app, root, run_id, REASON))
+        await until(lambda: waiting_for_locks(app))
+        await recording.execute(HOLD_RUN, {"id": run_id})
+
+    await asyncio.wait_for(deciding, 10)
+
+
+async def test_standings_are_written_without_waiting_for_a_submission_they_point_at(
+    app: App,
+) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    best = await ranked(app, ada, 2e6, b"a = 1\n")
+    better = await ranked(app, ada, 1e6, b"a = 2\n")
+
+    async with app.database.transaction() as recording, asyncio.timeout(10):
+        await store.lock(recording, best.id)
+        await moderation.void(app, root, better.id, REASON)
+
+    (run,) = (await submissions.submission(app, ada, best.id)).runs
+    assert run.ranking.startswith("Ranked 1st of 1")
+
+
+async def test_decisions_recordings_cancellations_and_voidings_at_once_never_deadlock(
+    app: App,
+) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    standing = await ranked(app, ada, 3e6, b"a = 1\n")
+    for turn in range(12):
+        view = await submitted(app, ada, gpus=("CPU", "T4", "L4"), code=b"a = %d\n" % (turn + 2))
+        held = await judge_one(app, make_verdict(VerdictKind.QUARANTINED))
+        on_t4 = await claim_one(app, "T4")
+        decide = (quarantine.release, quarantine.refuse)[turn % 2]
+        void = (moderation.void, moderation.restore)[turn % 2]
+
+        async with asyncio.timeout(20):
+            found = await asyncio.gather(
+                decide(app, root, held.run_id, REASON),
+                dispatch.finish(app, on_t4, make_verdict(ns=1e6 + turn)),
+                submit.cancel(app, ada, view.id),
+                void(app, root, standing.id, REASON),
+                return_exceptions=True,
+            )
+
+        wrong = [item for item in found if isinstance(item, Exception)]
+        assert not [item for item in wrong if not isinstance(item, Conflict)], turn
+        assert (await submissions.submission(app, ada, view.id)).done
