@@ -1,0 +1,1 @@
+../shared/householder.py
