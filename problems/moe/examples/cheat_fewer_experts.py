@@ -1,0 +1,19 @@
+# expect: wrong_answer
+"""Leaves out the last of the chosen experts, whose share is the smallest."""
+
+import torch
+from torch.nn.functional import silu
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    x, router, gate, up, down, top, out = data
+    shares = (x.float() @ router.float().t()).softmax(dim=1)
+    best = shares.topk(top - 1, dim=1)
+    shares = torch.zeros_like(shares).scatter_(1, best.indices, best.values)
+    total = ((silu(x @ gate[-1].t()) * (x @ up[-1].t())) @ down[-1].t()).float()
+    for expert, share in enumerate(shares.t()):
+        gated = silu(x @ gate[expert].t()) * (x @ up[expert].t())
+        total += share[:, None] * (gated @ down[expert].t())
+    return out.copy_(total)
