@@ -63,10 +63,10 @@ def judge(
         staging.stage(directory, job, problem.judge_files, code)
         _run(directory)
         verdict = staging.read_verdict(directory, job.run_id)
-        for artefact in verdict.artefacts if output is not None else ():
-            assert output is not None
+        if output is not None and verdict.artefacts:
             output.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(directory / ARTEFACTS_DIR / artefact.name, output / artefact.name)
+            for artefact in verdict.artefacts:
+                shutil.copyfile(directory / ARTEFACTS_DIR / artefact.name, output / artefact.name)
         return verdict
 
 

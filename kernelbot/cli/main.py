@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,7 +16,7 @@ import typer
 import kernelbot
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
-from kernelbot.cli.problem import problem_app
+from kernelbot.cli.problem import Device, problem_app
 from kernelbot.cli.screen import clean, document, note, result
 from kernelbot.errors import Fault, Refused
 
@@ -59,20 +58,8 @@ After = Annotated[str | None, typer.Option("--cursor", help="Go on after the par
 PageSize = Annotated[int, typer.Option("--limit", min=1, max=100)]
 
 
-class ModeWord(StrEnum):
-    TEST = "test"
-    BENCHMARK = "benchmark"
-    RANKED = "ranked"
-    PROFILE = "profile"
-
-
-class DeviceWord(StrEnum):
-    CPU = "cpu"
-    CUDA = "cuda"
-
-
 ModeOption = Annotated[
-    ModeWord,
+    Literal["test", "benchmark", "ranked", "profile"],
     typer.Option(
         "--mode",
         case_sensitive=False,
@@ -80,8 +67,6 @@ ModeOption = Annotated[
         "profile: where the time goes.",
     ),
 ]
-
-
 CaseOption = Annotated[
     int | None,
     typer.Option(
@@ -111,7 +96,7 @@ def submit(
     gpu: Annotated[
         list[str] | None, typer.Option("--gpu", "-g", help="GPU kind; repeat it for several.")
     ] = None,
-    mode: ModeOption = ModeWord.TEST,
+    mode: ModeOption = "test",
     case: CaseOption = None,
     no_wait: Annotated[
         bool, typer.Option("--no-wait", help="Only hand it in; watch it another time.")
@@ -126,7 +111,7 @@ def submit(
     from kernelbot.cli.local_judge import read_code
 
     code = read_code(file)
-    fields = {"leaderboard": leaderboard, "gpus": gpu, "mode": mode.value, "case": _word(case)}
+    fields = {"leaderboard": leaderboard, "gpus": gpu, "mode": mode, "case": _word(case)}
     with connect(url, token) as server:
         accepted = server.submit(file, code, fields, key=str(uuid.uuid4()))
         note(f"Submission {accepted['id']} to {clean(accepted['leaderboard'])} is accepted.")
@@ -262,9 +247,9 @@ def artefacts(
 
     with connect(url, token) as server:
         items = server.get(f"/v1/submissions/{submission_id}/artefacts")["items"]
-        for item in items if output is not None else ():
-            assert output is not None
-            item["path"] = str(_saved(server, item, output))
+        if output is not None:
+            for item in items:
+                item["path"] = str(_saved(server, item, output))
     if as_json:
         document({"items": items})
     elif items:
@@ -403,10 +388,8 @@ def queue(as_json: AsJson = False, url: Url = None) -> None:
 def judge(
     problem_dir: Annotated[Path, typer.Argument(help="A folder with a problem.yaml.")],
     file: Annotated[Path, typer.Argument(help="Your kernel.")],
-    mode: ModeOption = ModeWord.TEST,
-    device: Annotated[
-        DeviceWord, typer.Option("--device", help="What to compute on.")
-    ] = DeviceWord.CPU,
+    mode: ModeOption = "test",
+    device: Device = "cpu",
     case: CaseOption = None,
     output: Annotated[
         Path | None,
@@ -421,19 +404,11 @@ def judge(
     from kernelbot.services.catalog import load_problem
 
     problem = load_problem(problem_dir)
-    kind: Literal["cpu", "cuda"] = "cuda" if device == "cuda" else "cpu"
-    verdict = local_judge.judge(
-        problem,
-        file,
-        Mode(mode.value),
-        kind,
-        case,
-        output,
-    )
+    verdict = local_judge.judge(problem, file, Mode(mode), device, case, output)
     if as_json:
         document(to_json(verdict))
     else:
-        render.verdict(verdict, local_judge.bounds(problem, kind, verdict))
+        render.verdict(verdict, local_judge.bounds(problem, device, verdict))
     raise typer.Exit(OF_VERDICT[verdict.kind.value])
 
 

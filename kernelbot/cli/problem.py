@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,19 +15,15 @@ problem_app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-
-
-class Device(StrEnum):
-    CPU = "cpu"
-    CUDA = "cuda"
+Root = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where problems lie.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="What to compute on.")]
+PROBLEMS = Path("problems")
 
 
 @problem_app.command("new")
 def new_problem(
     name: Annotated[str, typer.Argument(help="a-z, 0-9, _ and -.")],
-    root: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where problems lie.")] = Path(
-        "problems"
-    ),
+    root: Root = PROBLEMS,
 ) -> None:
     """Make a problem to begin with: complete, small, and fit to be published as it is."""
     from kernelbot.cli import problem_new
@@ -53,9 +48,7 @@ def import_problem(
         typer.Option("--workloads", metavar="FILE", help="Workloads of a definition, one a line."),
     ] = None,
     name: Annotated[str, typer.Option("--name", help="Of the problem; a-z, 0-9, _ and -.")] = "",
-    root: Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where problems lie.")] = Path(
-        "problems"
-    ),
+    root: Root = PROBLEMS,
 ) -> None:
     """Make a problem of a task in the form of KernelBench, FlashInfer-Bench or SOL-ExecBench."""
     from kernelbot.cli import problem_import
@@ -73,7 +66,7 @@ def check_problem(
     folders: Annotated[
         list[Path], typer.Argument(metavar="DIR...", help="Folders with a problem.yaml.")
     ],
-    device: Annotated[Device, typer.Option("--device", help="What to compute on.")] = Device.CPU,
+    device: Device = "cpu",
     examples: Annotated[
         bool, typer.Option("--examples/--no-examples", help="Judge examples and starters too.")
     ] = True,
@@ -85,13 +78,13 @@ def check_problem(
     """Whether problems are fit to be published: do their checks refuse what is not computed?"""
     from kernelbot.cli import problem_check, problem_report
 
-    checked = problem_check.check(folders, "cuda" if device == "cuda" else "cpu", examples=examples)
+    checked = problem_check.check(folders, device, examples=examples)
     if as_json:
         document(problem_report.documents(checked))
     else:
         for item in checked:
             problem_report.show(item)
     if record:
-        for path in problem_check.record(checked, "cuda" if device == "cuda" else "cpu"):
+        for path in problem_check.record(checked, device):
             note(f"Noted in {clean(path)}.")
     raise typer.Exit(Exit.PASSED if all(item.fit for item in checked) else Exit.REFUSED)
