@@ -228,6 +228,11 @@ class Spent:
     wall_s: float = 0.0
     device_s: float = 0.0  # time the device was held
 
+    def in_steps(self) -> Spent:
+        """What may be told of a secret run, whose time a submission could fill with a message."""
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return Spent(**{name: in_steps(value, 1.0) for name, value in told.items()})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Artefact:
@@ -255,7 +260,7 @@ class Verdict:
     sentence for the contestant. ``log`` is the compiler's or the program's own output, bounded and
     decoded, and empty for the secret part of a ranked run. ``rule`` and ``evidence`` belong to
     ``disqualified`` and ``quarantined``; ``fault`` (for the operator, never shown) belongs to
-    ``judge_failed``. ``hints`` are for organizers. ``self_evaluated``: the problem's own program,
+    ``judge_failed`` and to what fails on a hidden case. ``hints`` are for organizers. ``self_evaluated``: the problem's own program,
     which runs beside the submission, said all this; we only carried it.
     """
 
@@ -293,6 +298,13 @@ class Verdict:
             for case in sorted(self.cases, key=lambda case: case.index)
             if case.stage is Stage.MEASURE and case.measurement is not None
         )
+
+
+def in_steps(seconds: float, step_s: float) -> float:
+    """Rounded up to the step, to twice, four times, eight times the step ...; nothing stays nothing."""
+    if not seconds:
+        return 0.0
+    return math.ldexp(step_s, max(0, math.ceil(math.log2(seconds / step_s))))
 
 
 def spec(args: CaseArgs) -> str:

@@ -51,6 +51,7 @@ from kernelbot.judge.protocol import (
     Verdict,
     VerdictKind,
     dump,
+    in_steps,
     judge_digest,
     load,
     spec,
@@ -58,11 +59,10 @@ from kernelbot.judge.protocol import (
 from kernelbot.judge.uids import Uids
 from kernelbot.judge.warm import Nursery
 
-HIDDEN = "a hidden case"
-SAID_OF_HIDDEN = {  # the form of an output or the name of an exception would tell what case it was
-    VerdictKind.WRONG_ANSWER: "the output is wrong.",
-    VerdictKind.CRASHED: "the program failed.",
-}
+HIDDEN = "hidden cases"
+FAILED_HIDDEN = "The submission fails on a hidden case: no right output, or none in time."
+HIDDEN_STEP_S = 0.25
+"""What checking the hidden cases takes is rounded up to this, twice this, four times this ..."""
 FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
 PASSED = {
     Mode.TEST: "All tests passed.",
@@ -209,6 +209,7 @@ class Referee:
         self.series: list[list[timing.Series]] = [[] for _ in job.benchmarks]
         self._artefacts: tuple[Artefact, ...] = ()
         self._quarantine: tuple[str, str] | None = None  # rule and evidence
+        self._reason = ""  # what really went wrong in a hidden case, for the operator
         self._held_from = 0.0  # when the first process was started that makes the device its own
         self._held_s = 0.0
 
@@ -278,12 +279,13 @@ class Referee:
                 self._measure(bench)
                 self._conclude()
             else:
-                self._end(first)
+                last = first
                 while spares or self._wants_another():
+                    self._end(last)
                     spare = spares.pop(0) if spares else None
-                    fresh = self._fresh(workshop, spare, first.fence)
-                    self._measure(self._build_again(fresh, problem))
-                    self._end(fresh)
+                    last = self._fresh(workshop, spare, first.fence)
+                    self._measure(self._build_again(last, problem))
+                self._check_hidden(last, problem)
                 self._conclude()
 
     def _reuse(self, workshop: Workshop, fence: sandbox.Fence) -> cache.Cache | None:
@@ -472,13 +474,41 @@ class Referee:
         return Lane(contestant, problem, args, budgets[self._stage], budgets[Stage.BUILD])
 
     def _check(self, contestant: Contestant, problem: Problem) -> None:
-        hidden = self._job.hidden_tests if self._job.secret else ()
-        total = len(self._job.tests) + len(hidden)
-        for index, args in enumerate((*self._job.tests, *hidden)):
+        for index, args in enumerate(self._job.tests):
             self._case = (index, args)
             with self._lane(contestant, problem, args) as lane:
                 lane.sample(twice=True)
-            self._done(index, args, total)
+            self._done(index, args, len(self._job.tests))
+
+    def _check_hidden(self, contestant: Contestant, problem: Problem) -> None:
+        """The last thing of a run, when no time is left to be taken: a submission could tell by its
+        times what it saw. It can tell by failing, in one way, and by taking long, in few steps."""
+        if not self._job.hidden_tests:
+            return
+        self._case = None
+        contestant.enter(Stage.CHECK)
+        check, build = self._budgets[Stage.CHECK], self._budgets[Stage.BUILD]
+        began = time.monotonic()
+        try:
+            for args in self._job.hidden_tests:
+                with Lane(contestant, problem, args, check, build) as lane:
+                    lane.sample(twice=True)
+        except Failure as failure:
+            self._reason = f"a hidden case ({spec(args)}): {failure.kind}: {failure.message}"
+            self._note_hidden(FAILED_HIDDEN)
+            raise _failed_hidden(failure) from failure
+        finally:
+            self._end(contestant)
+            took = time.monotonic() - began
+            time.sleep(in_steps(took, HIDDEN_STEP_S) - took)
+        self._note_hidden("")
+
+    def _note_hidden(self, complaint: str) -> None:
+        case = CaseResult(
+            stage=Stage.CHECK, index=len(self._job.tests), spec=HIDDEN, ok=not complaint,
+            message=complaint,
+        )  # fmt: skip
+        self._cases.append(case)
 
     def _measure(self, bench: Bench) -> None:
         """All benchmarks in one process."""
@@ -561,16 +591,10 @@ class Referee:
     # --- results ---------------------------------------------------------------------------------
 
     def _done(self, index: int, args: dict[str, Any], total: int) -> None:
-        result = CaseResult(stage=self._stage, index=index, spec=self._told(index, args), ok=True)
+        result = CaseResult(stage=self._stage, index=index, spec=spec(args), ok=True)
         self._cases.append(result)
         done = sum(case.stage is self._stage for case in self._cases)
         self._events.emit(Event(kind="case", stage=self._stage, done=done, total=total))
-
-    def _told(self, index: int, args: dict[str, Any]) -> str:
-        """A case as the contestant knows it; the arguments of a hidden one are nobody's to know."""
-        if self._stage is Stage.CHECK and index >= len(self._job.tests):
-            return HIDDEN
-        return spec(args)
 
     def _passed(self) -> Verdict:
         rule, evidence = self._quarantine or ("", "")
@@ -585,24 +609,30 @@ class Referee:
         )
 
     def _failed(self, failure: Failure) -> Verdict:
-        hidden = self._job.secret and self._stage is not Stage.BUILD
-        message = failure.guarded if hidden else failure.message
+        secret = self._job.secret and self._stage is not Stage.BUILD
+        message = failure.guarded if secret else failure.message
         cases = [replace(case, measurement=None) for case in self._cases]
         if self._case is not None and self._stage is not Stage.BUILD:
             index, args = self._case
-            told = self._told(index, args)
-            if told == HIDDEN:
-                message = SAID_OF_HIDDEN.get(failure.kind, message)
+            told = spec(args)
             cases.append(
                 CaseResult(stage=self._stage, index=index, spec=told, ok=False, message=message)
             )
             name = "Benchmark" if self._stage is Stage.MEASURE else "Test"
             message = f"{name} {index} ({told}): {message}"
-        log = "" if hidden else "\n".join(part for part in (failure.detail, self._log) if part)
+        log = "" if secret else "\n".join(part for part in (failure.detail, self._log) if part)
         return Verdict(
             kind=failure.kind, message=message, cases=tuple(cases), log=log,
-            rule=failure.rule, evidence=failure.evidence,
+            rule=failure.rule, evidence=failure.evidence, fault=self._reason,
         )  # fmt: skip
+
+
+def _failed_hidden(failure: Failure) -> Failure:
+    """One for all: its kind, its case and its words would tell what was met."""
+    if failure.kind is VerdictKind.DISQUALIFIED:
+        where = "seen in a hidden case"
+        return Failure(failure.kind, FAILED_HIDDEN, rule=failure.rule, evidence=where)
+    return Failure(VerdictKind.WRONG_ANSWER, FAILED_HIDDEN)
 
 
 def _version(name: str) -> str:

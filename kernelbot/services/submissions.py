@@ -39,7 +39,8 @@ async def submission(ctx: Context, actor: Actor, submission_id: int) -> Submissi
     actor.needs(Scope.READ)
     async with ctx.database.read() as connection:
         row = await _visible(connection, actor, submission_id)
-        return await view(ctx, connection, row)
+        # Somebody else's only an organizer sees.
+        return await view(ctx, connection, row, exact=row.user_id != actor.user_id)
 
 
 async def _visible(connection: AsyncConnection, actor: Actor, submission_id: int) -> Row[Any]:
@@ -52,12 +53,17 @@ async def _visible(connection: AsyncConnection, actor: Actor, submission_id: int
 
 
 async def view(
-    ctx: Context, connection: AsyncConnection, row: Row[Any], *, repeated: bool = False
+    ctx: Context,
+    connection: AsyncConnection,
+    row: Row[Any],
+    *,
+    repeated: bool = False,
+    exact: bool = False,
 ) -> SubmissionView:
     runs = await store.runs_of(connection, [row.id])
     queued = await waits.of_runs(ctx, connection, runs)
     problem = await competitions.readable(ctx, connection, row.problem_id)
-    shown = [_lit(ctx, problem, _run_view(run, queued.get(run.id))) for run in runs]
+    shown = [_lit(ctx, problem, _run_view(run, queued.get(run.id), exact=exact)) for run in runs]
     placed = [await _placed(ctx, connection, row, run) for run in shown]
     return _submission_view(row, placed, repeated)
 
@@ -243,7 +249,7 @@ def _submission_view(
     )
 
 
-def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
+def _run_view(row: Row[Any], wait: Wait | None, *, exact: bool = False) -> RunView:
     mode, status = Mode(row.mode), Status(row.status)
     kind = VerdictKind(row.verdict) if row.verdict else None
     verdict = from_json(Verdict, row.verdict_document) if row.verdict_document else None
@@ -265,7 +271,7 @@ def _run_view(row: Row[Any], wait: Wait | None) -> RunView:
         created_at=row.created_at,
         started_at=row.started_at,
         finished_at=row.finished_at,
-        verdict=_shown(verdict) if verdict else None,
+        verdict=_shown(verdict, mode, exact=exact) if verdict else None,
         decision=_decision(row) if row.decision else None,
     )
 
@@ -285,6 +291,8 @@ def _lit(ctx: Context, problem: Problem | None, run: RunView) -> RunView:
     return dataclasses.replace(run, light=share, bounds=bounds)
 
 
-def _shown(verdict: Verdict) -> Verdict:
+def _shown(verdict: Verdict, mode: Mode, *, exact: bool) -> Verdict:
     """Without what is for the operator alone."""
-    return dataclasses.replace(verdict, fault="")
+    coarse = mode is Mode.RANKED and not exact
+    spent = verdict.spent.in_steps() if coarse else verdict.spent
+    return dataclasses.replace(verdict, fault="", spent=spent)

@@ -37,6 +37,7 @@ ADD = (
 )
 PROBLEMS: dict[str, dict[str, Any]] = {
     "add": {"native": ADD},
+    "hidden": {"problem": "add", "hidden_tests": ({"n": 3001}, {"n": 3500})},
     "matmul": {
         "tests": ({"n": 64}, {"n": 256}),
         "benchmarks": ({"n": 256},),
@@ -90,11 +91,10 @@ class Entry:
         name = self.header("problem") or "add"
         return a_job(
             Mode(self.header("mode") or "benchmark"),
-            problem=name,
             submission=f"submission{self.path.suffix}",
             limits=limits,
             device=device,
-            **PROBLEMS[name],
+            **{"problem": name, **PROBLEMS[name]},
         )
 
 

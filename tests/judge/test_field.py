@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from kernelbot.judge.protocol import Job, Mode, VerdictKind
+from kernelbot.judge.referee import FAILED_HIDDEN
 from tests.judge.bench import Judged, a_job, judge
 
 UTILS = b"""
@@ -505,6 +507,6 @@ def custom_kernel(data):
     hidden = ({"size": 1048573, "seed": 9},)
     done = judged(tmp_path, source, job=field_job(Mode.RANKED, hidden_tests=hidden))
     assert kind(done) is VerdictKind.WRONG_ANSWER, done.explanation
-    assert "a hidden case" in done.verdict.message
-    assert "1048573" not in str(done.verdict) + str(done.events)
+    assert done.verdict.message == FAILED_HIDDEN
+    assert "1048573" not in str(replace(done.verdict, fault="")) + str(done.events)
     assert judged(tmp_path / "public", source, job=field_job(hidden_tests=hidden)).verdict.passed

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import subprocess
 import textwrap
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kernelbot.judge.protocol import Mode, VerdictKind
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import Mode, Spent, Stage, VerdictKind, in_steps
+from kernelbot.judge.referee import FAILED_HIDDEN
 from kernelbot.services.catalog import load_problem
-from tests.judge.bench import LIMITS, Judged, judge
+from tests.judge.bench import LIMITS, Judged, a_job, judge
 from tests.judge.bench import problem as judge_files
 
 DEFINITION = """\
@@ -26,7 +32,9 @@ contestant_files: [task.py]
 """
 
 
-def judged(place: Path, body: str, mode: Mode, more: str = "") -> Judged:
+def judged(
+    place: Path, body: str, mode: Mode, more: str = "", check_s: float = LIMITS.check_s
+) -> Judged:
     """Judge a kernel that does ``body`` and adds, by the problem as it is loaded from its folder."""
     folder = place / "add"
     folder.mkdir()
@@ -39,31 +47,107 @@ def judged(place: Path, body: str, mode: Mode, more: str = "") -> Judged:
     source = f"calls = 0\ndef custom_kernel(data):\n{textwrap.indent(body, '    ')}\n"
     directory = place / "job"
     directory.mkdir()
-    return judge(directory, source, replace(job, limits=LIMITS), posed.judge_files)
+    limits = replace(LIMITS, check_s=check_s)
+    return judge(directory, source, replace(job, limits=limits), posed.judge_files)
 
 
 @pytest.mark.parametrize(
-    ("at_hidden", "kind"),
+    ("at_hidden", "really"),
     [
-        ("out[7] += 1", VerdictKind.WRONG_ANSWER),
-        ("return out[:5]", VerdictKind.WRONG_ANSWER),
-        ("raise ZeroDivisionError(n)", VerdictKind.CRASHED),
+        ("out[7] += 1", "wrong_answer"),
+        ("return out[:5]", "wrong_answer"),
+        ("raise ZeroDivisionError(n)", "crashed"),
+        ("__import__('os')._exit(n % 100)", "crashed"),
+        ("bytearray(64 << 30)", "out_of_memory"),
+        ("__import__('time').sleep(600)", "timed_out"),
     ],
-    ids=["wrong", "misshapen", "crash"],
+    ids=["wrong", "misshapen", "raise", "exit", "memory", "endless"],
 )
-def test_a_kernel_made_for_the_public_shapes_fails_in_a_hidden_case_that_nobody_is_told(
-    tmp_path: Path, at_hidden: str, kind: VerdictKind
+def test_a_kernel_made_for_the_public_shapes_fails_in_a_hidden_case_in_one_way_only(
+    tmp_path: Path, at_hidden: str, really: str
 ) -> None:
     body = f"a, b, out = data\nn = len(a)\nout.copy_(a + b)\nif 3000 < n < 4000: {at_hidden}\nreturn out"
 
-    found = judged(tmp_path, body, Mode.RANKED)
+    found = judged(tmp_path, body, Mode.RANKED, check_s=3)
 
-    said = "the output is wrong." if kind is VerdictKind.WRONG_ANSWER else "the program failed."
-    assert found.verdict.kind is kind, found.explanation
-    assert found.verdict.message == f"Test 1 (a hidden case): {said}"
-    assert [case.spec for case in found.verdict.cases] == ["n: 1000", "a hidden case"]
-    assert found.verdict.cases[1].message == said
-    assert found.verdict.log == ""
+    verdict = found.verdict
+    assert (verdict.kind, verdict.message) == (VerdictKind.WRONG_ANSWER, FAILED_HIDDEN)
+    assert [(case.spec, case.ok) for case in verdict.cases] == [
+        ("n: 1000", True), ("hidden cases", False)
+    ]  # fmt: skip
+    assert verdict.cases[1].message == FAILED_HIDDEN
+    assert verdict.log == ""
+    assert [event["total"] for event in found.events if event["stage"] == "check"] == [0, 1, 0]
+    # The operator is told what it was.
+    assert really in verdict.fault, found.explanation
+    assert re.search(r"n: 3\d\d\d", verdict.fault)
+
+
+def test_interfering_with_the_judge_in_a_hidden_case_is_told_without_saying_how(
+    tmp_path: Path,
+) -> None:
+    body = (
+        "a, b, out = data\nout.copy_(a + b)\nif len(a) not in (1000, 20000): "
+        "__import__('os').write(3, b'rubbish')\nreturn out"
+    )
+    verdict = judged(tmp_path, body, Mode.RANKED).verdict
+    assert (verdict.kind, verdict.message) == (VerdictKind.DISQUALIFIED, FAILED_HIDDEN)
+    assert (verdict.rule, verdict.evidence) == ("doorbell", "seen in a hidden case")
+
+
+def test_hidden_cases_come_when_all_times_are_taken(tmp_path: Path) -> None:
+    """Else a submission could tell what it met in them by the times of its next process."""
+    body = (
+        "import os, time\na, b, out = data\nif len(a) not in (1000, 20000): open('note', 'w').close()\n"
+        "elif os.path.exists('note'): time.sleep(0.3)\nreturn out.copy_(a + b)"
+    )
+    found = judged(tmp_path, body, Mode.RANKED)
+    assert found.verdict.passed, found.explanation
+    assert found.verdict.stage is Stage.MEASURE
+    assert found.verdict.measurements[0].ns < 0.1e9
+    assert ("hidden cases", True) in [(case.spec, case.ok) for case in found.verdict.cases]
+
+
+def test_how_long_hidden_cases_take_shows_in_few_steps(tmp_path: Path) -> None:
+    """Whoever watches a run sees when it ends: taking longer is a way to speak."""
+    job = a_job(Mode.RANKED, hidden_tests=({"n": 3500},))
+    source = "def custom_kernel(data):\n    return data[2].copy_(data[0] + data[1])\n"
+    staging.stage(tmp_path, job, judge_files("add"), source.encode())
+    at = []
+    with subprocess.Popen(staging.command(tmp_path), stdout=subprocess.PIPE) as judging:
+        assert judging.stdout is not None
+        for line in judging.stdout:
+            at.append((time.monotonic(), json.loads(line)))
+    verdict = staging.read_verdict(tmp_path)
+    assert verdict.passed, verdict
+    measured, over = at[-2:]
+    assert (measured[1]["kind"], over[1]["message"]) == ("case", "finished")
+    assert over[0] - measured[0] > 0.2
+    assert verdict.spent.check_s < 0.2  # what it really took
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [
+        (0.0, 0.0),
+        (1e-9, 0.25),
+        (0.2, 0.25),
+        (0.25, 0.25),
+        (0.26, 0.5),
+        (0.9, 1.0),
+        (1.01, 2.0),
+        (60.0, 64.0),
+    ],
+)
+def test_steps_are_powers_of_two(seconds: float, told: float) -> None:
+    assert in_steps(seconds, 0.25) == told
+
+
+def test_what_is_told_of_a_secret_runs_time_is_told_in_steps() -> None:
+    exact = Spent(build_s=0.3, check_s=2.1, measure_s=0.0, wall_s=4.0, device_s=3.0)
+    assert exact.in_steps() == Spent(
+        build_s=1.0, check_s=4.0, measure_s=0.0, wall_s=4.0, device_s=4.0
+    )
 
 
 def test_outside_ranked_runs_hidden_cases_are_not_there(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from kernelbot.app import App
 from kernelbot.domain.people import ALL_SCOPES, Role, Scope
 from kernelbot.errors import Forbidden, InvalidInput, NotFound
+from kernelbot.judge.protocol import Mode, Spent
 from kernelbot.services import identity, moderation, submissions
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import CODE, judge_one, make_actor, make_verdict, submitted
@@ -98,6 +99,20 @@ async def test_what_is_for_the_operator_is_not_shown(app: App) -> None:
     assert run.verdict is not None
     assert run.verdict.fault == ""
     assert run.verdict.device.name == "a processor"
+
+
+async def test_the_time_of_a_ranked_run_is_told_in_steps_to_all_but_organizers(app: App) -> None:
+    ada, root = await make_actor(app), await identity.authenticate(app, ADMIN_TOKEN, "api")
+    exact = Spent(check_s=2.25, wall_s=3.5)
+    for mode, told in ((Mode.RANKED, Spent(check_s=4.0, wall_s=4.0)), (Mode.BENCHMARK, exact)):
+        view = await submitted(app, ada, mode=mode)
+        await judge_one(app, dataclasses.replace(make_verdict(), spent=exact))
+        found = {}
+        for actor in (ada, root):
+            verdict = (await submissions.submission(app, actor, view.id)).runs[0].verdict
+            assert verdict is not None
+            found[actor.name] = verdict.spent
+        assert found == {ada.name: told, root.name: exact}
 
 
 async def test_reading_needs_the_scope(app: App) -> None:
