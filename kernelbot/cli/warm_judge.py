@@ -36,10 +36,11 @@ class WarmJudge(Template):
             directory = Path(place)
             staging.stage(directory, job, problem.judge_files, problem.files[path])
             with contextlib.suppress(OSError):  # it has ended; that there is no verdict says so
-                self._judge(directory, patience_s)
+                self.judge(directory, patience_s)
             return staging.read_verdict(directory, job.run_id)
 
-    def _judge(self, directory: Path, patience_s: float) -> None:
+    def judge(self, directory: Path, patience_s: float) -> None:
+        """Judge what is staged in a directory; the verdict is left there."""
         with open(os.devnull, "r+b") as null:
             pid = self.fork(directory, null.fileno(), null.fileno())
         try:
