@@ -12,10 +12,11 @@ from kernelbot.config import Settings
 from kernelbot.domain.target import Target
 from kernelbot.errors import InvalidInput
 from kernelbot.launchers.targets import load_targets
-from kernelbot.services import competitions, identity
+from kernelbot.services import identity, publish
 from kernelbot.services.catalog import load_catalog
 from kernelbot.services.context import Context
 from kernelbot.services.devices import load_devices
+from kernelbot.services.publish import Source
 from kernelbot.storage import database
 from kernelbot.storage.changes import Changes
 from kernelbot.storage.database import Database
@@ -82,9 +83,9 @@ async def prepare(settings: Settings, checked: Mapping[str, str] | None = None) 
     await upgrade(settings)
     token, new = _admin_token(settings)
     async with build(settings) as app:
-        names = await competitions.sync(app, catalog, checked)
+        await publish.apply(app, catalog, Source(), checked)
         await identity.ensure_admin(app, token)
-    return Prepared(leaderboards=names, admin_token=token, new_admin_token=new)
+    return Prepared(leaderboards=catalog.leaderboards, admin_token=token, new_admin_token=new)
 
 
 def _admin_token(settings: Settings) -> tuple[str, bool]:

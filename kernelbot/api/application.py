@@ -14,6 +14,7 @@ from kernelbot.api.pages import Pages
 from kernelbot.api.routes import (
     admin,
     artefacts,
+    competitions,
     leaderboards,
     operations,
     people,
@@ -33,7 +34,8 @@ Reading leaderboards and problems needs no token; everything else takes
 TAGS = (
     ("submissions", "Send a file, follow it, cancel it, read it again."),
     ("leaderboards", "Who is where, and how it came about."),
-    ("problems", "What to compute, and under which rules."),
+    ("problems", "What to compute."),
+    ("competitions", "Rules and windows, joining, standings across problems."),
     ("me", "Your tokens and what you may still send."),
     ("admin", "Moderation."),
     ("operations", "Health and metrics."),
@@ -63,6 +65,15 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
     app.add_middleware(Door)
     errors.install(app)
     # Matched in this order: what is read most comes first.
-    for routes in (leaderboards, submissions, artefacts, problems, people, admin, operations):
+    for routes in (
+        leaderboards,
+        submissions,
+        artefacts,
+        problems,
+        competitions,
+        people,
+        admin,
+        operations,
+    ):
         app.include_router(routes.router)
     return app

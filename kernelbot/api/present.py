@@ -9,14 +9,18 @@ from typing import Any
 
 from kernelbot import report
 from kernelbot.api import schemas
+from kernelbot.domain.competition_scoring import Part, Total
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Decision
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import CaseResult, Hint, Verdict
+from kernelbot.judge.protocol import CaseResult, Hint, Verdict, to_json
 from kernelbot.services.artefacts import shown_name
 from kernelbot.services.views import (
     ArtefactView,
+    CompetitionView,
+    EventStandings,
     EventView,
+    InviteView,
     Page,
     ProblemView,
     RunHints,
@@ -24,6 +28,7 @@ from kernelbot.services.views import (
     StandingsPage,
     SubmissionView,
     TokenView,
+    TotalsPage,
 )
 
 
@@ -45,6 +50,7 @@ def submission(view: SubmissionView, now: datetime | None = None) -> schemas.Sub
         status=view.status,
         done=view.done,
         repeated=view.repeated,
+        repeats=view.repeats,
         created_at=view.created_at,
         finished_at=view.finished_at,
         url=url,
@@ -205,6 +211,7 @@ def standings(page: StandingsPage) -> dict[str, Any]:
         "cursor": page.cursor,
         "self_evaluated": page.self_evaluated,
         "light_seconds": page.light_seconds,
+        "frozen_until": page.frozen_until.isoformat() if page.frozen_until else None,
     }
 
 
@@ -222,6 +229,54 @@ def standing(item: Standing) -> dict[str, Any]:
         "runs": entry.runs,
         "submitted_at": entry.submitted_at.isoformat(),
     }
+
+
+def competition(view: CompetitionView) -> schemas.CompetitionOut:
+    return schemas.CompetitionOut(
+        name=view.document["name"],
+        title=view.document["title"],
+        joined=view.joined,
+        source=view.source,
+        pinned=view.pinned,
+        definition=view.document,
+    )
+
+
+def invite(view: InviteView) -> schemas.InviteOut:
+    names = schemas.InviteOut.model_fields
+    return schemas.InviteOut(**{name: getattr(view, name) for name in names})
+
+
+def totals(page: TotalsPage) -> schemas.CompetitionStandingsOut:
+    counted = [event for event in page.events if event.counts]
+    return schemas.CompetitionStandingsOut(
+        competition=page.competition,
+        phase=page.phase,
+        scoring=to_json(page.scoring),
+        events=[schemas.EventStandingsOut(**vars(event)) for event in page.events],
+        total=page.total,
+        items=[_total(item, counted) for item in page.items],
+        mine=None if page.mine is None else _total(page.mine, counted),
+        cursor=page.cursor,
+        frozen_until=page.frozen_until,
+    )
+
+
+def _total(item: Total, events: Sequence[EventStandings]) -> schemas.TotalOut:
+    parts = [_part(event, part) for event, part in zip(events, item.parts, strict=True)]
+    return schemas.TotalOut(**{**vars(item), "parts": parts})
+
+
+def _part(event: EventStandings, part: Part) -> schemas.PartOut:
+    standing = part.standing
+    return schemas.PartOut(
+        leaderboard=event.leaderboard,
+        gpu=event.gpu,
+        share=part.share,
+        rank=standing.rank if standing else None,
+        seconds=standing.entry.seconds if standing else None,
+        submission_id=standing.entry.submission_id if standing else None,
+    )
 
 
 def bests(page: Page) -> schemas.BestsOut:

@@ -179,6 +179,10 @@ class SubmissionOut(BaseModel):
     status: Status
     done: bool
     repeated: bool = Field(description="Accepted before under the same Idempotency-Key.")
+    repeats: int | None = Field(
+        default=None,
+        description="The submission that this one measures again, on a newer version of its problem.",
+    )
     created_at: datetime
     finished_at: datetime | None
     url: str
@@ -243,6 +247,17 @@ class LeaderboardOut(BaseModel):
     other_per_hour: int | None
     people: int
     self_evaluated: bool = Field(description=SELF_EVALUATED)
+    frozen_from: datetime | None = Field(
+        default=None,
+        description="What others reach from then on is shown from `frozen_until` on.",
+    )
+    frozen_until: datetime | None = None
+    code_opens_at: datetime | None = Field(
+        default=None, description="From then on everybody who sees it may read ranked code."
+    )
+    measured_again: int = Field(
+        default=0, description="Submissions still to be measured on a new version of the problem."
+    )
 
 
 class LeaderboardsOut(BaseModel):
@@ -277,6 +292,10 @@ class StandingsOut(BaseModel):
         default=None,
         description="The score of a run that takes every case at the speed of light; it divided by an "
         "entry's seconds is the fraction that the entry reached.",
+    )
+    frozen_until: datetime | None = Field(
+        default=None,
+        description="Until then results of others since the freeze began are left out.",
     )
 
 
@@ -345,8 +364,93 @@ class ProblemsOut(BaseModel):
     items: list[ProblemSummaryOut]
 
 
+class CompetitionOut(BaseModel):
+    name: str
+    title: str
+    joined: bool = Field(description="Whether you came in with a code.")
+    source: str = Field(description="Where its files come from; empty: of this installation.")
+    pinned: str = Field(description="The commit, if it comes from a repository.")
+    definition: dict[str, Any] = Field(
+        description="As its file says it, with what leaderboards inherit filled in."
+    )
+
+
 class CompetitionsOut(BaseModel):
-    items: list[dict[str, Any]]
+    items: list[CompetitionOut]
+
+
+class JoinIn(BaseModel):
+    code: str = Field(min_length=1, max_length=100)
+
+
+class InviteIn(BaseModel):
+    most: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="How many people; absent: any number."
+    )
+    days: int | None = Field(default=None, ge=1, le=3650, description="Absent: without end.")
+
+
+class InviteOut(BaseModel):
+    id: int
+    competition: str
+    hint: str = Field(description="The first characters of the code.")
+    most: int | None
+    joined: int
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+
+class NewInviteOut(InviteOut):
+    code: str = Field(description="Shown this once.")
+
+
+class InvitesOut(BaseModel):
+    items: list[InviteOut]
+
+
+class EventStandingsOut(BaseModel):
+    """One problem on one GPU kind."""
+
+    leaderboard: str
+    gpu: str
+    worth: float = Field(description="Points or weight of the problem.")
+    counts: bool = Field(description="False where its speed of light is not known.")
+
+
+class PartOut(BaseModel):
+    """What somebody has in one event; without a rank the baseline stands in, or nothing does."""
+
+    leaderboard: str
+    gpu: str
+    share: float
+    rank: int | None
+    seconds: float | None
+    submission_id: int | None
+
+
+class TotalOut(BaseModel):
+    rank: int
+    position: int
+    tied: bool
+    user_id: int
+    user_name: str
+    score: float = Field(description="Higher is better.")
+    error: float = Field(description="Standard error of the score.")
+    reached_at: datetime
+    parts: list[PartOut]
+
+
+class CompetitionStandingsOut(BaseModel):
+    competition: str
+    phase: str = Field(description="Empty where there are none.")
+    scoring: dict[str, Any] = Field(description="As the competition's file says it.")
+    events: list[EventStandingsOut]
+    total: int
+    items: list[TotalOut]
+    mine: TotalOut | None
+    cursor: str | None
+    frozen_until: datetime | None
 
 
 # --- people ------------------------------------------------------------------------------------

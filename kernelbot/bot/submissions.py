@@ -27,7 +27,8 @@ async def submission(interaction: Interaction, id: app_commands.Range[int, 1]) -
     await defer(interaction)
     ctx, actor = ctx_of(interaction), await person(interaction)
     view = await service.submission(ctx, actor, id)
-    post = render.submission(view, await service.code(ctx, actor, id))
+    code = await service.code(ctx, actor, id)
+    post = render.submission(view, (code.file_name, code.content))
     await interaction.followup.send(**post.sending(), ephemeral=True)
 
 

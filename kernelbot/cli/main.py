@@ -14,8 +14,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 import kernelbot
+from kernelbot.cli.competition import competition_app
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
+from kernelbot.cli.options import AsJson, Days, Most, Token, Url, connect, segment, standings
 from kernelbot.cli.problem import Device, problem_app
 from kernelbot.cli.screen import clean, document, note, result
 from kernelbot.errors import Fault, Refused
@@ -32,26 +34,15 @@ db_app = typer.Typer(help="The database of this installation.", **PLAIN)
 admin_app = typer.Typer(help="Moderation; needs an administrator's token.", **PLAIN)
 app.add_typer(tokens_app, name="tokens")
 app.add_typer(problem_app, name="problem")
+app.add_typer(competition_app, name="competition")
 app.add_typer(db_app, name="db")
 app.add_typer(admin_app, name="admin")
 
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="The server. Else KERNELBOT_URL, else what `login` stored."),
-]
-Token = Annotated[
-    str | None,
-    typer.Option("--token", help="An API token. Else KERNELBOT_TOKEN, else what `login` stored."),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 SubmissionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")]
 RunId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="RUN")]
 Scopes = Annotated[
     list[str] | None,
     typer.Option("--scope", help="read, submit, tokens or admin; repeat it for several."),
-]
-Days = Annotated[
-    int | None, typer.Option(min=1, max=3650, help="Days until it expires. Else never.")
 ]
 Reason = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
 After = Annotated[str | None, typer.Option("--cursor", help="Go on after the part before.")]
@@ -73,14 +64,6 @@ CaseOption = Annotated[
         "--case", min=0, max=99_999, help="Of a profile: which benchmark, from 0. Else the slowest."
     ),
 ]
-
-
-def connect(url: str | None, token: str | None) -> Any:
-    """The server to talk to, to be used with ``with``."""
-    from kernelbot.cli.profile import resolve
-    from kernelbot.cli.server import Server
-
-    return Server(resolve(url, token))
 
 
 # --- submitting --------------------------------------------------------------------------------
@@ -208,13 +191,13 @@ def show(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """One of your submissions: verdicts, cases, times, log."""
+    """One of your submissions: verdicts, cases, times, log. Others' code once it is open."""
     from kernelbot.cli import render
 
     path = f"/v1/submissions/{submission_id}"
     with connect(url, token) as server:
         if code:
-            _print_code(server.get_bytes(f"{path}/code"))
+            _print_code(*server.get_licensed(f"{path}/code"))
             return
         found = server.get(path)
     if as_json:
@@ -223,7 +206,8 @@ def show(
         render.submission(found, whole_log=log)
 
 
-def _print_code(code: bytes) -> None:
+def _print_code(code: bytes, licence: str) -> None:
+    note(f"Licence: {clean(licence)}")
     # To a file or a pipe byte for byte; on a terminal what it shows must be what is there.
     if sys.stdout.isatty():
         result(clean(code.decode("utf-8", "replace"), lines=True))
@@ -287,7 +271,7 @@ def cancel(
 def leaderboard(
     name: Annotated[str | None, typer.Argument(help="Left out: all leaderboards.")] = None,
     gpu: Annotated[str | None, typer.Option("--gpu", "-g")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000)] = 50,
+    limit: Most = 50,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -299,33 +283,14 @@ def leaderboard(
         if name is None:
             found = server.get("/v1/leaderboards")
         else:
-            found = _standings(server, name, gpu, limit)
+            path = f"/v1/leaderboards/{segment(name)}/standings"
+            found = standings(server, path, limit, gpu=gpu)
     if as_json:
         document(found)
     elif name is None:
         render.leaderboards(found["items"])
     else:
         render.standings(found)
-
-
-def _standings(server: Any, name: str, gpu: str | None, limit: int) -> dict[str, Any]:
-    path = f"/v1/leaderboards/{_segment(name)}/standings"
-    page: dict[str, Any] = server.get(path, gpu=gpu, limit=min(limit, 100))
-    while page["cursor"] is not None and len(page["items"]) < limit:
-        more = min(100, limit - len(page["items"]))
-        following = server.get(path, gpu=gpu, limit=more, cursor=page["cursor"])
-        page["items"] += following["items"]
-        page["cursor"] = following["cursor"]
-    return page
-
-
-def _segment(name: str) -> str:
-    """A name as one part of a path."""
-    from urllib.parse import quote
-
-    if name in ("", ".", ".."):
-        raise Declined(f"{name!r} is not a name.", code="bad_name")
-    return quote(name, safe="")
 
 
 @app.command()
@@ -348,9 +313,9 @@ def problems(
         if name is None:
             found = server.get("/v1/problems")
         else:
-            found = server.get(f"/v1/problems/{_segment(name)}")
+            found = server.get(f"/v1/problems/{segment(name)}")
         if download is not None and name is not None:
-            archive = server.get_bytes(f"/v1/problems/{_segment(name)}/archive")
+            archive = server.get_bytes(f"/v1/problems/{segment(name)}/archive")
     if as_json:
         document(found)
     elif download is not None:
@@ -366,6 +331,21 @@ def _unpack(archive: bytes, target: Path) -> None:
 
     for path in unpack(archive, target):
         result(clean(path))
+
+
+@app.command()
+def join(
+    name: Annotated[str, typer.Argument(help="The competition.")],
+    code: Annotated[str, typer.Argument(help="What its organizer gave you.")],
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Come into a competition with a code."""
+    with connect(url, token) as server:
+        path = f"/v1/competitions/{segment(name)}/join"
+        found = server.post(path, {"code": code}, repeat=True)
+    boards = ", ".join(board["name"] for board in found["definition"]["leaderboards"])
+    result(f"You are in {clean(found['title'])}. Its leaderboards: {clean(boards)}.")
 
 
 @app.command()
@@ -583,7 +563,7 @@ def ban(
     """Let a person submit nothing, for some days or until it is lifted."""
     with connect(url, token) as server:
         body = _token_wish(reason=reason, days=days)
-        server.post(f"/v1/admin/users/{_segment(name)}/ban", body, repeat=True)
+        server.post(f"/v1/admin/users/{segment(name)}/ban", body, repeat=True)
     result(f"{clean(name)} may not submit.")
 
 
@@ -591,7 +571,7 @@ def ban(
 def unban(name: UserName, url: Url = None, token: Token = None) -> None:
     """Let a person submit again."""
     with connect(url, token) as server:
-        server.delete(f"/v1/admin/users/{_segment(name)}/ban")
+        server.delete(f"/v1/admin/users/{segment(name)}/ban")
     result(f"{clean(name)} may submit again.")
 
 

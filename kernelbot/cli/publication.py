@@ -7,7 +7,8 @@ another one has checked.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 from kernelbot.checking import findings, ledger
 from kernelbot.checking.findings import Level
@@ -17,26 +18,28 @@ from kernelbot.cli.screen import clean, note
 from kernelbot.config import Settings
 from kernelbot.domain.problem import Problem
 from kernelbot.errors import InvalidInput
-from kernelbot.services.catalog import load_catalog
+from kernelbot.services.catalog import Catalog
 
 OWN_FORM = "not checked: written for another platform"
 UNCHECKED = "not checked: published so on request"
 
 
-def demand_checked(settings: Settings, gpus: Collection[str], *, unchecked: bool) -> dict[str, str]:
-    """How each problem that gets a leaderboard was checked, in words; ``gpus`` are the known ones.
+def demand_checked(
+    settings: Settings, catalog: Catalog, root: Path, *, unchecked: bool
+) -> dict[str, str]:
+    """How each problem that gets a leaderboard was checked, in words; the catalog comes from ``root``.
 
     Raises InvalidInput for one whose check is vacuous, or that cannot be checked here, unless
-    ``unchecked`` is asked for; DefinitionErrors for a tree that is half right.
+    ``unchecked`` is asked for.
     """
-    catalog = load_catalog(settings.problems_dir, gpus)
     named = {
         board.problem
         for competition in catalog.competitions.values()
         for board in competition.leaderboards
     }
     problems = [problem for name, problem in catalog.problems.items() if name in named]
-    ledgers = [problem_check.known(root) for root in (settings.problems_dir, settings.data_dir)]
+    roots = dict.fromkeys((root, settings.problems_dir, settings.data_dir))
+    ledgers = [problem_check.known(folder) for folder in roots]
     words, missing = {}, []
     for problem in problems:
         entry = next(filter(None, (ledger.holds(entries, problem) for entries in ledgers)), None)

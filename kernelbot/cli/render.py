@@ -109,12 +109,17 @@ def leaderboards(items: Sequence[Document]) -> None:
                 item["name"],
                 item["title"] + (" (self-evaluated)" if item.get("self_evaluated") else ""),
                 ", ".join(item["gpus"]),
-                item["people"],
+                _people(item),
                 window(item),
             )
             for item in items
         ],
     )
+
+
+def _people(board: Document) -> str:
+    again = board.get("measured_again")
+    return f"{board['people']} ({again} being measured again)" if again else str(board["people"])
 
 
 def window(board: Document) -> str:
@@ -146,6 +151,8 @@ def standings(page: Document) -> None:
         result("Self-evaluated: measured by the problem's own program, beside each submission.")
     if best:
         result(report.light_note(best))
+    if page.get("frozen_until"):
+        result(f"Frozen until {moment(page['frozen_until'])}: what others reach is shown then.")
 
 
 def _standing(item: Document, mine: Document | None, best: float | None) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx2
 
@@ -59,6 +60,11 @@ class Server:
 
     def get_bytes(self, path: str) -> bytes:
         return self._request("GET", path).content
+
+    def get_licensed(self, path: str) -> tuple[bytes, str]:
+        """Somebody's code, and the licence it may be read under."""
+        response = self._request("GET", path)
+        return response.content, unquote(response.headers.get("x-licence", ""))
 
     def save(self, path: str, target: Path, size: int) -> None:
         """Write the bytes at ``path`` to a file, whole or not at all."""

@@ -34,6 +34,7 @@ from kernelbot.cli.exits import Exit
 from kernelbot.cli.screen import note, result
 from kernelbot.config import ROOT, Settings
 from kernelbot.errors import Conflict, InvalidInput, KernelbotError, Refused, Unavailable
+from kernelbot.services.catalog import load_catalog
 from kernelbot.storage.database import lost_connection_as_unavailable
 from kernelbot.storage.embedded import EmbeddedPostgres
 
@@ -412,9 +413,10 @@ async def _prepare_only(settings: Settings, *, unchecked: bool) -> int:
 
 async def _prepare(settings: Settings, *, unchecked: bool) -> Prepared:
     """Schema, problems, administrator. A server that is not up yet is waited for."""
-    gpus = list(app.targets_of(settings))
+    root = settings.problems_dir
+    catalog = load_catalog(root, app.targets_of(settings))
     checked = await asyncio.to_thread(
-        publication.demand_checked, settings, gpus, unchecked=unchecked
+        publication.demand_checked, settings, catalog, root, unchecked=unchecked
     )
     deadline = time.monotonic() + DATABASE_PATIENCE_S
     told = False

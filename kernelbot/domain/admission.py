@@ -134,14 +134,8 @@ def runs_on(language: str, devices: Mapping[str, str]) -> None:
 
 
 def leaderboard_name(given: str | None, directives: Directives) -> str:
-    """Which leaderboard is meant: the one named in the request, which the file may not contradict."""
+    """Which leaderboard is meant: the one named in the request, else the one in the file."""
     wanted, written = (given or "").strip(), (directives.leaderboard or "").strip()
-    if wanted and written and wanted.lower() != written.lower():
-        raise InvalidInput(
-            f"You named the leaderboard {wanted[:80]!r}, your file says {written[:80]!r}. "
-            "Change one of them.",
-            code="contradicting_leaderboard",
-        )
     if not (wanted or written):
         raise InvalidInput(
             "No leaderboard is named. Name one in the request, or begin the file with "
@@ -149,6 +143,17 @@ def leaderboard_name(given: str | None, directives: Directives) -> str:
             code="no_leaderboard",
         )
     return wanted or written
+
+
+def not_contradicted(name: str, problem: str, directives: Directives) -> None:
+    """The file may name the leaderboard that is meant, or the problem it poses as starters do."""
+    written = (directives.leaderboard or "").strip()
+    if written and written.lower() not in (name.lower(), problem.lower()):
+        raise InvalidInput(
+            f"You named the leaderboard {name!r}, your file says {written[:80]!r}. "
+            "Change one of them.",
+            code="contradicting_leaderboard",
+        )
 
 
 def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -> tuple[str, ...]:

@@ -1,44 +1,53 @@
-"""A competition: which problems, on which GPUs, when, under which rules.
-
-``read_competition`` turns a parsed ``competitions/NAME.yaml`` into a :class:`Competition`, or
-raises ``DefinitionErrors`` with everything wrong with it.
-"""
+"""A competition: which problems, on which GPUs, when, for whom, and what it takes to win."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from kernelbot.domain.definition import Node, Reader, Section, shorten
-from kernelbot.domain.problem import NAME, NAME_WORDS
-from kernelbot.errors import did_you_mean
-
-MAX_TITLE = 100
-MAX_RULES = 20_000
-MAX_LEADERBOARDS = 100
-MAX_PER_HOUR = 100_000
-
-_KEYS = (
-    "name", "title", "host", "rules", "licence", "visibility", "opens", "closes", "gpus",
-    "ranked_per_hour", "other_per_hour", "channel", "problems",
-)  # fmt: skip
-_LEADERBOARD_KEYS = ("problem", "leaderboard", "gpus", "opens", "closes", "weight")
-_CHANNEL = re.compile(r"[0-9]{15,20}|[^\s#A-Z@:`]{1,100}")
+from kernelbot.domain.competition_scoring import CompetitionScoring
+from kernelbot.judge.protocol import to_json
 
 
 class Visibility(StrEnum):
-    """Who sees that a competition exists.
-
-    Whatever is not public is hidden from everybody until a later version lets people in by code.
-    """
+    """Who sees that a competition exists. Whoever does not is told that there is none."""
 
     PUBLIC = "public"
-    INVITE = "invite"  # meant for those who are given a code
-    PRIVATE = "private"  # meant for its organizers
+    INVITE = "invite"  # who has joined with a code
+    PRIVATE = "private"  # its organizers
+
+
+def is_visible(
+    visibility: str, public_from: datetime | None, at: datetime, *, joined: bool, organizer: bool
+) -> bool:
+    """Whether this person sees a competition; organizers see all of them."""
+    if organizer or visibility == Visibility.PUBLIC:
+        return True
+    if public_from is not None and public_from <= at:
+        return True
+    return joined and visibility == Visibility.INVITE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Freeze:
+    """While it lasts nobody sees what others have reached since it began; then all is shown."""
+
+    begins: datetime
+    ends: datetime
+
+    def holds(self, at: datetime) -> bool:
+        return self.begins <= at < self.ends
+
+
+def freeze_at(begins: datetime | None, ends: datetime | None, at: datetime) -> Freeze | None:
+    """The freeze between the two, if it holds at this moment."""
+    if begins is None or ends is None:
+        return None
+    freeze = Freeze(begins=begins, ends=ends)
+    return freeze if freeze.holds(at) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +59,45 @@ class LeaderboardSpec:
     gpus: tuple[str, ...]
     opens: datetime | None = None  # None: has always been open
     closes: datetime | None = None  # None: stays open
-    weight: float = 1.0  # recorded; not used by this version
+    freeze: Freeze | None = None
+    code_opens: datetime | None = None  # when everybody may read what was handed in; None: never
+    phase: str = ""
+    points: float = 0.0  # what the problem is worth where points are summed
+    weight: float = 1.0  # what it counts for in weighted sums and means
+    baseline: Mapping[str, float] = field(default_factory=dict)  # seconds by GPU
 
     def is_open(self, at: datetime) -> bool:
         """Whether ``at`` lies in the window; the first instant does, the last does not."""
         started = self.opens is None or self.opens <= at
         return started and (self.closes is None or at < self.closes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """When and for whom one can register. Kept and shown; who registers is seen to by people."""
+
+    opens: datetime | None = None
+    closes: datetime | None = None
+    eligibility: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A part of a competition with problems, times and GPUs of its own."""
+
+    name: str
+    title: str = ""
+    advance: int | None = None  # how many of its standings go on to the next; None: everybody
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prize:
+    """What is given for a place, on one leaderboard or over the whole competition."""
+
+    prize: str
+    place: int = 1
+    leaderboard: str = ""  # "": in the standings of the competition
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,229 +111,63 @@ class Competition:
     host: str = ""
     rules: str = ""  # Markdown
     visibility: Visibility = Visibility.PUBLIC
+    public_from: datetime | None = None  # from then on everybody sees it, whatever its visibility
     opens: datetime | None = None
     closes: datetime | None = None
     gpus: tuple[str, ...] = ()
     ranked_per_hour: int | None = None
     other_per_hour: int | None = None
     channel: str | None = None  # Discord channel: its name or its id
+    registration: Registration | None = None
+    team_size: int = 1  # people at most
+    phases: tuple[Phase, ...] = ()
+    scoring: CompetitionScoring | None = None  # None: there are no standings across problems
+    prizes: tuple[Prize, ...] = ()
+    verification: tuple[str, ...] = ()  # what winners go through before a prize is theirs
 
     def to_document(self) -> dict[str, Any]:
         """A JSON-able form; ``from_document`` reads it back."""
-        return {
-            "name": self.name,
-            "title": self.title,
-            "licence": self.licence,
-            "host": self.host,
-            "rules": self.rules,
-            "visibility": self.visibility.value,
-            **_window_document(self),
-            "gpus": list(self.gpus),
-            "ranked_per_hour": self.ranked_per_hour,
-            "other_per_hour": self.other_per_hour,
-            "channel": self.channel,
-            "leaderboards": [
-                {
-                    "name": item.name,
-                    "problem": item.problem,
-                    "gpus": list(item.gpus),
-                    **_window_document(item),
-                    "weight": item.weight,
-                }
-                for item in self.leaderboards
-            ],
-        }
+        document: dict[str, Any] = _plain(to_json(self))
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Competition:
-        """The value ``to_document`` was called on. Raises KeyError, TypeError or ValueError if it is not one."""
-        values = _read_window(document)
+        """The value ``to_document`` was called on; what an older version stored lacks what it did not
+        know. Raises KeyError, TypeError or ValueError if it is neither."""
+        values = {**document, **_moments(document, "opens", "closes", "public_from")}
         values["visibility"] = Visibility(values["visibility"])
-        values["leaderboards"] = tuple(
-            LeaderboardSpec(**_read_window(item)) for item in values["leaderboards"]
-        )
+        values["gpus"] = tuple(values["gpus"])
+        values["leaderboards"] = tuple(_leaderboard(item) for item in values["leaderboards"])
+        if (registration := values.get("registration")) is not None:
+            moments = _moments(registration, "opens", "closes")
+            values["registration"] = Registration(**{**registration, **moments})
+        values["phases"] = tuple(Phase(**item) for item in values.get("phases", ()))
+        if (scoring := values.get("scoring")) is not None:
+            values["scoring"] = CompetitionScoring.from_document(scoring)
+        values["prizes"] = tuple(Prize(**item) for item in values.get("prizes", ()))
+        values["verification"] = tuple(values.get("verification", ()))
         return cls(**values)
 
 
-def _window_document(window: Competition | LeaderboardSpec) -> dict[str, str | None]:
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _moments(document: Mapping[str, Any], *keys: str) -> dict[str, datetime | None]:
     return {
-        "opens": window.opens.isoformat() if window.opens else None,
-        "closes": window.closes.isoformat() if window.closes else None,
+        key: datetime.fromisoformat(stamp) if (stamp := document.get(key)) else None for key in keys
     }
 
 
-def _read_window(document: Mapping[str, Any]) -> dict[str, Any]:
-    values = dict(document)
-    for key in ("opens", "closes"):
-        values[key] = datetime.fromisoformat(values[key]) if values[key] else None
+def _leaderboard(document: Mapping[str, Any]) -> LeaderboardSpec:
+    values = {**document, **_moments(document, "opens", "closes", "code_opens")}
     values["gpus"] = tuple(values["gpus"])
-    return values
-
-
-# --- reading -----------------------------------------------------------------------------------
-
-
-def read_competition(
-    document: Node, *, place: str, problems: Collection[str], gpus: Collection[str]
-) -> Competition:
-    """The competition a parsed file defines.
-
-    ``place`` is the file as messages show it, ``problems`` the names that exist, ``gpus`` the
-    targets that are known, in the spelling results use. Raises DefinitionErrors with every flaw.
-    """
-    reader = Reader(place)
-    top = reader.section(document, "", _KEYS)
-    name = top.required("name", "Add 'name: my-competition'")
-    opens, closes = _window(top, None, None)
-    default_gpus = _gpus(top, gpus, ())
-    competition = Competition(
-        name=(name and reader.slug(name, "name", NAME, NAME_WORDS)) or "",
-        title=top.required_text("title", limit=MAX_TITLE, remedy="Add 'title: ...'"),
-        licence=top.required_text(
-            "licence", limit=2000, remedy="Say under which licence submissions are published"
-        ),
-        host=top.text("host", limit=MAX_TITLE),
-        rules=top.text("rules", limit=MAX_RULES),
-        visibility=_visibility(top),
-        opens=opens,
-        closes=closes,
-        gpus=default_gpus,
-        ranked_per_hour=_per_hour(top, "ranked_per_hour"),
-        other_per_hour=_per_hour(top, "other_per_hour"),
-        channel=_channel(top),
-        leaderboards=_leaderboards(top, opens, closes, default_gpus, problems, gpus),
-    )
-    reader.finish()
-    return competition
-
-
-def _window(
-    section: Section, opens: datetime | None, closes: datetime | None
-) -> tuple[datetime | None, datetime | None]:
-    """The section's own times, else those given. An explicit null means no bound."""
-    if node := section.get("opens"):
-        opens = None if node.value is None else section.reader.moment(node, section.at("opens"))
-    if node := section.get("closes"):
-        closes = None if node.value is None else section.reader.moment(node, section.at("closes"))
-    if opens and closes and closes <= opens:
-        line = node.line if node else section.line
-        reason = f"closes at {closes.isoformat()}, not after it opens at {opens.isoformat()}"
-        section.reader.flaw(line, section.at("closes"), reason, "Swap or correct the two")
-    return opens, closes
-
-
-def _gpus(section: Section, known: Collection[str], inherited: tuple[str, ...]) -> tuple[str, ...]:
-    node = section.get("gpus")
-    if node is None:
-        return inherited
-    path = section.at("gpus")
-    read: list[str] = []
-    for at, item in enumerate(section.reader.items(node, path, limit=100, what="GPUs")):
-        gpu = section.reader.choice(item, f"{path}[{at}]", known)
-        if gpu in read:
-            section.reader.flaw(
-                item.line, f"{path}[{at}]", f"{gpu!r} is listed twice", "Remove one"
-            )
-        elif gpu:
-            read.append(gpu)
-    return tuple(read)
-
-
-def _visibility(top: Section) -> Visibility:
-    node = top.get("visibility")
-    words = [item.value for item in Visibility]
-    word = node and top.reader.choice(node, "visibility", words)
-    return Visibility(word) if word else Visibility.PUBLIC
-
-
-def _per_hour(top: Section, key: str) -> int | None:
-    node = top.get(key)
-    return top.reader.whole(node, key, low=1, high=MAX_PER_HOUR) if node else None
-
-
-def _channel(top: Section) -> str | None:
-    node = top.get("channel")
-    if node is None:
-        return None
-    if node.value is None:
-        remedy = "Put a name that begins with # in quotes, or write it without the #"
-        top.reader.flaw(node.line, "channel", "is empty", remedy)
-        return None
-    is_id = isinstance(node.value, int) and not isinstance(node.value, bool)
-    if is_id:
-        node = Node(value=node.text, line=node.line, text=node.text)
-    text = top.reader.text(node, "channel", limit=101)
-    channel = text.removeprefix("#") if text else None
-    if channel and not _CHANNEL.fullmatch(channel):
-        reason = f"{shorten(channel)!r} is neither a channel's name nor its id"
-        remedy = "Write the name in lower case without blanks, or the number from 'Copy Channel ID'"
-        top.reader.flaw(node.line, "channel", reason, remedy)
-    return channel
-
-
-def _leaderboards(
-    top: Section,
-    opens: datetime | None,
-    closes: datetime | None,
-    gpus: tuple[str, ...],
-    problems: Collection[str],
-    known_gpus: Collection[str],
-) -> tuple[LeaderboardSpec, ...]:
-    node = top.required("problems", "Add 'problems:' with one line '- {problem: vectoradd}' each")
-    if node is None:
-        return ()
-    boards: list[LeaderboardSpec] = []
-    items = top.reader.items(node, "problems", limit=MAX_LEADERBOARDS, what="problems")
-    for at, item in enumerate(items):
-        path = f"problems[{at}]"
-        section = top.reader.section(item, path, _LEADERBOARD_KEYS)
-        own_opens, own_closes = _window(section, opens, closes)
-        problem = _problem(section, problems)
-        board = LeaderboardSpec(
-            name=_leaderboard_name(section, problem),
-            problem=problem,
-            gpus=_gpus(section, known_gpus, gpus),
-            opens=own_opens,
-            closes=own_closes,
-            weight=_weight(section),
+    if (freeze := values.get("freeze")) is not None:
+        values["freeze"] = Freeze(
+            **{item.name: datetime.fromisoformat(freeze[item.name]) for item in fields(Freeze)}
         )
-        _check_name(section, board, [other.name for other in boards])
-        if not section.broken and not section.get("gpus") and not top.get("gpus"):
-            remedy = "Add 'gpus: [...]' here or for the whole competition"
-            top.reader.flaw(section.line, path, "names no GPU", remedy)
-        boards.append(board)
-    return tuple(boards)
-
-
-def _problem(section: Section, problems: Collection[str]) -> str:
-    node = section.required("problem", "Add 'problem: ' and the name of a folder in problems/")
-    name = (node and section.reader.text(node, section.at("problem"), limit=200)) or ""
-    if node and name and name not in problems:
-        hint = did_you_mean(shorten(name), problems).strip()
-        remedy = hint or f"Add the folder problems/{shorten(name)} or fix the name"
-        reason = f"there is no problem {shorten(name)!r}"
-        section.reader.flaw(node.line, section.at("problem"), reason, remedy)
-    return name
-
-
-def _leaderboard_name(section: Section, problem: str) -> str:
-    node = section.get("leaderboard")
-    if node is None:
-        return problem
-    return section.reader.slug(node, section.at("leaderboard"), NAME, NAME_WORDS) or ""
-
-
-def _weight(section: Section) -> float:
-    node = section.get("weight")
-    if node is None:
-        return 1.0
-    path = section.at("weight")
-    weight = section.reader.number(node, path, low=0.0, high=1e6, above_low=True)
-    return 1.0 if weight is None else weight
-
-
-def _check_name(section: Section, board: LeaderboardSpec, before: Collection[str]) -> None:
-    if board.name and board.name in before:
-        reason = f"a leaderboard {board.name!r} is already in this competition"
-        remedy = "Give one of them a name of its own with 'leaderboard: ...'"
-        section.reader.flaw(section.line, section.path, reason, remedy)
+    return LeaderboardSpec(**values)

@@ -42,6 +42,9 @@ class Decision:
 PRIORITY = {Mode.TEST: 10, Mode.BENCHMARK: 20, Mode.PROFILE: 20, Mode.RANKED: 30}
 """Higher goes first. Ranked before benchmark before test: what counts waits least."""
 
+REPEAT_PRIORITY = 5
+"""Of what is measured again without anybody waiting for it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:

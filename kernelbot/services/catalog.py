@@ -52,6 +52,15 @@ class Catalog:
     problems: Mapping[str, Problem]
     competitions: Mapping[str, Competition]
 
+    @property
+    def leaderboards(self) -> list[str]:
+        """The names of all of them."""
+        return [
+            board.name
+            for competition in self.competitions.values()
+            for board in competition.leaderboards
+        ]
+
 
 def load_problem(path: Path, *, shown: str = "") -> Problem:
     """The problem in the folder ``path``; ``shown`` is how messages name it.
@@ -91,12 +100,43 @@ def load_competition(
         return read_competition(document, place=place, problems=problems, gpus=gpus)
 
 
-def load_catalog(root: Path, gpus: Collection[str]) -> Catalog:
-    """Every problem and competition under ``root``.
+def load_one(file: Path, gpus: Collection[str], library: Path) -> Catalog:
+    """One competition with the problems it names: those of its own tree (the folder it lies in, or the
+    one above if that is ``competitions``), and else of the ``library``. Raises DefinitionErrors."""
+    root = file.parent.parent if file.parent.name == COMPETITIONS_DIR else file.parent
+    folders = _folders_by_name(library) | _folders_by_name(root)
+    flaws: list[Flaw] = []
+    competition = load_competition(file, folders, gpus)
+    problems = _load_named(competition, folders, flaws)
+    if flaws:
+        raise DefinitionErrors(flaws)
+    return Catalog(problems=problems, competitions={competition.name: competition})
+
+
+def _folders_by_name(root: Path) -> dict[str, Path]:
+    return {file.parent.name: file.parent for file in sorted(root.glob(f"*/{PROBLEM_FILE}"))}
+
+
+def _load_named(
+    competition: Competition, folders: Mapping[str, Path], flaws: list[Flaw]
+) -> dict[str, Problem]:
+    problems = {}
+    for name in {board.problem for board in competition.leaderboards} & folders.keys():
+        try:
+            problems[name] = load_problem(folders[name])
+        except DefinitionErrors as errors:
+            flaws += errors.flaws
+    return problems
+
+
+def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None) -> Catalog:
+    """Every problem and competition under ``root``; its competitions may name problems of the
+    ``library`` too.
 
     Raises DefinitionErrors with everything wrong with any of them: nothing is published from a
     tree that is half right.
     """
+    borrowed = _folders_by_name(library) if library else {}
     flaws: list[Flaw] = []
     sets = [_load_set(file, gpus, flaws) for file in field_tree.set_files(root)]
     folders = _problem_folders(root, flaws)
@@ -112,13 +152,15 @@ def load_catalog(root: Path, gpus: Collection[str]) -> Catalog:
     owners: dict[str, str] = {}
     # A folder that does not load exists all the same: its competition is not wrong as well.
     names = [folder.name for folder in folders]
+    borrowed = {name: folder for name, folder in borrowed.items() if name not in names}
     for file in _competition_files(root):
         shown = f"{root.name}/{COMPETITIONS_DIR}/{file.name}"
         try:
-            competition = load_competition(file, names, gpus, shown=shown)
+            competition = load_competition(file, {*names, *borrowed}, gpus, shown=shown)
         except DefinitionErrors as errors:
             flaws += errors.flaws
             continue
+        problems = _load_named(competition, borrowed, flaws) | problems
         flaws += _doubled_names(competition, shown, competitions, owners)
         competitions[competition.name] = competition
     for found in filter(None, sets):

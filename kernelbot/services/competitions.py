@@ -1,11 +1,11 @@
-"""Problems and competitions: kept in step with their files, read by everybody."""
+"""Problems and competitions, read by everybody who may see them."""
 
 from __future__ import annotations
 
 import io
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
@@ -13,18 +13,17 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain.competition import Visibility
 from kernelbot.domain.definition import Node
 from kernelbot.domain.people import Actor
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
 from kernelbot.errors import NotFound, did_you_mean
 from kernelbot.judge.protocol import spec, to_json
-from kernelbot.services import light
-from kernelbot.services.catalog import Catalog
+from kernelbot.services import access, light
+from kernelbot.services.access import Access
 from kernelbot.services.context import Context
 from kernelbot.services.located_yaml import parse, written
-from kernelbot.services.views import ProblemView
-from kernelbot.storage import contests, people, standings
+from kernelbot.services.views import CompetitionView, ProblemView
+from kernelbot.storage import contests
 
 PROBLEMS_KEPT = 200
 """Versions of problems kept in memory by a process; the least recently used goes first."""
@@ -33,79 +32,26 @@ ARCHIVE_DATE = (2020, 1, 1, 0, 0, 0)
 """Fixed, so that the same problem gives the same bytes."""
 
 
-async def sync(
-    ctx: Context, catalog: Catalog, checked: Mapping[str, str] | None = None
-) -> list[str]:
-    """Bring the database in line with the files; the names of the leaderboards there are.
-
-    A problem that changed becomes a new version; runs keep the digest of the one they were made on,
-    and the board begins anew (or goes on, where results of that version are there already).
-    """
-    names: list[str] = []
-    kept: list[int] = []
-    async with ctx.database.transaction() as connection:
-        await contests.lock_catalog(connection)
-        before = await _published(connection)
-        versions = {
-            name: await contests.put_problem(connection, problem)
-            for name, problem in catalog.problems.items()
-        }
-        for competition in catalog.competitions.values():
-            competition_id = await contests.put_competition(connection, competition)
-            for item in competition.leaderboards:
-                board_id, other_version = await contests.put_leaderboard(
-                    connection, competition_id, competition, item, versions[item.problem]
-                )
-                if other_version:
-                    await standings.rebuild(connection, board_id)
-                kept.append(board_id)
-                names.append(item.name)
-        await contests.retire_missing(connection, kept)
-        if await _published(connection) != before:
-            await people.record(
-                connection, None, "catalog.sync", "catalog", leaderboards=names,
-                checked=_with_digests(catalog, checked or {}),
-            )  # fmt: skip
-    return names
-
-
-def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str]:
-    """Which version of each problem was checked, and how."""
-    return {
-        f"{name} {catalog.problems[name].digest}": words
-        for name, words in checked.items()
-        if name in catalog.problems
-    }
-
-
-async def _published(connection: AsyncConnection) -> tuple[list[Row[Any]], list[Row[Any]]]:
-    """Everything the catalog decides, to see whether loading it changed anything."""
-    return (
-        list(await contests.boards(connection)),
-        list(await contests.competition_documents(connection)),
-    )
-
-
 async def problems(ctx: Context, actor: Actor | None = None) -> tuple[ProblemView, ...]:
-    """The problems of the public leaderboards."""
+    """The problems of the leaderboards that this person sees."""
     async with ctx.database.read() as connection:
-        boards = await _public_boards(connection)
+        boards = await _boards_seen(connection, actor)
         ids = dict.fromkeys(row.problem_id for row in boards)
         return tuple([await _view(ctx, connection, problem_id, boards) for problem_id in ids])
 
 
 async def problem(ctx: Context, actor: Actor | None, name: str) -> ProblemView:
     async with ctx.database.read() as connection:
-        boards = await _public_boards(connection)
+        boards = await _boards_seen(connection, actor)
         return await _view(ctx, connection, _problem_id(boards, name), boards)
 
 
 async def problem_archive(ctx: Context, actor: Actor | None, name: str) -> bytes:
     """What a competitor needs to work at home, as a zip: statement, reference, types, starters."""
     async with ctx.database.read() as connection:
-        boards = await _public_boards(connection)
-        found = await stored(ctx, connection, _problem_id(boards, name))
-    return archive(found)
+        boards = await _boards_seen(connection, actor)
+        posed = await stored(ctx, connection, _problem_id(boards, name))
+    return archive(posed)
 
 
 def archive(problem: Problem) -> bytes:
@@ -140,9 +86,9 @@ def _without_hidden(section: Node) -> Node:
     return replace(section, value=kept)
 
 
-async def _public_boards(connection: AsyncConnection) -> list[Row[Any]]:
-    rows = await contests.boards(connection)
-    return [row for row in rows if row.visibility == Visibility.PUBLIC]
+async def _boards_seen(connection: AsyncConnection, actor: Actor | None) -> list[Row[Any]]:
+    seen = await access.of(connection, actor)
+    return seen.of(await contests.boards(connection))
 
 
 def _problem_id(boards: list[Row[Any]], name: str) -> int:
@@ -202,8 +148,41 @@ async def _view(
     )
 
 
-async def competitions(ctx: Context, actor: Actor | None = None) -> tuple[dict[str, Any], ...]:
-    """The public competitions as their organizers wrote them."""
+async def competitions(ctx: Context, actor: Actor | None = None) -> tuple[CompetitionView, ...]:
+    """All that this person may see, as their organizers wrote them."""
     async with ctx.database.read() as connection:
-        rows = await contests.competition_documents(connection)
-    return tuple(row.document for row in rows if row.visibility == Visibility.PUBLIC)
+        seen = await access.of(connection, actor)
+        rows = seen.of(await contests.all_competitions(connection))
+    return tuple(_competition_view(row, seen) for row in rows)
+
+
+async def competition(ctx: Context, actor: Actor | None, name: str) -> CompetitionView:
+    """One of them. Raises NotFound, with the name it may be meant for."""
+    async with ctx.database.read() as connection:
+        seen = await access.of(connection, actor)
+        row = await found(connection, seen, name)
+    return _competition_view(row, seen)
+
+
+async def found(connection: AsyncConnection, seen: Access, name: str) -> Row[Any]:
+    row = await contests.competition_named(connection, name) if name.isprintable() else None
+    if row is None or not seen.sees(row):
+        known = [item.name for item in seen.of(await contests.all_competitions(connection))]
+        raise unknown(name, known)
+    return row
+
+
+def unknown(name: str, known: Sequence[str]) -> NotFound:
+    return NotFound(
+        f"There is no competition {name[:80]!r}.{did_you_mean(name[:80], known)}",
+        code="unknown_competition",
+    )
+
+
+def _competition_view(row: Row[Any], seen: Access) -> CompetitionView:
+    return CompetitionView(
+        document=row.document,
+        joined=row.competition_id in seen.joined,
+        source=row.source,
+        pinned=row.pinned,
+    )

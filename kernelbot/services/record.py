@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import ranking, scoring, waiting
+from kernelbot.domain.competition import freeze_at, is_visible
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import Outcome
@@ -193,6 +194,8 @@ async def _announce(
     change: PodiumChange,
 ) -> None:
     board = await contests.board_of(connection, run.leaderboard_id)
+    if submission.repeats is not None or not _may_be_told(board, datetime.now(UTC)):
+        return
     standing, displaced = change.standing, change.displaced
     payload = {
         "leaderboard": board.name,
@@ -211,6 +214,15 @@ async def _announce(
     }
     key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
     await outbox.add(connection, key, "podium", payload)
+
+
+def _may_be_told(board: Row[Any], now: datetime) -> bool:
+    """Not during a freeze; and what not everybody may see only in a channel named for it."""
+    if freeze_at(board.frozen_from, board.frozen_until, now) is not None:
+        return False
+    return bool(board.channel) or is_visible(
+        board.visibility, board.public_from, now, joined=False, organizer=False
+    )
 
 
 async def _remember_duration(connection: AsyncConnection, run: Row[Any], found: Verdict) -> None:

@@ -6,7 +6,7 @@ import bisect
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,11 +14,12 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import admission, ranking, scoring
-from kernelbot.domain.competition import Visibility
+from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
-from kernelbot.domain.ranking import Standing
+from kernelbot.domain.ranking import Entry, Standing
+from kernelbot.domain.scoring import Score
 from kernelbot.errors import InvalidInput, NotFound
-from kernelbot.services import competitions, light
+from kernelbot.services import access, competitions, light
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
@@ -44,19 +45,16 @@ class Board:
     by_user: dict[int, Standing]
     self_evaluated: bool = False
     light_seconds: float | None = None  # the score of somebody as fast as can be
+    frozen_until: datetime | None = None  # others' results since it was frozen are not in it
 
 
 async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
     """All that this person may see, in the order of their competitions."""
     async with ctx.database.read() as connection:
-        rows = await contests.boards(connection)
+        seen = await access.of(connection, actor)
+        rows = seen.of(await contests.boards(connection))
         counts = await _people_on_boards(ctx, connection)
-    now = datetime.now(UTC)
-    return tuple(_board_view(row, counts.get(row.id, 0), now) for row in _public(rows))
-
-
-def _public(rows: Sequence[Row[Any]]) -> list[Row[Any]]:
-    return [row for row in rows if row.visibility == Visibility.PUBLIC]
+    return tuple(_board_view(row, counts.get(row.id, 0), seen.at) for row in rows)
 
 
 async def _people_on_boards(ctx: Context, connection: AsyncConnection) -> Mapping[int, int]:
@@ -71,12 +69,13 @@ async def _people_on_boards(ctx: Context, connection: AsyncConnection) -> Mappin
 async def leaderboard(ctx: Context, actor: Actor | None, name: str) -> LeaderboardView:
     """One board and its people, counted now. Raises NotFound, with the name it may be meant for."""
     async with ctx.database.read() as connection:
+        seen = await access.of(connection, actor)
         row = await contests.board_named(connection, name) if _can_be_asked(name) else None
-        if row is None or row.visibility != Visibility.PUBLIC:
-            known = [item.name for item in _public(await contests.boards(connection))]
+        if row is None or not seen.sees(row):
+            known = [item.name for item in seen.of(await contests.boards(connection))]
             raise admission.unknown_leaderboard(name, known)
         counts = await contests.people_on_boards(connection, row.id)
-    return _board_view(row, counts.get(row.id, 0), datetime.now(UTC))
+    return _board_view(row, counts.get(row.id, 0), seen.at)
 
 
 def _board_view(row: Row[Any], entrants: int, now: datetime) -> LeaderboardView:
@@ -97,6 +96,10 @@ def _board_view(row: Row[Any], entrants: int, now: datetime) -> LeaderboardView:
         other_per_hour=row.other_per_hour,
         people=entrants,
         self_evaluated=row.self_evaluated,
+        frozen_from=row.frozen_from,
+        frozen_until=row.frozen_until,
+        code_opens_at=row.code_opens_at,
+        measured_again=row.measured_again,
     )
 
 
@@ -105,22 +108,109 @@ def _can_be_asked(name: str) -> bool:
     return name.isprintable()
 
 
-async def board(ctx: Context, name: str, gpu: str | None) -> Board:
-    """The ranked board: one small read to learn its revision, the rest from memory if unchanged."""
-    wanted = await _chosen(ctx, name, gpu)
+async def board(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -> Board:
+    """The ranked board as this person sees it: one small read to learn its revision, the rest from
+    memory if unchanged."""
+    wanted = await _chosen(ctx, actor, name, gpu)
     known = _cache(ctx).get((wanted.id, wanted.gpu))
-    if known is not None and known.revision == wanted.revision:
+    freeze = _freeze_over(wanted, actor)
+    if freeze is None and known is not None and known.revision == wanted.revision:
         return known
     async with ctx.database.read() as connection:
-        return await _ranked(ctx, connection, wanted)
+        reader = actor.user_id if actor else None
+        return await _shown(ctx, connection, wanted, freeze, reader)
 
 
 async def board_of_run(
-    ctx: Context, connection: AsyncConnection, leaderboard_id: int, gpu: str
+    ctx: Context, connection: AsyncConnection, leaderboard_id: int, gpu: str, owner: int
 ) -> Board:
-    """The board a run counts on, also when it was hidden or retired since; on the caller's
-    connection, because whoever holds one and waits for another can wait for ever."""
-    return await _ranked(ctx, connection, await store.revision(connection, leaderboard_id, gpu))
+    """The board a run counts on as the run's owner sees it, also when it was hidden or retired since;
+    on the caller's connection, because whoever holds one and waits for another can wait for ever."""
+    row = await store.revision(connection, leaderboard_id, gpu)
+    return await _shown(ctx, connection, row, _holding(row), owner)
+
+
+def _holding(row: Revision | Row[Any]) -> Freeze | None:
+    return freeze_at(row.frozen_from, row.frozen_until, datetime.now(UTC))
+
+
+def _freeze_over(row: Revision | Row[Any], actor: Actor | None) -> Freeze | None:
+    return None if access.organizes(actor) else _holding(row)
+
+
+async def _shown(
+    ctx: Context,
+    connection: AsyncConnection,
+    row: Revision | Row[Any],
+    freeze: Freeze | None,
+    reader: int | None,
+) -> Board:
+    live = await _ranked(ctx, connection, row)
+    if freeze is None:
+        return live
+    return _with_own(await _frozen(ctx, connection, live, row.id, freeze), live, reader)
+
+
+async def _frozen(
+    ctx: Context, connection: AsyncConnection, live: Board, board_id: int, freeze: Freeze
+) -> Board:
+    """The board of what had been decided when the freeze began, less what was voided since. Its
+    revision is 0: the live one would tell that something happens."""
+    kept: OrderedDict[Any, tuple[int, Board]] = ctx.cache.setdefault("frozen", OrderedDict())
+    key = (board_id, live.gpu, freeze)
+    if key not in kept or kept[key][0] != live.revision:
+        runs = await store.runs_before(connection, board_id, live.gpu, freeze.begins)
+        placed = tuple(ranking.rank(_entries_of_runs(runs)))
+        kept[key] = (live.revision, _made(live, placed, freeze.ends))
+        while len(kept) > BOARDS_KEPT:
+            kept.popitem(last=False)
+    return kept[key][1]
+
+
+def _made(live: Board, placed: tuple[Standing, ...], frozen_until: datetime) -> Board:
+    by_user = {item.entry.user_id: item for item in placed}
+    return replace(live, revision=0, standings=placed, by_user=by_user, frozen_until=frozen_until)
+
+
+def _entries_of_runs(runs: Sequence[Row[Any]]) -> list[Entry]:
+    """Everybody's best code by the runs it had then."""
+    scores: dict[tuple[int, bytes], list[Score]] = {}
+    rows: dict[tuple[int, bytes], Row[Any]] = {}
+    for row in runs:
+        key = (row.user_id, bytes(row.code_digest))
+        rows.setdefault(key, row)
+        scores.setdefault(key, []).append(Score(seconds=row.seconds, error=row.error))
+    best: dict[int, Entry] = {}
+    for key, row in rows.items():
+        pooled = scoring.pool(scores[key])
+        entry = Entry(
+            user_id=row.user_id,
+            user_name=row.user_name,
+            submission_id=row.submission_id,
+            run_id=row.run_id,
+            seconds=pooled.seconds,
+            error=pooled.error,
+            runs=pooled.runs,
+            submitted_at=row.submitted_at,
+        )
+        other = best.get(row.user_id)
+        if other is None or (entry.seconds, entry.submitted_at) < (
+            other.seconds,
+            other.submitted_at,
+        ):
+            best[row.user_id] = entry
+    return list(best.values())
+
+
+def _with_own(frozen: Board, live: Board, reader: int | None) -> Board:
+    """With what the reader has reached since."""
+    own = live.by_user.get(reader) if reader is not None else None
+    before = frozen.by_user.get(reader) if reader is not None else None
+    if own is None or (before is not None and before.entry == own.entry):
+        return frozen
+    others = [item.entry for item in frozen.standings if item.entry.user_id != reader]
+    assert frozen.frozen_until is not None
+    return _made(frozen, tuple(ranking.rank([*others, own.entry])), frozen.frozen_until)
 
 
 async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]) -> Board:
@@ -157,10 +247,10 @@ def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
     return kept
 
 
-async def _chosen(ctx: Context, name: str, gpu: str | None) -> Revision:
-    """The revision of a public board on the GPU that is meant."""
+async def _chosen(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -> Revision:
+    """The revision of a board that this person sees, on the GPU that is meant."""
     rows = await store.revisions(ctx.database, name) if _can_be_asked(name) else []
-    if not rows or rows[0].visibility != Visibility.PUBLIC:
+    if not rows or not await _sees(ctx, actor, rows[0]):
         raise NotFound(f"There is no leaderboard {name[:80]!r}.", code="unknown_leaderboard")
     if gpu is None and len(rows) == 1:
         return rows[0]
@@ -181,6 +271,13 @@ async def _chosen(ctx: Context, name: str, gpu: str | None) -> Revision:
     )
 
 
+async def _sees(ctx: Context, actor: Actor | None, row: Revision) -> bool:
+    if access.of_strangers().sees(row):  # most are public, and cost nothing more
+        return True
+    async with ctx.database.read() as connection:
+        return (await access.of(connection, actor)).sees(row)
+
+
 async def standings(
     ctx: Context,
     actor: Actor | None,
@@ -191,7 +288,7 @@ async def standings(
     limit: int = 50,
 ) -> StandingsPage:
     """A page of a board in ranking order; ``mine`` is the reader's own place wherever it is."""
-    found = await board(ctx, name, gpu)
+    found = await board(ctx, actor, name, gpu)
     after, limit = number(cursor, 0), bounded(limit)
     start = bisect.bisect_right(found.standings, after, key=lambda item: item.position)
     items = found.standings[start : start + limit]
@@ -206,6 +303,7 @@ async def standings(
         cursor=str(items[-1].position) if more else None,
         self_evaluated=found.self_evaluated,
         light_seconds=found.light_seconds,
+        frozen_until=found.frozen_until,
     )
 
 
@@ -220,7 +318,7 @@ async def history(
     limit: int = 50,
 ) -> Page:
     """Personal bests as they were set, newest first; of everybody or of one person."""
-    return await _bests(ctx, name, gpu, None, user_name, cursor, limit)
+    return await _bests(ctx, actor, name, gpu, None, user_name, cursor, limit)
 
 
 async def personal(
@@ -234,11 +332,12 @@ async def personal(
 ) -> Page:
     """One's own bests as they were set."""
     actor.needs(Scope.READ)
-    return await _bests(ctx, name, gpu, actor.user_id, None, cursor, limit)
+    return await _bests(ctx, actor, name, gpu, actor.user_id, None, cursor, limit)
 
 
 async def _bests(
     ctx: Context,
+    actor: Actor | None,
     name: str,
     gpu: str | None,
     user_id: int | None,
@@ -247,7 +346,8 @@ async def _bests(
     limit: int,
 ) -> Page:
     before, limit = number(cursor, MAX_ID), bounded(limit)
-    row = await _chosen(ctx, name, gpu)
+    row = await _chosen(ctx, actor, name, gpu)
+    freeze = _freeze_over(row, actor)
     async with ctx.database.read() as connection:
         if user_name is not None:
             # By number, so that the index of a person's bests serves; those who share a name are
@@ -267,6 +367,8 @@ async def _bests(
             user_name=user_name,
             before=before,
             limit=limit + 1,
+            hidden_from=freeze.begins if freeze else None,
+            reader=actor.user_id if actor else None,
         )
     items = tuple(
         BestView(
@@ -288,7 +390,7 @@ async def queues(ctx: Context) -> tuple[QueueView, ...]:
         slots = await fleet.slots(connection, ctx.alive_s)
         boards = await contests.boards(connection)
     waiting = {row.gpu: row for row in queued}
-    offered = {gpu for row in boards if row.visibility == Visibility.PUBLIC for gpu in row.gpus}
+    offered = {gpu for row in access.of_strangers().of(boards) for gpu in row.gpus}
     names = [name for name in ctx.targets if name in offered]
     names += sorted(({*waiting, *running, *slots} | offered) - set(names))
     return tuple(

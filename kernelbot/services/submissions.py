@@ -12,17 +12,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot import report
 from kernelbot.domain import scoring
-from kernelbot.domain.people import Actor, Role, Scope
+from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Decision, Outcome, Status, ranking_note
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import NotFound
 from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_json
-from kernelbot.services import competitions, light, standings, waits
+from kernelbot.services import access, competitions, light, standings, waits
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
-from kernelbot.services.views import EventView, Page, RunView, SubmissionView
+from kernelbot.services.views import CodeView, EventView, Page, RunView, SubmissionView
 from kernelbot.storage import people
 from kernelbot.storage import standings as boards
 from kernelbot.storage import submissions as store
@@ -45,9 +45,8 @@ async def submission(ctx: Context, actor: Actor, submission_id: int) -> Submissi
 
 async def _visible(connection: AsyncConnection, actor: Actor, submission_id: int) -> Row[Any]:
     row = await store.submission(connection, submission_id) if 0 < submission_id <= MAX_ID else None
-    may_see_all = actor.role is Role.ADMIN and Scope.ADMIN in actor.scopes
     # Whether somebody else's submission exists is theirs to know.
-    if row is None or (row.user_id != actor.user_id and not may_see_all):
+    if row is None or (row.user_id != actor.user_id and not access.organizes(actor)):
         raise NotFound(f"You have no submission {submission_id}.", code="unknown_submission")
     return row
 
@@ -74,15 +73,23 @@ async def _placed(
     """A ranked run's last line says which place it holds, or which better one of theirs does."""
     if run.mode is not Mode.RANKED or run.kind is not VerdictKind.PASSED or run.note:
         return run
-    board = await standings.board_of_run(ctx, connection, row.leaderboard_id, run.gpu)
+    board = await standings.board_of_run(ctx, connection, row.leaderboard_id, run.gpu, row.user_id)
     entries = await boards.entries_of(connection, row.id)
     entry = next((entry for entry in entries if entry.gpu == run.gpu), None)
     if entry is not None and not entry.current:
-        words = "Not ranked any more: the problem has a new version since. Send it again to count."
+        words = await _outdated_words(connection, row.id)
     else:
         standing = None if entry is None or entry.void else board.by_user.get(row.user_id)
         words = ranked_words(standing, len(board.standings), row.id)
     return dataclasses.replace(run, ranking=words)
+
+
+async def _outdated_words(connection: AsyncConnection, submission_id: int) -> str:
+    words = "Not ranked any more: the problem has a new version since."
+    again = await store.repeated_as(connection, submission_id)
+    if again is None:
+        return f"{words} Send it again to count."
+    return f"{words} It is measured again as submission {again}."
 
 
 def ranked_words(standing: Standing | None, people: int, submission_id: int) -> str:
@@ -124,18 +131,28 @@ async def mine(
     return Page(items=items, cursor=str(items[-1].id) if len(rows) > limit else None)
 
 
-async def code(ctx: Context, actor: Actor, submission_id: int) -> tuple[str, bytes]:
-    """File name and content of one's own submission; of anybody's for an administrator, which is
-    written down: whoever can read a competitor's kernel before the end can also pass it on."""
+async def code(ctx: Context, actor: Actor, submission_id: int) -> CodeView:
+    """The file of one's own submission; of anybody's ranked one when its competition opens code. An
+    administrator reads it before, which is written down: whoever can read a competitor's kernel
+    before the end can also pass it on."""
     actor.needs(Scope.READ)
     async with ctx.database.read() as connection:
-        found = await _visible(connection, actor, submission_id)
+        opened = await _is_opened(connection, actor, submission_id)
+        found = None if opened else await _visible(connection, actor, submission_id)
         row = await store.code(connection, submission_id)
-    if found.user_id != actor.user_id:
+    if found is not None and found.user_id != actor.user_id:
         async with ctx.database.transaction() as connection:
             target = f"submission:{submission_id}"
             await people.record(connection, actor.user_id, "submission.read", target)
-    return row.file_name, bytes(row.content)
+    return CodeView(file_name=row.file_name, content=bytes(row.content), licence=row.licence)
+
+
+async def _is_opened(connection: AsyncConnection, actor: Actor, submission_id: int) -> bool:
+    """Whether everybody who sees its competition may read this code by now."""
+    if not 0 < submission_id <= MAX_ID:
+        return False
+    row = await store.opened(connection, submission_id)
+    return row is not None and (await access.of(connection, actor)).sees(row)
 
 
 # --- following -----------------------------------------------------------------------------------
@@ -246,6 +263,7 @@ def _submission_view(
         finished_at=row.finished_at,
         runs=tuple(runs),
         repeated=repeated,
+        repeats=row.repeats,
     )
 
 

@@ -12,14 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import admission, directives
 from kernelbot.domain.admission import Window
-from kernelbot.domain.competition import Visibility
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import SUFFIXES
 from kernelbot.domain.submission import PRIORITY, Draft, Status, parse_mode, ranking_note
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import Conflict, InvalidInput
 from kernelbot.judge.protocol import Mode
-from kernelbot.services import record, submissions, waits
+from kernelbot.services import access, record, submissions, waits
 from kernelbot.services.context import Context
 from kernelbot.services.views import AllowanceView, RunView, SubmissionView
 from kernelbot.storage import changes, contests, queue
@@ -67,9 +66,11 @@ def _idempotency_key(draft: Draft) -> str | None:
 async def _board(connection: AsyncConnection, actor: Actor, name: str, key: str | None) -> Row[Any]:
     # Postgres has no NUL in text and UTF-8 no lone surrogates; no leaderboard is named so either.
     board = await store.facts(connection, actor.user_id, name, key) if name.isprintable() else None
-    if board is None or board.visibility != Visibility.PUBLIC:
-        rows = await contests.boards(connection)
-        known = [row.name for row in rows if row.visibility == Visibility.PUBLIC]
+    if board is not None and access.of_strangers().sees(board):
+        return board
+    seen = await access.of(connection, actor)
+    if board is None or not seen.sees(board):
+        known = [row.name for row in seen.of(await contests.boards(connection))]
         raise admission.unknown_leaderboard(name, known)
     return board
 
@@ -115,6 +116,7 @@ def _admitted(
     now: datetime,
 ) -> _Entry:
     window = Window(opens_at=board.opens_at, closes_at=board.closes_at)
+    admission.not_contradicted(board.name, board.problem, written)
     admission.within_window(board.name, window, now)
     gpus = admission.gpus(draft.gpus, written, board.gpus)
     file_name = admission.file_name(draft.file_name)
@@ -164,6 +166,7 @@ async def _store(
         channel=actor.channel,
         profile_case=entry.profile_case,
         idempotency_key=key,
+        repeats=None,
         priority=priority,
         problem_digest=board.problem_digest,
         gpus=list(entry.gpus),
@@ -247,8 +250,8 @@ async def allowance(
     """What is left of this hour, for one leaderboard or for all."""
     actor.needs(Scope.READ)
     async with ctx.database.read() as connection:
-        boards = await contests.boards(connection)
-        visible = [row.name for row in boards if row.visibility == Visibility.PUBLIC]
+        seen = await access.of(connection, actor)
+        visible = [row.name for row in seen.of(await contests.boards(connection))]
         wanted = [
             name for name in visible if leaderboard is None or name.lower() == leaderboard.lower()
         ]

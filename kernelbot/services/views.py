@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kernelbot.domain.competition_scoring import CompetitionScoring, Total
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Decision, Status
 from kernelbot.domain.waiting import Wait
@@ -87,6 +88,7 @@ class SubmissionView:
     finished_at: datetime | None
     runs: tuple[RunView, ...]
     repeated: bool = False  # accepted before under the same idempotency key
+    repeats: int | None = None  # the submission that this one measures again
 
     @property
     def done(self) -> bool:
@@ -105,6 +107,15 @@ class ArtefactView:
     media_type: str
     sha256: str
     created_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeView:
+    """What somebody handed in, and under which licence it may be read by others."""
+
+    file_name: str
+    content: bytes
+    licence: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +155,60 @@ class LeaderboardView:
     other_per_hour: int | None
     people: int  # with a standing, over all GPUs
     self_evaluated: bool = False  # times are what the problem's own program said
+    frozen_from: datetime | None = None  # what others reach between the two is shown after
+    frozen_until: datetime | None = None
+    code_opens_at: datetime | None = None  # from then on ranked code can be read; None: never
+    measured_again: int = 0  # submissions that are still to be, after a new version of the problem
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompetitionView:
+    """A competition as its organizer wrote it, and the reader's part in it."""
+
+    document: dict[str, Any]  # domain.competition.Competition reads it
+    joined: bool
+    source: str  # where its files came from; empty: the installation's own
+    pinned: str  # the commit, of a repository
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventStandings:
+    """One problem on one GPU, as a column of the standings of a competition."""
+
+    leaderboard: str
+    gpu: str
+    worth: float  # points or weight of the problem
+    counts: bool  # False: its speed of light is not known, so nobody has a share of it
+
+
+@dataclass(frozen=True, kw_only=True)
+class TotalsPage:
+    """Standings across the problems of a competition, or of one of its phases."""
+
+    competition: str
+    phase: str
+    scoring: CompetitionScoring
+    events: tuple[EventStandings, ...]  # each item's parts are those of the ones that count
+    total: int
+    items: tuple[Total, ...]
+    mine: Total | None
+    cursor: str | None
+    frozen_until: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InviteView:
+    """A code that lets people into a competition."""
+
+    id: int
+    competition: str
+    hint: str  # first characters, to tell codes apart
+    most: int | None  # how many people; None: any number
+    joined: int
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    code: str | None = None  # only in the answer that made it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +224,7 @@ class StandingsPage:
     cursor: str | None
     self_evaluated: bool = False
     light_seconds: float | None = None  # the score of somebody as fast as can be
+    frozen_until: datetime | None = None  # till then others' newer results are not shown
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,15 +18,19 @@ from kernelbot.storage.tables import (
     problem_files,
     problems,
     standings,
+    submissions,
 )
 
 FROM_BOARDS = """
     SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
-           l.other_per_hour, c.name AS competition, c.visibility, c.channel,
-           p.name AS problem, p.digest AS problem_digest,
+           l.other_per_hour, l.frozen_from, l.frozen_until, l.code_opens_at,
+           c.id AS competition_id, c.name AS competition, c.visibility, c.public_from, c.channel,
+           p.name AS problem, p.digest AS problem_digest, p.content_digest,
            p.document->>'title' AS title, p.document->>'summary' AS summary,
            p.document->>'scoring' AS scoring, p.document->'languages' AS languages,
-           coalesce(p.document->'task'->>'style' = 'evaluator', false) AS self_evaluated, g.gpus
+           coalesce(p.document->'task'->>'style' = 'evaluator', false) AS self_evaluated, g.gpus,
+           (SELECT count(*) FROM submissions s WHERE s.leaderboard_id = l.id
+               AND s.repeats IS NOT NULL AND s.status IN ('queued', 'running')) AS measured_again
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id
@@ -102,11 +106,16 @@ async def problem(connection: AsyncConnection, problem_id: int) -> Problem:
     )
 
 
-async def put_competition(connection: AsyncConnection, competition: Competition) -> int:
+async def put_competition(
+    connection: AsyncConnection, competition: Competition, source: str, pinned: str
+) -> int:
     values = {
         "document": competition.to_document(),
         "visibility": competition.visibility.value,
+        "public_from": competition.public_from,
         "channel": competition.channel or "",
+        "source": source,
+        "pinned": pinned,
     }
     query = (
         upsert(competitions)
@@ -134,6 +143,9 @@ async def put_leaderboard(
         "problem_id": problem_id,
         "opens_at": spec.opens,
         "closes_at": spec.closes,
+        "frozen_from": spec.freeze.begins if spec.freeze else None,
+        "frozen_until": spec.freeze.ends if spec.freeze else None,
+        "code_opens_at": spec.code_opens,
         "ranked_per_hour": competition.ranked_per_hour,
         "other_per_hour": competition.other_per_hour,
         "retired": False,
@@ -173,11 +185,24 @@ async def _put_gpus(connection: AsyncConnection, board_id: int, gpus: Sequence[s
         )
 
 
-async def retire_missing(connection: AsyncConnection, kept: Sequence[int]) -> None:
-    """Hide the leaderboards that no file names any more, those of removed competitions too."""
-    await connection.execute(
-        update(leaderboards).where(leaderboards.c.id.not_in(kept)).values(retired=True)
-    )
+# What an organizer takes out of their files: of these competitions, and of all that came from there.
+RETIRE = text(
+    """
+    UPDATE leaderboards l SET retired = true
+    FROM competitions c
+    WHERE c.id = l.competition_id AND NOT l.retired AND l.id <> ALL(:kept)
+      AND (c.name = ANY(:names) OR c.source = CAST(:source AS text))
+    """
+)
+
+
+async def retire_missing(
+    connection: AsyncConnection, kept: Sequence[int], names: Sequence[str], source: str | None
+) -> None:
+    """Hide the leaderboards that no file names any more: of the competitions with these names, and
+    of all from one source (None: whose other competitions are not looked at)."""
+    values = {"kept": list(kept), "names": list(names), "source": source}
+    await connection.execute(RETIRE, values)
 
 
 async def lock_catalog(connection: AsyncConnection) -> None:
@@ -194,9 +219,31 @@ async def board_named(connection: AsyncConnection, name: str) -> Row[Any] | None
     return (await connection.execute(BOARD_NAMED, {"name": name})).first()
 
 
-async def competition_documents(connection: AsyncConnection) -> Sequence[Any]:
-    query = select(competitions.c.document, competitions.c.visibility).order_by(competitions.c.id)
-    return (await connection.execute(query)).all()
+# Those that have a leaderboard: what is in no file any more is no competition either.
+COMPETITIONS = """
+    SELECT c.id AS competition_id, c.name, c.document, c.visibility, c.public_from, c.source,
+           c.pinned
+    FROM competitions c
+    WHERE EXISTS (SELECT FROM leaderboards l WHERE l.competition_id = c.id AND NOT l.retired)
+"""
+ALL_COMPETITIONS = text(COMPETITIONS + " ORDER BY c.id")
+COMPETITION_NAMED = text(COMPETITIONS + " AND lower(c.name) = lower(:name)")
+
+
+async def all_competitions(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    return (await connection.execute(ALL_COMPETITIONS)).all()
+
+
+async def competition_named(connection: AsyncConnection, name: str) -> Row[Any] | None:
+    return (await connection.execute(COMPETITION_NAMED, {"name": name})).first()
+
+
+async def submitted_to(connection: AsyncConnection) -> Sequence[int]:
+    """The leaderboards that anything was ever sent to."""
+    query = select(leaderboards.c.id).where(
+        select(submissions.c.id).where(submissions.c.leaderboard_id == leaderboards.c.id).exists()
+    )
+    return (await connection.execute(query)).scalars().all()
 
 
 async def people_on_boards(
@@ -232,12 +279,17 @@ async def problem_document(connection: AsyncConnection, problem_id: int) -> dict
 
 
 async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:
-    """Name, title and channel of a leaderboard, retired or not."""
+    """What an announcement needs to know of a leaderboard, retired or not."""
     query = (
         select(
             leaderboards.c.name,
+            leaderboards.c.frozen_from,
+            leaderboards.c.frozen_until,
             problems.c.document["title"].astext.label("title"),
             competitions.c.channel,
+            competitions.c.id.label("competition_id"),
+            competitions.c.visibility,
+            competitions.c.public_from,
         )
         .join(problems, problems.c.id == leaderboards.c.problem_id)
         .join(competitions, competitions.c.id == leaderboards.c.competition_id)

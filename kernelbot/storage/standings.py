@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, text
@@ -36,8 +37,10 @@ PUT_ENTRY = text(
     """
     INSERT INTO entries AS e (leaderboard_id, gpu, user_id, code_digest, problem_digest, run_id,
                               submission_id, seconds, error, runs, submitted_at)
-    SELECT :board, :gpu, :user, :code, :problem, :run, s.id, :seconds, :error, :runs, s.created_at
-    FROM submissions s WHERE s.id = :submission
+    SELECT :board, :gpu, :user, :code, :problem, :run, s.id, :seconds, :error, :runs,
+           coalesce(o.created_at, s.created_at)
+    FROM submissions s LEFT JOIN submissions o ON o.id = s.repeats
+    WHERE s.id = :submission
     ON CONFLICT (leaderboard_id, gpu, user_id, code_digest, problem_digest) DO UPDATE
     SET seconds = excluded.seconds, error = excluded.error, runs = excluded.runs
     """
@@ -102,8 +105,29 @@ ENTRIES = """
 ALL = text(ENTRIES)
 FIRST = text(ENTRIES + " LIMIT :limit")
 
+# The runs that counted at some moment, with the entry each belongs to. What is measured again counts
+# since it was measured first.
+RUNS_BEFORE = text(
+    f"""
+    SELECT e.user_id, u.name AS user_name, e.submission_id, e.run_id, e.submitted_at,
+           e.code_digest, r.seconds, r.error
+    FROM entries e
+    JOIN runs r ON r.leaderboard_id = e.leaderboard_id AND r.gpu = e.gpu
+               AND r.user_id = e.user_id AND r.code_digest = e.code_digest
+               AND r.problem_digest = e.problem_digest AND r.mode = 'ranked'
+               AND r.verdict = 'passed' AND r.note = ''
+    JOIN submissions s ON s.id = r.submission_id
+    LEFT JOIN submissions o ON o.id = s.repeats
+    JOIN users u ON u.id = e.user_id
+    WHERE e.leaderboard_id = :board AND e.gpu = :gpu AND NOT e.void AND e.problem_digest = {CURRENT}
+      AND coalesce(o.finished_at, r.finished_at) < :before
+    ORDER BY r.id
+    """  # noqa: S608  made of constants
+)
+
 REVISION = """
-    SELECT l.id, l.name, c.visibility, g.gpu, g.revision
+    SELECT l.id, l.name, c.id AS competition_id, c.visibility, c.public_from, l.frozen_from,
+           l.frozen_until, g.gpu, g.revision
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
@@ -118,14 +142,18 @@ class Revision:
 
     id: int  # of the leaderboard
     name: str
+    competition_id: int
     visibility: str
+    public_from: datetime | None
+    frozen_from: datetime | None
+    frozen_until: datetime | None
     gpu: str
     revision: int
 
 
 REVISION_OF = text(
     """
-    SELECT l.id, l.name, g.gpu, g.revision
+    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision
     FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
     WHERE l.id = :board AND g.gpu = :gpu
     """
@@ -138,6 +166,8 @@ BESTS = text(
     WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before
       AND (CAST(:user AS bigint) IS NULL OR b.user_id = :user)
       AND (CAST(:user_name AS text) IS NULL OR u.name = :user_name)
+      AND (CAST(:hidden_from AS timestamptz) IS NULL OR b.created_at < :hidden_from
+           OR b.user_id = CAST(:reader AS bigint))
     ORDER BY b.id DESC LIMIT :limit
     """
 )
@@ -190,6 +220,24 @@ async def rebuild(connection: AsyncConnection, board_id: int) -> None:
         await connection.execute(statement, {"board": board_id})
 
 
+BEST_SUBMISSIONS = text(
+    """
+    SELECT st.user_id, st.gpu, st.submission_id, s.language,
+           coalesce(u.banned_until > now(), false) AS banned
+    FROM standings st
+    JOIN submissions s ON s.id = st.submission_id
+    JOIN users u ON u.id = st.user_id
+    WHERE st.leaderboard_id = :board
+    ORDER BY st.gpu, st.seconds, st.submission_id
+    """
+)
+
+
+async def best_submissions(connection: AsyncConnection, board_id: int) -> Sequence[Row[Any]]:
+    """Who stands on a board with which submission, on each GPU, the fastest first."""
+    return (await connection.execute(BEST_SUBMISSIONS, {"board": board_id})).all()
+
+
 ENTRIES_OF = text(
     """
     SELECT e.leaderboard_id, e.gpu, e.user_id, e.void, posed.digest = sent.digest AS current
@@ -234,6 +282,13 @@ async def entries(
     return [Entry(**row._mapping) for row in rows]
 
 
+async def runs_before(
+    connection: AsyncConnection, board_id: int, gpu: str, before: datetime
+) -> Sequence[Row[Any]]:
+    values = {"board": board_id, "gpu": gpu, "before": before}
+    return (await connection.execute(RUNS_BEFORE, values)).all()
+
+
 async def revisions(database: Database, name: str) -> list[Revision]:
     """The board's GPUs with the revision of each, in the order the organizer named them."""
     return [Revision(**record) for record in await database.ask(REVISION, name)]
@@ -268,7 +323,10 @@ async def bests_of(
     user_name: str | None,
     before: int,
     limit: int,
+    hidden_from: datetime | None = None,
+    reader: int | None = None,
 ) -> Sequence[Row[Any]]:
+    """Of others only those set before ``hidden_from``."""
     values = {
         "board": board_id,
         "gpu": gpu,
@@ -276,6 +334,8 @@ async def bests_of(
         "user_name": user_name,
         "before": before,
         "limit": limit,
+        "hidden_from": hidden_from,
+        "reader": reader,
     }
     return (await connection.execute(BESTS, values)).all()
 

@@ -15,7 +15,6 @@ from kernelbot.judge.protocol import Verdict, to_json
 from kernelbot.storage import changes
 from kernelbot.storage.database import storable
 from kernelbot.storage.tables import (
-    code_blobs,
     measurements,
     run_events,
     runs,
@@ -31,8 +30,8 @@ PERSON_LOCKS = 1
 FACTS = text(
     """
     SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
-           l.other_per_hour, c.name AS competition, c.visibility, p.name AS problem,
-           p.digest AS problem_digest, p.document->>'title' AS title,
+           l.other_per_hour, c.id AS competition_id, c.name AS competition, c.visibility,
+           c.public_from, p.name AS problem, p.digest AS problem_digest, p.document->>'title' AS title,
            p.document->'languages' AS languages, g.gpus, used.*,
            jsonb_array_length(p.document->'benchmarks') AS benchmarks,
            jsonb_array_length(p.document->'cpu_benchmarks') AS cpu_benchmarks,
@@ -53,7 +52,7 @@ FACTS = text(
                min(created_at) FILTER (WHERE mode = 'ranked') AS oldest_ranked,
                min(created_at) FILTER (WHERE mode <> 'ranked') AS oldest_other
         FROM submissions
-        WHERE user_id = :user AND leaderboard_id = l.id AND NOT refunded
+        WHERE user_id = :user AND leaderboard_id = l.id AND NOT refunded AND repeats IS NULL
           AND created_at > now() - interval '1 hour'
     ) used
     LEFT JOIN submissions before ON before.user_id = :user AND before.idempotency_key = :key
@@ -68,9 +67,9 @@ ADD = text(
         ON CONFLICT (digest) DO NOTHING
     ), added AS (
         INSERT INTO submissions (leaderboard_id, problem_id, user_id, mode, file_name, language,
-                                 code_digest, channel, profile_case, idempotency_key)
+                                 code_digest, channel, profile_case, idempotency_key, repeats)
         VALUES (:leaderboard_id, :problem_id, :user_id, :mode, :file_name, :language,
-                :code_digest, :channel, :profile_case, :idempotency_key)
+                :code_digest, :channel, :profile_case, :idempotency_key, :repeats)
         RETURNING id, created_at
     )
     INSERT INTO runs (submission_id, leaderboard_id, user_id, code_digest, gpu, mode, priority,
@@ -156,13 +155,44 @@ async def submission_of(connection: AsyncConnection, run_id: int) -> int | None:
     return (await connection.execute(query)).scalar()
 
 
+CODE = text(
+    """
+    SELECT s.file_name, s.user_id, b.content, c.document->>'licence' AS licence
+    FROM submissions s
+    JOIN code_blobs b ON b.digest = s.code_digest
+    JOIN leaderboards l ON l.id = s.leaderboard_id
+    JOIN competitions c ON c.id = l.competition_id
+    WHERE s.id = :id
+    """
+)
+# Code that counted and counts still, on a board whose code is open.
+OPENED = text(
+    """
+    SELECT c.id AS competition_id, c.visibility, c.public_from
+    FROM submissions s
+    JOIN leaderboards l ON l.id = s.leaderboard_id
+    JOIN competitions c ON c.id = l.competition_id
+    WHERE s.id = :id AND l.code_opens_at <= now() AND NOT l.retired AND s.mode = 'ranked'
+      AND EXISTS (SELECT FROM entries e WHERE e.leaderboard_id = l.id AND e.user_id = s.user_id
+                  AND e.code_digest = s.code_digest AND NOT e.void)
+    """
+)
+
+
 async def code(connection: AsyncConnection, submission_id: int) -> Any:
-    query = (
-        select(submissions.c.file_name, submissions.c.user_id, code_blobs.c.content)
-        .join(code_blobs, code_blobs.c.digest == submissions.c.code_digest)
-        .where(submissions.c.id == submission_id)
-    )
-    return (await connection.execute(query)).first()
+    return (await connection.execute(CODE, {"id": submission_id})).first()
+
+
+async def opened(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
+    """The competition of a submission whose code is open; None while it is not."""
+    return (await connection.execute(OPENED, {"id": submission_id})).first()
+
+
+async def repeated_as(connection: AsyncConnection, submission_id: int) -> int | None:
+    """The latest submission that measures this one again."""
+    query = select(func.max(submissions.c.id)).where(submissions.c.repeats == submission_id)
+    found: int | None = (await connection.execute(query)).scalar()
+    return found
 
 
 # --- events ------------------------------------------------------------------------------------

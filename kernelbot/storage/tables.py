@@ -120,10 +120,40 @@ competitions = Table(
     Column("name", Text, nullable=False, unique=True),
     Column("document", JSONB, nullable=False),
     Column("visibility", String(16), nullable=False),
+    _at("public_from"),
     Column("channel", Text, nullable=False, server_default=""),
+    # Where its files came from: empty for the problems folder of this installation, else a path or a
+    # repository, and of that the commit.
+    Column("source", Text, nullable=False, server_default=""),
+    Column("pinned", String(64), nullable=False, server_default=""),
     _at("created_at", now=True),
     _at("updated_at", now=True),
 )
+
+# Only sha256 of a code is kept, as of tokens: it is random, and long enough not to be guessed.
+invites = Table(
+    "invites",
+    metadata,
+    _id(),
+    Column("competition_id", ForeignKey("competitions.id"), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("most", Integer),  # how many people may join with it; NULL: any number
+    Column("joined", Integer, nullable=False, server_default="0"),
+    _at("expires_at"),
+    _at("revoked_at"),
+    _at("created_at", now=True),
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("competition_id", ForeignKey("competitions.id"), primary_key=True),
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("invite_id", ForeignKey("invites.id")),
+    _at("joined_at", now=True),
+)
+Index("ix_members_user", members.c.user_id)
 
 leaderboards = Table(
     "leaderboards",
@@ -134,6 +164,9 @@ leaderboards = Table(
     Column("name", Text, nullable=False),
     _at("opens_at"),
     _at("closes_at"),
+    _at("frozen_from"),
+    _at("frozen_until"),
+    _at("code_opens_at"),
     Column("ranked_per_hour", Integer),
     Column("other_per_hour", Integer),
     Column("retired", Boolean, nullable=False, server_default=text("false")),
@@ -174,6 +207,8 @@ submissions = Table(
     Column("channel", String(16), nullable=False),
     Column("profile_case", Integer),  # which benchmark a profile is of; NULL: the slowest
     Column("idempotency_key", Text),
+    # The submission that this one measures again, on a newer version of the problem.
+    Column("repeats", ForeignKey("submissions.id")),
     Column("status", String(16), nullable=False, server_default="queued"),
     Column("refunded", Boolean, nullable=False, server_default=text("false")),
     _at("created_at", now=True),
@@ -189,6 +224,11 @@ Index(
 )
 Index("ix_submissions_leaderboard", submissions.c.leaderboard_id, submissions.c.id.desc())
 Index("ix_submissions_code", submissions.c.code_digest)
+Index(
+    "ix_submissions_repeats",
+    submissions.c.repeats,
+    postgresql_where=text("repeats IS NOT NULL"),
+)
 
 runs = Table(
     "runs",

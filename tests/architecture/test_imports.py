@@ -83,6 +83,7 @@ ALLOWED: dict[str, set[str]] = {
     "kernelbot.cli.up": {"kernelbot"},
     "kernelbot.cli.demo": {"kernelbot"},
     "kernelbot.cli.db": {"kernelbot"},
+    "kernelbot.cli.competition_files": {"kernelbot"},
     "kernelbot.app": {"kernelbot"},
     "kernelbot.worker": {"kernelbot"},
     "kernelbot.__main__": {"kernelbot.cli"},
@@ -158,6 +159,7 @@ COMPOSITION = {
     "kernelbot.cli.up",
     "kernelbot.cli.demo",
     "kernelbot.cli.db",
+    "kernelbot.cli.competition_files",
 }
 
 

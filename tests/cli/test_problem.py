@@ -14,6 +14,7 @@ from kernelbot.checking import ledger, skeleton
 from kernelbot.cli import problem_check, publication
 from kernelbot.config import Settings
 from kernelbot.errors import InvalidInput
+from kernelbot.services.catalog import load_catalog
 from tests.cli.conftest import CommandLine
 
 YAML = """\
@@ -175,12 +176,17 @@ def tree(tmp_path: Path) -> Settings:
     return Settings(problems_dir=root, data_dir=tmp_path / "data")
 
 
+def demanded(tree: Settings, *, unchecked: bool) -> dict[str, str]:
+    catalog = load_catalog(tree.problems_dir, ["CPU"])
+    return publication.demand_checked(tree, catalog, tree.problems_dir, unchecked=unchecked)
+
+
 def test_what_nobody_has_checked_is_checked_once_before_it_is_published(
     tree: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_problem(tree.problems_dir / "double")
 
-    words = publication.demand_checked(tree, ["CPU"], unchecked=False)
+    words = demanded(tree, unchecked=False)
 
     assert words["double"].startswith("checked on cpu, ")
 
@@ -188,16 +194,16 @@ def test_what_nobody_has_checked_is_checked_once_before_it_is_published(
         raise AssertionError("it is known")
 
     monkeypatch.setattr(problem_check, "audited", never)
-    assert publication.demand_checked(tree, ["CPU"], unchecked=False) == words
+    assert demanded(tree, unchecked=False) == words
 
 
 def test_a_vacuous_problem_is_not_published_unless_asked_for(tree: Settings) -> None:
     write_problem(tree.problems_dir / "double", atol="0.5")
 
     with pytest.raises(InvalidInput, match="double: The check is vacuous"):
-        publication.demand_checked(tree, ["CPU"], unchecked=False)
+        demanded(tree, unchecked=False)
 
-    assert "on request" in publication.demand_checked(tree, ["CPU"], unchecked=True)["double"]
+    assert "on request" in demanded(tree, unchecked=True)["double"]
 
 
 def test_the_ledger_beside_the_problems_spares_the_check(
@@ -209,7 +215,7 @@ def test_the_ledger_beside_the_problems_spares_the_check(
     (tree.problems_dir / ledger.FILE).write_text(ledger.written(entries))
     monkeypatch.setattr(problem_check, "audited", None)
 
-    words = publication.demand_checked(tree, ["CPU"], unchecked=False)
+    words = demanded(tree, unchecked=False)
 
     assert words == {"double": "checked on cuda, 77 null solutions refused"}
     assert json.loads(ledger.written(entries))["checked"]["double"]["devices"] == ["cuda"]

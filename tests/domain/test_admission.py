@@ -189,6 +189,11 @@ def test_every_language_has_a_place_to_run() -> None:
 # --- where it goes ------------------------------------------------------------------------------
 
 
+def test_a_file_may_name_its_leaderboard_or_the_problem_that_it_poses() -> None:
+    for written in (None, "Spring-Add", "vectoradd"):
+        admission.not_contradicted("spring-add", "VectorAdd", Directives(leaderboard=written))
+
+
 def test_the_leaderboard_comes_from_the_request_or_the_file_and_case_does_not_contradict() -> None:
     assert admission.leaderboard_name("vectoradd", NONE) == "vectoradd"
     assert admission.leaderboard_name(None, Directives(leaderboard="matmul")) == "matmul"
@@ -197,7 +202,7 @@ def test_the_leaderboard_comes_from_the_request_or_the_file_and_case_does_not_co
 
 def test_a_request_and_a_file_that_name_different_leaderboards_are_refused() -> None:
     with pytest.raises(InvalidInput, match="'a', your file says 'b'") as refusal:
-        admission.leaderboard_name("a", Directives(leaderboard="b"))
+        admission.not_contradicted("a", "problem", Directives(leaderboard="b"))
 
     assert refusal.value.code == "contradicting_leaderboard"
 

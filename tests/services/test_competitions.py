@@ -17,8 +17,9 @@ from kernelbot.app import App
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.problem import sealed
 from kernelbot.errors import NotFound
-from kernelbot.services import competitions, standings, submissions
+from kernelbot.services import competitions, publish, standings, submissions
 from kernelbot.services.catalog import Catalog, load_catalog, load_problem
+from kernelbot.services.publish import Source
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 
 
@@ -61,7 +62,9 @@ async def state(app: App) -> list[list[Any]]:
 async def test_doing_it_again_changes_nothing(app: App, catalog: Catalog) -> None:
     before = await state(app)
 
-    assert await competitions.sync(app, catalog) == ["vectoradd", "matmul", "histogram"]
+    done = await publish.apply(app, catalog, Source())
+
+    assert done.changes == ()
 
     assert await state(app) == before
 
@@ -83,7 +86,7 @@ async def test_only_a_sync_that_changed_something_is_written_down(
     counts = []
     for changed in changes:
         for _ in range(2):
-            await competitions.sync(app, changed)
+            await publish.apply(app, changed, Source())
         counts.append(len(await rows(app, query)))
 
     assert counts == [1, 2, 3, 4, 5]
@@ -93,7 +96,7 @@ async def test_several_processes_may_do_it_at_once(app: App, catalog: Catalog) -
     for table in ("leaderboard_gpus", "leaderboards", "problem_files", "problems", "competitions"):
         await rows(app, f"DELETE FROM {table}")
 
-    await asyncio.gather(*(competitions.sync(app, catalog) for _ in range(4)))
+    await asyncio.gather(*(publish.apply(app, catalog, Source()) for _ in range(4)))
 
     assert await names(app) == ["vectoradd", "matmul", "histogram"]
     assert len(await rows(app, "SELECT id FROM problems")) == 3
@@ -107,7 +110,7 @@ async def test_a_changed_problem_is_a_new_version_and_what_waits_keeps_the_old(
     tests = ({"size": 5},)
     changed = problem_changed(catalog, "vectoradd", cpu_tests=tests, title="Sums")
 
-    await competitions.sync(app, changed)
+    await publish.apply(app, changed, Source())
     await submitted(app, ada)
 
     old, new = await claim_one(app), await claim_one(app)
@@ -125,7 +128,7 @@ async def test_times_on_another_version_of_the_problem_share_no_leaderboard(
     await submitted(app, ben)  # still waiting when the problem changes
     changed = problem_changed(catalog, "vectoradd", cpu_tests=({"size": 5},))
 
-    await competitions.sync(app, changed)
+    await publish.apply(app, changed, Source())
     await judge_one(app, make_verdict(ns=5e5))
 
     assert (await standings.standings(app, None, "vectoradd", "CPU")).total == 0
@@ -138,7 +141,7 @@ async def test_times_on_another_version_of_the_problem_share_no_leaderboard(
     page = await standings.standings(app, None, "vectoradd", "CPU")
     assert [item.entry.user_name for item in page.items] == ["ben"]
 
-    await competitions.sync(app, catalog)
+    await publish.apply(app, catalog, Source())
     page = await standings.standings(app, None, "vectoradd", "CPU")
     assert [item.entry.user_name for item in page.items] == ["ada"]
     assert "Ranked 1st" in (await submissions.submission(app, ada, first.id)).runs[0].ranking
@@ -146,9 +149,9 @@ async def test_times_on_another_version_of_the_problem_share_no_leaderboard(
 
 async def test_a_problem_changed_back_is_the_version_it_was(app: App, catalog: Catalog) -> None:
     before = await state(app)
-    await competitions.sync(app, problem_changed(catalog, "vectoradd", title="Sums"))
+    await publish.apply(app, problem_changed(catalog, "vectoradd", title="Sums"), Source())
 
-    await competitions.sync(app, catalog)
+    await publish.apply(app, catalog, Source())
 
     assert (await state(app))[1:] == before[1:]
 
@@ -161,21 +164,21 @@ async def test_a_leaderboard_no_longer_named_is_retired_and_comes_back_with_its_
     (competition,) = catalog.competitions.values()
     rest = [board for board in competition.leaderboards if board.name != "vectoradd"]
 
-    await competitions.sync(app, boards_changed(catalog, *rest))
+    await publish.apply(app, boards_changed(catalog, *rest), Source())
     assert await names(app) == ["matmul", "histogram"]
     with pytest.raises(NotFound):
         await submitted(app, ada)
     with pytest.raises(NotFound):
         await standings.standings(app, ada, "vectoradd", "CPU")
 
-    await competitions.sync(app, catalog)
+    await publish.apply(app, catalog, Source())
     assert (await standings.standings(app, ada, "vectoradd", "CPU")).total == 1
 
 
 async def test_the_leaderboards_of_a_removed_competition_are_retired(
     app: App, catalog: Catalog
 ) -> None:
-    await competitions.sync(app, dataclasses.replace(catalog, competitions={}))
+    await publish.apply(app, dataclasses.replace(catalog, competitions={}), Source())
 
     assert await names(app) == []
 
@@ -187,7 +190,7 @@ async def test_a_gpu_no_longer_offered_keeps_its_standings(app: App, catalog: Ca
     first, *rest = competition.leaderboards
     without = dataclasses.replace(first, gpus=("T4",))
 
-    await competitions.sync(app, boards_changed(catalog, without, *rest))
+    await publish.apply(app, boards_changed(catalog, without, *rest), Source())
 
     assert (await standings.leaderboard(app, None, "vectoradd")).gpus == ("T4",)
     assert (await standings.standings(app, ada, "vectoradd", "CPU")).total == 1
@@ -198,7 +201,7 @@ async def test_a_new_spelling_of_a_name_is_the_same_leaderboard(app: App, catalo
     first, *rest = competition.leaderboards
     loud = dataclasses.replace(first, name="VectorAdd")
 
-    await competitions.sync(app, boards_changed(catalog, loud, *rest))
+    await publish.apply(app, boards_changed(catalog, loud, *rest), Source())
 
     assert await names(app) == ["VectorAdd", "matmul", "histogram"]
 
@@ -248,7 +251,7 @@ async def test_hidden_cases_are_told_to_nobody(app: App, shelf: Path, tmp_path: 
     posed = catalog.problems["vectoradd"]
     assert [case.arguments for case in posed.cpu_hidden] == [{"size": 48611}]
 
-    await competitions.sync(app, catalog)
+    await publish.apply(app, catalog, Source())
 
     told = await competitions.problem(app, None, "vectoradd")
     assert "48611" not in repr(told)

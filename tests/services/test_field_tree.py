@@ -15,9 +15,10 @@ from kernelbot.domain.field_task import CHECK, EVALUATOR, TYPED
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Mode
-from kernelbot.services import competitions, standings
+from kernelbot.services import competitions, publish, standings
 from kernelbot.services.catalog import load_catalog, load_problem
 from kernelbot.services.field_tree import load_set, load_task
+from kernelbot.services.publish import Source
 
 REFERENCE = """
 import torch
@@ -393,7 +394,7 @@ def test_two_sets_may_not_name_the_same_leaderboard(tree: Tree) -> None:
 
 async def test_a_tree_of_the_field_is_published_as_any_other(tree: Tree, app: App) -> None:
     root = tree(reference=REFERENCE.replace("ref_kernel", "other"))
-    await competitions.sync(app, load_catalog(root, ["CPU"]))
+    await publish.apply(app, load_catalog(root, ["CPU"]), Source())
     board = await standings.leaderboard(app, None, "double_v2")
     problem = await competitions.problem(app, None, "double")
     assert board.self_evaluated

@@ -15,8 +15,9 @@ from kernelbot.config import ROOT
 from kernelbot.domain.problem import sealed
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import CaseResult, Device, Mode, Stage, Verdict
-from kernelbot.services import competitions, light, standings, submissions
+from kernelbot.services import competitions, light, publish, standings, submissions
 from kernelbot.services.catalog import load_catalog
+from kernelbot.services.publish import Source
 from tests.factories import (
     claim_one,
     judge_one,
@@ -116,7 +117,7 @@ async def scored_by_light(app: App) -> None:
     catalog = load_catalog(ROOT / "problems", list(app.targets))
     changed = dataclasses.replace(catalog.problems["vectoradd"], scoring=Scoring.SPEED_OF_LIGHT)
     problems = {**catalog.problems, "vectoradd": sealed(changed)}
-    await competitions.sync(app, dataclasses.replace(catalog, problems=problems))
+    await publish.apply(app, dataclasses.replace(catalog, problems=problems), Source())
 
 
 async def test_scored_by_light_no_case_counts_for_less_than_its_bound(app: App) -> None:

@@ -28,9 +28,9 @@ async def test_two_processes_never_show_an_older_board_than_was_recorded(app: Ap
 async def test_an_unchanged_board_is_not_read_again(app: App) -> None:
     await ranked(app, await make_actor(app), 1e6)
 
-    first = await standings.board(app, "vectoradd", "CPU")
+    first = await standings.board(app, None, "vectoradd", "CPU")
 
-    assert await standings.board(app, "VECTORADD", "cpu") is first
+    assert await standings.board(app, None, "VECTORADD", "cpu") is first
 
 
 async def test_pages_join_without_gap_or_overlap_and_ones_own_place_is_on_each(app: App) -> None:

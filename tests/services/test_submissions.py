@@ -71,7 +71,7 @@ async def test_an_administrator_who_reads_anothers_code_is_written_down_each_tim
     own = await submitted(app, root)
 
     for _ in range(2):
-        assert (await submissions.code(app, root, view.id))[1] == CODE
+        assert (await submissions.code(app, root, view.id)).content == CODE
     await submissions.code(app, root, own.id)
 
     reads = [
@@ -86,7 +86,8 @@ async def test_code_comes_back_byte_for_byte_under_its_name(app: App) -> None:
     ada = await make_actor(app)
     view = await submitted(app, ada, code=b"\xef\xbb\xbf" + CODE, file_name="../my kernel.py")
 
-    assert await submissions.code(app, ada, view.id) == ("mykernel.py", b"\xef\xbb\xbf" + CODE)
+    sent = await submissions.code(app, ada, view.id)
+    assert (sent.file_name, sent.content) == ("mykernel.py", b"\xef\xbb\xbf" + CODE)
 
 
 async def test_what_is_for_the_operator_is_not_shown(app: App) -> None:

@@ -27,7 +27,7 @@ from kernelbot.api.access import (
 )
 from kernelbot.api.errors import documented
 from kernelbot.api.pages import Pages
-from kernelbot.services import standings
+from kernelbot.services import access, standings
 from kernelbot.services.views import StandingsPage
 
 router = APIRouter(prefix="/v1", tags=["leaderboards"])
@@ -81,7 +81,8 @@ async def leaderboard_standings(request: Request) -> Response:
 
     pages: Pages = request.app.state.pages
     gpu = query.gpu.lower() if query.gpu else query.gpu
-    reader = actor.user_id if actor else None
+    # Two tokens of one person may show different things.
+    reader = (actor.user_id, access.organizes(actor)) if actor else None
     page = await pages.get((reader, query.name.lower(), gpu, query.cursor, query.limit), load)
     headers = {
         "etag": page.etag,

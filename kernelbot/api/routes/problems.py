@@ -1,4 +1,4 @@
-"""Problems and competitions: what to compute, under which rules."""
+"""Problems: what to compute."""
 
 from __future__ import annotations
 
@@ -80,15 +80,3 @@ async def problem_archive(ctx: Ctx, actor: Visitor, name: NameInPath) -> Respons
     """Statement, reference, types and starters as one zip file, to work on it locally."""
     content = await competitions.problem_archive(ctx, actor, name)
     return attachment(content, f"{name.lower()}.zip", "application/zip")
-
-
-@router.get(
-    "/competitions",
-    response_model=schemas.CompetitionsOut,
-    responses=documented(401),
-    openapi_extra=READABLE,
-)
-async def all_competitions(ctx: Ctx, actor: Visitor) -> Response:
-    """All competitions that you may see, with their rules."""
-    found = await competitions.competitions(ctx, actor)
-    return json_response(schemas.CompetitionsOut(items=list(found)))

@@ -135,9 +135,12 @@ async def cancel_submission(ctx: Ctx, actor: Member, submission_id: Id) -> Respo
     },
 )
 async def submitted_code(ctx: Ctx, actor: Member, submission_id: Id) -> Response:
-    """The file as you sent it."""
-    name, code = await submissions.code(ctx, actor, submission_id)
-    return attachment(code, name, "text/plain; charset=utf-8")
+    """The file as you sent it; of others once their competition opens code, under the licence in
+    `x-licence` (percent-encoded)."""
+    found = await submissions.code(ctx, actor, submission_id)
+    answer = attachment(found.content, found.file_name, "text/plain; charset=utf-8")
+    answer.headers["x-licence"] = quote(found.licence)
+    return answer
 
 
 def attachment(content: bytes, name: str, media_type: str) -> Response:

@@ -1,0 +1,111 @@
+"""Where definition files come from: a file, a folder, or a repository at a commit."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kernelbot.cli.failure import Declined
+from kernelbot.domain.definition import climbs
+from kernelbot.services.catalog import Catalog, load_catalog, load_one
+
+CLONE_PATIENCE_S = 120.0
+REPOSITORY = re.compile(r"(https?|ssh|git|file)://\S+|[\w.-]+@[\w.-]+:\S+")
+REFERENCE = re.compile(r"[A-Za-z0-9_][\w./+-]*")
+
+# A repository is a stranger's until its definitions are accepted: nothing of it runs, nothing asks.
+GIT = (
+    "git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false",
+    "-c", "protocol.ext.allow=never", "-c", "submodule.recurse=false",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Files on this machine, and where they are from."""
+
+    root: Path  # the tree
+    file: Path | None  # the one competition that is meant; None: all
+    name: str
+    pinned: str = ""
+
+    def load(self, gpus: list[str], library: Path) -> Catalog:
+        """What the files define. Raises DefinitionErrors, or Declined where they define nothing."""
+        if self.file is not None:
+            return load_one(self.file, gpus, library)
+        catalog = load_catalog(self.root, gpus, library)
+        if not catalog.competitions:
+            raise Declined(
+                f"{self.name} defines no competition: there is no competitions/*.yaml in it.",
+                code="no_competition",
+            )
+        return catalog
+
+
+@contextlib.contextmanager
+def opened(source: str) -> Iterator[Opened]:
+    """``source`` is a file, a folder, or a repository's address with ``#REF`` or ``#REF:FOLDER``."""
+    if REPOSITORY.fullmatch(source):
+        with tempfile.TemporaryDirectory(prefix="kernelbot-") as folder:
+            yield _cloned(source, Path(folder) / "files")
+        return
+    path = Path(source).expanduser().absolute()
+    if path.is_dir():
+        yield Opened(path, None, path.as_posix())
+    else:
+        yield Opened(path.parent, path, path.as_posix())
+
+
+def _cloned(source: str, target: Path) -> Opened:
+    address, _, wanted = source.partition("#")
+    reference, _, inner = wanted.partition(":")
+    if (reference and not REFERENCE.fullmatch(reference)) or (inner and climbs(inner)):
+        raise Declined(
+            f"{wanted!r} names no branch, tag or commit, or no folder in the repository. "
+            "Write ADDRESS#REF or ADDRESS#REF:FOLDER.",
+            code="bad_reference",
+        )
+    _git("init", "--quiet", str(target))
+    _git("-C", str(target), "fetch", "--quiet", "--depth=1", "--no-tags", "--", address,
+         reference or "HEAD")  # fmt: skip
+    _git("-C", str(target), "checkout", "--quiet", "FETCH_HEAD")
+    commit = _git("-C", str(target), "rev-parse", "HEAD").strip()
+    root = target / inner if inner else target
+    if not root.is_dir():
+        raise Declined(f"{address} has no folder {inner!r} at {commit[:12]}.", code="no_folder")
+    name = f"{address}#{reference}:{inner}" if inner else address
+    return Opened(root, None, name, commit)
+
+
+def _git(*arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            [*GIT, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=CLONE_PATIENCE_S,
+            env=_quiet_environment(),
+            check=False,
+        )
+    except FileNotFoundError:
+        raise Declined("git is not installed on this machine.", code="no_git") from None
+    except subprocess.TimeoutExpired:
+        raise Declined(
+            f"git did not finish within {CLONE_PATIENCE_S:.0f} s.", code="git_failed"
+        ) from None
+    if done.returncode:
+        words = done.stderr.strip().splitlines()
+        raise Declined(f"git: {words[-1] if words else 'failed'}", code="git_failed")
+    return done.stdout
+
+
+def _quiet_environment() -> dict[str, str]:
+    return {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1", "LC_ALL": "C"}

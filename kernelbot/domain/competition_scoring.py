@@ -1,0 +1,248 @@
+"""Standings across problems: from the standings of each to one number a person, and places by it.
+
+What somebody reached on a problem becomes a *share*: by place, or how close their time is to the
+speed of light, to the best or to a baseline. Shares make up the score, higher is better: points or
+weights times shares, summed, or the geometric mean of shares. A problem that is ranked on several
+GPUs counts once, by the mean of its shares.
+
+The error of times goes on into shares and scores (places have none), so that scores which cannot be
+told apart share a place here as times do on a leaderboard.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from kernelbot.domain.ranking import TIE_Z, Standing
+
+DEFAULT_PLACES = 10
+ROUNDING = 1e-9
+"""Relative; sums of the same shares in another order differ by less."""
+
+
+class Rule(StrEnum):
+    """How shares become a score."""
+
+    POINTS = "points"
+    WEIGHTED_SUM = "weighted_sum"
+    GEOMETRIC_MEAN = "geometric_mean"
+
+
+class Share(StrEnum):
+    """What a share is of."""
+
+    PLACE = "place"
+    SPEED_OF_LIGHT = "speed_of_light"
+    BEST = "best"
+    BASELINE = "baseline"
+
+
+class Missing(StrEnum):
+    """What somebody has on a problem without a result."""
+
+    ZERO = "zero"
+    BASELINE = "baseline"
+
+
+class Ties(StrEnum):
+    SHARE = "share"  # the same place, and the next one is skipped
+    EARLIER = "earlier"  # who got there first is before the others
+
+
+def falling(places: int) -> tuple[float, ...]:
+    """Shares that fall evenly: the first place has all, the one after the last nothing."""
+    return tuple(1 - place / places for place in range(places))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompetitionScoring:
+    rule: Rule = Rule.POINTS
+    share: Share = Share.PLACE
+    places: tuple[float, ...] = falling(DEFAULT_PLACES)  # of each place, from the first
+    count: int | None = None  # how many of a person's problems count, the best ones; None: all
+    missing: Missing = Missing.ZERO
+    ties: Ties = Ties.SHARE
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> CompetitionScoring:
+        return cls(
+            rule=Rule(document["rule"]),
+            share=Share(document["share"]),
+            places=tuple(document["places"]),
+            count=document["count"],
+            missing=Missing(document["missing"]),
+            ties=Ties(document["ties"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One problem on one GPU, ranked."""
+
+    leaderboard: str
+    gpu: str
+    standings: Sequence[Standing]
+    worth: float = 1.0  # of the problem: its points, or its weight
+    light: float | None = None  # seconds of who is as fast as can be
+    baseline: float | None = None  # seconds
+
+    def counts(self, scoring: CompetitionScoring) -> bool:
+        """Without a bound nobody has a share of the speed of light, so nobody misses it either."""
+        return scoring.share is not Share.SPEED_OF_LIGHT or self.light is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """What one person has in one event."""
+
+    share: float
+    error: float = 0.0  # of the share, relative
+    standing: Standing | None = None  # None: the baseline stands in, or nothing does
+
+
+@dataclass(frozen=True, kw_only=True)
+class Total:
+    """One person's score with the place it has. ``parts`` are in the order of the events."""
+
+    user_id: int
+    user_name: str
+    score: float
+    error: float  # absolute
+    reached_at: datetime
+    parts: tuple[Part, ...]
+    rank: int = 0
+    position: int = 0
+    tied: bool = False
+
+
+def totals(events: Sequence[Event], scoring: CompetitionScoring) -> list[Total]:
+    """Everybody who is on one of the leaderboards, in order of their places."""
+    counted = [event for event in events if event.counts(scoring)]
+    people: dict[int, dict[int, Standing]] = {}
+    for at, event in enumerate(counted):
+        for standing in event.standings:
+            people.setdefault(standing.entry.user_id, {})[at] = standing
+    stand_in = [_stand_in(event, scoring) for event in counted]
+    unplaced = []
+    for own in people.values():
+        parts = [_part(event, own.get(at), scoring) for at, event in enumerate(counted)]
+        # Who hands something in never has less than who does not.
+        parts = [
+            max(pair, key=lambda part: part.share) for pair in zip(parts, stand_in, strict=True)
+        ]
+        unplaced.append(_total(list(own.values()), counted, parts, scoring))
+    return place(unplaced, scoring.ties)
+
+
+def _part(event: Event, standing: Standing | None, scoring: CompetitionScoring) -> Part:
+    if standing is None:
+        return Part(share=0.0)
+    if scoring.share is Share.PLACE:
+        return Part(share=_of_place(standing.rank, scoring), standing=standing)
+    share = _of_time(event, standing.entry.seconds, scoring.share)
+    return Part(share=share, error=standing.entry.error, standing=standing)
+
+
+def _stand_in(event: Event, scoring: CompetitionScoring) -> Part:
+    """What everybody has who has nothing better."""
+    if scoring.missing is Missing.ZERO or event.baseline is None:
+        return Part(share=0.0)
+    if scoring.share is not Share.PLACE:
+        return Part(share=_of_time(event, event.baseline, scoring.share))
+    ahead = sum(item.entry.seconds < event.baseline for item in event.standings)
+    return Part(share=_of_place(1 + ahead, scoring))
+
+
+def _of_place(rank: int, scoring: CompetitionScoring) -> float:
+    return scoring.places[rank - 1] if rank <= len(scoring.places) else 0.0
+
+
+def _of_time(event: Event, seconds: float, share: Share) -> float:
+    if share is Share.BASELINE:
+        return (event.baseline or 0.0) / seconds
+    if share is Share.SPEED_OF_LIGHT:
+        return min(1.0, (event.light or 0.0) / seconds)
+    best = min((item.entry.seconds for item in event.standings), default=seconds)
+    return min(1.0, best / seconds)
+
+
+def _total(
+    own: Sequence[Standing],
+    events: Sequence[Event],
+    parts: Sequence[Part],
+    scoring: CompetitionScoring,
+) -> Total:
+    problems: dict[str, list[Part]] = {}
+    worth = {event.leaderboard: event.worth for event in events}
+    for event, part in zip(events, parts, strict=True):
+        problems.setdefault(event.leaderboard, []).append(part)
+    geometric = scoring.rule is Rule.GEOMETRIC_MEAN
+    combined = _geometric if geometric else _sum
+    made = [
+        (worth[name], *combined([(1 / len(found), *_value(part)) for part in found]))
+        for name, found in problems.items()
+    ]
+    made.sort(key=lambda item: -(item[1] if geometric else item[0] * item[1]))
+    score, error = combined(made[: scoring.count])
+    return Total(
+        user_id=own[0].entry.user_id,
+        user_name=own[0].entry.user_name,
+        score=score,
+        error=error,
+        reached_at=max(item.entry.submitted_at for item in own),
+        parts=tuple(parts),
+    )
+
+
+def _value(part: Part) -> tuple[float, float]:
+    return part.share, part.share * part.error
+
+
+def _sum(values: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Of (weight, value, absolute error): the weighted sum and its error."""
+    score = math.fsum(weight * value for weight, value, _ in values)
+    return score, math.sqrt(math.fsum((weight * error) ** 2 for weight, _, error in values))
+
+
+def _geometric(values: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Of the same: the weighted geometric mean and its error. One zero makes all of it zero."""
+    known = [item for item in values if item[0] > 0]
+    if not known or any(value <= 0 for _, value, _ in known):
+        return 0.0, 0.0
+    weights = math.fsum(weight for weight, _, _ in known)
+    score = math.exp(math.fsum(weight * math.log(value) for weight, value, _ in known) / weights)
+    relative = math.sqrt(math.fsum((weight * error / value) ** 2 for weight, value, error in known))
+    return score, score * relative / weights
+
+
+# --- places --------------------------------------------------------------------------------------
+
+
+def place(unplaced: Sequence[Total], ties: Ties) -> list[Total]:
+    """With ranks, as ``ranking.rank`` gives them to times: a group is opened by the best who has no
+    place yet and takes in those behind who are tied with that leader."""
+    waiting = sorted(unplaced, key=lambda item: (-item.score, item.reached_at, item.user_id))
+    placed: list[Total] = []
+    while len(placed) < len(waiting):
+        start = len(placed)
+        end = start + 1
+        while end < len(waiting) and _tied(waiting[start], waiting[end]):
+            end += 1
+        group = sorted(waiting[start:end], key=lambda item: (item.reached_at, item.user_id))
+        shared = ties is Ties.SHARE and len(group) > 1
+        for offset, item in enumerate(group):
+            position = start + offset + 1
+            rank = start + 1 if shared else position
+            placed.append(replace(item, rank=rank, position=position, tied=shared))
+    return placed
+
+
+def _tied(leader: Total, other: Total) -> bool:
+    """Whether the two scores cannot be told apart at 95 %."""
+    joint = TIE_Z * math.hypot(leader.error, other.error)
+    return leader.score - other.score <= joint + ROUNDING * abs(leader.score)

@@ -1,0 +1,270 @@
+"""From definition files to the database: what would change, said before it is done, then done whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.competition import Competition
+from kernelbot.domain.problem import Problem
+from kernelbot.errors import Conflict
+from kernelbot.services import remeasure
+from kernelbot.services.catalog import Catalog
+from kernelbot.services.context import Context
+from kernelbot.storage import contests, people, standings
+
+SHOWN = 80
+"""Characters of an old or new value that a plan repeats."""
+
+
+class Kind(StrEnum):
+    CREATED = "created"
+    CHANGED = "changed"
+    REMEASURED = "re-measured"  # results so far stay with their version, and are made anew
+    HIDDEN = "hidden"  # named in no file any more; its results stay
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    kind: Kind
+    what: str  # "competition spring", "leaderboard matmul-spring"
+    detail: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where definition files come from."""
+
+    name: str = ""  # a path or a repository; empty: the problems folder of this installation
+    pinned: str = ""  # the commit, of a repository
+    whole: bool = True  # what it does not name any more is to be hidden; False: it is one file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    changes: tuple[Change, ...]
+
+    @property
+    def refusals(self) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.kind is Kind.REFUSED)
+
+
+async def plan(ctx: Context, catalog: Catalog, source: Source) -> Plan:
+    """What ``apply`` would do now; nothing is written."""
+    async with ctx.database.read() as connection:
+        return await _plan(connection, catalog, source)
+
+
+async def apply(
+    ctx: Context, catalog: Catalog, source: Source, checked: Mapping[str, str] | None = None
+) -> Plan:
+    """Bring the database in line with the files; what was done.
+
+    A problem that changed becomes a new version. Runs keep the digest of the one they were made on,
+    the board begins anew (or goes on, where results of that version are there already), and what was
+    ranked is queued to be measured again. Raises Conflict, and writes nothing, if anything is refused.
+    """
+    async with ctx.database.transaction() as connection:
+        await contests.lock_catalog(connection)
+        planned = await _plan(connection, catalog, source)
+        if planned.refusals:
+            lines = "\n".join(f"  {item.what}: {item.detail}" for item in planned.refusals)
+            raise Conflict(f"Nothing is changed, because of:\n{lines}", code="change_refused")
+        kept = await _write(connection, catalog, source)
+        names = list(catalog.competitions)
+        await contests.retire_missing(
+            connection, kept, names, source.name if source.whole else None
+        )
+        if planned.changes:
+            await people.record(
+                connection, None, "catalog.sync", "catalog", leaderboards=catalog.leaderboards,
+                checked=_with_digests(catalog, checked or {}), source=source.name,
+                pinned=source.pinned,
+            )  # fmt: skip
+    return planned
+
+
+def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str]:
+    """Which version of each problem was checked, and how."""
+    return {
+        f"{name} {catalog.problems[name].digest}": words
+        for name, words in checked.items()
+        if name in catalog.problems
+    }
+
+
+async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) -> list[int]:
+    """The ids of the leaderboards that the catalog names."""
+    kept: list[int] = []
+    versions = {
+        name: await contests.put_problem(connection, problem)
+        for name, problem in catalog.problems.items()
+    }
+    for competition in catalog.competitions.values():
+        competition_id = await contests.put_competition(
+            connection, competition, source.name, source.pinned
+        )
+        for spec in competition.leaderboards:
+            problem_id = versions[spec.problem]
+            board_id, other_version = await contests.put_leaderboard(
+                connection, competition_id, competition, spec, problem_id
+            )
+            if other_version:
+                ranked = await remeasure.ranked(connection, board_id)
+                await standings.rebuild(connection, board_id)
+                problem = catalog.problems[spec.problem]
+                await remeasure.queue(connection, board_id, problem_id, problem, spec.gpus, ranked)
+            kept.append(board_id)
+    return kept
+
+
+# --- planning ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Now:
+    """What the database knows."""
+
+    competitions: Mapping[str, Row[Any]]
+    boards: Mapping[str, Row[Any]]  # by their names in lower case
+    people: Mapping[int, int]  # with a standing, by leaderboard
+    submitted: frozenset[int]  # leaderboards that somebody has sent something to
+
+
+async def _plan(connection: AsyncConnection, catalog: Catalog, source: Source) -> Plan:
+    rows = await contests.boards(connection)
+    now = _Now(
+        competitions={row.name: row for row in await contests.all_competitions(connection)},
+        boards={row.name.lower(): row for row in rows},
+        people=await contests.people_on_boards(connection),
+        submitted=frozenset(await contests.submitted_to(connection)),
+    )
+    changes: list[Change] = []
+    for competition in catalog.competitions.values():
+        changes += _of_competition(competition, now, source)
+        for spec in competition.leaderboards:
+            board = now.boards.get(spec.name.lower())
+            if board is not None and board.competition != competition.name:
+                changes += _taken(spec.name, board, catalog, now, source)
+            elif board is not None:
+                changes += _of_version(spec.name, board, catalog.problems[spec.problem], now)
+    for name, row in now.competitions.items():
+        if source.whole and row.source == source.name and name not in catalog.competitions:
+            changes.append(_change(Kind.HIDDEN, f"competition {name}", "no file defines it"))
+    return Plan(changes=tuple(changes))
+
+
+def _of_competition(competition: Competition, now: _Now, source: Source) -> Iterator[Change]:
+    what = f"competition {competition.name}"
+    row = now.competitions.get(competition.name)
+    if row is None:
+        names = ", ".join(board.name for board in competition.leaderboards)
+        yield _change(Kind.CREATED, what, f"with the leaderboards {names}")
+        return
+    before, after = _normal(row.document), competition.to_document()
+    if (row.source or "this installation") != (source.name or "this installation"):
+        moved = f"its files come from {source.name or 'this installation'} now"
+        yield _change(Kind.CHANGED, what, f"{moved}, no longer from {row.source or 'here'}")
+    elif row.pinned != source.pinned:
+        yield _change(Kind.CHANGED, what, f"commit {row.pinned or 'none'} -> {source.pinned}")
+    old = {item["name"]: item for item in before.pop("leaderboards")}
+    new = {item["name"]: item for item in after.pop("leaderboards")}
+    yield from _differences(what, before, after)
+    for name, spec in new.items():
+        if name in old:
+            yield from _differences(f"leaderboard {name}", old[name], spec)
+        else:
+            yield _change(Kind.CREATED, f"leaderboard {name}", f"of the problem {spec['problem']}")
+    for name in old.keys() - new.keys():
+        board = now.boards.get(name.lower())
+        ranked = now.people.get(board.id, 0) if board else 0
+        yield _change(Kind.HIDDEN, f"leaderboard {name}", f"results of {ranked} people stay")
+    yield from _broken_promises(competition.name, before, after, old, new, now)
+
+
+def _normal(document: Mapping[str, Any]) -> dict[str, Any]:
+    """As this version would have stored it."""
+    return Competition.from_document(document).to_document()
+
+
+def _differences(
+    what: str, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Change]:
+    for key, value in after.items():
+        if before.get(key) != value:
+            yield _change(
+                Kind.CHANGED, what, f"{key}: {_short(before.get(key))} -> {_short(value)}"
+            )
+
+
+def _short(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = ", ".join(f"{key} {item}" for key, item in value.items())
+    text = "none" if value in (None, "", []) else " ".join(str(value).split())
+    return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _broken_promises(
+    name: str,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    now: _Now,
+) -> Iterator[Change]:
+    """People handed their code in under a licence, to be shown not before some time."""
+    boards = [board for board in now.boards.values() if board.id in now.submitted]
+    sent_to = {board.name for board in boards if board.competition == name}
+    if sent_to and before["licence"] != after["licence"]:
+        yield _change(
+            Kind.REFUSED,
+            f"competition {name}",
+            "people have submitted under its licence; keep it, or give the competition a new name",
+        )
+    for board in sorted(sent_to & old.keys() & new.keys()):
+        promised, wanted = old[board]["code_opens"], new[board]["code_opens"]
+        if wanted is not None and (promised is None or wanted < promised):
+            yield _change(
+                Kind.REFUSED,
+                f"leaderboard {board}",
+                f"code was to open {promised or 'never'}, and people have submitted; "
+                "only a later time is possible",
+            )
+
+
+def _taken(
+    name: str, board: Row[Any], catalog: Catalog, now: _Now, source: Source
+) -> Iterator[Change]:
+    """A leaderboard may move between competitions that are changed together."""
+    owner = now.competitions[board.competition]
+    together = board.competition in catalog.competitions or (
+        source.whole and owner.source == source.name
+    )
+    if together:
+        yield _change(Kind.CHANGED, f"leaderboard {name}", f"moves from {board.competition}")
+    else:
+        remedy = "give this one another name with 'leaderboard: ...'"
+        detail = f"belongs to the competition {board.competition}; {remedy}"
+        yield _change(Kind.REFUSED, f"leaderboard {name}", detail)
+
+
+def _of_version(name: str, board: Row[Any], problem: Problem, now: _Now) -> Iterator[Change]:
+    if board.problem_digest != problem.digest:
+        ranked = now.people.get(board.id, 0)
+        detail = (
+            f"a new version of {problem.name}; results of {ranked} people stay with the old one and "
+            "are measured again"
+        )
+        yield _change(Kind.REMEASURED, f"leaderboard {name}", detail)
+    elif board.content_digest != problem.content_digest:
+        yield _change(Kind.CHANGED, f"leaderboard {name}", f"texts or examples of {problem.name}")
+
+
+def _change(kind: Kind, what: str, detail: str) -> Change:
+    return Change(kind=kind, what=what, detail=detail)

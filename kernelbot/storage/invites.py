@@ -1,0 +1,85 @@
+"""Codes that let people into a competition, and who has come in."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.storage.tables import invites, members
+
+# One statement decides and counts, so that of two who come at once for the last place one gets it.
+USE = text(
+    """
+    UPDATE invites SET joined = joined + 1
+    WHERE digest = :digest AND competition_id = :competition AND revoked_at IS NULL
+      AND (expires_at IS NULL OR expires_at > now()) AND (most IS NULL OR joined < most)
+    RETURNING id
+    """
+)
+
+
+async def add(
+    connection: AsyncConnection,
+    competition_id: int,
+    digest: bytes,
+    hint: str,
+    most: int | None,
+    expires_at: datetime | None,
+) -> Row[Any]:
+    values = {
+        "competition_id": competition_id,
+        "digest": digest,
+        "hint": hint,
+        "most": most,
+        "expires_at": expires_at,
+    }
+    made = await connection.execute(insert(invites).values(**values).returning(invites))
+    row: Row[Any] = made.one()
+    return row
+
+
+async def of_competition(connection: AsyncConnection, competition_id: int) -> Sequence[Row[Any]]:
+    query = select(invites).where(invites.c.competition_id == competition_id)
+    return (await connection.execute(query.order_by(invites.c.id.desc()).limit(1000))).all()
+
+
+async def revoke(connection: AsyncConnection, competition_id: int, invite_id: int) -> bool:
+    """False when this competition has no such live code. Who came in with it stays in."""
+    found = await connection.execute(
+        update(invites)
+        .where(
+            invites.c.id == invite_id,
+            invites.c.competition_id == competition_id,
+            invites.c.revoked_at.is_(None),
+        )
+        .values(revoked_at=func.now())
+    )
+    return bool(found.rowcount)
+
+
+async def use(connection: AsyncConnection, competition_id: int, digest: bytes) -> int | None:
+    """Count one more who joins with this code; None when it lets nobody in (any more)."""
+    values = {"digest": digest, "competition": competition_id}
+    found: int | None = (await connection.execute(USE, values)).scalar()
+    return found
+
+
+async def join(
+    connection: AsyncConnection, competition_id: int, user_id: int, invite_id: int
+) -> None:
+    await connection.execute(
+        upsert(members)
+        .values(competition_id=competition_id, user_id=user_id, invite_id=invite_id)
+        .on_conflict_do_nothing()
+    )
+
+
+async def joined_by(connection: AsyncConnection, user_id: int) -> Collection[int]:
+    """The competitions that a person has joined."""
+    query = select(members.c.competition_id).where(members.c.user_id == user_id)
+    return set((await connection.execute(query)).scalars())
