@@ -1,0 +1,10 @@
+#!kernelbot leaderboard attention
+from torch.nn.functional import scaled_dot_product_attention
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    q, k, v, causal, out = data
+    grouped = q.shape[1] != k.shape[1]
+    return out.copy_(scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=grouped))
