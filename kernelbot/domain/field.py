@@ -12,11 +12,12 @@ import posixpath
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
-from kernelbot.domain.definition import Flaw, Node, Reader, Section, shorten
-from kernelbot.domain.field_reading import MAX_TEXT, Choices, Reading, outside
-from kernelbot.domain.field_task import CHECK, EVALUATOR, TEXT, FieldTask
+from kernelbot.domain.definition import Node, Reader, Section, shorten
+from kernelbot.domain.field_reading import MAX_TEXT, Reading, outside
+from kernelbot.domain.field_task import CHECK, EVALUATOR, FieldTask
 from kernelbot.domain.problem import STARTER_DIR, Case, Problem, sealed
 from kernelbot.domain.reference_source import ReferenceSource
 from kernelbot.domain.scoring import Scoring
@@ -51,28 +52,27 @@ def read_task(
     directory: str,
     fetch: Fetch,
     place: str,
-    choices: Choices | None = None,
-) -> tuple[Problem, tuple[Flaw, ...]]:
-    """The problem that a ``task.yml`` in ``directory`` defines, and notes on it.
+) -> Problem:
+    """The problem that a ``task.yml`` in ``directory`` defines, with notes on it.
 
     ``name`` is the leaderboard's: the file itself has none. Raises DefinitionErrors with all flaws.
     """
-    reading = _Task(Reader(place), directory, fetch, choices or Choices())
+    reading = _Task(Reader(place), directory, fetch)
     problem = reading.problem(document, name)
     reading.reader.finish()
-    return sealed(problem), tuple(reading.notes)
+    return sealed(replace(problem, notes=tuple(reading.notes)))
 
 
 class _Task(Reading):
     """Reading one ``task.yml``."""
 
-    def __init__(self, reader: Reader, directory: str, fetch: Fetch, choices: Choices) -> None:
-        super().__init__(reader, choices)
+    def __init__(self, reader: Reader, directory: str, fetch: Fetch) -> None:
+        super().__init__(reader)
         self.directory = directory
         self.fetch = fetch
 
     def problem(self, document: Node, name: str) -> Problem:
-        top = self.section(document, "", _TASK_KEYS)
+        top = self.reader.section(document, "", _TASK_KEYS)
         self._language(top)
         files, slot = self._files(top)
         main = self._main(top, files, slot)
@@ -116,7 +116,6 @@ class _Task(Reading):
             task=FieldTask(
                 style=style,
                 main=main,
-                arguments=self.choices.arguments,
                 submission=slot or "submission.py",
                 ranked_s=timeouts["ranked"],
                 world_size=world_size,
@@ -142,7 +141,7 @@ class _Task(Reading):
         items = self.reader.items(node, "files", limit=MAX_FILES, what="files") if node else []
         for at, item in enumerate(items):
             path = f"files[{at}]"
-            entry = self.section(item, path, ("name", "source"))
+            entry = self.reader.section(item, path, ("name", "source"))
             name = self._name(entry)
             source = entry.required("source", f"Add '\"source\": ...', a path or {SLOT}")
             text = source and self.reader.text(source, f"{path}.source", limit=300)
@@ -193,7 +192,7 @@ class _Task(Reading):
         node = top.required("config", "Add 'config:' and below it 'main: \"eval.py\"'")
         if node is None:
             return ""
-        config = self.section(node, "config", ("main",))
+        config = self.reader.section(node, "config", ("main",))
         main = config.required("main", "Add 'main: \"eval.py\"'")
         name = (main and self.reader.text(main, "config.main", limit=200)) or ""
         if main and name and (name not in files or name == slot):
@@ -213,7 +212,9 @@ class _Task(Reading):
                              if node.value else "is empty", remedy)  # fmt: skip
             return {}
         starters = {}
-        for language, item in self.section(node, "templates", TEMPLATE_LANGUAGES).values.items():
+        for language, item in self.reader.section(
+            node, "templates", TEMPLATE_LANGUAGES
+        ).values.items():
             path = f"templates.{language}"
             source = self.reader.text(item, path, limit=300)
             content = self._fetched(item, path, source) if source else None
@@ -254,11 +255,6 @@ class _Task(Reading):
             self._check_signature(source, top)
         if world_size > 1:
             why = "it runs on several GPUs at once"
-        if self.choices.style == CHECK and why:
-            remedy = "Let its own program decide"
-            self.reader.flaw(0, "", f"cannot be judged by its check: {why}", remedy)
-        if self.choices.style:
-            return self.choices.style
         if why:
             self.note(0, "", f"is evaluated by its own program, because {why}",
                       "Its results are shown as self-evaluated")  # fmt: skip
@@ -299,9 +295,9 @@ class _Task(Reading):
         items = self.reader.items(node, key, limit=MAX_CASES, what="cases", empty=key == "tests")
         booleans: list[Node] = []
         cases = [self._case(item, f"{key}[{at}]", booleans) for at, item in enumerate(items)]
-        if booleans and self.choices.arguments == TEXT:
+        if booleans:
             reason = f"{len(booleans)} truth values travel as text, where 'False' is true"
-            remedy = "Judge with typed arguments if that is not what is meant"
+            remedy = "Write 0 and 1 if that is not what is meant"
             self.note(booleans[0].line, key, reason, remedy)
         return tuple(cases)
 
@@ -325,22 +321,19 @@ class _Task(Reading):
         return case
 
     def _argument(self, node: Node, path: str) -> Any:
-        """A value as it arrives: in text mode what the field's programs make of its text."""
-        as_text = self.choices.arguments == TEXT
+        """A value as it arrives: what the field's programs make of its text."""
         match node.value:
             case bool():
-                return str(node.value) if as_text else node.value
+                return str(node.value)
             case int():
                 return self.reader.whole(node, path, low=-(1 << 63), high=(1 << 63) - 1)
-            case float() if not as_text:
-                return self.reader.number(node, path, low=-1e300, high=1e300)
             case str():
-                if as_text and (UNCARRIED.search(node.value) or not node.value):
+                if UNCARRIED.search(node.value) or not node.value:
                     reason = f"{shorten(node.value)!r} cannot travel as text between ; and :"
-                    remedy = "Use letters, digits and _, or judge with typed arguments"
+                    remedy = "Use letters, digits and _"
                     self.reader.flaw(node.line, path, reason, remedy)
                 number = re.fullmatch(r"[+-]?\d{1,19}", node.value)
-                return int(node.value) if as_text and number else node.value
+                return int(node.value) if number else node.value
             case list():
                 return [self._argument(item, f"{path}[{at}]") for at, item in enumerate(node.value)]
             case _:

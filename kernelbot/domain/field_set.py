@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 
 from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.definition import Flaw, Node, Reader, Section, shorten
-from kernelbot.domain.field_reading import MAX_TEXT, Choices, Reading, outside
+from kernelbot.domain.field_reading import MAX_TEXT, Reading, outside
 from kernelbot.domain.problem import NAME, NAME_WORDS
 
 NO_LICENCE = "Not stated by the problem set."
@@ -34,16 +34,15 @@ class Entry:
 
 
 def read_set(
-    document: Node, *, stem: str, place: str, choices: Choices | None = None,
-    known: Collection[str] | None = None,
-) -> tuple[Competition, tuple[Entry, ...], tuple[Flaw, ...]]:  # fmt: skip
+    document: Node, *, stem: str, place: str, known: Collection[str] | None = None
+) -> tuple[Competition, tuple[Entry, ...], tuple[Flaw, ...]]:
     """The competition that a problem-set file defines, its problems' folders, and notes.
 
     ``stem`` is the file's name without its ending: the set's own name. ``known`` are the GPUs of
     this site; a label that is none of them is kept and noted. Raises DefinitionErrors with all flaws.
     """
     gpus = {gpu.lower(): gpu for gpu in known} if known is not None else None
-    reading = _Set(Reader(place), choices or Choices(), gpus)
+    reading = _Set(Reader(place), gpus)
     competition, entries = reading.competition(document, stem)
     reading.reader.finish()
     return competition, entries, tuple(reading.notes)
@@ -53,7 +52,7 @@ class _Set(Reading):
     """Reading one problem set."""
 
     def competition(self, document: Node, stem: str) -> tuple[Competition, tuple[Entry, ...]]:
-        top = self.section(document, "", _SET_KEYS)
+        top = self.reader.section(document, "", _SET_KEYS)
         name = stem.lower()
         if not NAME.fullmatch(name):
             reason = f"the file's name {shorten(stem)!r} cannot be a competition's"
@@ -64,7 +63,7 @@ class _Set(Reading):
         boards: list[LeaderboardSpec] = []
         entries: list[Entry] = []
         for at, item in enumerate(items):
-            section = self.section(item, f"problems[{at}]", _ENTRY_KEYS)
+            section = self.reader.section(item, f"problems[{at}]", _ENTRY_KEYS)
             board, entry = self._entry(section, closes)
             if board.name and board.name in [other.name for other in boards]:
                 reason = f"a leaderboard {board.name!r} is already in this set"

@@ -10,7 +10,6 @@ from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Job, Mode
 
 CHECK, EVALUATOR = "check", "evaluator"
-TEXT, TYPED = "text", "typed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,13 +17,11 @@ class FieldTask:
     """How a problem of the field is judged.
 
     ``style`` says who decides: this judge by the folder's ``check_implementation``, or the folder's
-    own program. ``arguments`` says how cases travel: as the field's text, in which False arrives as a
-    word and is true, or typed.
+    own program.
     """
 
     style: str = CHECK  # CHECK | EVALUATOR
     main: str = "eval.py"  # the program, in the second style
-    arguments: str = TEXT  # TEXT | TYPED
     submission: str = "submission.py"  # what the submitted file is called there
     ranked_s: float = 180.0  # takes the place of the limit for measuring in ranked runs
     world_size: int = 1

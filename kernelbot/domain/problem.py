@@ -13,6 +13,7 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from kernelbot.domain import hidden, roofline
+from kernelbot.domain.definition import Flaw
 from kernelbot.domain.field_task import FieldTask
 from kernelbot.domain.hidden import HiddenCase
 from kernelbot.domain.peaks import Peaks
@@ -90,6 +91,8 @@ class Problem:
     deterministic: bool = False  # two calls on one input must agree bit for bit
     digest: str = ""
     content_digest: str = ""
+    # What is right in the files it was read from and will surprise; not kept with it.
+    notes: tuple[Flaw, ...] = field(default=(), compare=False)
 
     @property
     def suffixes(self) -> dict[str, str]:

@@ -51,6 +51,13 @@ class Catalog:
 
     problems: Mapping[str, Problem]
     competitions: Mapping[str, Competition]
+    notes_on_sets: tuple[Flaw, ...] = ()
+
+    @property
+    def notes(self) -> list[Flaw]:
+        """What is right in files of the field and will surprise."""
+        on_problems = [note for problem in self.problems.values() for note in problem.notes]
+        return [*self.notes_on_sets, *on_problems]
 
     @property
     def leaderboards(self) -> list[str]:
@@ -69,7 +76,7 @@ def load_problem(path: Path, *, shown: str = "") -> Problem:
     """
     folder = path.resolve()
     if not (folder / PROBLEM_FILE).exists() and (folder / TASK_FILE).exists():
-        return field_tree.load_task(folder, shown=shown or path.as_posix())[0]
+        return field_tree.load_task(folder, shown=shown or path.as_posix())
     place = shown or path.as_posix()
     files, flaws = _read_folder(folder, place)
     content = files.get(PROBLEM_FILE)
@@ -171,7 +178,8 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
         problems |= found.problems
     if flaws:
         raise DefinitionErrors(flaws)
-    return Catalog(problems=problems, competitions=competitions)
+    notes = tuple(note for found in sets if found for note in found.notes)
+    return Catalog(problems=problems, competitions=competitions, notes_on_sets=notes)
 
 
 def _load_set(file: Path, gpus: Collection[str], flaws: list[Flaw]) -> field_tree.FieldSet | None:

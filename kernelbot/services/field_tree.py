@@ -18,7 +18,6 @@ from pathlib import Path
 from kernelbot.domain.competition import Competition
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.domain.field import TASK_FILE, Fetch, read_task
-from kernelbot.domain.field_reading import Choices
 from kernelbot.domain.field_set import Entry, read_set
 from kernelbot.domain.problem import Problem
 from kernelbot.services.reading import read_document, read_regular, together_with
@@ -30,7 +29,7 @@ CLIMBING = 4
 
 @dataclass(frozen=True, kw_only=True)
 class FieldSet:
-    """One problem set with its problems by leaderboard name, and what is worth knowing about them."""
+    """One problem set with its problems by leaderboard name, and what is worth knowing about itself."""
 
     competition: Competition
     problems: Mapping[str, Problem]
@@ -48,9 +47,8 @@ def load_task(
     root: Path | None = None,
     name: str = "",
     shown: str = "",
-    choices: Choices | None = None,
-) -> tuple[Problem, tuple[Flaw, ...]]:
-    """The problem in a folder with a ``task.yml``, and notes on it.
+) -> Problem:
+    """The problem in a folder with a ``task.yml``, with notes on it.
 
     ``root`` is the tree its files may come from; without one the nearest folder above that holds a
     problem set. ``name`` is the leaderboard's, ``shown`` the folder as messages name it. Raises
@@ -67,43 +65,35 @@ def load_task(
             directory=folder.relative_to(root).as_posix(),
             fetch=_fetching(root),
             place=place,
-            choices=choices,
         )
 
 
-def load_set(
-    file: Path, *, choices: Choices | None = None, known: Collection[str] | None = None
-) -> FieldSet:
+def load_set(file: Path, *, known: Collection[str] | None = None) -> FieldSet:
     """The problem set in a file with all its problems. Raises DefinitionErrors with every flaw."""
     root = file.parent.resolve()
     shown = f"{root.name}/{file.name}"
     document, flaws = read_document(file, shown)
     entries: tuple[Entry, ...] = ()
     competition: Competition | None = None
-    notes: list[Flaw] = []
+    notes: tuple[Flaw, ...] = ()
     try:
-        competition, entries, said = read_set(
-            document, stem=file.stem, place=shown, choices=choices, known=known
-        )
-        notes += said
+        competition, entries, notes = read_set(document, stem=file.stem, place=shown, known=known)
     except DefinitionErrors as errors:
         flaws += errors.flaws
     problems: dict[str, Problem] = {}
     for entry in entries:
         try:
-            problems[entry.name] = _entry(root, entry, shown, choices, notes)
+            problems[entry.name] = _entry(root, entry, shown)
         except DefinitionErrors as errors:
             flaws += errors.flaws
     if flaws or competition is None:
         raise DefinitionErrors(flaws)
     return FieldSet(
-        competition=_with_default_gpus(competition, problems), problems=problems, notes=tuple(notes)
+        competition=_with_default_gpus(competition, problems), problems=problems, notes=notes
     )
 
 
-def _entry(
-    root: Path, entry: Entry, file: str, choices: Choices | None, notes: list[Flaw]
-) -> Problem:
+def _entry(root: Path, entry: Entry, file: str) -> Problem:
     folder = root / entry.directory
     if not folder.resolve().is_relative_to(root) or not (folder / TASK_FILE).is_file():
         reason = f"there is no {TASK_FILE} in {entry.directory!r}"
@@ -112,9 +102,7 @@ def _entry(
             [Flaw(file=file, line=entry.line, path="problems", reason=reason, remedy=remedy)]
         )
     shown = f"{root.name}/{entry.directory}"
-    problem, said = load_task(folder, root=root, name=entry.name, shown=shown, choices=choices)
-    notes += said
-    return problem
+    return load_task(folder, root=root, name=entry.name, shown=shown)
 
 
 def _with_default_gpus(competition: Competition, problems: Mapping[str, Problem]) -> Competition:

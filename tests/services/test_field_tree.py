@@ -10,8 +10,7 @@ import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.definition import DefinitionErrors
-from kernelbot.domain.field_reading import Choices
-from kernelbot.domain.field_task import CHECK, EVALUATOR, TYPED
+from kernelbot.domain.field_task import CHECK, EVALUATOR
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Mode
@@ -118,8 +117,8 @@ def tree(tmp_path: Path) -> Tree:
     return write
 
 
-def task_of(root: Path, choices: Choices | None = None) -> Problem:
-    return load_task(root / "group/double_py", choices=choices)[0]
+def task_of(root: Path) -> Problem:
+    return load_task(root / "group/double_py")
 
 
 def flaws_of(root: Path) -> str:
@@ -153,16 +152,10 @@ def test_cases_keep_their_order_their_keys_and_their_duplicates(tree: Tree) -> N
     assert second == third
 
 
-def test_truth_values_travel_as_words_unless_typed_ones_are_chosen_and_that_is_noted(
-    tree: Tree,
-) -> None:
-    root = tree()
-    problem, notes = load_task(root / "group/double_py")
+def test_truth_values_travel_as_words_and_that_is_noted(tree: Tree) -> None:
+    problem = task_of(tree())
     assert problem.tests[1]["nomask"] == "False"
-    assert any("'False' is true" in str(note) for note in notes)
-    typed = task_of(root, Choices(arguments=TYPED))
-    assert typed.tests[1]["nomask"] is False
-    assert typed.digest != problem.digest
+    assert any("'False' is true" in str(note) for note in problem.notes)
 
 
 def test_a_task_without_a_ranking_runs_and_counts_only_the_last_benchmark(tree: Tree) -> None:
@@ -196,10 +189,10 @@ def test_a_folder_is_loaded_by_the_same_call_as_any_problem(tree: Tree) -> None:
 def test_a_folder_this_judge_cannot_decide_about_is_evaluated_by_its_own_program(
     changes: dict[str, str], why: str, tree: Tree
 ) -> None:
-    problem, notes = load_task(tree(**changes) / "group/double_py")
+    problem = task_of(tree(**changes))
     assert problem.task is not None
     assert problem.task.style == EVALUATOR
-    assert any(why in str(note) for note in notes)
+    assert any(why in str(note) for note in problem.notes)
     job = problem.job(run_id="r", mode=Mode.TEST, device="cuda")
     assert (job.style, job.main) == ("evaluator", "eval.py")
 
@@ -285,12 +278,6 @@ def test_a_key_given_twice_and_a_tab_are_told(tree: Tree) -> None:
     assert "tab" in flaws_of(tree(task=TASK + "gpus:\n\t- H100\n"))
 
 
-def test_an_unknown_key_is_only_noted_for_those_who_say_so(tree: Tree) -> None:
-    root = tree(task=TASK + "milestones: []\n")
-    _, notes = load_task(root / "group/double_py", choices=Choices(lenient=True))
-    assert any("'milestones'" in str(note) for note in notes)
-
-
 def test_a_link_out_of_the_tree_is_not_followed(tree: Tree, tmp_path: Path) -> None:
     root = tree(eval=None)
     (tmp_path / "secret.py").write_text("password = 1")
@@ -340,10 +327,11 @@ def test_a_problem_may_close_after_its_set_and_inherits_what_it_does_not_say(tre
     assert two.closes == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_labels_have_aliases_whatever_their_case_and_unknown_ones_are_noted(tree: Tree) -> None:
-    choices = Choices(aliases={"nvidia": "B200", "h100": "H200"})
-    found = load_set(tree() / "practice.yaml", choices=choices, known=["h200", "B200"])
-    assert found.competition.leaderboards[0].gpus == ("h200", "B200")
+def test_labels_are_spelt_as_here_whatever_their_case_and_unknown_ones_are_noted(
+    tree: Tree,
+) -> None:
+    found = load_set(tree() / "practice.yaml", known=["h100", "nvidia"])
+    assert found.competition.leaderboards[0].gpus == ("h100", "nvidia")
     assert any("no GPU 'MI300x8'" in str(note) for note in found.notes)
 
 
