@@ -13,6 +13,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,23 @@ def audit(directory: Path, job: Job, tell: Tell) -> Audit:
     )
 
 
-def _unreadable(job: Job, fault: str) -> Audit:
-    case = CaseAudit(where=("reference.py",), spec="", fault=fault)
+def case_limit_s(job: Job) -> float:
+    """How long one case may take here: what a run may take for all of them, and our patience."""
+    return job.limits.check_s + job.limits.measure_s + 2 * PATIENCE_S
+
+
+def overdue(job: Job, where: str) -> Audit:
+    """An audit that was killed while it was at this case."""
+    limit = f"limits.check {job.limits.check_s:g} + limits.measure {job.limits.measure_s:g}"
+    fault = (
+        f"nothing came back within {case_limit_s(job):g} s ({limit} + {2 * PATIENCE_S:g}), so the "
+        "audit was killed. Does generate_input, the reference or the check hang?"
+    )
+    return replace(_unreadable(job, fault, where), overdue=f"{where}: {fault}")
+
+
+def _unreadable(job: Job, fault: str, where: str = "reference.py") -> Audit:
+    case = CaseAudit(where=(where,), spec="", fault=fault)
     return Audit(
         problem=job.problem, device=job.device, device_name="", torch="", own_check=False,
         seeded=True, cases=(case,),

@@ -130,6 +130,7 @@ class Audit:
     own_check: bool  # the problem compares in its own way
     seeded: bool  # inputs must be functions of the seed
     untested: str = ""  # why no null solution could be tried at all
+    overdue: str = ""  # where it hung, for how long
     right: tuple[Right, ...] = ()
     cases: tuple[CaseAudit, ...] = ()
     version: int = VERSION

@@ -15,6 +15,7 @@ from kernelbot.checking.findings import VERSION
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
 
 FILE = "checked.json"
+DEVICES = {"cpu": "the processor", "cuda": "a GPU"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +28,21 @@ class Entry:
 
     @property
     def words(self) -> str:
-        return f"on {' and '.join(self.devices)}, {self.null_solutions} null solutions refused"
+        left = "".join(
+            f"; not checked on {words}"
+            for name, words in DEVICES.items()
+            if name not in self.devices
+        )
+        tried = f"{self.null_solutions} null solutions refused"
+        return f"on {' and '.join(self.devices)}, {tried}{left}"
 
 
 def seal(problem: Problem) -> str:
     """sha256 over whatever the check depends on: the definition and the files the judge gets."""
     total = hashlib.sha256(f"checked {VERSION}".encode())
-    files = {**problem.judge_files, PROBLEM_FILE: problem.files.get(PROBLEM_FILE, b"")}
+    # A task of the field does not hold its own task.yml; what that decides is in the digest.
+    definition = problem.files.get(PROBLEM_FILE, problem.digest.encode())
+    files = {**problem.judge_files, PROBLEM_FILE: definition}
     for path, content in sorted(files.items()):
         total.update(f"\0{path}\0".encode() + hashlib.sha256(content).digest())
     return total.hexdigest()

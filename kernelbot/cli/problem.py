@@ -87,4 +87,7 @@ def check_problem(
     if record:
         for path in problem_check.record(checked, device):
             note(f"Noted in {clean(path)}.")
+        for item in checked:
+            if item.fit and item.untested:
+                note(f"{clean(item.folder)} is not noted: it was not checked, {item.untested}.")
     raise typer.Exit(Exit.PASSED if all(item.fit for item in checked) else Exit.REFUSED)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +63,20 @@ class Checked:
     def fit(self) -> bool:
         return self.errors is None and findings.publishable(self.findings)
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """Where this version was tested: here, and what was noted before."""
+        if self.problem is None or self.audit is None or self.untested:
+            return ()
+        noted = ledger.holds(known(self.folder.resolve().parent), self.problem)
+        found = {self.audit.device, *(noted.devices if noted else ())}
+        return tuple(name for name in ledger.DEVICES if name in found)
+
+    @property
+    def untested(self) -> str:
+        """Why nobody can say whether the check of a fit problem takes what is not computed."""
+        return self.audit.untested if self.audit else ""
+
 
 def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> list[Checked]:
     """What there is to find in each folder. Shows progress on stderr.
@@ -74,6 +90,7 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     audits = audited([problem for _, problem in loaded], device)
     for (item, problem), audit in zip(loaded, audits, strict=True):
         item.audit = audit
+        item.findings += [Finding(level=Level.NOTE, text=str(note)) for note in problem.notes]
         item.findings += findings.of_audit(audit)
         item.light = light_of(problem, device, audit)
     if examples and loaded:
@@ -172,13 +189,14 @@ def _process(folders: Sequence[Path], errors: Any) -> Iterator[subprocess.Popen[
         stderr=errors,
         env=staging.environment(os.environ),
         cwd="/",
+        start_new_session=True,  # so that all of it can be ended
     )
     try:
         yield process
     finally:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
         if process.stdout is not None:
             process.stdout.close()
 
@@ -284,10 +302,11 @@ def outcome_of(
 
 
 def record(checked: Sequence[Checked], device: DeviceKind) -> list[Path]:
-    """Note what is fit in the ``checked.json`` beside each problem's folder; the files written."""
+    """Note what was tested and is fit in the ``checked.json`` beside each problem's folder; the files
+    written."""
     by_root: dict[Path, list[Checked]] = {}
     for item in checked:
-        if item.fit:
+        if item.fit and not item.untested:
             by_root.setdefault(item.folder.resolve().parent, []).append(item)
     for root, items in by_root.items():
         entries: Mapping[str, ledger.Entry] = known(root)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from kernelbot import report
-from kernelbot.checking import findings
+from kernelbot.checking import findings, ledger
 from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Level, Outcome, Probe
 from kernelbot.cli.problem_check import Checked
 from kernelbot.cli.screen import clean, result, table
@@ -149,6 +149,26 @@ def _conclusion(checked: Checked) -> None:
         _line(f"{name} must not be published: {reasons} above.", "bold red")
     else:
         _line(f"{name} is fit to be published.", "bold green")
+        result(_extent(checked))
+
+
+def _extent(checked: Checked) -> str:
+    """What the checking reached, and what it did not."""
+    assert checked.problem is not None
+    problem, devices = checked.problem, checked.devices
+    if not devices:
+        return "Nothing of it was tried."
+    text = f"Checked on {' and '.join(ledger.DEVICES[name] for name in devices)}"
+    if "cuda" not in devices:
+        native = [name for name in problem.languages if name in ("cuda", "hip")]
+        also = f", and no submission in {' or '.join(native)}" if native else ""
+        return (
+            f"{text} only: none of its cases for GPUs was tried{also}. "
+            "`--device cuda` does that on a machine with one."
+        )
+    if "cpu" not in devices:
+        return f"{text} only: none of its cases for processors was tried."
+    return f"{text}."
 
 
 def _line(text: str, style: str, rest: str = "") -> None:
@@ -190,6 +210,7 @@ def _document(item: Checked) -> dict[str, Any]:
         "problem": item.problem.name if item.problem else None,
         "digest": item.problem.digest if item.problem else None,
         "fit": item.fit,
+        "checked_on": item.devices,
         "errors": item.errors.detail["flaws"] if item.errors else [],
         "findings": to_json(item.findings),
         "audit": to_json(item.audit) if item.audit else None,

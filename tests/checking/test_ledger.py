@@ -15,6 +15,25 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted((ROOT / "problems").glob(f"*/{PROBLEM_FILE}"))
 
 
+TASK = {
+    "task.yml": """\
+lang: py
+description: Leave it as it is.
+files: [{name: submission.py, source: "@SUBMISSION@"}, {name: reference.py, source: reference.py},
+        {name: eval.py, source: eval.py}]
+config: {main: eval.py}
+tests: [{size: 64, seed: 1}]
+benchmarks: [{size: 128, seed: 2}]
+""",
+    "reference.py": """\
+def generate_input(size, seed): ...
+def ref_kernel(data): ...
+def check_implementation(data, output): ...
+""",
+    "eval.py": "from submission import custom_kernel\n",
+}
+
+
 @pytest.fixture(scope="module")
 def problem() -> Problem:
     return load_problem(ROOT / "problems" / "vectoradd")
@@ -37,12 +56,25 @@ def test_what_the_check_depends_on_ends_an_entry(problem: Problem, path: str, ho
     assert (ledger.holds(entries, changed) is not None) is holds
 
 
+def test_a_task_of_the_field_is_sealed_with_what_its_own_file_says(tmp_path: Path) -> None:
+    for name, content in TASK.items():
+        (tmp_path / name).write_text(content)
+    problem = load_problem(tmp_path)
+    entries = ledger.with_entry({}, problem, "cpu", 100)
+    (tmp_path / "task.yml").write_text(TASK["task.yml"].replace("size: 64", "size: 32"))
+
+    assert ledger.holds(entries, problem) is not None
+    assert ledger.holds(entries, load_problem(tmp_path)) is None
+
+
 def test_devices_add_up_and_go_with_the_version(problem: Problem) -> None:
     once = ledger.with_entry({}, problem, "cpu", 100)
     both = ledger.with_entry(once, problem, "cuda", 90)
     changed = replace(problem, files={**problem.files, "reference.py": b"new"})
 
-    assert both["vectoradd"].words == "on cpu and cuda, 100 null solutions refused"
+    refused = "100 null solutions refused"
+    assert once["vectoradd"].words == f"on cpu, {refused}; not checked on a GPU"
+    assert both["vectoradd"].words == f"on cpu and cuda, {refused}"
     assert ledger.with_entry(both, changed, "cuda", 80)["vectoradd"].devices == ("cuda",)
 
 

@@ -15,6 +15,7 @@ from kernelbot.cli import problem_check, publication
 from kernelbot.config import Settings
 from kernelbot.errors import InvalidInput
 from kernelbot.services.catalog import load_catalog
+from tests.checking.test_ledger import TASK
 from tests.cli.conftest import CommandLine
 
 YAML = """\
@@ -24,7 +25,7 @@ languages: [python]
 tests: [{{size: 5}}, {{size: 300}}]
 benchmarks: [{{size: 1000}}]
 tolerance: {{rtol: {rtol}, atol: {atol}}}
-limits: {{build: 60, check: 60, measure: 60}}
+limits: {{build: 60, check: {limit}, measure: {limit}}}
 """
 
 REFERENCE = """\
@@ -44,10 +45,17 @@ def reference(data):
 
 
 def write_problem(
-    folder: Path, *, rtol: str = "1.0e-6", atol: str = "0", reference: str = REFERENCE
+    folder: Path,
+    *,
+    rtol: str = "1.0e-6",
+    atol: str = "0",
+    limit: int = 60,
+    reference: str = REFERENCE,
 ) -> Path:
     (folder / "examples").mkdir(parents=True)
-    (folder / "problem.yaml").write_text(YAML.format(name=folder.name, rtol=rtol, atol=atol))
+    (folder / "problem.yaml").write_text(
+        YAML.format(name=folder.name, rtol=rtol, atol=atol, limit=limit)
+    )
     (folder / "reference.py").write_text(reference)
     (folder / "statement.md").write_text("Double it.")
     right = "# expect: passed\ndef custom_kernel(data):\n    return 2 * data[0]\n"
@@ -64,6 +72,7 @@ async def test_a_new_problem_is_fit_as_it_is_and_can_be_noted(plain: CommandLine
     assert outcome.code == 0, outcome.out + outcome.err
     assert "all refused" in outcome.out
     assert "row-norm is fit to be published." in outcome.out
+    assert "Checked on the processor only: none of its cases for GPUs was tried" in outcome.out
     assert not re.search("warning|Traceback", outcome.out + outcome.err)
     entries = ledger.read((plain.home / "problems" / ledger.FILE).read_text())
     assert entries["row-norm"].devices == ("cpu",)
@@ -125,6 +134,42 @@ async def test_each_problem_that_must_not_be_published_is_refused_with_its_reaso
         refusals = [found["text"] for found in item["findings"] if found["level"] == "refused"]
         assert any(WORDS[item["problem"]] in text for text in refusals), (item["problem"], refusals)
     assert not (broken["vacuous"].parent / ledger.FILE).exists()
+
+
+HANGING = REFERENCE.replace("2 * data[0]", "__import__('time').sleep(1e6)")
+
+
+@pytest.mark.slow
+async def test_a_reference_that_hangs_is_killed_named_with_its_limit_and_holds_up_no_other(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    hanging = write_problem(tmp_path / "hanging", reference=HANGING, limit=1)
+    sound = write_problem(tmp_path / "sound")
+
+    outcome = await plain("problem", "check", str(hanging), str(sound), "--no-examples", "--json")
+
+    refused, fit = outcome.document["items"]
+    assert (refused["fit"], fit["fit"]) == (False, True)
+    (finding,) = refused["findings"]
+    assert finding["text"].startswith("tests[0]: nothing came back within 62 s (limits.check 1 +")
+    assert "the audit was killed" in finding["text"]
+
+
+async def test_what_cannot_be_checked_is_told_and_not_noted_as_checked(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    for name, content in TASK.items():
+        (tmp_path / name).write_text(content)
+    (tmp_path / "eval.py").write_text("from submission import forward\n")
+
+    outcome = await plain("problem", "check", str(tmp_path), "--record")
+
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "note: " in outcome.out
+    assert "is evaluated by its own program" in outcome.out
+    assert "Nothing of it was tried." in outcome.out
+    assert "is not noted: it was not checked, the folder's own program decides" in outcome.err
+    assert not (tmp_path.parent / ledger.FILE).exists()
 
 
 async def test_a_null_solution_accepted_by_a_check_of_its_own_is_found_too(
@@ -217,5 +262,7 @@ def test_the_ledger_beside_the_problems_spares_the_check(
 
     words = demanded(tree, unchecked=False)
 
-    assert words == {"double": "checked on cuda, 77 null solutions refused"}
+    assert words == {
+        "double": "checked on cuda, 77 null solutions refused; not checked on the processor"
+    }
     assert json.loads(ledger.written(entries))["checked"]["double"]["devices"] == ["cuda"]
