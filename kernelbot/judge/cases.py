@@ -52,6 +52,14 @@ class Case:
 
 def open_problem(directory: Path, job: Job) -> Problem:
     """The problem in a job's folder, of the kind that the job says it is."""
+    if job.world_size > 1:
+        return SharedProblem(
+            directory,
+            job.device,
+            job.tolerances,
+            deterministic=job.deterministic,
+            world_size=job.world_size,
+        )
     kind = FieldProblem if job.style == "check" else Problem
     return kind(directory, job.device, job.tolerances, deterministic=job.deterministic)
 
@@ -99,6 +107,10 @@ class Problem:
                 expected = self._answer_like_that_to(data)
         return self.posed(args, data, expected)
 
+    def fresh_for_all(self, args: Mapping[str, Any]) -> list[Case]:
+        """The same for every rank."""
+        return [self.fresh(args)]
+
     def _answer_like_that_to(self, data: Any) -> Any:
         """An answer to data of this form; the reference is asked when the form has changed."""
         form = _form(data)
@@ -116,8 +128,8 @@ class Problem:
 
     def rehearse(self, args: Mapping[str, Any]) -> None:
         """Make, solve and check a case for oneself: what a device loads late is loaded then."""
-        case = self.fresh(args)
-        self.verdict(case, [answer.clone() for answer in case.answers])
+        for case in self.fresh_for_all(args):
+            self.verdict(case, [answer.clone() for answer in case.answers])
 
     def posed(self, args: Mapping[str, Any], data: Any, expected: Any) -> Case:
         """A case of some data and the answer to it. Raises ProblemFault for what cannot be judged."""
@@ -173,10 +185,43 @@ class Problem:
         except Exception as error:
             # Whoever can make the check raise must not get a free run out of it.
             with _own_code("check() of reference.py failed"):
-                asked(self.answer_to(case.data))
+                asked(self._own_answer_to(case))
             said = f"the problem's check failed on the output: {_summary(error)}"
         complaint = said if isinstance(said, str) else _complaint(said, "check")
         return (complaint, REFUSED) if complaint else ("", "")
+
+    def _own_answer_to(self, case: Case) -> Any:
+        return self.answer_to(case.data)
+
+
+class SharedProblem(Problem):
+    """A loaded reference.py of ours for several ranks: one reference sees the inputs of all of them."""
+
+    def __init__(self, *arguments: Any, world_size: int, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._world_size = world_size
+
+    def fresh_for_all(self, args: Mapping[str, Any]) -> list[Case]:
+        with _own_code(f"reference.py failed for {dict(args)}"):
+            data = self.generate(args, secrets.randbits(31))
+            expected = self.answer_to(data)
+        if not isinstance(expected, tuple | list) or len(expected) != self._world_size:
+            raise ProblemFault(
+                f"reference returned no list of {self._world_size} answers, one for each rank"
+            )
+        return [self.posed(args, *own) for own in zip(data, expected, strict=True)]
+
+    def generate(self, args: Mapping[str, Any], secret: int) -> Any:
+        """The inputs of all ranks, on one device."""
+        return [
+            self._module.generate_input(
+                seed=secret, device=self._device, rank=rank, world_size=self._world_size, **args
+            )
+            for rank in range(self._world_size)
+        ]
+
+    def _own_answer_to(self, case: Case) -> Any:
+        return case.expected
 
 
 class FieldProblem(Problem):

@@ -58,14 +58,11 @@ class Channel:
     def __init__(self) -> None:
         self._mine, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._mine.setblocking(False)
-        self._poll = select.poll()
-        self._poll.register(self._mine, select.POLLIN | select.POLLHUP)
 
-    def send(self, message: dict[str, Any], descriptor: int | None = None) -> None:
-        """One JSON message, with a descriptor if there is one. Raises Closed."""
-        descriptors = [] if descriptor is None else [descriptor]
+    def send(self, message: dict[str, Any], descriptors: Sequence[int] = ()) -> None:
+        """One JSON message, with descriptors if there are any. Raises Closed."""
         try:
-            socket.send_fds(self._mine, [json.dumps(message).encode()], descriptors)
+            socket.send_fds(self._mine, [json.dumps(message).encode()], list(descriptors))
         except OSError as error:
             raise Closed from error
 
@@ -76,21 +73,11 @@ class Channel:
         except OSError as error:
             raise Closed from error
 
-    def wait(self, timeout_s: float) -> Doorbell:
-        """The next doorbell. Raises Silent, Closed or Garbled."""
-        if not self._poll.poll(max(0.0, timeout_s) * 1000):
-            raise Silent
-        return self._receive()
+    def fileno(self) -> int:
+        return self._mine.fileno()
 
-    def pending(self) -> bool:
-        """Whether something came that nobody asked for."""
-        return bool(self._poll.poll(0))
-
-    def close(self) -> None:
-        self._mine.close()
-        self.theirs.close()
-
-    def _receive(self) -> Doorbell:
+    def receive(self) -> Doorbell:
+        """The doorbell that has come. Raises Closed or Garbled."""
         try:
             packet = self._mine.recv(HEADER.size + MAX_TEXT)
         except OSError as error:
@@ -101,6 +88,36 @@ class Channel:
             raise Garbled
         tag, number = HEADER.unpack_from(packet)
         return Doorbell(tag, number, packet[HEADER.size :])
+
+    def close(self) -> None:
+        self._mine.close()
+        self.theirs.close()
+
+
+class Switchboard:
+    """The channels of all processes that run a submission together."""
+
+    def __init__(self, channels: Sequence[Channel]) -> None:
+        self._poll = select.poll()
+        self._numbers: dict[int, int] = {}
+        for number, channel in enumerate(channels):
+            self._numbers[channel.fileno()] = number
+            self._poll.register(channel.fileno(), select.POLLIN | select.POLLHUP)
+
+    def wait(self, timeout_s: float) -> list[int]:
+        """Which channels have something to say, by their numbers. Raises Silent.
+
+        Those whose other end is gone come first: what the others say may be about that.
+        """
+        found = self._poll.poll(max(0.0, timeout_s) * 1000)
+        if not found:
+            raise Silent
+        found.sort(key=lambda one: not one[1] & select.POLLHUP)
+        return [self._numbers[descriptor] for descriptor, _ in found]
+
+    def pending(self) -> bool:
+        """Whether something came that nobody asked for."""
+        return bool(self._poll.poll(0))
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,9 @@ class Sets:
         sources = channel.tensors(data)
         for at in self.layout.inputs:
             if slots[at].nbytes:
-                _view(memory[slots[at].offset :], slots[at]).copy_(sources[at].detach())
+                # Through memory of torch's on the same device: other devices may not write to a set.
+                source = sources[at].detach().to(memory.device)
+                _view(memory[slots[at].offset :], slots[at]).copy_(source)
         for at, slot in enumerate(slots):
             if at not in self.layout.inputs and slot.nbytes:
                 memory[slot.offset : slot.offset + slot.nbytes].fill_(poison)
@@ -150,24 +152,25 @@ class Sets:
 
 
 class Deck(Sets):
-    """Sets in device memory."""
+    """Sets in the memory of one device."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, index: int = 0) -> None:
         import torch
 
-        secret = Secrets(layout, "cuda")
+        self._index = index
+        secret = Secrets(layout, f"cuda:{index}")
         stride = -(-layout.size // STRIDE) * STRIDE
         self._sets = min(MOST_SETS, max(FEWEST_SETS, SETS_BYTES // stride))
         try:
-            memory, found = allocated(self._sets * stride)
+            memory, found = allocated(self._sets * stride, index)
         except RuntimeError:  # what torch keeps for later may be what is missing
             torch.cuda.empty_cache()
             self._sets = 1
-            memory, found = allocated(stride)
+            memory, found = allocated(stride, index)
         found.fill_(secrets.randbelow(256))  # what lay there before is nobody's business
         super().__init__(layout, secret, found, stride, memory.export())
         outputs = (layout.slots[at] for at in dict.fromkeys(layout.outputs))
-        self._glances = [(slot, Glance(slot.nbytes)) for slot in outputs if slot.nbytes]
+        self._glances = [(slot, Glance(slot.nbytes, index)) for slot in outputs if slot.nbytes]
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "sets": self._sets, "stride": self._stride}
@@ -180,7 +183,7 @@ class Deck(Sets):
         super().fill(data, poison)
         for slot, glance in self._glances:
             glance.aim(self._set.data_ptr() + slot.offset)
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(self._index)
 
     def glance(self) -> None:
         for _, glance in self._glances:
@@ -193,7 +196,7 @@ class Deck(Sets):
         import torch
 
         found = super().outputs()
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(self._index)
         return found
 
     def close(self) -> None:
@@ -216,29 +219,32 @@ class HostDeck(Sets):
 
 
 @functools.cache
-def driver() -> Driver:
-    """The driver on this process's own context."""
+def driver(index: int) -> Driver:
+    """The driver on this process's own context on a device."""
     import torch
 
-    torch.zeros(1, device="cuda")
-    return Driver()
+    with torch.cuda.device(index):
+        torch.zeros(1, device="cuda")
+        return Driver()
 
 
-def allocated(size: int) -> tuple[DeviceMemory, Any]:
-    """Device memory that can be shared, and its bytes."""
+def allocated(size: int, index: int = 0) -> tuple[DeviceMemory, Any]:
+    """Memory of a device that can be shared, and its bytes."""
     import torch
 
-    memory = DeviceMemory(driver(), size)
-    return memory, torch.as_tensor(Place(memory.address, memory.size, memory), device="cuda")
+    with torch.cuda.device(index):
+        memory = DeviceMemory(driver(index), size)
+        place = Place(memory.address, memory.size, memory)
+        return memory, torch.as_tensor(place, device=f"cuda:{index}")
 
 
-def trial() -> DeviceMemory:
+def trial(index: int = 0) -> DeviceMemory:
     """Memory whose first byte is 1, to see whether another process can read it."""
     import torch
 
-    memory, found = allocated(1)
+    memory, found = allocated(1, index)
     found.fill_(1)
-    torch.cuda.synchronize()
+    torch.cuda.synchronize(index)
     return memory
 
 

@@ -31,8 +31,11 @@ def inspect(kind: str) -> Device:
     raise WrongDevice(f"the job asks for device {kind!r}; this judge knows cpu and cuda")
 
 
-def demand(device: Device, pattern: str) -> None:
-    """Raise WrongDevice unless the device's name matches the job's regular expression."""
+def demand(device: Device, pattern: str, count: int = 1) -> None:
+    """Raise WrongDevice unless the device's name matches the job's regular expression, and there are as
+    many as it needs; ranks share a processor."""
+    if device.kind != "cpu" and device.count < count:
+        raise WrongDevice(f"the job needs {count} devices at once; this machine has {device.count}")
     try:
         matches = not pattern or re.search(pattern, device.name, re.IGNORECASE) is not None
     except re.error as error:
@@ -133,15 +136,18 @@ class Meter:
         return status and library.nvmlDeviceGetHandleByIndex_v2(0, place)
 
 
-def keep_busy(kind: str, seconds: float) -> None:
-    """Load that brings the clocks up: memory and arithmetic."""
+def keep_busy(kind: str, count: int, seconds: float) -> None:
+    """Load that brings the clocks of the first devices up: memory and arithmetic."""
     if kind == "cpu" or not seconds:
         return
     import torch
 
-    some = torch.ones(2048, 2048, dtype=torch.bfloat16, device="cuda")
+    devices = [torch.device("cuda", index) for index in range(count)]
+    some = [torch.ones(2048, 2048, dtype=torch.bfloat16, device=device) for device in devices]
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        for _ in range(20):
-            torch.mm(some, some)
-        torch.cuda.synchronize()
+        for each in some:
+            for _ in range(20):
+                torch.mm(each, each)
+        for device in devices:
+            torch.cuda.synchronize(device)

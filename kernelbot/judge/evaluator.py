@@ -150,7 +150,7 @@ class Evaluation:
         self._enter(Stage.BUILD)
         self._parse()
         self._device = devices.inspect(job.device)
-        devices.demand(self._device, job.expect_device)
+        devices.demand(self._device, job.expect_device, job.world_size)
         self._fence = self._working_fence()
         self._build()
         self._leave()
@@ -405,7 +405,8 @@ class Evaluation:
     def _observe(self, tree: Tree) -> None:
         """Note what holds a program that has been running for a while."""
         if not self._harness.fences and self._fence is not None:
-            fences = (*sandbox.observed(self._fence, tree.members()), *tree.fences)
+            seen = sandbox.observed(self._fence, tree.members(), self._job.world_size)
+            fences = (*seen, *tree.fences)
             self._harness = replace(self._harness, fences=fences)
 
     def _order(self, line: list[str], given: dict[str, str]) -> Order:
@@ -422,7 +423,9 @@ class Evaluation:
             memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
             processes=job.limits.processes,
             environment=environment | {"POPCORN_FD": str(CHANNEL)} | given,
-            seccomp=syscalls.filter_program(network=self._job.world_size > 1).hex(),
+            seccomp=syscalls.filter_program(loopback=job.world_size > 1).hex(),
+            loopback=job.world_size > 1,
+            outside=sandbox.network_to_leave(fence) if job.world_size > 1 else "",
         )
         behind = sandbox.bubblewrap(plan, workshop.runtime) if fence.kind == "bubblewrap" else []
         # Not every fence leaves a process in the folder it is for.

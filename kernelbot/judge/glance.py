@@ -43,9 +43,10 @@ class _Copy(ctypes.Structure):
 class Glance:
     """Rows of one output: evenly spread, from a place that is drawn anew for every call."""
 
-    def __init__(self, nbytes: int) -> None:
+    def __init__(self, nbytes: int, index: int = 0) -> None:
         import torch
 
+        self._index = index
         small = nbytes <= ROWS * WIDTH
         self._rows = 1 if small else ROWS
         self._width = nbytes if small else WIDTH
@@ -65,8 +66,11 @@ class Glance:
         self._taken = False
 
     def take(self) -> None:
-        copy, stream = _engine()
-        status = copy(ctypes.byref(self._copy), ctypes.c_void_p(stream.cuda_stream))
+        import torch
+
+        copy, stream = _engine(self._index)
+        with torch.cuda.device(self._index):
+            status = copy(ctypes.byref(self._copy), ctypes.c_void_p(stream.cuda_stream))
         if status:
             raise RuntimeError(f"the output could not be looked at: driver error {status}")
         self._taken = True
@@ -77,15 +81,15 @@ class Glance:
 
         if not self._taken:
             return True
-        _engine()[1].synchronize()
+        _engine(self._index)[1].synchronize()
         size, step = (self._rows, self._width), (self._pitch, 1)
         rows = found.as_strided(size, step, found.storage_offset() + self._start)
         return bool(torch.equal(rows.cpu(), self._seen))
 
 
 @functools.cache
-def _engine() -> tuple[Any, Any]:
-    """The driver's function and a stream of the referee's for it alone."""
+def _engine(index: int) -> tuple[Any, Any]:
+    """The driver's function and a stream of the referee's on that device for it alone."""
     import torch
 
-    return ctypes.CDLL("libcuda.so.1").cuMemcpy2DAsync_v2, torch.cuda.Stream()
+    return ctypes.CDLL("libcuda.so.1").cuMemcpy2DAsync_v2, torch.cuda.Stream(index)

@@ -12,7 +12,7 @@ import random
 import secrets
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kernelbot.judge import channel, timing
@@ -83,14 +83,18 @@ class Lane:
         self._args = args
         self._budget = budget
         self._build = build  # pays for a process's first call as far as it goes: that one compiles
-        self._arena: Arena | Sets | None = None
+        self._arenas: list[Arena | Sets] = []  # one for each rank
 
     def __enter__(self) -> Lane:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        if self._arena is not None:
-            self._arena.close()
+        self._close()
+
+    def _close(self) -> None:
+        for arena in self._arenas:
+            arena.close()
+        self._arenas = []
 
     def sample(self, *, twice: bool = False) -> Sample:
         """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
@@ -99,59 +103,69 @@ class Lane:
 
     def empty(self, calls: int) -> list[Sample]:
         """Calls of a process that has loaded nothing yet: what remains is what a call costs."""
-        case = self._problem.fresh(self._args)
-        arena = self._lay_out(case)
+        cases = self._problem.fresh_for_all(self._args)
+        self._lay_out(cases)
         samples = []
         for _ in range(calls):
             # What the referee does on the device between calls leaves it as cold as for real ones.
-            arena.fill(case.data, secrets.choice(POISONS))
+            self._fill(cases)
             samples.append(self._contestant.call(EMPTY_S))
-            arena.outputs()
+            for arena in self._arenas:
+                arena.outputs()
         return samples
 
     def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
         with room_for_us():
-            case = self._problem.fresh(self._args)
-            arena = self._lay_out(case)
-            found, first = self._answered(call, case, arena)
-            self._demand(*self._problem.verdict(case, first))
+            problem = self._problem
+            cases = problem.fresh_for_all(self._args)
+            self._lay_out(cases)
+            found, first = self._answered(call, cases)
+            for rank, case in enumerate(cases):
+                self._demand(rank, *problem.verdict(case, first[rank]))
             if twice:
-                _, second = self._answered(call, case, arena)
-                self._demand(*self._problem.repeated(case, first, second))
+                _, second = self._answered(call, cases)
+                for rank, case in enumerate(cases):
+                    self._demand(rank, *problem.repeated(case, first[rank], second[rank]))
         return found
 
     def _answered(
-        self, call: Callable[[float], Any], case: Case, arena: Arena | Sets
-    ) -> tuple[Any, list[Any]]:
-        """What a call gives, and the outputs as they are once the contestant stands still."""
-        arena.fill(case.data, secrets.choice(POISONS))
+        self, call: Callable[[float], Any], cases: Sequence[Case]
+    ) -> tuple[Any, list[list[Any]]]:
+        """What a call gives, and each rank's outputs as they are once the contestant stands still."""
+        self._fill(cases)
         if self._budget.left_s <= 0:
             raise self._contestant.out_of_time()
         first = self._build if self._contestant.compiling else None
         self._contestant.compiling = False
         with self._budget.charged(first) as left:
             found = call(left)
-        outputs = arena.outputs()
-        if not self._contestant.settled():
-            self._demand(UNSETTLED, UNSETTLED)
+        outputs = [arena.outputs() for arena in self._arenas]
+        for rank in range(len(outputs)):
+            if not self._contestant.settled(rank):
+                self._demand(rank, UNSETTLED, UNSETTLED)
         return found, outputs
 
-    def _demand(self, complaint: str, secret: str) -> None:
-        if complaint:
-            raise Failure(VerdictKind.WRONG_ANSWER, complaint, guarded=secret)
+    def _fill(self, cases: Sequence[Case]) -> None:
+        for arena, case in zip(self._arenas, cases, strict=True):
+            arena.fill(case.data, secrets.choice(POISONS))
 
-    def _lay_out(self, case: Case) -> Arena | Sets:
-        """The memory of the case; new only when its layout changed."""
-        layout = case.layout
-        if self._arena is None or self._arena.layout != layout:
+    def _demand(self, rank: int, complaint: str, secret: str) -> None:
+        if complaint:
+            failure = Failure(VerdictKind.WRONG_ANSWER, complaint, guarded=secret)
+            raise self._contestant.told(failure, rank)
+
+    def _lay_out(self, cases: Sequence[Case]) -> None:
+        """The memory of the case for every rank; new only when a layout changed."""
+        layouts = [case.layout for case in cases]
+        if [arena.layout for arena in self._arenas] == layouts:
+            return
+        for layout in layouts:
             if complaint := self._contestant.misfit(layout):
                 raise ProblemFault(complaint)
-            if self._arena is not None:
-                self._arena.close()
-            self._arena = self._contestant.lay_out(layout)
-            with self._budget.charged() as left:
-                self._contestant.prepare(self._arena, left)
-        return self._arena
+        self._close()
+        self._arenas = self._contestant.lay_out(layouts)
+        with self._budget.charged() as left:
+            self._contestant.prepare(self._arenas, left)
 
 
 @contextlib.contextmanager
@@ -189,7 +203,7 @@ class Bench:
 
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
-        keep_busy(self._job.device, self._plan.warm_s)
+        keep_busy(self._job.device, self._job.world_size, self._plan.warm_s)
         self._meter.learn()
         if self._job.device == "cpu":
             self._overheads = [_empty_on_cpu(contestant, self._plan)] * len(self._job.benchmarks)
@@ -266,10 +280,12 @@ def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhea
     import torch
 
     buffer = torch.zeros(64)
-    arena = Arena(channel.plan((buffer,), buffer, 1))
-    contestant.prepare(arena, EMPTY_S)
+    layout = channel.plan((buffer,), buffer, 1)
+    arenas = contestant.lay_out([layout] * len(contestant.ranks))
+    contestant.prepare(arenas, EMPTY_S)
     samples = [contestant.call(EMPTY_S) for _ in range(plan.empty_calls)]
-    arena.close()
+    for arena in arenas:
+        arena.close()
     return _outside(samples, 0.0), Overhead()
 
 

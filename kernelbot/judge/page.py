@@ -13,7 +13,7 @@ import functools
 import mmap
 import os
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from kernelbot.judge.channel import monotonic_ns
@@ -56,17 +56,17 @@ class Page:
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, seals)
         self._memory = mmap.mmap(self.descriptor, PAGE_BYTES)
         self._address = address_of(self._memory)
-        self._words = memoryview(self._memory)[:WORDS_BYTES].cast("I")
-        self._scratch = ctypes.create_string_buffer(2 * WORD * PROBES)
+        self.words = memoryview(self._memory)[:WORDS_BYTES].cast("I")
+        self.scratch = ctypes.create_string_buffer(2 * WORD * PROBES)
 
     def choose(self, at: int) -> None:
         """Say which set the next call is to use."""
-        self._words[SET] = at
+        self.words[SET] = at
 
     def armed(self, number: int, patience_ns: int, hopeless: Callable[[], bool]) -> bool:
         """Wait until everything of a call is enqueued; False when that takes too long."""
         began = monotonic_ns()
-        while self._words[ARMED] != number & MASK:
+        while self.words[ARMED] != number & MASK:
             if monotonic_ns() - began > patience_ns or hopeless():
                 return False
         settled = monotonic_ns() + SETTLE_NS
@@ -74,30 +74,9 @@ class Page:
             pass
         return True
 
-    def time(self, number: int, withheld: Any, asked: Any, hopeless: Callable[[], bool]) -> int:
-        """Open the gate; the ns until the words asked for are here. The caller checks for failure."""
-        words, wanted, move, clock = self._words, number & MASK, ctypes.memmove, monotonic_ns
-        late = (self._address + WITHHELD_AT, withheld.data_ptr(), WORD * withheld.numel())
-        chosen = (self._address + ASKED_AT, asked.data_ptr(), WORD * asked.numel())
-        for _ in range(REHEARSALS):  # code that has not run for a while takes microseconds
-            clock()
-            move(self._scratch, late[1], late[2])
-            words[SCRATCH] = wanted
-        began = clock()
-        move(*late)
-        words[GATE] = wanted
-        self._await(ANSWER, wanted, hopeless)
-        move(*chosen)
-        words[ASKED] = wanted
-        self._await(PROBED, wanted, hopeless)
-        return clock() - began
-
-    def time_ungated(self, number: int, hopeless: Callable[[], bool]) -> int:
-        """Let the contestant begin; the ns until it says that the device is done."""
-        began = monotonic_ns()
-        self._words[GATE] = number & MASK
-        self._await(ANSWER, number & MASK, hopeless)
-        return monotonic_ns() - began
+    def share(self, place: int, given: Any) -> tuple[int, int, int]:
+        """Where to, where from and how much: to copy a tensor of words into the page."""
+        return self._address + place, given.data_ptr(), WORD * given.numel()
 
     def probed(self, count: int) -> Any:
         """A copy of the words that were asked for, as 64-bit integers."""
@@ -109,19 +88,68 @@ class Page:
         return words.clone()
 
     def close(self) -> None:
-        self._words.release()
+        self.words.release()
         os.close(self.descriptor)
         with contextlib.suppress(BufferError):  # else it goes with the last view of it
             self._memory.close()
 
-    def _await(self, word: int, wanted: int, hopeless: Callable[[], bool]) -> None:
-        words = self._words
-        while True:
-            for _ in range(LOOKS):
-                if words[word] == wanted:
-                    return
-            if hopeless():
+
+def time_gated(
+    pages: Sequence[Page],
+    number: int,
+    withheld: Sequence[Any],
+    asked: Sequence[Any],
+    hopeless: Callable[[], bool],
+) -> int:
+    """Open the gates; the ns until the words asked for of every page are here.
+
+    Whichever process is last ends the call. The caller checks for failure.
+    """
+    wanted, move, clock = number & MASK, ctypes.memmove, monotonic_ns
+    words = [page.words for page in pages]
+    late = [page.share(WITHHELD_AT, given) for page, given in zip(pages, withheld, strict=True)]
+    chosen = [page.share(ASKED_AT, given) for page, given in zip(pages, asked, strict=True)]
+    scratch = pages[0].scratch
+    for _ in range(REHEARSALS):  # code that has not run for a while takes microseconds
+        clock()
+        for _, source, size in late:
+            move(scratch, source, size)
+        for each in words:
+            each[SCRATCH] = wanted
+    began = clock()
+    for share in late:
+        move(*share)
+    for each in words:
+        each[GATE] = wanted
+    for each in words:
+        _await(each, ANSWER, wanted, hopeless)
+    for share in chosen:
+        move(*share)
+    for each in words:
+        each[ASKED] = wanted
+    for each in words:
+        _await(each, PROBED, wanted, hopeless)
+    return clock() - began
+
+
+def time_ungated(pages: Sequence[Page], number: int, hopeless: Callable[[], bool]) -> int:
+    """Let all begin; the ns until each of them says that its device is done."""
+    wanted = number & MASK
+    began = monotonic_ns()
+    for page in pages:
+        page.words[GATE] = wanted
+    for page in pages:
+        _await(page.words, ANSWER, wanted, hopeless)
+    return monotonic_ns() - began
+
+
+def _await(words: Any, word: int, wanted: int, hopeless: Callable[[], bool]) -> None:
+    while True:
+        for _ in range(LOOKS):
+            if words[word] == wanted:
                 return
+        if hopeless():
+            return
 
 
 @contextlib.contextmanager

@@ -1,6 +1,9 @@
 """One contestant's process as the referee sees it: started, told what to do, timed, ended.
 
-Everything that comes from it is turned into either a step forward or a Failure. There is no third
+Where a submission runs on several devices there is a process for each, its ranks, in one sandbox and
+one tree; a step is done when all of them have done it, and the first that fails ends the run.
+
+Everything that comes from them is turned into either a step forward or a Failure. There is no third
 outcome: an odd doorbell, a closed descriptor, a signal or silence all have their verdict, and none
 of them is the judge's fault.
 """
@@ -14,19 +17,28 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from kernelbot.judge import cgroups, channel, native, sandbox, syscalls
 from kernelbot.judge.build import Workshop, detail, shorten, summary
-from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Layout, Silent
+from kernelbot.judge.channel import (
+    Arena,
+    Channel,
+    Closed,
+    Doorbell,
+    Garbled,
+    Layout,
+    Silent,
+    Switchboard,
+)
 from kernelbot.judge.deck import Deck, HostDeck, Sets, trial
 from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Unstoppable, Watch, forget, register
 from kernelbot.judge.inside.driver import Unavailable
 from kernelbot.judge.output import Drain, printable
-from kernelbot.judge.page import Page, cores_beside, on_one_core
+from kernelbot.judge.page import Page, cores_beside, on_one_core, time_gated, time_ungated
 from kernelbot.judge.protocol import Job, Mode, Stage, VerdictKind
 from kernelbot.judge.warm import NotForked, Nursery, Order, command_line, reap
 
@@ -54,6 +66,12 @@ class Failure(Exception):
         self.rule = rule
         self.evidence = evidence
 
+    def of(self, rank: int) -> Failure:
+        """The same, told as one rank's."""
+        self.message = f"rank {rank}: {self.message}"
+        self.guarded = f"rank {rank}: {self.guarded}"
+        return self
+
 
 class NotStarted(Exception):
     """The runtime did not come up behind this fence; nothing submitted has run."""
@@ -68,8 +86,30 @@ class Sample:
     late: bool = False  # the gate opened before everything was enqueued
 
 
+class Rank:
+    """What the referee shares with one of the processes that run a submission together."""
+
+    def __init__(self, on_device: bool) -> None:
+        self.channel = Channel()
+        self.page = Page() if on_device else None
+        self.arena: Arena | Sets | None = None
+
+    def send(self, message: dict[str, object], *descriptors: int) -> None:
+        with contextlib.suppress(Closed):  # the wait that follows says what happened
+            self.channel.send(message, descriptors)
+
+    def ring(self) -> None:
+        with contextlib.suppress(Closed):
+            self.channel.ring()
+
+    def close(self) -> None:
+        self.channel.close()
+        if self.page is not None:
+            self.page.close()
+
+
 class Contestant:
-    """A running process. Ends with :meth:`close`, which leaves nothing of it alive."""
+    """A running process, or several. Ends with :meth:`close`, which leaves nothing of it alive."""
 
     def __init__(
         self,
@@ -94,34 +134,45 @@ class Contestant:
         self.compiling = False  # its next call is the first, which compiles what is compiled late
         self._number = 0
         self._unarmed = 0
-        self._arena: Arena | Sets | None = None
-        self._page = Page() if job.device != "cpu" else None
-        self._channel = Channel()
+        self.ranks = [Rank(job.device != "cpu") for _ in range(job.world_size)]
+        self._board = Switchboard([rank.channel for rank in self.ranks])
+        # Of several ranks none is the process that is started: that one forks them, and waits.
+        first = self.ranks[0].channel if self._alone else Channel()
         output, written = os.pipe()
         try:
             self._pid = nursery.start(
-                self._order(tool), self._channel.theirs.fileno(), written, self._adopt
+                self._order(tool), first.theirs.fileno(), written, self._adopt
             )
+            if not self._alone:
+                theirs = [rank.channel.theirs.fileno() for rank in self.ranks]
+                first.send({"op": "divide"}, theirs)
         except NotForked as error:
-            self._channel.close()
+            self._let_go()
             os.close(output)
             raise NotStarted(f"{fence.kind}: {error}") from error
         finally:
             os.close(written)
-        self._channel.theirs.close()
+            if not self._alone:
+                first.close()
+        for rank in self.ranks:
+            rank.channel.theirs.close()
         self._log = Drain(output, 2 * job.limits.output_bytes)
         self._watch = Watch(self._tree, job.limits.memory_bytes, workshop.work)
-        self._send(
-            {
-                "device": "cuda" if job.device != "cpu" else "cpu",
-                "threads": cores(),
+        for number, rank in enumerate(self.ranks):
+            hello = {
+                "rank": number,
+                "world_size": job.world_size,
+                "threads": max(1, cores() // job.world_size),
                 "directory": str(workshop.work),
                 "submission": job.submission,
                 "cores": cores_beside(),
                 "plain": plain,
-            },
-            self._page.descriptor if self._page else None,
-        )
+            }
+            rank.send(hello, *([rank.page.descriptor] if rank.page else []))
+
+    @property
+    def _alone(self) -> bool:
+        return self._job.world_size == 1
 
     def _order(self, tool: Callable[[list[str]], list[str]] | None) -> Order:
         runtime = self._workshop.runtime
@@ -143,37 +194,40 @@ class Contestant:
     @property
     def fences(self) -> tuple[str, ...]:
         """Everything that holds this process, by name."""
-        return (*sandbox.observed(self.fence, self._tree.members()), *self._tree.fences)
+        pids = self._tree.members()
+        return (*sandbox.observed(self.fence, pids, self._job.world_size), *self._tree.fences)
 
     # --- steps ---------------------------------------------------------------------------------
 
     def warm(self) -> None:
         """Wait until the runtime is up. Raises NotStarted."""
         try:
-            bell = self._channel.wait(START_S)
-            self.gated = bell.tag == channel.WARM and bell.text == b"gates"
-            self.sharing = self.gated and self._can_share()
-        except (Silent, Closed, Garbled) as error:
-            text = self.close()
+            bells = self._expect(channel.WARM, START_S)
+            self.gated = all(bell.text == b"gates" for bell in bells)
+            self.sharing = self.gated and all(map(self._can_share, range(len(self.ranks))))
+        except Failure as error:
+            text = self.close() or error.message
             raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
         self._tree.gather()
         self._rest()
 
-    def _can_share(self) -> bool:
-        """Whether the contestant can use device memory of the referee's."""
+    def _can_share(self, rank: int) -> bool:
+        """Whether a process can use memory of the referee's on its device."""
         try:
-            memory = trial()
+            memory = trial(rank)
             descriptor = memory.export()
         except (RuntimeError, Unavailable):
             return False
-        self._send({"op": "share"}, descriptor)
+        self.ranks[rank].send({"op": "share"}, descriptor)
         os.close(descriptor)
-        return self._channel.wait(START_S).text == b"shared"
+        (bell,) = self._expect(channel.PREPARED, START_S, of=(rank,))
+        return bell.text == b"shared"
 
     def load(self, timeout_s: float, recipe: dict[str, object] | None = None) -> float:
         """Import the submission, or compile it by its recipe; returns the seconds it took."""
         began = time.monotonic()
-        self._send({"op": "load", "native": recipe})
+        for rank in self.ranks:
+            rank.send({"op": "load", "native": recipe})
         self._tree.go()
         self._expect(channel.READY, timeout_s)
         self._rest()
@@ -187,19 +241,23 @@ class Contestant:
         """Why a case is not what the problem promised to a submission of this kind."""
         return native.misfit(self._job, layout)
 
-    def lay_out(self, layout: Layout) -> Arena | Sets:
-        """Memory for a case, as near to the contestant's device as the machine allows."""
-        if self._page is None:
+    def lay_out(self, layouts: Sequence[Layout]) -> list[Arena | Sets]:
+        """Memory for a case, for each rank as near to its device as the machine allows."""
+        return [self._lain_out(at, layout) for at, layout in enumerate(layouts)]
+
+    def _lain_out(self, rank: int, layout: Layout) -> Arena | Sets:
+        if self.ranks[rank].page is None:
             return Arena(layout)
         if self.sharing and all(slot.device != "cpu" for slot in layout.slots):
-            return Deck(layout)
+            return Deck(layout, rank)
         return HostDeck(layout, gated=self.gated)
 
-    def prepare(self, arena: Arena | Sets, timeout_s: float) -> None:
+    def prepare(self, arenas: Sequence[Arena | Sets], timeout_s: float) -> None:
         """Show the contestant the layout of a case; its data comes with the call."""
-        self._watch.allowance = arena.layout.size
-        self._arena = arena
-        self._send({"op": "case", **arena.to_json()}, arena.descriptor)
+        self._watch.allowance = sum(arena.layout.size for arena in arenas)
+        for rank, arena in zip(self.ranks, arenas, strict=True):
+            rank.arena = arena
+            rank.send({"op": "case", **arena.to_json()}, arena.descriptor)
         self._tree.go()
         self._expect(channel.PREPARED, timeout_s)
         self._rest()
@@ -214,17 +272,18 @@ class Contestant:
         return sample
 
     def watch(self, how: str) -> None:
-        """Have the next call profiled: by "torch", or in the "range" that a tool waits for."""
-        self._send({"op": "watch", "how": how})
+        """Have the next call profiled, that of the first rank: by "torch", or in the "range" that a
+        tool waits for."""
+        self.ranks[0].send({"op": "watch", "how": how})
 
     def trace(self, timeout_s: float) -> tuple[str, BinaryIO]:
         """What torch's profiler saw of the last call: its table, and its trace as an open file."""
         descriptor = os.memfd_create("trace", os.MFD_CLOEXEC)
-        self._send({"op": "trace"}, descriptor)
+        self.ranks[0].send({"op": "trace"}, descriptor)
         file = os.fdopen(descriptor, "rb")
         try:
             self._tree.go()
-            bell = self._expect(channel.PREPARED, timeout_s)
+            (bell,) = self._expect(channel.PREPARED, timeout_s, of=(0,))
             self._rest()
         except Failure:
             file.close()
@@ -234,7 +293,7 @@ class Contestant:
 
     def leave(self, timeout_s: float) -> None:
         """Let it end like a program that is over: the tool it runs under writes its report then."""
-        self._send({"op": "leave"})
+        self.ranks[0].send({"op": "leave"})
         self._tree.go()
         self._exit_code(timeout_s)
 
@@ -244,13 +303,16 @@ class Contestant:
         self._watch.close()
         if reap(self._pid, 10.0) is not None:
             forget(self._pid)
-        self._channel.close()
-        if self._page is not None:
-            self._page.close()
+        self._let_go()
         return self._log.close().replace(str(self._workshop.work) + os.sep, "")
 
+    def _let_go(self) -> None:
+        for rank in self.ranks:
+            rank.close()
+
     def _call_cpu(self, timeout_s: float) -> Sample:
-        self._ring()
+        for rank in self.ranks:
+            rank.ring()
         began = channel.monotonic_ns()
         self._tree.go()
         self._expect(channel.DONE, timeout_s)
@@ -261,65 +323,89 @@ class Contestant:
         return Sample(ended - began)
 
     def _call_cuda(self, timeout_s: float) -> Sample:
-        arena, page, number = self._arena, self._page, self._number
-        assert isinstance(arena, Sets)
-        assert page is not None
+        number = self._number
+        pages = [rank.page for rank in self.ranks if rank.page is not None]
+        arenas = [rank.arena for rank in self.ranks if isinstance(rank.arena, Sets)]
         deadline = time.monotonic() + timeout_s
 
         def hopeless() -> bool:
             """An error, an end or a time-out: waiting for the doorbell says which."""
-            return self._channel.pending() or time.monotonic() > deadline
+            return self._board.pending() or time.monotonic() > deadline
 
-        page.choose(arena.at)
+        for page, arena in zip(pages, arenas, strict=True):
+            page.choose(arena.at)
         with on_one_core():
-            self._ring()
+            for rank in self.ranks:
+                rank.ring()
             self._tree.go()
             self._expect(channel.LOADED, timeout_s)
             if self.gated:
-                late = not self._armed(page, hopeless)
-                elapsed = page.time(number, arena.withheld, arena.asked, hopeless)
-                arena.glance()
+                late = not self._armed(pages, hopeless)
+                withheld, asked = (
+                    [arena.withheld for arena in arenas],
+                    [arena.asked for arena in arenas],
+                )
+                elapsed = time_gated(pages, number, withheld, asked, hopeless)
+                for arena in arenas:
+                    arena.glance()
             else:
-                late, elapsed = False, page.time_ungated(number, hopeless)
-        bell = self._expect(channel.DONE, deadline - time.monotonic())
-        return Sample(elapsed, _claim(bell.text), late=late)
+                late, elapsed = False, time_ungated(pages, number, hopeless)
+        bells = self._expect(channel.DONE, deadline - time.monotonic())
+        return Sample(elapsed, _longest([_claim(bell.text) for bell in bells]), late=late)
 
-    def _armed(self, page: Page, hopeless: Callable[[], bool]) -> bool:
+    def _armed(self, pages: Sequence[Page], hopeless: Callable[[], bool]) -> bool:
         """Wait until everything is enqueued; a call that waits for the device never will be."""
         patience = PATIENCE_NS if self._unarmed < 3 else IMPATIENCE_NS
-        armed = page.armed(self._number, patience, hopeless)
+        armed = all(page.armed(self._number, patience, hopeless) for page in pages)
         self._unarmed = 0 if armed else self._unarmed + 1
         return armed
 
-    def settled(self) -> bool:
-        """Whether the last call's output was finished when the clock stopped.
+    def settled(self, rank: int) -> bool:
+        """Whether a rank's output of the last call was finished when the clock stopped.
 
         The words that answered for it are what it holds now, and so is what was seen of it then.
         """
         import torch
 
-        if not self.gated or not isinstance(self._arena, Sets) or self._page is None:
+        arena, page = self.ranks[rank].arena, self.ranks[rank].page
+        if not self.gated or not isinstance(arena, Sets) or page is None:
             return True
-        found = self._arena.words()
-        answered = bool(torch.equal(found, self._page.probed(found.numel())))
-        return answered and self._arena.unchanged()
+        found = arena.words()
+        answered = bool(torch.equal(found, page.probed(found.numel())))
+        return answered and arena.unchanged()
+
+    def told(self, failure: Failure, rank: int) -> Failure:
+        """A failure by the name of the rank that it is about, where there are several."""
+        return failure if self._alone else failure.of(rank)
 
     # --- doorbells -----------------------------------------------------------------------------
 
-    def _send(self, message: dict[str, object], descriptor: int | None = None) -> None:
-        with contextlib.suppress(Closed):  # the wait that follows says what happened
-            self._channel.send(message, descriptor)
+    def _expect(
+        self, tag: bytes, timeout_s: float, of: Sequence[int] | None = None
+    ) -> list[Doorbell]:
+        """The next doorbell of all ranks or of some, if it is the one that is due.
 
-    def _ring(self) -> None:
-        with contextlib.suppress(Closed):
-            self._channel.ring()
+        The first that is not, of whichever rank, is raised as a Failure.
+        """
+        awaited = range(len(self.ranks)) if of is None else of
+        deadline = time.monotonic() + timeout_s
+        bells: dict[int, Doorbell] = {}
+        while missing := [rank for rank in awaited if rank not in bells]:
+            try:
+                heard = self._board.wait(deadline - time.monotonic())
+            except Silent:
+                raise self.out_of_time(missing) from None
+            for rank in heard:
+                try:
+                    bells[rank] = self._due(rank, tag if rank in missing else b"")
+                except Failure as failure:
+                    raise self.told(failure, rank) from None
+        return [bells[rank] for rank in awaited]
 
-    def _expect(self, tag: bytes, timeout_s: float) -> Doorbell:
-        """The next doorbell if it is the one that is due; otherwise raises Failure."""
+    def _due(self, rank: int, tag: bytes) -> Doorbell:
+        """What a rank has to say, if it is what is due; otherwise raises Failure."""
         try:
-            bell = self._channel.wait(timeout_s)
-        except Silent:
-            raise self.out_of_time() from None
+            bell = self.ranks[rank].channel.receive()
         except Closed:
             raise self._ended() from None
         except Garbled:
@@ -343,17 +429,20 @@ class Contestant:
             raise Failure(
                 VerdictKind.CRASHED, "The program started processes that could not be stopped."
             ) from None
-        if self._channel.pending():
+        if self._board.pending():
+            rank = self._board.wait(0)[0]
+            failure = self._foul("an extra doorbell rang after the call was over")
             try:
-                self._channel.wait(0)
+                self.ranks[rank].channel.receive()
             except Closed:
-                raise self._ended() from None
-            except (Garbled, Silent):
+                failure = self._ended()
+            except Garbled:
                 pass
-            raise self._foul("an extra doorbell rang after the call was over")
+            raise self.told(failure, rank)
         return ran_on
 
-    def out_of_time(self) -> Failure:
+    def out_of_time(self, missing: Sequence[int] = ()) -> Failure:
+        """``missing``: the ranks that were waited for in vain."""
         if self._watch.exceeded:
             return self._exceeded()
         limit = {
@@ -364,7 +453,8 @@ class Contestant:
         what = "importing and compiling" if self._stage is Stage.BUILD else "calls of custom_kernel"
         return Failure(
             VerdictKind.TIMED_OUT,
-            f"Out of time: {what} in the {self._stage.value} stage took longer than {limit:g} s.",
+            f"Out of time: {what} in the {self._stage.value} stage took longer than {limit:g} s"
+            f"{'' if self._alone else _in_vain(missing)}.",
         )
 
     def _raised(self, bell: Doorbell) -> Failure:
@@ -425,8 +515,8 @@ class Contestant:
             return Failure(
                 VerdictKind.CRASHED, f"The program closed its connection to the judge {doing}."
             )
-        if self.fence.kind == "bubblewrap" and code > 128:
-            code = 128 - code  # its way to say that the child was killed by a signal
+        if code > 128 and (self.fence.kind == "bubblewrap" or not self._alone):
+            code = 128 - code  # how a process that waits says that its child was killed by a signal
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
         return Failure(
             VerdictKind.CRASHED,
@@ -461,8 +551,11 @@ def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.P
         environment=sandbox.environment(workshop.work, job.device),
         seccomp=syscalls.filter_program(
             profiling=job.mode is Mode.PROFILE,
-            network=job.mode is Mode.PROFILE or job.world_size > 1,
+            network=job.mode is Mode.PROFILE,
+            loopback=job.world_size > 1,
         ).hex(),
+        loopback=job.world_size > 1,
+        outside=sandbox.network_to_leave(fence) if job.world_size > 1 else "",
     )
 
 
@@ -478,6 +571,16 @@ def _claim(text: bytes) -> float:
         return math.nan
     (claimed,) = struct.unpack("<d", text)
     return float(claimed) if 0 <= claimed < 1e15 else math.nan
+
+
+def _longest(claims: Sequence[float]) -> float:
+    """The time of the slowest rank; not a number where one has none."""
+    return math.nan if any(map(math.isnan, claims)) else max(claims)
+
+
+def _in_vain(missing: Sequence[int]) -> str:
+    names = ", ".join(map(str, missing))
+    return f"; rank{'s' * (len(missing) > 1)} {names} did not come to an end" if missing else ""
 
 
 def _signal_name(number: int) -> str:

@@ -24,6 +24,8 @@ import os
 import resource
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -52,6 +54,10 @@ KINDS = ("bubblewrap", "user", "processes")
 FENCED = "fenced"
 """Any of them but the last: what a server for strangers accepts when nothing else is said."""
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+MULTICAST = (
+    "NCCL_NVLS_ENABLE", "TORCH_SYMM_MEM_DISABLE_MULTICAST", "NVSHMEM_DISABLE_NVLS",
+)  # fmt: skip
+"""Switches of NVLink's multicast: whoever runs a machine on which it must stay off sets them."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,8 @@ class Plan:
     environment: dict[str, str] = field(default_factory=dict)
     look: bool = True  # whether the work folder is this uid's already, and must be within reach
     seccomp: str = ""  # the filter of system calls, in hexadecimal; "": none for this processor
+    loopback: bool = False  # several ranks talk by TCP, in a network of their own
+    outside: str = ""  # the network that this must not be
 
 
 def fences(only: str = "", uid: int = -1) -> list[Fence]:
@@ -108,8 +116,19 @@ def holds_groups(fence: Fence) -> bool:
     return fence.kind != "processes" or fence.landlock
 
 
-def observed(fence: Fence, pids: list[int]) -> tuple[str, ...]:
-    """What really holds the processes, by name, as far as the kernel tells."""
+def network_to_leave(fence: Fence) -> str:
+    """The network that processes which talk by TCP must not be in behind this fence; "" if any will do.
+
+    Bubblewrap always makes a new one, and ``processes`` is for one's own machine.
+    """
+    return os.readlink("/proc/self/ns/net") if fence.kind == "user" else ""
+
+
+def observed(fence: Fence, pids: list[int], ranks: int = 1) -> tuple[str, ...]:
+    """What really holds the processes, by name, as far as the kernel tells.
+
+    Several ``ranks`` talk over IPv4: in a network of their own, or in everybody's.
+    """
     found = [fence.kind]
     fields = _innermost(pids)
     if fields.get("Uid", "").split()[:1] not in ([], [str(os.getuid())]):
@@ -121,7 +140,7 @@ def observed(fence: Fence, pids: list[int]) -> tuple[str, ...]:
     if fence.landlock and landlock_version() > 0:
         found.append("landlock")
     for name, says in (
-        ("net", "no-network"),
+        ("net", "no-network" if ranks == 1 else "own-network"),
         ("pid", "own-pids"),
         ("mnt", "own-mounts"),
         ("ipc", "own-ipc"),
@@ -132,6 +151,8 @@ def observed(fence: Fence, pids: list[int]) -> tuple[str, ...]:
                 for pid in pids
             ):
                 found.append(says)
+    if ranks > 1 and "own-network" not in found:
+        found.append("open-network")
     return tuple(found)
 
 
@@ -182,7 +203,7 @@ def environment(workdir: Path, device: str) -> dict[str, str]:
         for name in ("PATH", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES",
                      "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_HOME",
                      "ROCM_PATH", "HIP_VISIBLE_DEVICES", "TORCH_CUDA_ARCH_LIST", "CC", "CXX",
-                     "TRITON_INTERPRET")
+                     "TRITON_INTERPRET", *MULTICAST)
         if name in os.environ
     }  # fmt: skip
     caches = workdir / "cache"
@@ -269,6 +290,8 @@ def enter(plan: Plan) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
     if plan.namespaces:
         _private_namespaces(plan)
+    if plan.outside == os.readlink("/proc/self/ns/net"):
+        raise OSError("several ranks need a network of their own, and none can be made here")
     os.chdir(plan.workdir)
     _limits(plan)
     if plan.uid >= 0:
@@ -414,6 +437,7 @@ def _drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "capset")
 
 
+SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 NEWNS, NEWIPC, NEWNET = 0x00020000, 0x08000000, 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND, MS_NOSUID, MS_NODEV = 0x4000, 0x40000, 0x1000, 0x2, 0x4
 
@@ -423,6 +447,8 @@ def _private_namespaces(plan: Plan) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NEWNS | NEWIPC | NEWNET):
         return  # a container without the right to: uid, limits and Landlock remain
+    if plan.loopback:
+        _raise_loopback()
     _mount(libc, "none", "/", None, MS_REC | MS_PRIVATE)
     base = os.path.dirname(plan.workdir)
     foreign = [path for path in plan.read if not path.startswith(base)]
@@ -437,6 +463,12 @@ def _private_namespaces(plan: Plan) -> None:
     # Only one's own processes; refused where parts of /proc are covered, as in many containers.
     with contextlib.suppress(OSError):
         _mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV, "hidepid=2")
+
+
+def _raise_loopback() -> None:
+    """A new network's only interface is down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as some:
+        fcntl.ioctl(some, SIOCSIFFLAGS, struct.pack("16sh22x", b"lo", IFF_UP))
 
 
 def _cover(libc: ctypes.CDLL, place: str, keep: list[str], options: str) -> None:
@@ -490,7 +522,9 @@ def _landlock(plan: Plan) -> None:
     if version < 1:
         return  # a kernel without it; the other parts of the fence remain
     handled = (1 << (13 if version == 1 else 14 if version == 2 else 15)) - 1
-    rules = _Ruleset(handled, 0b11 if version >= 4 else 0, 0b11 if version >= 6 else 0)
+    # Several ranks talk by TCP; what it leads to is the network's to say.
+    ports = 0b11 if version >= 4 and not plan.loopback else 0
+    rules = _Ruleset(handled, ports, 0b11 if version >= 6 else 0)
     size = 24 if version >= 6 else 16 if version >= 4 else 8
     ruleset = libc.syscall(CREATE, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
     if ruleset < 0:

@@ -74,6 +74,7 @@ OF_ONE_MACHINE = (
     1,
     16,
 )  # AF_UNIX, AF_NETLINK: every other family may lead out, vsock from a VM too
+INTERNET = (2,)  # AF_INET: leads nowhere from a network of one's own
 FOR_PROFILERS = ("ptrace", "process_vm_readv", "process_vm_writev", "perf_event_open")
 CLONE = (56, 220)
 CLONE3 = 435
@@ -86,11 +87,14 @@ NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_dat
 X32 = 0x40000000
 
 
-def filter_program(*, profiling: bool = False, network: bool = False) -> bytes:
+def filter_program(
+    *, profiling: bool = False, network: bool = False, loopback: bool = False
+) -> bytes:
     """The filter for this machine's processor as an array of sock_filter; b"" where none is known.
 
     ``profiling`` leaves profilers what they need: nothing that is timed for a ranking runs then.
-    ``network`` leaves sockets to other machines: processes of one run on several devices talk by them.
+    ``network`` leaves sockets of every family, for profilers; ``loopback`` those of IPv4, by which the
+    processes of one run talk in a network of their own.
     """
     column, architecture = ARCHITECTURES.get(platform.machine(), (-1, 0))
     if column < 0:
@@ -113,12 +117,13 @@ def filter_program(*, profiling: bool = False, network: bool = False) -> bytes:
     for number in numbers:
         program += [_step(JUMP_EQUAL, number, 0, 1), _step(RETURN, refuse)]
     if not network:
+        families = OF_ONE_MACHINE + (INTERNET if loopback else ())
         program += [
-            _step(JUMP_EQUAL, SOCKET[column], 0, 3 + len(OF_ONE_MACHINE)),
+            _step(JUMP_EQUAL, SOCKET[column], 0, 3 + len(families)),
             _step(LOAD, FIRST_ARGUMENT),
         ]
-        for at, family in enumerate(OF_ONE_MACHINE):
-            program += [_step(JUMP_EQUAL, family, len(OF_ONE_MACHINE) - at, 0)]
+        for at, family in enumerate(families):
+            program += [_step(JUMP_EQUAL, family, len(families) - at, 0)]
         program += [_step(RETURN, FAIL | errno.EACCES), _step(RETURN, ALLOW)]
     program += [
         _step(JUMP_EQUAL, CLONE[column], 0, 3),

@@ -38,6 +38,7 @@ ADD = (
 PROBLEMS: dict[str, dict[str, Any]] = {
     "add": {"native": ADD},
     "hidden": {"problem": "add", "hidden_tests": ({"n": 3001}, {"n": 3500})},
+    "allreduce": {"world_size": 2, "tests": ({"n": 1000}, {"n": 1000}, {"n": 7})},
     "matmul": {
         "tests": ({"n": 64}, {"n": 256}),
         "benchmarks": ({"n": 256},),
@@ -73,6 +74,15 @@ class Entry:
         return self.header("device") or "cpu"
 
     @property
+    def problem(self) -> str:
+        return self.header("problem") or "add"
+
+    @property
+    def ranks(self) -> int:
+        """How many devices it needs at once."""
+        return int(PROBLEMS[self.problem].get("world_size", 1))
+
+    @property
     def slow(self) -> bool:
         return bool(re.search(r"^(?:#|//) slow$", self.text, re.MULTILINE))
 
@@ -88,13 +98,12 @@ class Entry:
         limits = replace(LIMITS, build_s=float(self.header("build seconds") or LIMITS.build_s))
         if device == "cuda":  # a CUDA context alone takes more, and starts slowly
             limits = replace(limits, memory_bytes=16 << 30, processes=4096, check_s=20.0)
-        name = self.header("problem") or "add"
         return a_job(
             Mode(self.header("mode") or "benchmark"),
             submission=f"submission{self.path.suffix}",
             limits=limits,
             device=device,
-            **{"problem": name, **PROBLEMS[name]},
+            **{"problem": self.problem, **PROBLEMS[self.problem]},
         )
 
 
@@ -180,8 +189,9 @@ def table(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(rows)
 
 
-def chosen(entries: list[Entry], words: list[str], device: str) -> list[Entry]:
+def chosen(entries: list[Entry], words: list[str], device: str, devices: int = 1) -> list[Entry]:
     fit = [entry for entry in entries if entry.device in ("cpu", device)]
+    fit = [entry for entry in fit if device == "cpu" or entry.ranks <= devices]
     fit = [entry for entry in fit if entry.path.suffix != {"cpu": ".cu", "cuda": ".cpp"}[device]]
     return [entry for entry in fit if not words or any(word in entry.name for word in words)]
 
@@ -192,8 +202,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
+    import torch
+
     outcomes, bad = [], 0
-    picked = chosen(ATTACKS + HONEST, options.words, options.device)
+    devices = 1 if options.device == "cpu" else torch.cuda.device_count()
+    picked = chosen(ATTACKS + HONEST, options.words, options.device, devices)
     for outcome in run_all(picked, options.device, options.workers):
         outcomes.append(outcome)
         attack = outcome.entry.path.parent.name == "attacks"

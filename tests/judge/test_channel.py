@@ -9,7 +9,15 @@ import pytest
 import torch
 
 from kernelbot.judge import channel
-from kernelbot.judge.channel import Arena, Channel, Closed, Doorbell, Garbled, Silent
+from kernelbot.judge.channel import (
+    Arena,
+    Channel,
+    Closed,
+    Doorbell,
+    Garbled,
+    Silent,
+    Switchboard,
+)
 from kernelbot.judge.inside.cpu import CpuCase
 
 DTYPES = [
@@ -91,7 +99,8 @@ def rung(packet: bytes, timeout_s: float = 5) -> Doorbell:
     ours = Channel()
     ours.theirs.send(packet)
     try:
-        return ours.wait(timeout_s)
+        Switchboard([ours]).wait(timeout_s)
+        return ours.receive()
     finally:
         ours.close()
 
@@ -108,18 +117,30 @@ def test_a_packet_too_short_to_be_a_doorbell_is_garbled() -> None:
 
 def test_silence_and_a_closed_end_are_told_apart() -> None:
     ours = Channel()
+    board = Switchboard([ours])
     with pytest.raises(Silent):
-        ours.wait(0.01)
+        board.wait(0.01)
     ours.theirs.close()
+    assert board.wait(5) == [0]
     with pytest.raises(Closed):
-        ours.wait(5)
+        ours.receive()
     ours.close()
+
+
+def test_of_several_channels_the_one_whose_end_is_gone_is_heard_first() -> None:
+    three = [Channel() for _ in range(3)]
+    board = Switchboard(three)
+    three[0].theirs.send(channel.HEADER.pack(b"E", 1))
+    three[2].theirs.close()
+    assert board.wait(5) == [2, 0]
+    for one in three:
+        one.close()
 
 
 def test_descriptors_sent_by_the_contestant_are_dropped() -> None:
     ours = Channel()
     before = len(os.listdir("/proc/self/fd"))
     socket.send_fds(ours.theirs, [channel.HEADER.pack(b"D", 1)], [0, 1, 2])
-    assert ours.wait(5).number == 1
+    assert ours.receive().number == 1
     assert len(os.listdir("/proc/self/fd")) == before
     ours.close()

@@ -11,7 +11,8 @@ from tests.judge.corpus import ATTACKS, HONEST, Entry, chosen, run
 
 CLASSES = {
     "async", "cache", "compile", "doorbell", "dos", "evasion", "forge", "l2clock", "lazy", "leak",
-    "mutate", "numerics", "patch", "phase", "precision", "precompute", "sandbox", "shape", "timer",
+    "mutate", "numerics", "patch", "phase", "precision", "precompute", "ranks", "sandbox", "shape",
+    "timer",
 }  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import os
 import random
 import subprocess
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +21,7 @@ from kernelbot.judge.deck import HostDeck, Secrets
 from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
-from kernelbot.judge.page import Page, cores_beside, on_one_core
+from kernelbot.judge.page import Page, cores_beside, on_one_core, time_gated
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
 from tests.judge import bench
@@ -308,9 +310,41 @@ def test_a_gate_that_nobody_answers_is_given_up() -> None:
         return True
 
     assert not page.armed(1, 10**12, hopeless)
-    assert page.time(1, nothing, nothing, hopeless) > 0
+    assert time_gated([page], 1, [nothing], [nothing], hopeless) > 0
     assert len(asked) == 3  # once for each word that was waited for
     page.close()
+
+
+def test_a_call_of_several_processes_ends_with_the_last_of_them() -> None:
+    pages = [Page() for _ in range(3)]
+    words = torch.tensor([[8, 5]])
+    answered: list[int] = []
+    asked: list[int] = []
+
+    def process(page: Page, delay_s: float) -> None:
+        while page.words[gates.GATE] != 7:
+            time.sleep(0.001)
+        time.sleep(delay_s)
+        answered.append(time.perf_counter_ns())
+        page.words[gates.ANSWER] = 7
+        while page.words[gates.ASKED] != 7:
+            time.sleep(0.001)
+        asked.append(time.perf_counter_ns())
+        page.words[gates.PROBED] = 7
+
+    threads = [
+        threading.Thread(target=process, args=(page, delay_s))
+        for page, delay_s in zip(pages, (0.0, 0.2, 0.1), strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    taken_ns = time_gated(pages, 7, [words] * 3, [words] * 3, lambda: False)
+    for thread in threads:
+        thread.join()
+    assert taken_ns > 200e6
+    assert max(answered) < min(asked)  # nobody knows what it will be asked before all have answered
+    for page in pages:
+        page.close()
 
 
 def test_waiting_takes_one_core_and_gives_it_back() -> None:

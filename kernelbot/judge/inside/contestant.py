@@ -29,33 +29,51 @@ from .cuda import CudaCase, can_share
 from .data import Mismatch
 from .gates import PAGE_BYTES, Gating, NoGates, gates_on
 from .profiling import Traced, marked
+from .ranks import Meeting, divide
 
 HEADER = struct.Struct("<cQ")
 MAX_TEXT = 100_000
+MOST_DESCRIPTORS = 8
 FOLDER = str(Path(__file__).parent) + os.sep
 
 
 def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     sys.argv = ["submission.py"]
-    hello, page = receive(channel)
-    runtime = Runtime(channel, hello, page)
+    hello, descriptors = receive(channel)
+    meeting = None
+    if hello.get("op") == "divide":
+        first = channel
+        channel, meeting = divide(descriptors)
+        first.close()
+        hello, descriptors = receive(channel)
+    runtime = Runtime(channel, hello, _only(descriptors), meeting)
     while True:
-        message, descriptor = receive(channel)
-        runtime.handle(message, descriptor)
+        message, descriptors = receive(channel)
+        runtime.handle(message, _only(descriptors))
 
 
-def receive(channel: socket.socket) -> tuple[dict[str, Any], int | None]:
-    packet, descriptors, _, _ = socket.recv_fds(channel, 4 << 20, 1)
+def _only(descriptors: list[int]) -> int | None:
+    return descriptors[0] if descriptors else None
+
+
+def receive(channel: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    packet, descriptors, _, _ = socket.recv_fds(channel, 4 << 20, MOST_DESCRIPTORS)
     if not packet:
         os._exit(0)
-    return json.loads(packet), descriptors[0] if descriptors else None
+    return json.loads(packet), descriptors
 
 
 class Runtime:
     """State between messages: the kernel, the case in hand, the number of the call."""
 
-    def __init__(self, channel: socket.socket, hello: dict[str, Any], page: int | None) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        hello: dict[str, Any],
+        page: int | None,
+        meeting: Meeting | None,
+    ) -> None:
         import torch
 
         self.channel = channel
@@ -69,15 +87,20 @@ class Runtime:
         self.traced: Traced | None = None
         self.page: mmap.mmap | None = None
         self.gates: Gating | None = None
+        rank, world_size = hello["rank"], hello["world_size"]
         if page is not None:
             self.page = mmap.mmap(page, PAGE_BYTES)
             os.close(page)
             # The referee waits for the clock on the core that is not among these.
             os.sched_setaffinity(0, hello["cores"])
+            torch.cuda.set_device(rank)
             torch.zeros(1, device="cuda").add_(1).cpu()
             self.gates = NoGates(self.page) if hello["plain"] else gates_on(self.page)
         else:
             torch.set_num_threads(hello["threads"])
+        if meeting is not None:
+            own = None if page is None else torch.device("cuda", rank)
+            meeting.join(rank, world_size, own)
         self.ring(b"W", self.gates.evidence if self.gates else b"")
 
     def handle(self, message: dict[str, Any], descriptor: int | None) -> None:
