@@ -370,7 +370,7 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
         devices.demand_torch()
-        devices.demand_fence(settings.demanded_isolation)
+        await asyncio.to_thread(devices.demand_fence, settings.demanded_isolation)
         names = await asyncio.to_thread(devices.cuda_names)
         slots = local_slots(app, names)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}

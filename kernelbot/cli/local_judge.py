@@ -58,10 +58,12 @@ def judge(
         case, directives.parse(text), mode, {device: len(job.benchmarks)}
     )
     job = job if wanted is None else replace(job, profile_case=wanted)
+    isolation = Settings().isolation
+    _demand_fence(isolation)
     with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:
         directory = Path(place)
         staging.stage(directory, job, problem.judge_files, code)
-        _run(directory)
+        _run(directory, isolation)
         verdict = staging.read_verdict(directory, job.run_id)
         if output is not None and verdict.artefacts:
             output.mkdir(parents=True, exist_ok=True)
@@ -89,8 +91,17 @@ def read_code(file: Path) -> bytes:
         ) from None
 
 
-def _run(directory: Path) -> None:
-    with _judging(directory) as process:
+def _demand_fence(isolation: str) -> None:
+    """Raise Declined where the fence that was asked for does not stand, and say what helps."""
+    if isolation and (fault := staging.fence_fault(isolation)):
+        raise Declined(
+            f"KERNELBOT_ISOLATION={isolation} cannot be had on this machine.\n{fault}",
+            code="no_fence",
+        )
+
+
+def _run(directory: Path, isolation: str) -> None:
+    with _judging(directory, isolation) as process:
         assert process.stdout is not None
         said = ""
         while line := process.stdout.readline(MAX_EVENT_BYTES):
@@ -109,10 +120,10 @@ def _show(line: bytes, said: str) -> str:
 
 
 @contextmanager
-def _judging(directory: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _judging(directory: Path, isolation: str) -> Iterator[subprocess.Popen[bytes]]:
     """The judge as a process group of its own, gone when this is left."""
     process = subprocess.Popen(
-        staging.command(directory),
+        staging.command(directory, isolation=isolation),
         stdout=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
         cwd=directory,

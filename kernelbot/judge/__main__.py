@@ -2,7 +2,8 @@
 
 Events go to stdout, or to descriptor N, as JSON lines. Exit code 0 means that ``verdict.json`` was
 written, whatever it says. ``serve`` does the same for one job directory after the other, each in a
-process forked from one that has imported torch already (``warm.py``).
+process forked from one that has imported torch already (``warm.py``). ``fence`` tells which fence
+stands on this machine, and ends with 1 when none does that is accepted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from kernelbot.judge import guard, referee, sandbox, warm
+from kernelbot.judge import guard, probe, referee, sandbox, warm
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -26,11 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     run = commands.add_parser("run", help="judge a job directory")
     run.add_argument("directory", type=Path, help="holds job.json, problem/ and submission/")
     run.add_argument("--events-fd", type=int, help="descriptor for events (default: stdout)")
-    run.add_argument(
-        "--isolation",
-        choices=(*sandbox.KINDS, sandbox.FENCED),
-        help="accept this fence only, fenced: any but processes (default: the strongest here)",
-    )
+    fence = commands.add_parser("fence", help="start a process behind a fence and tell which holds")
+    for command in (run, fence):
+        command.add_argument(
+            "--isolation",
+            default="",
+            choices=("", *sandbox.KINDS, sandbox.FENCED),
+            help="accept this fence only, fenced: any but processes (default: the strongest here)",
+        )
     run.add_argument("--cache", default="", help="folder of compile caches (default: none)")
     serve = commands.add_parser("serve", help="judge what a launcher sends, from a warm start")
     serve.add_argument("descriptor", type=int, help="a socket to the launcher")
@@ -38,11 +42,15 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.command == "serve":
         warm.become_template(options.descriptor, options.device)
+    if options.command == "fence":
+        kind, faults = probe.standing(options.isolation)
+        print(kind or faults)
+        return 0 if kind else 1
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is no directory")
     events = _private_descriptor(options.events_fd)
     nursery = warm.Nursery.started()
-    return judge(options.directory, events, options.isolation or "", options.cache, nursery)
+    return judge(options.directory, events, options.isolation, options.cache, nursery)
 
 
 def judge(directory: Path, events: int, isolation: str, cache: str, nursery: warm.Nursery) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,12 @@ from kernelbot.judge.protocol import (
     VerdictKind,
     dump,
     load,
+)
+
+FENCE_S = 120.0
+NO_FENCE = (
+    "For the fence bubblewrap, install bubblewrap; for the fence user, judge as root in a container or "
+    "machine of its own."
 )
 
 
@@ -62,9 +69,20 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     return {**base, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
-def fences(isolation: str = "") -> list[str]:
-    """The kinds of fence that may work on this machine among those that are accepted."""
-    return list(dict.fromkeys(fence.kind for fence in sandbox.fences(isolation)))
+def fence_fault(isolation: str) -> str:
+    """Why no fence of the accepted kind stands on this machine; "" when a process runs behind one."""
+    if not sandbox.fences(isolation):
+        return NO_FENCE
+    line = [sys.executable, "-m", "kernelbot.judge", "fence", "--isolation", isolation]
+    try:
+        asked = subprocess.run(
+            line, capture_output=True, text=True, timeout=FENCE_S, check=False, cwd="/",
+            env=environment(os.environ),
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"No process came up behind a fence within {FENCE_S:.0f} s."
+    said = (asked.stdout + asked.stderr).strip()
+    return said or f"It ended with {asked.returncode}." if asked.returncode else ""
 
 
 def read_verdict(directory: Path, run_id: str = "") -> Verdict:

@@ -33,12 +33,14 @@ def demand_torch() -> None:
 
 
 def demand_fence(isolation: str) -> None:
-    """Raise InvalidInput where this machine has no fence of the kind that is demanded."""
-    if not staging.fences(isolation):
+    """Raise InvalidInput where no fence of the kind that is demanded stands on this machine."""
+    if isolation in ("", "processes"):
+        return
+    if fault := staging.fence_fault(isolation):
         raise InvalidInput(
             "This server is there for others, and nothing here can hold strangers' code "
-            f"(demanded: {isolation}). Install bubblewrap or run the worker as root in a container "
-            "or machine of its own; KERNELBOT_ISOLATION=processes judges without a fence all the same.",
+            f"(demanded: {isolation}).\n{fault}\n"
+            "KERNELBOT_ISOLATION=processes judges without a fence all the same.",
             code="no_fence",
         )
 

@@ -77,6 +77,20 @@ async def test_a_file_no_server_would_take_is_not_judged_here_either(
     assert words in outcome.err
 
 
+async def test_a_fence_that_is_demanded_and_not_there_is_told_with_what_helps(
+    plain: CommandLine,
+) -> None:
+    file = VECTORADD / "starter" / "with_torch.py"
+
+    nothing = {"KERNELBOT_ISOLATION": "bubblewrap", "PATH": str(plain.home)}
+
+    outcome = await plain("judge", str(VECTORADD), str(file), **nothing)
+
+    assert outcome.code == 1
+    assert "KERNELBOT_ISOLATION=bubblewrap cannot be had" in outcome.err
+    assert "install bubblewrap" in outcome.err
+
+
 async def test_an_interrupt_ends_the_judge_and_all_it_started(plain: CommandLine) -> None:
     file = VECTORADD / "examples" / "endless.py"
     command = await plain.start("judge", str(VECTORADD), str(file), TMPDIR=str(plain.home))
@@ -90,4 +104,4 @@ async def test_an_interrupt_ends_the_judge_and_all_it_started(plain: CommandLine
     assert outcome.code == 130
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == []
-    assert not list(plain.home.glob("kernelbot-judge-*"))
+    assert not list(plain.home.glob("kernelbot-*"))
