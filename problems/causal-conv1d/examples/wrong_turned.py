@@ -1,0 +1,13 @@
+# expect: wrong_answer
+"""The filter the other way round."""
+
+from torch.nn.functional import conv1d, pad
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    x, weight, bias, out = data
+    channels, taps = weight.shape
+    padded = pad(x, (taps - 1, 0))
+    return out.copy_(conv1d(padded, weight.flip(1).unsqueeze(1), bias, groups=channels))
