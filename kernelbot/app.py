@@ -74,12 +74,15 @@ async def upgrade(settings: Settings) -> None:
 async def prepare(settings: Settings, checked: Mapping[str, str] | None = None) -> Prepared:
     """Everything an installation needs before its processes start. Repeatable.
 
-    ``checked`` says of each problem how it was checked; it is kept in the audit log.
+    ``checked`` says of each problem how it was checked; it is kept in the audit log. One that is not
+    in it gets no leaderboard.
 
     Migrates, loads problems and competitions, makes the local administrator. Raises
     DefinitionErrors with everything that is wrong in the problem files.
     """
     catalog = load_catalog(settings.problems_dir, list(targets_of(settings)))
+    if checked is not None:
+        catalog = catalog.limited_to(checked)
     await upgrade(settings)
     token, new = _admin_token(settings)
     async with build(settings) as app:

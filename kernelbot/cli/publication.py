@@ -25,13 +25,20 @@ UNCHECKED = "not checked: published so on request"
 
 
 def demand_checked(
-    settings: Settings, catalog: Catalog, root: Path, *, unchecked: bool
+    settings: Settings,
+    catalog: Catalog,
+    root: Path,
+    *,
+    unchecked: bool,
+    without_hanging: bool = False,
 ) -> dict[str, str]:
     """How each problem that gets a leaderboard was checked, in words; the catalog comes from ``root``.
 
-    Raises InvalidInput for one whose check is vacuous, or that cannot be checked here, unless
-    ``unchecked`` is asked for.
+    Raises InvalidInput for one whose check is vacuous, that hangs, or that cannot be checked here,
+    unless ``unchecked`` is asked for. ``without_hanging`` leaves those that hang out instead.
     """
+    for found in catalog.notes:
+        note(f"Note: {clean(str(found))}")
     named = {
         board.problem
         for competition in catalog.competitions.values()
@@ -51,14 +58,19 @@ def demand_checked(
             words[problem.name] = UNCHECKED
         else:
             missing.append(problem)
-    return words | _checked_now(settings, missing)
+    return words | _checked_now(settings, missing, without_hanging)
 
 
-def _checked_now(settings: Settings, problems: Sequence[Problem]) -> dict[str, str]:
+def _checked_now(
+    settings: Settings, problems: Sequence[Problem], without_hanging: bool
+) -> dict[str, str]:
     if not problems:
         return {}
     names = ", ".join(problem.name for problem in problems)
-    note(f"Checking what is not known to refuse null solutions: {clean(names)}.")
+    note(
+        "Checking, on the processor and with the cases for it, what is not known to refuse null "
+        f"solutions: {clean(names)}."
+    )
     try:
         audits = problem_check.audited(problems, "cpu")
     except Declined:
@@ -69,12 +81,20 @@ def _checked_now(settings: Settings, problems: Sequence[Problem]) -> dict[str, s
         ) from None
     entries = problem_check.known(settings.data_dir)
     refusals = []
+    words = {}
     for problem, audit in zip(problems, audits, strict=True):
+        if audit.overdue and without_hanging:
+            note(
+                f"{clean(problem.name)} is left out, and its leaderboards are hidden until it can be "
+                f"checked: {clean(audit.overdue)} Everything else starts."
+            )
+            continue
         found = findings.of_audit(audit)
         refused = [item.text for item in found if item.level is Level.REFUSED]
         refusals += [f"{problem.name}: {text}" for text in refused]
         if not refused:
             entries = ledger.with_entry(entries, problem, "cpu", audit.trials)
+            words[problem.name] = f"checked {entries[problem.name].words}"
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     (settings.data_dir / ledger.FILE).write_text(ledger.written(entries))
     if refusals:
@@ -84,4 +104,4 @@ def _checked_now(settings: Settings, problems: Sequence[Problem]) -> dict[str, s
             "`kernelbot problem check DIR` says more; --unchecked publishes them all the same.",
             code="vacuous_problem",
         )
-    return {problem.name: f"checked {entries[problem.name].words}" for problem in problems}
+    return words

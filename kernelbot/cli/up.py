@@ -416,7 +416,12 @@ async def _prepare(settings: Settings, *, unchecked: bool) -> Prepared:
     root = settings.problems_dir
     catalog = load_catalog(root, app.targets_of(settings))
     checked = await asyncio.to_thread(
-        publication.demand_checked, settings, catalog, root, unchecked=unchecked
+        publication.demand_checked,
+        settings,
+        catalog,
+        root,
+        unchecked=unchecked,
+        without_hanging=True,
     )
     deadline = time.monotonic() + DATABASE_PATIENCE_S
     told = False

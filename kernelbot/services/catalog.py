@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kernelbot.domain.competition import Competition
@@ -52,6 +52,20 @@ class Catalog:
     problems: Mapping[str, Problem]
     competitions: Mapping[str, Competition]
     notes_on_sets: tuple[Flaw, ...] = ()
+
+    def limited_to(self, problems: Collection[str]) -> Catalog:
+        """Without the leaderboards of other problems, and competitions that have none left."""
+        limited = {
+            name: replace(
+                competition,
+                leaderboards=tuple(
+                    board for board in competition.leaderboards if board.problem in problems
+                ),
+            )
+            for name, competition in self.competitions.items()
+        }
+        kept = {name: item for name, item in limited.items() if item.leaderboards}
+        return replace(self, competitions=kept)
 
     @property
     def notes(self) -> list[Flaw]:

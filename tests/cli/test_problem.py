@@ -221,9 +221,16 @@ def tree(tmp_path: Path) -> Settings:
     return Settings(problems_dir=root, data_dir=tmp_path / "data")
 
 
-def demanded(tree: Settings, *, unchecked: bool) -> dict[str, str]:
-    catalog = load_catalog(tree.problems_dir, ["CPU"])
-    return publication.demand_checked(tree, catalog, tree.problems_dir, unchecked=unchecked)
+def demanded(
+    tree: Settings, *, unchecked: bool = False, without_hanging: bool = False
+) -> dict[str, str]:
+    return publication.demand_checked(
+        tree,
+        load_catalog(tree.problems_dir, ["CPU"]),
+        tree.problems_dir,
+        unchecked=unchecked,
+        without_hanging=without_hanging,
+    )
 
 
 def test_what_nobody_has_checked_is_checked_once_before_it_is_published(
@@ -249,6 +256,47 @@ def test_a_vacuous_problem_is_not_published_unless_asked_for(tree: Settings) -> 
         demanded(tree, unchecked=False)
 
     assert "on request" in demanded(tree, unchecked=True)["double"]
+
+
+@pytest.mark.slow
+def test_a_problem_that_hangs_is_left_out_and_the_others_are_published(
+    tree: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tree.problems_dir / "competitions" / "round.yaml"
+    file.write_text(COMPETITION.replace("}]", "}, {problem: hanging}]"))
+    write_problem(tree.problems_dir / "double")
+    write_problem(tree.problems_dir / "hanging", reference=HANGING, limit=1)
+
+    words = demanded(tree, without_hanging=True)
+
+    assert list(words) == ["double"]
+    said = capsys.readouterr().err
+    assert "hanging is left out, and its leaderboards are hidden until" in said
+    assert "tests[0]: nothing came back within 62 s" in said
+    limited = load_catalog(tree.problems_dir, ["CPU"]).limited_to(words)
+    assert limited.leaderboards == ["double"]
+    with pytest.raises(InvalidInput, match=r"hanging: tests\[0\]: nothing came back within 62 s"):
+        demanded(tree)
+
+
+def test_what_is_worth_knowing_about_tasks_of_the_field_is_told_where_they_are_published(
+    tree: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tree.problems_dir / "competitions" / "round.yaml").unlink()
+    for name, content in TASK.items():
+        (tree.problems_dir / "task").mkdir(exist_ok=True)
+        (tree.problems_dir / "task" / name).write_text(content)
+    (tree.problems_dir / "task" / "eval.py").write_text("from submission import forward\n")
+    (tree.problems_dir / "field.yaml").write_text(
+        "name: Field\nproblems: [{directory: task, name: task, gpus: [Q9]}]\n"
+    )
+
+    words = demanded(tree)
+
+    said = capsys.readouterr().err
+    assert words == {"task": "not checked: written for another platform"}
+    assert "Note: problems/task/task.yml: is evaluated by its own program" in said
+    assert "Note: problems/field.yaml:2: problems[0].gpus[0]: this site has no GPU 'Q9'" in said
 
 
 def test_the_ledger_beside_the_problems_spares_the_check(
