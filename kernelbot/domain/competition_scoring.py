@@ -50,8 +50,10 @@ class Missing(StrEnum):
 
 
 class Ties(StrEnum):
-    SHARE = "share"  # the same place, and the next one is skipped
-    EARLIER = "earlier"  # who got there first is before the others
+    """What becomes of scores that cannot be told apart, or of equal ones."""
+
+    SHARE = "share"  # closer than their joint error: the same place, and the next ones are skipped
+    EARLIER = "earlier"  # equal: who got there first is before the others; noise is not looked at
 
 
 def falling(places: int) -> tuple[float, ...]:
@@ -225,16 +227,21 @@ def _geometric(values: Sequence[tuple[float, float, float]]) -> tuple[float, flo
 
 def place(unplaced: Sequence[Total], ties: Ties) -> list[Total]:
     """With ranks, as ``ranking.rank`` gives them to times: a group is opened by the best who has no
-    place yet and takes in those behind who are tied with that leader."""
+    place yet and takes in those behind who are tied with that leader.
+
+    More points never lower a place. To put the earlier of two noisy scores first would break that:
+    a better but unsure score could draw its whole group into a tie, and come last in it.
+    """
+    noisy = ties is Ties.SHARE
     waiting = sorted(unplaced, key=lambda item: (-item.score, item.reached_at, item.user_id))
     placed: list[Total] = []
     while len(placed) < len(waiting):
         start = len(placed)
         end = start + 1
-        while end < len(waiting) and _tied(waiting[start], waiting[end]):
+        while end < len(waiting) and _tied(waiting[start], waiting[end], noisy=noisy):
             end += 1
         group = sorted(waiting[start:end], key=lambda item: (item.reached_at, item.user_id))
-        shared = ties is Ties.SHARE and len(group) > 1
+        shared = noisy and len(group) > 1
         for offset, item in enumerate(group):
             position = start + offset + 1
             rank = start + 1 if shared else position
@@ -242,7 +249,7 @@ def place(unplaced: Sequence[Total], ties: Ties) -> list[Total]:
     return placed
 
 
-def _tied(leader: Total, other: Total) -> bool:
-    """Whether the two scores cannot be told apart at 95 %."""
-    joint = TIE_Z * math.hypot(leader.error, other.error)
+def _tied(leader: Total, other: Total, *, noisy: bool) -> bool:
+    """Whether the two scores are equal, or cannot be told apart at 95 % where they are noisy."""
+    joint = TIE_Z * math.hypot(leader.error, other.error) if noisy else 0.0
     return leader.score - other.score <= joint + ROUNDING * abs(leader.score)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
-from kernelbot.domain.competition import Competition, Visibility
+from kernelbot.domain.competition import Competition, Freeze, Registration, Visibility
+from kernelbot.domain.competition_scoring import CompetitionScoring, Missing, Ties
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.services.catalog import load_catalog, load_competition
 
@@ -193,6 +195,160 @@ def test_a_mistake_is_told_with_file_line_key_reason_and_remedy(
     assert told, [str(flaw) for flaw in found]
     assert (told[0].file, told[0].line, told[0].path) == ("spring.yaml", line, path)
     assert remedy in told[0].remedy
+
+
+WHOLE = """\
+name: cup
+title: Cup
+licence: MIT
+visibility: private
+public_from: 2026-02-01T00:00:00Z
+registration: {opens: 2026-02-01T00:00:00Z, closes: 2026-03-01T00:00:00Z, eligibility: Students}
+team_size: 3
+gpus: [CPU, H100]
+code_opens: at_close
+scoring: {rule: points, places: [1, 0.6, 0.2], count: 1, missing: baseline, ties: earlier}
+phases:
+  - name: qualifier
+    opens: 2026-03-01T00:00:00Z
+    closes: 2026-03-15T00:00:00Z
+    freeze: {from: 2026-03-14T00:00:00Z}
+    advance: 10
+    problems:
+      - {problem: vectoradd, points: 1000, baseline: {cpu: 0.5, H100: 1.0e-3}}
+  - name: final
+    opens: 2026-03-20T00:00:00Z
+    closes: 2026-03-21T00:00:00Z
+    gpus: [H100]
+    code_opens: 2026-04-01T00:00:00Z
+    problems:
+      - {problem: matmul, points: 1500, baseline: 2}
+      - {problem: matmul, leaderboard: warm-up, points: 0, baseline: 2, code_opens: never}
+prizes:
+  - {prize: A GPU, note: to be fetched}
+  - {prize: A book, place: 2, leaderboard: matmul}
+verification: [We run it again, We read the code]
+"""
+
+
+def test_phases_scoring_prizes_and_all_the_rest_are_read(file: Path) -> None:
+    file.write_text(WHOLE)
+
+    cup = load(file)
+
+    def day(month: int, day: int) -> datetime:
+        return datetime(2026, month, day, tzinfo=UTC)
+
+    assert cup.public_from == day(2, 1)
+    assert cup.registration == Registration(
+        opens=day(2, 1), closes=day(3, 1), eligibility="Students"
+    )
+    assert cup.team_size == 3
+    assert [(item.name, item.advance) for item in cup.phases] == [
+        ("qualifier", 10),
+        ("final", None),
+    ]
+    assert cup.scoring == CompetitionScoring(
+        places=(1, 0.6, 0.2), count=1, missing=Missing.BASELINE, ties=Ties.EARLIER
+    )
+    qualifier, final, warm_up = cup.leaderboards
+    assert (qualifier.phase, final.phase, warm_up.phase) == ("qualifier", "final", "final")
+    assert (qualifier.gpus, final.gpus) == (("CPU", "H100"), ("H100",))
+    assert qualifier.freeze == Freeze(begins=day(3, 14), ends=day(3, 15))
+    assert (qualifier.code_opens, final.code_opens) == (day(3, 15), day(4, 1))
+    assert (final.freeze, warm_up.code_opens) == (None, None)
+    assert (qualifier.points, final.points, warm_up.points) == (1000, 1500, 0)
+    assert (qualifier.baseline, final.baseline) == ({"CPU": 0.5, "H100": 1e-3}, {"H100": 2})
+    assert [(item.prize, item.place, item.leaderboard) for item in cup.prizes] == [
+        ("A GPU", 1, ""),
+        ("A book", 2, "matmul"),
+    ]
+    assert cup.verification == ("We run it again", "We read the code")
+    assert Competition.from_document(json.loads(json.dumps(cup.to_document()))) == cup
+
+
+MISTAKES_OF_THE_REST = [
+    ("visibility: private", "visibility: public", 5, "public_from", "public already", "private"),
+    ("2026-02-01T00:00:00Z\nreg", "2026-02-01\nreg", 5, "public_from", "names no time zone", "Z for UTC"),
+    ("closes: 2026-03-01T00:00:00Z, el", "closes: 2026-01-01T00:00:00Z, el", 6, "registration.closes", "not after", "Swap"),
+    ("team_size: 3", "team_size: 0", 7, "team_size", "out of range", "Use 1"),
+    ("code_opens: at_close", "code_opens: soon", 9, "code_opens", "no time", "at_close, never"),
+    ("rule: points, ", "", 10, "scoring", "key 'rule' is missing", "points, weighted_sum"),
+    ("rule: points", "rule: vote", 10, "scoring.rule", "unknown", "geometric_mean"),
+    ("[1, 0.6, 0.2]", "[1, 0.2, 0.6]", 10, "scoring.places", "rise", "later place"),
+    ("places: [1, 0.6, 0.2]", "share: best, places: 3", 10, "scoring.places", "share is of best", "share: place"),
+    ("count: 1", "count: all", 10, "scoring.count", "whole number", "number"),
+    ("name: qualifier", "name: final", 19, "phases[1].name", "a phase 'final' already", "Rename"),
+    ("advance: 10", "advance: none", 16, "phases[0].advance", "whole number", "number"),
+    ("gpus: [H100]\n", "advance: 3\n", 22, "phases[1].advance", "no phase after", "Remove"),
+    ("opens: 2026-03-20", "opens: 2026-03-10", 19, "phases[1]", "before the phase before it closes", "after the other"),
+    ("{from: 2026-03-14T00:00:00Z}", "{until: 2026-03-14T00:00:00Z}", 15, "phases[0].freeze", "'from' is missing", "Add 'from: '"),
+    ("{from: 2026-03-14T00:00:00Z}", "{from: 2026-03-14T00:00:00Z, until: 2026-03-13T00:00:00Z}", 15, "phases[0].freeze", "not after", "Swap"),
+    ("{from: 2026-03-14T00:00:00Z}", "{from: 2026-03-14T00:00:00Z, until: 2026-03-16T00:00:00Z}", 18, "phases[0].problems[0]", "while standings are frozen", "from 2026-03-16"),
+    ("    closes: 2026-03-15T00:00:00Z\n", "", 17, "phases[0].problems[0]", "frozen without an end", "until"),
+    ("closes: 2026-03-21T00:00:00Z\n    gpus: [H100]\n    code_opens: 2026-04-01T00:00:00Z", "gpus: [H100]", 23, "phases[1].problems[0]", "never does", "closes"),
+    ("points: 1000, ", "", 18, "phases[0].problems[0]", "names no points", "points: 1000"),
+    ("points: 1000", "points: -1", 18, "phases[0].problems[0].points", "out of range", "at least 0"),
+    ("points: 1000", "weight: 2, points: 1000", 18, "phases[0].problems[0].weight", "sums points", "Remove"),
+    ("scoring: {rule: points,", "scoring: {rule: geometric_mean,", 18, "phases[0].problems[0].points", "sums none", "rule: points"),
+    ("{cpu: 0.5, H100: 1.0e-3}", "{cpu: 0.5}", 18, "phases[0].problems[0]", "no baseline on H100", "in seconds"),
+    ("{cpu: 0.5, H100: 1.0e-3}", "{gpu: 0.5}", 18, "phases[0].problems[0].baseline", "'gpu' is unknown", "CPU, H100"),
+    ("prizes:\n", "problems: []\nprizes:\n", 27, "problems", "beside phases", "Move"),
+    ("leaderboard: matmul}", "leaderboard: mat}", 29, "prizes[1].leaderboard", "unknown", "'matmul'?"),
+    ("{prize: A GPU,", "{price: A GPU,", 28, "prizes[0]", "'prize' is missing", "Add"),
+    ("[We run it again,", "[[a],", 30, "verification[0]", "expected text", "quotes"),
+    ("leaderboard: warm-up, ", "", 26, "phases[1].problems[1]", "already in this competition", "of its own"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "path", "reason", "remedy"),
+    MISTAKES_OF_THE_REST,
+    ids=[f"{path}: {new[:25]!r}" for _, new, _, path, _, _ in MISTAKES_OF_THE_REST],
+)
+def test_a_mistake_in_the_rest_is_told_as_well(
+    file: Path, old: str, new: str, line: int, path: str, reason: str, remedy: str
+) -> None:
+    assert old in WHOLE
+    file.write_text(WHOLE.replace(old, new, 1))
+
+    found = flaws(file)
+
+    told = [flaw for flaw in found if reason in flaw.reason]
+    assert told, [str(flaw) for flaw in found]
+    assert (told[0].line, told[0].path) == (line, path)
+    assert remedy in told[0].remedy
+
+
+def test_all_mistakes_are_told_at_once(file: Path) -> None:
+    file.write_text(
+        WHOLE.replace("title: Cup\n", "")
+        .replace("visibility: private", "visibility: x")
+        .replace("team_size: 3", "team_size: 0")
+        .replace("rule: points", "rule: x")
+        .replace("advance: 10", "advance: x")
+        .replace("code_opens: never", "code_opens: x")
+        .replace("place: 2", "place: 0")
+    )
+
+    assert len(flaws(file)) >= 7
+
+
+def test_a_prize_of_the_whole_needs_standings_of_the_whole(file: Path) -> None:
+    file.write_text(SPEC + "prizes: [{prize: A cup}]\n")
+
+    (flaw,) = flaws(file)
+
+    assert (flaw.path, "which has none" in flaw.reason) == ("prizes[0]", True)
+
+
+def test_an_inherited_freeze_is_none_where_a_leaderboard_closes_before_it(file: Path) -> None:
+    file.write_text(SPEC.replace("gpus: [cpu", "freeze: {from: 2026-03-20T00:00:00Z}\ngpus: [cpu"))
+
+    plain, early = load(file).leaderboards
+
+    assert plain.freeze is not None
+    assert early.freeze is None
 
 
 def test_problems_may_not_be_missing_or_empty(file: Path) -> None:

@@ -1,0 +1,136 @@
+"""A freeze: others' newer results stay hidden until it ends, one's own are shown."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain.competition import Freeze
+from kernelbot.domain.competition_scoring import CompetitionScoring
+from kernelbot.domain.people import Actor
+from kernelbot.services import competition_standings, identity, moderation, standings, submissions
+from tests.conftest import ADMIN_TOKEN
+from tests.factories import CODE, make_actor, ranked
+from tests.services.contest import board, contest, frozen, now, published
+
+Table = list[tuple[int, str, float]]
+
+
+async def freeze(app: App, shelf: Path, held: Freeze | None) -> None:
+    competition = contest(board(freeze=held, points=100), scoring=CompetitionScoring())
+    await published(app, shelf, competition)
+
+
+async def table(app: App, reader: Actor | None) -> Table:
+    page = await standings.standings(app, reader, "vectoradd", "CPU")
+    return [(i.rank, i.entry.user_name, round(i.entry.seconds * 1e3, 3)) for i in page.items]
+
+
+async def history(app: App, reader: Actor | None) -> list[str]:
+    page = await standings.history(app, reader, "vectoradd", "CPU")
+    return [item.user_name for item in page.items]
+
+
+async def totals(app: App, reader: Actor | None) -> list[str]:
+    page = await competition_standings.totals(app, reader, "getting-started")
+    return [item.user_name for item in page.items]
+
+
+@pytest.fixture
+async def people(app: App, shelf: Path) -> dict[str, Actor]:
+    """Ada and Bob are ranked when it freezes; then Bob gets faster, and Cy comes."""
+    made = {name: await make_actor(app, name) for name in ("ada", "bob", "cy")}
+    await freeze(app, shelf, None)
+    await ranked(app, made["ada"], 2e6)
+    await ranked(app, made["bob"], 3e6)
+    await freeze(app, shelf, frozen())
+    await ranked(app, made["bob"], 1e6, CODE + b"# faster\n")
+    await ranked(app, made["cy"], 0.5e6)
+    return made
+
+
+async def test_others_see_what_was_reached_before_and_each_sees_their_own(
+    app: App, people: dict[str, Actor]
+) -> None:
+    assert await table(app, None) == [(1, "ada", 2), (2, "bob", 3)]
+    assert await table(app, people["ada"]) == [(1, "ada", 2), (2, "bob", 3)]
+    assert await table(app, people["bob"]) == [(1, "bob", 1), (2, "ada", 2)]
+    assert await table(app, people["cy"]) == [(1, "cy", 0.5), (2, "ada", 2), (3, "bob", 3)]
+
+
+async def test_history_and_totals_keep_to_it_too(app: App, people: dict[str, Actor]) -> None:
+    assert await history(app, None) == ["bob", "ada"]
+    assert await history(app, people["bob"]) == ["bob", "bob", "ada"]
+    assert await totals(app, people["ada"]) == ["ada", "bob"]
+    assert await totals(app, people["cy"]) == ["cy", "ada", "bob"]
+
+
+async def test_the_pages_say_until_when_and_tell_by_no_number_that_anything_happens(
+    app: App, people: dict[str, Actor]
+) -> None:
+    before = await standings.standings(app, None, "vectoradd", "CPU")
+    await ranked(app, people["cy"], 0.4e6, CODE + b"# again\n")
+    after = await standings.standings(app, None, "vectoradd", "CPU")
+
+    assert before == after
+    assert before.frozen_until is not None
+    assert before.frozen_until > now()
+
+
+async def test_ones_own_result_says_its_place_among_what_may_be_seen(
+    app: App, people: dict[str, Actor]
+) -> None:
+    (newest, *_) = (await submissions.mine(app, people["bob"])).items
+
+    view = await submissions.submission(app, people["bob"], newest.id)
+
+    assert "Ranked 1st of 2" in view.runs[0].ranking
+
+
+async def test_organizers_see_through_it(app: App, people: dict[str, Actor]) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+
+    assert [name for _, name, _ in await table(app, admin)] == ["cy", "bob", "ada"]
+    assert await totals(app, admin) == ["cy", "bob", "ada"]
+
+
+async def test_no_podium_is_announced_meanwhile(app: App, people: dict[str, Actor]) -> None:
+    async with app.database.read() as connection:
+        rows = await connection.execute(
+            text("SELECT payload->>'user_name' FROM outbox WHERE topic = 'podium' ORDER BY id")
+        )
+
+    assert list(rows.scalars()) == ["ada", "bob"]
+
+
+async def test_when_it_ends_everything_is_shown(
+    app: App, shelf: Path, people: dict[str, Actor]
+) -> None:
+    ended = frozen(begins=-timedelta(minutes=2), ends=-timedelta(minutes=1))
+    await freeze(app, shelf, ended)
+
+    assert [name for _, name, _ in await table(app, None)] == ["cy", "bob", "ada"]
+    assert len(await history(app, None)) == 4
+    assert await totals(app, None) == ["cy", "bob", "ada"]
+
+
+async def test_repeats_of_the_same_code_do_not_move_what_is_frozen(
+    app: App, people: dict[str, Actor]
+) -> None:
+    await ranked(app, people["ada"], 8e6)  # the code she had: her pooled time is worse now
+
+    assert (await table(app, None))[0] == (1, "ada", 2)
+    assert [seconds for _, who, seconds in await table(app, people["ada"]) if who == "ada"] == [4]
+
+
+async def test_what_is_voided_meanwhile_is_gone_at_once(app: App, people: dict[str, Actor]) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    (first,) = (await submissions.mine(app, people["ada"])).items
+
+    await moderation.void(app, admin, first.id, "it copied")
+
+    assert await table(app, None) == [(1, "bob", 3)]

@@ -1,0 +1,278 @@
+"""From files to the database: what is planned is what is done, and what was promised holds."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbot.app import App
+from kernelbot.domain.competition_scoring import CompetitionScoring
+from kernelbot.domain.problem import sealed
+from kernelbot.errors import Conflict, NotFound
+from kernelbot.services import (
+    competition_standings,
+    competitions,
+    publish,
+    standings,
+    submissions,
+    submit,
+)
+from kernelbot.services.catalog import Catalog
+from kernelbot.services.publish import Kind, Source
+from tests.factories import judge_one, make_actor, make_verdict, ranked, submitted
+from tests.services.contest import HOUR, board, catalog_of, contest, now, published
+
+OURS = Source()
+ELSEWHERE = Source(name="https://git.example/rounds.git", pinned="c0ffee")
+
+
+def posed_anew(catalog: Catalog, name: str = "vectoradd", **change: Any) -> Catalog:
+    """With another version of a problem."""
+    change = change or {"cpu_tests": ({"size": 5},)}
+    changed = sealed(dataclasses.replace(catalog.problems[name], **change))
+    return dataclasses.replace(catalog, problems={**catalog.problems, name: changed})
+
+
+async def planned(app: App, catalog: Catalog, source: Source = OURS) -> list[tuple[str, str]]:
+    found = await publish.plan(app, catalog, source)
+    return [(change.kind.value, change.what) for change in found.changes]
+
+
+async def names(app: App) -> list[str]:
+    return [item.name for item in await standings.leaderboards(app)]
+
+
+async def test_a_plan_writes_nothing_and_applying_it_leaves_nothing_to_plan(
+    app: App, shelf: Path
+) -> None:
+    catalog = catalog_of(app, shelf, contest(board("matmul", points=5), title="Other"))
+    before = await names(app)
+
+    first = await publish.plan(app, catalog, OURS)
+    assert await names(app) == before
+    done = await publish.apply(app, catalog, OURS)
+
+    assert first == done
+    assert {(change.kind, change.what) for change in done.changes} >= {
+        (Kind.CHANGED, "competition getting-started"),
+        (Kind.CHANGED, "leaderboard matmul"),
+        (Kind.HIDDEN, "leaderboard vectoradd"),
+    }
+    assert await names(app) == ["matmul"]
+    assert await planned(app, catalog) == []
+
+
+async def test_a_plan_tells_each_value_that_changes(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest())
+
+    found = await publish.plan(
+        app, catalog_of(app, shelf, contest(board(closes=now()), team_size=3)), Source()
+    )
+
+    assert sorted(change.detail.split(" -> ")[0] for change in found.changes) == [
+        "closes: none",
+        "team_size: 1",
+    ]
+
+
+async def test_what_comes_from_elsewhere_is_pinned_and_outlives_the_next_start(
+    app: App, shelf: Path
+) -> None:
+    ours, theirs = contest(), contest(board("theirs", problem="matmul"), name="theirs")
+    await published(app, shelf, ours)
+    await published(app, shelf, theirs, source=ELSEWHERE)
+
+    await published(app, shelf, ours)
+
+    assert await names(app) == ["vectoradd", "theirs"]
+    view = await competitions.competition(app, None, "theirs")
+    assert (view.source, view.pinned) == (ELSEWHERE.name, "c0ffee")
+    newer = dataclasses.replace(ELSEWHERE, pinned="c0ffee2")
+    assert await planned(app, catalog_of(app, shelf, theirs), newer) == [
+        ("changed", "competition theirs")
+    ]
+
+
+async def test_what_a_source_no_longer_defines_is_hidden_and_one_file_hides_nothing_else(
+    app: App, shelf: Path
+) -> None:
+    one = contest(board("one", problem="matmul"), name="one")
+    two = contest(board("two", problem="matmul"), name="two")
+    await published(app, shelf, one, two, source=ELSEWHERE)
+
+    alone = dataclasses.replace(ELSEWHERE, whole=False)
+    assert await planned(app, catalog_of(app, shelf, one), alone) == []
+    await published(app, shelf, one, source=ELSEWHERE)
+
+    assert "two" not in await names(app)
+    assert "one" in await names(app)
+    with pytest.raises(NotFound):
+        await competitions.competition(app, None, "two")
+
+
+async def test_nobody_takes_a_leaderboard_from_somebody_elses_competition(
+    app: App, shelf: Path
+) -> None:
+    catalog = catalog_of(app, shelf, contest(name="thief"))
+
+    assert ("refused", "leaderboard vectoradd") in await planned(app, catalog, ELSEWHERE)
+    with pytest.raises(Conflict, match="belongs to the competition getting-started"):
+        await publish.apply(app, catalog, ELSEWHERE)
+
+    assert (await standings.leaderboard(app, None, "vectoradd")).competition == "getting-started"
+
+
+async def test_a_competition_may_be_renamed_with_its_leaderboards(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest(name="renamed"))
+
+    assert (await standings.leaderboard(app, None, "vectoradd")).competition == "renamed"
+
+
+async def test_a_licence_stays_once_somebody_has_submitted_under_it(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest())
+    await published(app, shelf, contest(licence="Apache-2.0"))
+    await submitted(app, await make_actor(app))
+
+    with pytest.raises(Conflict, match="keep it, or give the competition a new name"):
+        await published(app, shelf, contest(licence="GPL-3.0", title="Another"))
+
+    view = await competitions.competition(app, None, "getting-started")
+    assert (view.document["licence"], view.document["title"]) == ("Apache-2.0", "A contest")
+
+
+async def test_code_opens_no_earlier_than_those_who_submitted_were_told(
+    app: App, shelf: Path
+) -> None:
+    at = now()
+    await published(app, shelf, contest(board(code_opens=at + HOUR)))
+    await submitted(app, await make_actor(app))
+
+    for opens in (at + 2 * HOUR, None):
+        await published(app, shelf, contest(board(code_opens=opens)))
+    with pytest.raises(Conflict, match="code was to open never"):
+        await published(app, shelf, contest(board(code_opens=at + 9 * HOUR)))
+
+
+async def test_texts_deadlines_and_gpus_change_without_measuring_again(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest())
+    await ranked(app, ada, 1e6)
+    later = contest(board(gpus=("CPU", "T4"), closes=now() + HOUR), rules="Be kind.")
+
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, later), title="Sums"), OURS)
+
+    assert (await standings.standings(app, None, "vectoradd", "CPU")).total == 1
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 0
+
+
+# --- measuring again -------------------------------------------------------------------------------
+
+
+async def test_a_changed_problem_is_planned_and_everybodys_best_is_measured_again(
+    app: App, shelf: Path
+) -> None:
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    await published(app, shelf, contest())
+    catalog = posed_anew(catalog_of(app, shelf, contest()))
+    first = await ranked(app, ada, 2e6)
+    await ranked(app, ada, 3e6, b"# slower\nprint()\n")
+    await ranked(app, bob, 4e6)
+
+    assert await planned(app, catalog) == [("re-measured", "leaderboard vectoradd")]
+    await publish.apply(app, catalog, OURS)
+
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 2
+    told = (await submissions.submission(app, ada, first.id)).runs[0].ranking
+    assert told == (
+        "Not ranked any more: the problem has a new version since. "
+        "It is measured again as submission 4."
+    )
+    for ns in (1e6, 5e6):
+        held = await judge_one(app, make_verdict(ns=ns))
+        assert held.job.problem_digest == catalog.problems["vectoradd"].digest
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [(item.entry.user_name, item.entry.seconds) for item in page.items] == [
+        ("ada", pytest.approx(1e-3)),
+        ("bob", pytest.approx(5e-3)),
+    ]
+    assert page.items[0].entry.submitted_at == first.created_at
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 0
+
+
+async def test_measuring_again_costs_nobody_anything_and_waits_behind_everybody(
+    app: App, shelf: Path
+) -> None:
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    limited = contest(ranked_per_hour=2)
+    await published(app, shelf, limited)
+    await ranked(app, ada, 2e6)
+
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, limited)), OURS)
+    await submitted(app, bob, mode="test")
+
+    (allowance,) = await submit.allowance(app, ada)
+    assert allowance.ranked_left == 1
+    assert (await judge_one(app)).job.mode.value == "test"
+    repeated = (await submissions.mine(app, ada)).items[0]
+    assert (repeated.repeats, repeated.channel, repeated.done) == (1, "repeat", False)
+
+
+async def test_measuring_again_announces_nothing(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest())
+    await ranked(app, await make_actor(app), 2e6)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest())), OURS)
+    await judge_one(app)
+
+    async with app.database.read() as connection:
+        found = await connection.exec_driver_sql("SELECT count(*) FROM outbox")
+        assert found.scalar_one() == 1  # from the first time
+
+
+async def test_a_version_that_was_there_before_needs_no_measuring(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest())
+    await ranked(app, await make_actor(app), 2e6)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest())), OURS)
+    await judge_one(app)
+
+    await published(app, shelf, contest())
+
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 0
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert page.items[0].entry.seconds == pytest.approx(2e-3)
+
+
+async def test_what_was_measured_again_twice_repeats_the_first(app: App, shelf: Path) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest())
+    await ranked(app, ada, 2e6)
+    for size in (5, 6):
+        catalog = posed_anew(catalog_of(app, shelf, contest()), cpu_tests=({"size": size},))
+        await publish.apply(app, catalog, OURS)
+        await judge_one(app)
+
+    assert [item.repeats for item in (await submissions.mine(app, ada)).items] == [1, 1, None]
+
+
+async def test_scoring_changes_the_standings_across_problems_at_once(app: App, shelf: Path) -> None:
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    boards = (board(points=100), board("matmul", points=10))
+    await published(app, shelf, contest(*boards))
+    with pytest.raises(NotFound, match="has no standings across its problems"):
+        await competition_standings.totals(app, None, "getting-started")
+    await ranked(app, ada, 2e6)
+    await ranked(app, bob, 4e6)
+
+    for places, expected in (((1.0, 0.5), [100, 50]), ((1.0,), [100, 0])):
+        scoring = CompetitionScoring(places=places)
+        await published(app, shelf, contest(*boards, scoring=scoring))
+        page = await competition_standings.totals(app, bob, "Getting-Started", limit=1)
+        assert page.total == 2
+        assert page.mine is not None
+        assert [page.items[0].score, page.mine.score] == expected
+        rest = await competition_standings.totals(app, bob, "getting-started", cursor=page.cursor)
+        assert [item.user_name for item in rest.items] == ["bob"]
