@@ -119,7 +119,7 @@ def _a_folder(name: str) -> tuple[Path, int]:
     if name:
         stable = Path(place) / f"{PREFIX}{name[:16]}"
         with contextlib.suppress(OSError):
-            stable.mkdir()
+            stable.mkdir(mode=0o700)  # nobody else can hold it first
             if (held := folders.hold(stable)) is not None:
                 return stable, held
     for _ in range(ATTEMPTS):

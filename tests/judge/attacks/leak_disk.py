@@ -15,7 +15,10 @@ def interesting(path):
 def custom_kernel(data):
     a, b, out = data
     for top in ("/tmp", "/var/tmp", "/dev/shm", "/run", os.path.dirname(os.getcwd())):
-        for folder, _, names in os.walk(top):
+        for folder, folders, names in os.walk(top):
+            if folder == os.getcwd():  # this file itself holds what it looks for
+                folders.clear()
+                continue
             if any(interesting(os.path.join(folder, name)) for name in names):
                 raise RuntimeError(f"leak: the judge's files are in {folder}")
     return a + b
