@@ -114,7 +114,7 @@ class HarnessOut(BaseModel):
 
 
 class SpentOut(BaseModel):
-    """Wall seconds of the run by stage."""
+    """Wall seconds of the run by stage; of a ranked run the next powers of two, but for organizers."""
 
     build_s: float
     check_s: float
