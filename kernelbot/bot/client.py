@@ -10,7 +10,7 @@ import discord
 import structlog
 from discord import app_commands
 
-from kernelbot.bot import errors, leaderboard, submissions, submit, views
+from kernelbot.bot import competitions, errors, leaderboard, submissions, submit, views
 from kernelbot.bot.announcer import Announcer
 from kernelbot.bot.autocomplete import Index
 from kernelbot.bot.cards import Cards
@@ -59,7 +59,12 @@ class Bot(discord.Client):
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
-        for command in (*submit.COMMANDS, *leaderboard.COMMANDS, *submissions.COMMANDS):
+        for command in (
+            *submit.COMMANDS,
+            *leaderboard.COMMANDS,
+            *competitions.COMMANDS,
+            *submissions.COMMANDS,
+        ):
             self.tree.add_command(command)
         self.add_dynamic_items(*views.DYNAMIC)
 

@@ -19,11 +19,13 @@ from typing import Any
 import discord
 
 from kernelbot import report
+from kernelbot.domain.competition_scoring import Total
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 from kernelbot.services.views import (
     AllowanceView,
+    CompetitionView,
     LeaderboardView,
     Podium,
     ProblemView,
@@ -31,6 +33,7 @@ from kernelbot.services.views import (
     RunView,
     StandingsPage,
     SubmissionView,
+    TotalsPage,
 )
 
 CONTENT, TITLE, DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS = 2000, 256, 4096, 256, 1024, 25
@@ -55,7 +58,7 @@ file's first lines, for example `#!kernelbot leaderboard vectoradd`.
 **Modes**: `test` checks, `benchmark` checks and times, `ranked` counts, `profile` shows where the time goes.
 **Follow it**: every submission gets a card in a private thread of yours (or a direct message). It \
 shows your place in line, then each step, then the result. You can close Discord; nothing is lost.
-**Look around**: `/leaderboard`, `/problem`, `/queue`.
+**Look around**: `/leaderboard`, `/standings`, `/problem`, `/queue`. By invitation: `/join` with your code.
 **Your own**: `/submissions`, `/submission` (with your code), `/cancel`.
 Nobody but you sees your code, your logs and your unranked results."""
 
@@ -406,7 +409,7 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
         lines = [*rows, "…", *lines] if own_is_above else [*lines, "…", *rows]
     title = f"{plain(board.title, 120)} on {plain(page.gpu, 40)}"
     table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
-    notes = [_window(board), report.light_note(page.light_seconds)]
+    notes = [_window(board), report.light_note(page.light_seconds), _frozen(page.frozen_until)]
     if any(item.tied for item in page.items):
         notes.append("= shares its rank: the times cannot be told apart.")
     if board.self_evaluated:
@@ -420,10 +423,41 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
 
 def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> str:
     own = mine is not None and mine.position == item.position
-    rank = f"{item.rank}{'=' if item.tied else ''}"
-    name = cut(" ".join(clean(item.entry.user_name).split()), NAME_WIDTH).ljust(NAME_WIDTH)
     timing = report.score_text(item.entry.seconds, item.entry.error, best)
-    return f"{'>' if own else ' '}{rank:>4}  {name}  {timing}"
+    return f"{_row_start(own, item.rank, item.tied, item.entry.user_name)}  {timing}"
+
+
+def _frozen(until: datetime | None) -> str:
+    return f"Frozen: what others reach is shown {relative(until)}." if until else ""
+
+
+def joined(view: CompetitionView) -> Post:
+    """The answer to a code that let somebody in."""
+    boards = ", ".join(plain(item["name"], 60) for item in view.document["leaderboards"][:ROWS])
+    return Post(f"You are in **{plain(view.document['title'], 120)}**. Its leaderboards: {boards}.")
+
+
+def totals(page: TotalsPage) -> Post:
+    """The head of the standings across a competition's problems, and the viewer's own row."""
+    lines = [_total_row(item, page.mine) for item in page.items]
+    if page.mine is not None and page.mine not in page.items:
+        lines += ["…", _total_row(page.mine, page.mine)]
+    table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
+    title = plain(f"{page.competition} {page.phase}".strip(), 120)
+    embed = _embed(title, "\n".join(filter(None, [table, _frozen(page.frozen_until)])), BLUE)
+    embed.set_footer(text=f"{page.total} ranked · higher is better")
+    return Post(embeds=(fitted(embed),))
+
+
+def _total_row(item: Total, mine: Total | None) -> str:
+    own = mine is not None and mine.position == item.position
+    return f"{_row_start(own, item.rank, item.tied, item.user_name)}  {item.score:.6g}"
+
+
+def _row_start(own: bool, rank: int, tied: bool, name: str) -> str:
+    shown = cut(" ".join(clean(name).split()), NAME_WIDTH).ljust(NAME_WIDTH)
+    place = f"{rank}{'=' if tied else ''}"
+    return f"{'>' if own else ' '}{place:>4}  {shown}"
 
 
 def _window(board: LeaderboardView) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -17,11 +18,14 @@ import simcord
 from kernelbot.app import App
 from kernelbot.bot.client import Bot
 from kernelbot.bot.errors import cause_of
+from kernelbot.domain.competition import Visibility
+from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.errors import Refused
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import identity, moderation
+from kernelbot.services import identity, invitations, moderation
 from tests import factories
 from tests.conftest import ADMIN_TOKEN
+from tests.services import contest
 
 FILE = ("kernel.py", factories.CODE)
 
@@ -455,3 +459,38 @@ async def test_commands_are_registered_when_they_changed_and_only_then(scene: Sc
 
     scene.bot.tree.remove_command("help")
     assert await scene.bot.sync() is True
+
+
+# --- competitions ----------------------------------------------------------------------------------
+
+
+async def test_a_code_lets_one_in_and_the_standings_across_problems_are_shown(
+    scene: Scene, shelf: Path
+) -> None:
+    await contest.published(
+        scene.app,
+        shelf,
+        contest.contest(
+            contest.board(points=100, freeze=contest.frozen()),
+            title="A *closed* class",
+            visibility=Visibility.INVITE,
+            scoring=CompetitionScoring(),
+        ),
+    )
+    admin = await identity.authenticate(scene.app, ADMIN_TOKEN, "api")
+    made = await invitations.create(scene.app, admin, "getting-started", None, None)
+
+    refused = await scene.slash("standings", competition="getting-started")
+    wrong = await scene.slash("join", competition="getting-started", code="wrong")
+    joined = await scene.slash("join", competition="getting-started", code=made.code)
+    await factories.ranked(scene.app, await scene.own(), 1e6)
+    shown = await scene.slash("standings", competition="getting-started")
+    board = await scene.slash("leaderboard", leaderboard="vectoradd")
+
+    assert "There is no competition" in words(refused.response)
+    assert "this code" in words(wrong.response)
+    assert joined.ephemeral
+    assert r"You are in **A \*closed\* class**" in words(joined.response)
+    assert re.search(r">   1  ada +100\b", words(shown.response))
+    assert "Frozen: what others reach is shown" in words(shown.response)
+    assert "Frozen: what others reach is shown" in words(board.response)
