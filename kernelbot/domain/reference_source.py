@@ -67,20 +67,20 @@ class ReferenceSource:
         ):
             if name not in self.names:
                 self._flaw(0, name, "is not defined", f"Define {form}")
-        self._check_positional("reference", 1)
-        self._check_positional("check", 2)
+        self._check_positional("reference", 1, 1)
+        self._check_positional("check", 2, 3)
         self._check_outputs(outputs)
         if isinstance(function := self.names.get("generate_input"), ast.FunctionDef):
             self._check_generator(function, top)
 
-    def _check_positional(self, name: str, count: int) -> None:
+    def _check_positional(self, name: str, count: int, most: int) -> None:
         function = self.names.get(name)
         if not isinstance(function, ast.FunctionDef):
             return
         arguments = function.args
         taken = len(arguments.posonlyargs) + len(arguments.args)
         needed = taken - len(arguments.defaults)
-        if needed > count or (taken < count and arguments.vararg is None):
+        if needed > most or (taken < count and arguments.vararg is None):
             words = "data" if count == 1 else "data, output"
             self._flaw(function.lineno, name, f"cannot be called as {name}({words})", "Change it")
 

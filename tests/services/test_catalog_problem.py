@@ -372,6 +372,12 @@ def test_a_file_that_is_no_map_of_plain_data_is_refused(
             "cannot be called as check(data, output)",
         ),
         (
+            REFERENCE + "def check(data, output, expected, more):\n    ...\n",
+            8,
+            "check",
+            "cannot be called as check(data, output)",
+        ),
+        (
             REFERENCE.replace("OUTPUTS = 1", "OUTPUTS = count()"),
             1,
             "OUTPUTS",
@@ -393,6 +399,13 @@ def test_a_reference_is_checked_without_running_it(
     told = [flaw for flaw in flaws(folder) if reason in flaw.reason and flaw.path == path]
 
     assert [(flaw.file, flaw.line) for flaw in told] == [("problems/scale/reference.py", line)]
+
+
+@pytest.mark.parametrize("arguments", ["data, output", "data, output, expected"])
+def test_a_check_may_ask_for_the_expected_answer(folder: Path, arguments: str) -> None:
+    write(folder, "reference.py", REFERENCE + f"def check({arguments}):\n    ...\n")
+
+    assert "def check" in load(folder).judge_files["reference.py"].decode()
 
 
 def test_loading_runs_no_code_of_the_problem(folder: Path, tmp_path: Path) -> None:
