@@ -53,11 +53,23 @@ SCRATCH_BYTES = 4 << 30
 KINDS = ("bubblewrap", "user", "processes")
 FENCED = "fenced"
 """Any of them but the last: what a server for strangers accepts when nothing else is said."""
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 MULTICAST = (
     "NCCL_NVLS_ENABLE", "TORCH_SYMM_MEM_DISABLE_MULTICAST", "NVSHMEM_DISABLE_NVLS",
 )  # fmt: skip
 """Switches of NVLink's multicast: whoever runs a machine on which it must stay off sets them."""
+CONTESTANTS_KNOW = (
+    "PATH", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_HOME", "ROCM_PATH",
+    "HIP_VISIBLE_DEVICES", "TORCH_CUDA_ARCH_LIST", "CC", "CXX", "TRITON_INTERPRET",
+    *MULTICAST,
+)  # fmt: skip
+"""Of the judge's environment."""
+JUDGES_KNOW = (
+    *CONTESTANTS_KNOW, "LANG", "HOME", "TMPDIR", "CUDA_MODULE_LOADING", "VIRTUAL_ENV",
+    "XDG_RUNTIME_DIR", "KERNELBOT_INCLUDE_PATHS",
+)  # fmt: skip
+"""Of the worker's environment. Contestants inherit a template's memory, so no secret is in it."""
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 
 
 @dataclass(frozen=True)
@@ -198,14 +210,7 @@ def read_paths() -> list[str]:
 
 def environment(workdir: Path, device: str) -> dict[str, str]:
     """Everything a contestant gets to know: nothing of the referee's own variables but these."""
-    passed = {
-        name: os.environ[name]
-        for name in ("PATH", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES",
-                     "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "ROCM_HOME",
-                     "ROCM_PATH", "HIP_VISIBLE_DEVICES", "TORCH_CUDA_ARCH_LIST", "CC", "CXX",
-                     "TRITON_INTERPRET", *MULTICAST)
-        if name in os.environ
-    }  # fmt: skip
+    passed = {name: os.environ[name] for name in CONTESTANTS_KNOW if name in os.environ}
     caches = workdir / "cache"
     own = {
         "HOME": str(workdir / "home"),

@@ -69,6 +69,12 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     return {**base, "PYTHONPATH": path, "PYTHONSAFEPATH": "1"}
 
 
+def without_secrets(base: Mapping[str, str]) -> dict[str, str]:
+    """What of a worker's environment a judge may know: no database address, no token."""
+    names = (*sandbox.JUDGES_KNOW, "PYTHONPATH")
+    return {name: base[name] for name in names if name in base}
+
+
 def fence_fault(isolation: str) -> str:
     """Why no fence of the accepted kind stands on this machine; "" when a process runs behind one."""
     if not sandbox.fences(isolation):

@@ -37,14 +37,6 @@ GRACE_S = 5.0
 PR_SET_PDEATHSIG = 1
 KEPT_ERROR_BYTES = 8192
 
-ENVIRONMENT = (
-    "PATH", "LANG", "LC_ALL", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH",
-    "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "ROCM_HOME", "HIP_VISIBLE_DEVICES",
-    "VIRTUAL_ENV", "PYTHONPATH", "XDG_RUNTIME_DIR", "TRITON_INTERPRET", "NCCL_NVLS_ENABLE",
-    "ROCM_PATH", "CXX", "KERNELBOT_INCLUDE_PATHS",
-)  # fmt: skip
-"""What the judge may know of the worker's environment: no database address, no token."""
-
 log = structlog.get_logger()
 
 
@@ -69,7 +61,7 @@ class LocalLauncher:
     ):
         self.root = root
         self._cache = str(cache) if cache else ""
-        self._environment = {name: environment[name] for name in ENVIRONMENT if name in environment}
+        self._environment = staging.without_secrets(environment)
         if device_index is not None:
             seen = self._environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
             pinned = seen[device_index] if device_index < len(seen) and seen[0] else device_index

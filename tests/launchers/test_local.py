@@ -185,6 +185,10 @@ class TestLocalLauncher(LauncherContract):
 
         assert launcher._environment["CUDA_VISIBLE_DEVICES"] == pinned
 
+    @pytest.mark.parametrize("name", ["CC", "CXX", "TORCH_CUDA_ARCH_LIST"])
+    def test_what_the_worker_was_told_about_compilers_reaches_the_judge(self, name: str) -> None:
+        assert LocalLauncher(Path("runs"), {name: "told"})._environment[name] == "told"
+
     async def test_a_package_that_cannot_be_staged_leaves_nothing(self, place: Here) -> None:
         sent = package(CORRECT)
         climbing = Package(job=sent.job, problem_files={"../x.py": b""}, code=sent.code)
