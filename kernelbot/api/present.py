@@ -14,7 +14,6 @@ from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Decision
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Hint, Verdict, to_json
-from kernelbot.services.artefacts import shown_name
 from kernelbot.services.views import (
     ArtefactView,
     CompetitionView,
@@ -73,8 +72,17 @@ def artefacts(submission_id: int, found: Sequence[ArtefactView]) -> schemas.Arte
             url=f"{base}/{item.name}",
         )
         for item in found
+        if item.expired_at is None
     ]
-    return schemas.ArtefactsOut(items=items)
+    return schemas.ArtefactsOut(items=items, expired=expired(found))
+
+
+def expired(found: Sequence[ArtefactView]) -> list[schemas.ExpiredOut]:
+    return [
+        schemas.ExpiredOut(name=item.name, at=item.expired_at)
+        for item in found
+        if item.expired_at is not None
+    ]
 
 
 def submissions(page: Page) -> schemas.SubmissionsOut:
@@ -105,7 +113,9 @@ def run(view: RunView, now: datetime) -> schemas.RunOut:
         created_at=view.created_at,
         started_at=view.started_at,
         finished_at=view.finished_at,
-        **_judged(view.verdict, view.gpu, view.bounds),
+        artefacts=list(view.files),
+        artefacts_expired=expired(view.artefacts),
+        **_judged(view.verdict, view.bounds),
     )
 
 
@@ -113,18 +123,17 @@ def decision(made: Decision) -> schemas.DecisionOut:
     return schemas.DecisionOut.model_construct(**vars(made))
 
 
-def _judged(verdict: Verdict | None, gpu: str, bounds: Sequence[float | None]) -> dict[str, Any]:
+def _judged(verdict: Verdict | None, bounds: Sequence[float | None]) -> dict[str, Any]:
     # ``fault`` stays out: it is for the operator.
     if verdict is None:
         nothing = dict.fromkeys(("judged_stage", "device", "harness", "spent"))
-        return {**nothing, "cases": [], "log": "", "rule": "", "evidence": "", "artefacts": []}
+        return {**nothing, "cases": [], "log": "", "rule": "", "evidence": ""}
     return {
         "judged_stage": verdict.stage,
         "cases": [case(item, bounds) for item in verdict.cases],
         "log": verdict.log,
         "rule": verdict.rule,
         "evidence": verdict.evidence,
-        "artefacts": [shown_name(gpu, item.name) for item in verdict.artefacts],
         "device": schemas.DeviceOut.model_construct(**vars(verdict.device)),
         "harness": schemas.HarnessOut.model_construct(
             **{**vars(verdict.harness), "fences": list(verdict.harness.fences)}

@@ -131,6 +131,13 @@ class DecisionOut(BaseModel):
     at: datetime
 
 
+class ExpiredOut(BaseModel):
+    """A file that a run left and that is not kept any more."""
+
+    name: str
+    at: datetime
+
+
 class RunOut(BaseModel):
     """One submission on one GPU kind."""
 
@@ -158,7 +165,8 @@ class RunOut(BaseModel):
     log: str = Field(description="Output of the compiler or the program; empty for secret runs.")
     rule: str
     evidence: str
-    artefacts: list[str] = Field(description="Names of the files it left, while they are kept.")
+    artefacts: list[str] = Field(description="Names of the files it left and that are there.")
+    artefacts_expired: list[ExpiredOut] = Field(description="Files it left that are gone.")
     device: DeviceOut | None
     harness: HarnessOut | None
     spent: SpentOut | None
@@ -205,6 +213,7 @@ class ArtefactOut(BaseModel):
 
 class ArtefactsOut(BaseModel):
     items: list[ArtefactOut]
+    expired: list[ExpiredOut]
 
 
 class SubmissionsOut(BaseModel):

@@ -314,10 +314,15 @@ def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord
 
 def _left(view: SubmissionView, run: RunView) -> str:
     """The names of a run's files: too large for a message, so only where to get them."""
-    if run.verdict is None or not run.verdict.artefacts:
-        return ""
-    names = ", ".join(f"`{item.name}`" for item in run.verdict.artefacts)
-    return f"Files: {cut(names, 150)}. Get them with `kernelbot artefacts {view.id} --output .`"
+    lines = [
+        f"`{item.name}` has expired {relative(item.expired_at)}."
+        for item in run.artefacts
+        if item.expired_at is not None
+    ]
+    if run.files:
+        names = cut(", ".join(f"`{name}`" for name in run.files), 150)
+        lines.append(f"Files: {names}. Get them with `kernelbot artefacts {view.id} --output .`")
+    return "\n".join(lines[-4:])
 
 
 def _case_table(run: RunView) -> str:

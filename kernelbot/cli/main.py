@@ -230,16 +230,19 @@ def artefacts(
     from kernelbot.cli import render
 
     with connect(url, token) as server:
-        items = server.get(f"/v1/submissions/{submission_id}/artefacts")["items"]
+        found = server.get(f"/v1/submissions/{submission_id}/artefacts")
+        items = found["items"]
         if output is not None:
             for item in items:
                 item["path"] = str(_saved(server, item, output))
     if as_json:
-        document({"items": items})
-    elif items:
+        document(found)
+        return
+    if items:
         render.artefacts(items)
-    else:
-        note("It left none, or none is kept any more.")
+    render.expired(found["expired"])
+    if not items and not found["expired"]:
+        note("It left none. Files come of submissions in mode profile.")
 
 
 def _saved(server: Any, item: dict[str, Any], folder: Path) -> Path:

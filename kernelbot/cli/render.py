@@ -22,6 +22,8 @@ def submission(document: Document, *, whole_log: bool = False) -> None:
     if any(item["artefacts"] for item in document["runs"]):
         names = ", ".join(clean(name) for item in document["runs"] for name in item["artefacts"])
         result(f"Files: {names}. Save them with: kernelbot artefacts {document['id']} --output .")
+    for item in document["runs"]:
+        expired(item["artefacts_expired"])
 
 
 def run(document: Document, *, whole_log: bool = False) -> None:
@@ -72,6 +74,11 @@ def artefacts(items: Sequence[Document]) -> None:
             for item in items
         ],
     )
+
+
+def expired(items: Sequence[Document]) -> None:
+    for item in items:
+        result(f"{clean(item['name'])} has expired on {moment(item['at'])}.")
 
 
 def _size(count: int) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 import structlog
-from sqlalchemy import Row
 
-from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.people import Actor
 from kernelbot.errors import NotFound
 from kernelbot.judge.artefacts import sound
 from kernelbot.judge.protocol import Artefact, Mode, Verdict
@@ -84,32 +83,38 @@ async def _collect_one(ctx: Context, held: Assignment, item: Artefact, read: Rea
 
 
 async def listed(ctx: Context, actor: Actor, submission_id: int) -> tuple[ArtefactView, ...]:
-    """The files of one's own submission that are still there; of anybody's for an administrator."""
-    actor.needs(Scope.READ)
+    """The files of one's own submission, those that have expired too; of anybody's for an
+    administrator."""
     view = await submissions.submission(ctx, actor, submission_id)
-    async with ctx.database.read() as connection:
-        rows = await store.of_submission(connection, view.id)
-    return tuple(_view(row) for row in rows)
+    return tuple(item for run in view.runs for item in run.artefacts)
 
 
 async def opened(
     ctx: Context, actor: Actor, submission_id: int, name: str
 ) -> tuple[ArtefactView, AsyncIterator[bytes]]:
     """One file and its content in pieces. An administrator's look at somebody's is written down."""
-    found = {item.name: item for item in await listed(ctx, actor, submission_id)}
-    if name not in found:
-        have = f" It has: {', '.join(found)}." if found else ""
-        raise NotFound(
-            f"Submission {submission_id} has no file {name[:100]!r}.{have} "
-            f"Files are kept for {ctx.settings.artefact_days} days.",
-            code="unknown_artefact",
-        )
     view = await submissions.submission(ctx, actor, submission_id)
+    found = {item.name: item for run in view.runs for item in run.artefacts}
+    if name not in found or found[name].expired_at is not None:
+        raise NotFound(_missing(ctx, submission_id, name, found), code="unknown_artefact")
     if view.user_id != actor.user_id:
         async with ctx.database.transaction() as connection:
             target = f"submission:{submission_id}"
             await people.record(connection, actor.user_id, "artefact.read", target)
     return found[name], _pieces(ctx, found[name])
+
+
+def _missing(ctx: Context, submission_id: int, name: str, found: Mapping[str, ArtefactView]) -> str:
+    there = [item.name for item in found.values() if item.expired_at is None]
+    have = f" It has: {', '.join(there)}." if there else ""
+    said = f"Submission {submission_id} has no file {name[:100]!r}"
+    if name in found:
+        said += f" any more: it expired on {found[name].expired_at:%Y-%m-%d %H:%M} UTC"
+    most = ctx.settings.artefact_bytes >> 20
+    return (
+        f"{said}.{have} Files are kept for {ctx.settings.artefact_days} days, "
+        f"and of a person's only the newest {most:,} MiB."
+    )
 
 
 async def _pieces(ctx: Context, item: ArtefactView) -> AsyncIterator[bytes]:
@@ -119,22 +124,3 @@ async def _pieces(ctx: Context, item: ArtefactView) -> AsyncIterator[bytes]:
         if content is None:  # deleted meanwhile: the reader sees that the end is missing
             return
         yield content
-
-
-def shown_name(gpu: str, name: str) -> str:
-    """What a file is called among those of all runs of its submission: ``H100-profile.ncu-rep``."""
-    plain = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in gpu)
-    return f"{plain[:40]}-{name}"
-
-
-def _view(row: Row[tuple[object, ...]]) -> ArtefactView:
-    return ArtefactView(
-        id=row.id,
-        run_id=row.run_id,
-        gpu=row.gpu,
-        name=shown_name(row.gpu, row.name),
-        bytes=row.bytes,
-        media_type=row.media_type,
-        sha256=bytes(row.digest).hex(),
-        created_at=row.created_at,
-    )

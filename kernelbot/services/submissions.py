@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,8 +23,15 @@ from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_j
 from kernelbot.services import access, competitions, light, standings, waits
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
-from kernelbot.services.views import CodeView, EventView, Page, RunView, SubmissionView
-from kernelbot.storage import people
+from kernelbot.services.views import (
+    ArtefactView,
+    CodeView,
+    EventView,
+    Page,
+    RunView,
+    SubmissionView,
+)
+from kernelbot.storage import artefacts, people
 from kernelbot.storage import standings as boards
 from kernelbot.storage import submissions as store
 from kernelbot.storage.changes import SUBMISSION, Subscription
@@ -62,7 +70,10 @@ async def view(
     runs = await store.runs_of(connection, [row.id])
     queued = await waits.of_runs(ctx, connection, runs)
     problem = await competitions.readable(ctx, connection, row.problem_id)
-    shown = [_lit(ctx, problem, _run_view(run, queued.get(run.id), exact=exact)) for run in runs]
+    left = await _left(connection, runs)
+    shown = [
+        _lit(ctx, problem, _run_view(run, queued.get(run.id), left, exact=exact)) for run in runs
+    ]
     placed = [await _placed(ctx, connection, row, run) for run in shown]
     return _submission_view(row, placed, repeated)
 
@@ -121,10 +132,15 @@ async def mine(
         rows = await store.mine(connection, actor.user_id, leaderboard, before, limit + 1)
         runs = await store.runs_of(connection, [row.id for row in rows[:limit]])
         queued = await waits.of_runs(ctx, connection, runs)
+        left = await _left(connection, runs)
     items = tuple(
         _submission_view(
             row,
-            [_run_view(run, queued.get(run.id)) for run in runs if run.submission_id == row.id],
+            [
+                _run_view(run, queued.get(run.id), left)
+                for run in runs
+                if run.submission_id == row.id
+            ],
         )
         for row in rows[:limit]
     )
@@ -267,7 +283,13 @@ def _submission_view(
     )
 
 
-def _run_view(row: Row[Any], wait: Wait | None, *, exact: bool = False) -> RunView:
+def _run_view(
+    row: Row[Any],
+    wait: Wait | None,
+    left: Mapping[int, Sequence[ArtefactView]],
+    *,
+    exact: bool = False,
+) -> RunView:
     mode, status = Mode(row.mode), Status(row.status)
     kind = VerdictKind(row.verdict) if row.verdict else None
     verdict = from_json(Verdict, row.verdict_document) if row.verdict_document else None
@@ -290,8 +312,40 @@ def _run_view(row: Row[Any], wait: Wait | None, *, exact: bool = False) -> RunVi
         started_at=row.started_at,
         finished_at=row.finished_at,
         verdict=_shown(verdict, mode, exact=exact) if verdict else None,
+        artefacts=tuple(left.get(row.id, ())),
         decision=_decision(row) if row.decision else None,
     )
+
+
+async def _left(
+    connection: AsyncConnection, runs: Sequence[Row[Any]]
+) -> dict[int, list[ArtefactView]]:
+    """The files of each run that left any; only profiles do."""
+    profiles = [run.id for run in runs if run.mode == Mode.PROFILE]
+    found: dict[int, list[ArtefactView]] = defaultdict(list)
+    for row in await artefacts.of_runs(connection, profiles) if profiles else ():
+        found[row.run_id].append(_artefact_view(row))
+    return found
+
+
+def _artefact_view(row: Row[Any]) -> ArtefactView:
+    return ArtefactView(
+        id=row.id,
+        run_id=row.run_id,
+        gpu=row.gpu,
+        name=_shown_name(row.gpu, row.name),
+        bytes=row.bytes,
+        media_type=row.media_type,
+        sha256=bytes(row.digest).hex(),
+        created_at=row.created_at,
+        expired_at=row.gone_at,
+    )
+
+
+def _shown_name(gpu: str, name: str) -> str:
+    """What a file is called among those of all runs of its submission: ``H100-profile.ncu-rep``."""
+    plain = "".join(sign if sign.isascii() and sign.isalnum() else "-" for sign in gpu)
+    return f"{plain[:40]}-{name}"
 
 
 def _decision(row: Row[Any]) -> Decision:

@@ -18,6 +18,21 @@ from kernelbot.judge.protocol import CaseResult, Hint, Mode, Verdict, VerdictKin
 
 
 @dataclass(frozen=True, kw_only=True)
+class ArtefactView:
+    """A file that a run left for its owner."""
+
+    id: int
+    run_id: int
+    gpu: str
+    name: str  # unique among the files of the submission
+    bytes: int
+    media_type: str
+    sha256: str
+    created_at: datetime
+    expired_at: datetime | None = None  # it is gone
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunView:
     """One run as its owner may see it. ``verdict`` holds cases, times, log, device and harness."""
 
@@ -38,10 +53,16 @@ class RunView:
     started_at: datetime | None
     finished_at: datetime | None
     verdict: Verdict | None = None
+    artefacts: tuple[ArtefactView, ...] = ()  # those that have expired too
     decision: Decision | None = None  # a person's, about a run that had been set aside
     note: str = ""  # why a passed ranked run does not count
     light: float | None = None  # the fraction of the speed of light that the score stands for
     bounds: tuple[float | None, ...] = ()  # seconds of the speed of light of each benchmark
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The names of the files that it left and that are there."""
+        return tuple(item.name for item in self.artefacts if item.expired_at is None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,20 +114,6 @@ class SubmissionView:
     @property
     def done(self) -> bool:
         return self.status.final
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArtefactView:
-    """A file that a run left for its owner."""
-
-    id: int
-    run_id: int
-    gpu: str
-    name: str  # unique among the files of the submission
-    bytes: int
-    media_type: str
-    sha256: str
-    created_at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,24 +23,28 @@ KEEP = text(
     RETURNING id
     """
 )
-FORGET = text(
-    """
-    DELETE FROM artefacts
-    WHERE created_at < now() - make_interval(days => :days)
-       OR (NOT kept AND created_at < now() - interval '1 day')
-    """
+# The name stays, so that its owner can be told what is gone, and since when.
+EXPIRE = """
+    WITH gone AS (
+        UPDATE artefacts SET gone_at = now() WHERE kept AND gone_at IS NULL AND {} RETURNING id
+    )
+    DELETE FROM artefact_pieces WHERE artefact_id IN (SELECT id FROM gone)
+"""
+EXPIRE_OLD = text(EXPIRE.format("created_at < now() - make_interval(days => :days)"))
+FORGET_UNKEPT = text(
+    "DELETE FROM artefacts WHERE NOT kept AND created_at < now() - interval '1 day'"
 )
 # The newest files of a person up to the limit stay.
 BOUND_PERSON = text(
-    """
-    DELETE FROM artefacts WHERE id IN (
-        SELECT id FROM (
-            SELECT a.id, sum(a.bytes) OVER (ORDER BY a.id DESC) AS until_here
-            FROM artefacts a JOIN runs r ON r.id = a.run_id
-            WHERE a.kept AND r.user_id = :user
-        ) held WHERE until_here > :limit
+    EXPIRE.format(
+        """id IN (
+            SELECT id FROM (
+                SELECT a.id, sum(a.bytes) OVER (ORDER BY a.id DESC) AS until_here
+                FROM artefacts a JOIN runs r ON r.id = a.run_id
+                WHERE a.kept AND a.gone_at IS NULL AND r.user_id = :user
+            ) held WHERE until_here > :limit
+        )"""
     )
-    """
 )
 
 
@@ -74,11 +78,12 @@ async def keep(connection: AsyncConnection, run_id: int, lease: uuid.UUID) -> in
     return len((await connection.execute(KEEP, {"run": run_id, "lease": lease})).all())
 
 
-async def of_submission(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
+async def of_runs(connection: AsyncConnection, run_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """What these runs left, also what is gone."""
     query = (
         select(artefacts, runs.c.gpu)
         .join(runs, runs.c.id == artefacts.c.run_id)
-        .where(runs.c.submission_id == submission_id, artefacts.c.kept)
+        .where(runs.c.id.in_(run_ids), artefacts.c.kept)
         .order_by(artefacts.c.id)
     )
     return (await connection.execute(query)).all()
@@ -94,7 +99,8 @@ async def piece(connection: AsyncConnection, artefact_id: int, place: int) -> by
 
 async def forget(connection: AsyncConnection, days: int) -> None:
     """Files past their time, and those of runs that somebody else has finished."""
-    await connection.execute(FORGET, {"days": days})
+    await connection.execute(EXPIRE_OLD, {"days": days})
+    await connection.execute(FORGET_UNKEPT)
 
 
 async def bound_person(connection: AsyncConnection, user_id: int, limit: int) -> None:

@@ -296,7 +296,8 @@ verdicts = Table(
     _at("decided_at"),
 )
 
-# Files that a run left, in pieces. They count once ``kept``, which the verdict's transaction says.
+# Files that a run left, in pieces. They count once ``kept``, which the verdict's transaction says;
+# those that are gone have no pieces any more.
 artefacts = Table(
     "artefacts",
     metadata,
@@ -309,9 +310,10 @@ artefacts = Table(
     Column("digest", LargeBinary, nullable=False, server_default=text("''::bytea")),
     Column("kept", Boolean, nullable=False, server_default=text("false")),
     _at("created_at", now=True),
+    _at("gone_at"),
     UniqueConstraint("run_id", "lease", "name"),
 )
-Index("ix_artefacts_created_at", artefacts.c.created_at)
+Index("ix_artefacts_created_at", artefacts.c.created_at, postgresql_where=text("gone_at IS NULL"))
 
 artefact_pieces = Table(
     "artefact_pieces",

@@ -17,8 +17,9 @@ from kernelbot.bot import render
 from kernelbot.domain.ranking import Entry, Standing
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import Artefact, CaseResult, Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
 from kernelbot.services.views import (
+    ArtefactView,
     LeaderboardView,
     Podium,
     ProblemView,
@@ -153,13 +154,19 @@ def test_a_profile_begins_with_its_findings_and_says_where_its_files_are() -> No
     verdict = dataclasses.replace(
         make_verdict(),
         log="Profile of benchmark 0\n\nmemory-bound" + "\nx" * 5000,
-        artefacts=(Artefact(name="profile.ncu-rep", bytes=5, media_type=""),),
     )
-    post = render.result(make_view(make_run(mode=Mode.PROFILE, verdict=verdict)), None)
+    kept = ArtefactView(
+        id=1, run_id=1, gpu="CPU", name="CPU-profile.ncu-rep", bytes=5, media_type="", sha256="",
+        created_at=NOW,
+    )  # fmt: skip
+    gone = dataclasses.replace(kept, name="CPU-trace.json.gz", expired_at=NOW)
+    run = make_run(mode=Mode.PROFILE, verdict=verdict, artefacts=(kept, gone))
+    post = render.result(make_view(run), None)
 
     accepts(post)
     assert "memory-bound" in said(post)
-    assert "`profile.ncu-rep`" in said(post)
+    assert "Files: `CPU-profile.ncu-rep`. Get" in said(post)
+    assert "`CPU-trace.json.gz` has expired <t:" in said(post)
     assert "kernelbot artefacts 812" in said(post)
     assert [file.name for file in post.files] == ["log-CPU.txt"]
 

@@ -19,7 +19,7 @@ from tests.api.conftest import token_of
 from tests.api.serving import ROOT, Serving, free_port, serving
 from tests.cli.conftest import CommandLine
 from tests.factories import claim_one, judge_one, make_verdict
-from tests.services.test_artefacts import ended
+from tests.services.test_artefacts import aged, ended
 
 TO_VECTORADD = ("--leaderboard", "vectoradd", "--gpu", "CPU")
 
@@ -359,6 +359,13 @@ async def test_the_files_of_a_profile_are_named_and_saved(
     assert f"kernelbot artefacts {submission} --output ." in shown.out
     assert "CPU-profile.ncu-rep" in saved.out
     assert (tmp_path / "there" / "CPU-profile.ncu-rep").read_bytes() == b"report"
+
+    await aged(app, int(submission), days=15)
+    await dispatch.housekeeping(app)
+    shown, found = await kernelbot("show", submission), await kernelbot("artefacts", submission)
+    assert "Files:" not in shown.out
+    assert "CPU-profile.ncu-rep has expired on 20" in shown.out
+    assert "CPU-profile.ncu-rep has expired on 20" in found.out
 
 
 async def test_a_submission_without_files_says_so(app: App, kernelbot: CommandLine) -> None:

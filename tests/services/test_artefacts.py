@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -62,7 +63,13 @@ async def ended(app: App, held: Assignment, files: dict[str, bytes], **lies: int
 
 
 async def names(app: App, actor: Actor, submission_id: int) -> list[str]:
-    return [item.name for item in await artefacts.listed(app, actor, submission_id)]
+    found = await artefacts.listed(app, actor, submission_id)
+    return [item.name for item in found if item.expired_at is None]
+
+
+async def expired(app: App, actor: Actor, submission_id: int) -> list[str]:
+    found = await artefacts.listed(app, actor, submission_id)
+    return [item.name for item in found if item.expired_at is not None]
 
 
 async def content(app: App, actor: Actor, submission_id: int, name: str) -> bytes:
@@ -213,9 +220,14 @@ async def test_files_are_forgotten_when_their_time_is_over(app: App) -> None:
 
     await dispatch.housekeeping(app)
 
-    assert await names(app, ada, old) == []
-    assert await names(app, ada, new) == ["CPU-r"]
+    assert (await names(app, ada, old), await expired(app, ada, old)) == ([], ["CPU-r"])
+    assert (await names(app, ada, new), await expired(app, ada, new)) == (["CPU-r"], [])
     assert await count(app, "artefact_pieces") == 1
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    with pytest.raises(
+        NotFound, match=rf"no file 'CPU-r' any more: it expired on {today} .* UTC\."
+    ):
+        await artefacts.opened(app, ada, old, "CPU-r")
 
 
 async def test_what_nobody_recorded_is_forgotten_after_a_day(app: App) -> None:
@@ -250,7 +262,8 @@ async def test_a_persons_oldest_files_make_room_for_new_ones(app: App) -> None:
     second = await profiled(limited, ada, {"r": b"x" * 10})
     third = await profiled(limited, ada, {"r": b"x" * 10})
 
-    assert await names(app, ada, first) == []
+    assert (await names(app, ada, first), await expired(app, ada, first)) == ([], ["CPU-r"])
     assert await names(app, ada, second) == ["CPU-r"]
     assert await names(app, ada, third) == ["CPU-r"]
+    assert await count(app, "artefact_pieces") == 3
     assert await names(app, bob, others) == ["CPU-r"]
