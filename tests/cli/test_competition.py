@@ -1,0 +1,132 @@
+"""``kernelbot competition`` and ``join``: files published, people let in, standings read."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kernelbot.app import App
+from tests.cli.conftest import CommandLine
+from tests.conftest import ADMIN_TOKEN
+from tests.factories import judge_one, make_verdict
+
+CLASS = """\
+name: class
+title: A closed class
+licence: MIT
+visibility: invite
+gpus: [CPU]
+code_opens: 2026-01-01T00:00:00Z
+scoring: {rule: points}
+problems:
+  - {problem: vectoradd, leaderboard: class-add, points: 10}
+prizes: [{prize: A book}]
+verification: [We read the code]
+"""
+
+
+@pytest.fixture
+def organizer(kernelbot: CommandLine, environment: dict[str, str], shelf: Path) -> CommandLine:
+    """On the machine of the installation, with its administrator's token."""
+    ours = {
+        "DATABASE_URL": environment["DATABASE_URL"],
+        "KERNELBOT_PROBLEMS_DIR": str(shelf),
+        "KERNELBOT_TOKEN": ADMIN_TOKEN,
+    }
+    return CommandLine(kernelbot.home, kernelbot.environment | ours)
+
+
+async def test_a_closed_class_from_its_file_to_its_standings(
+    app: App, kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    file = kernelbot.write("class.yaml", CLASS)
+    checked = await organizer("competition", "check", file)
+    planned = await organizer("competition", "plan", file)
+    applied = await organizer("competition", "apply", file, "--unchecked")
+    again = await organizer("competition", "plan", file)
+    hidden = await kernelbot("competition", "show", "class")
+    code = (await organizer("competition", "invite", "class", "--people", "30")).out.strip()
+    joined = await kernelbot("join", "class", code)
+    kernel = kernelbot.write("k.py")
+    sent = await kernelbot("submit", kernel, "-l", "class-add", "--mode", "ranked", "--no-wait")
+    await judge_one(app, make_verdict(ns=1e6))
+    shown = await kernelbot("competition", "standings", "class")
+    document = (await kernelbot("competition", "standings", "class", "--json")).document
+    about = await kernelbot("competition", "show", "class")
+    codes = await organizer("competition", "invites", "class")
+    read = await organizer("show", sent.out.strip(), "--code")
+
+    assert checked.out == "No mistakes. Leaderboards: class-add.\n"
+    assert re.search("created +competition class", planned.out)
+    assert applied.out == planned.out
+    assert again.out == "Nothing changes.\n"
+    assert (hidden.code, "There is no competition 'class'" in hidden.err) == (1, True)
+    assert joined.out == "You are in A closed class. Its leaderboards: class-add.\n"
+    assert re.search(r"1 +ada \(you\) +10 +100 % \(1st, 1\.00 ms\)", shown.out), shown.out
+    assert document["items"][0]["score"] == 10
+    assert "Prize: A book, place 1 of the competition" in about.out
+    assert re.search(r"1 of 30 +never", codes.out)
+    assert "Licence: MIT" in read.err
+
+
+async def test_what_must_not_change_is_refused_before_anything_is_written(
+    kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    file = kernelbot.write("thief.yaml", CLASS.replace(", leaderboard: class-add", ""))
+
+    planned = await organizer("competition", "plan", file)
+    applied = await organizer("competition", "apply", file, "--unchecked")
+
+    assert planned.code == applied.code == 1
+    assert re.search("refused +leaderboard vectoradd +belongs to", planned.out)
+    assert "Nothing is changed" in applied.err
+    assert "class" not in (await organizer("competition", "list")).out
+
+
+def committed(folder: Path) -> str:
+    """Everything in the folder in a repository of its own; the commit."""
+    git = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.org"]
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *command], check=True)
+    return subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
+
+
+async def test_a_repository_is_pinned_to_the_commit_it_was_read_at(
+    kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    folder = kernelbot.home / "repository"
+    (folder / "rounds" / "competitions").mkdir(parents=True)
+    (folder / "rounds" / "competitions" / "class.yaml").write_text(
+        CLASS.replace("visibility: invite", "visibility: public")
+    )
+    commit = committed(folder)
+    address = f"file://{folder}#HEAD:rounds"
+
+    applied = await organizer("competition", "apply", address, "--unchecked")
+    shown = await kernelbot("competition", "show", "class")
+
+    assert applied.code == 0, applied.err
+    assert f"Defined in: {address} at {commit}" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ("nowhere.yaml", "cannot be read: no such file"),
+        (".", "defines no competition"),
+        ("file:///nowhere/at-all", "git: "),
+        ("file:///nowhere#--upload-pack=x", "names no branch, tag or commit"),
+        ("file:///nowhere#main:../..", "or no folder in the repository"),
+    ],
+)
+async def test_a_source_that_is_none_is_refused_in_words(
+    organizer: CommandLine, source: str, words: str
+) -> None:
+    outcome = await organizer("competition", "check", source)
+
+    assert outcome.code == 1
+    assert words in outcome.err
+    assert "Traceback" not in outcome.err
