@@ -350,6 +350,7 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
             made += [Slot(gpu, launcher) for _ in range(count)]
         else:
             indices = [i for i, name in enumerate(names) if re.search(target.match, name)]
+            pool = devices.Pool(indices)
             made += [
                 Slot(
                     gpu,
@@ -358,6 +359,7 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
                         os.environ,
                         index,
                         settings.demanded_isolation,
+                        pool=pool,
                         warm=True,
                         cache=cache,
                     ),

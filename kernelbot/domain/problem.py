@@ -89,6 +89,7 @@ class Problem:
     hidden: tuple[HiddenCase, ...] = ()  # checked in ranked runs only; nobody is shown them
     cpu_hidden: tuple[HiddenCase, ...] = ()
     deterministic: bool = False  # two calls on one input must agree bit for bit
+    world_size: int = 1  # processes, one per device, that run a submission together
     digest: str = ""
     content_digest: str = ""
     # What is right in the files it was read from and will surprise; not kept with it.
@@ -193,6 +194,7 @@ class Problem:
             native=() if language == "python" else self.native,
             compile_flags=self.compile_flags.get(language, ()),
             deterministic=self.deterministic,
+            world_size=self.world_size,
         )
         return self.task.adapted(job, self.scoring) if self.task else job
 
@@ -254,6 +256,7 @@ class Problem:
             "hidden": [to_json(case) for case in self.hidden],
             "cpu_hidden": [to_json(case) for case in self.cpu_hidden],
             "deterministic": self.deterministic,
+            "world_size": self.world_size if self.world_size > 1 else 0,
         }
         return {key: rule for key, rule in rules.items() if rule}
 

@@ -32,7 +32,7 @@ from kernelbot.domain.reference_source import GIVEN_BY_JUDGE, MAX_OUTPUTS, Refer
 from kernelbot.domain.scoring import Scoring
 from kernelbot.domain.speed_of_light import SpeedOfLight
 from kernelbot.errors import did_you_mean
-from kernelbot.judge.protocol import Limits, Tolerance, VerdictKind
+from kernelbot.judge.protocol import MOST_RANKS, Limits, Tolerance, VerdictKind
 
 MAX_CASES = 200
 MAX_ARGUMENTS = 32
@@ -47,7 +47,7 @@ LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
 _KEYS = (
     "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
     "scoring", "contestant_files", "starters", "tags", "native", "compile_flags", "speed_of_light",
-    "hidden", "deterministic",
+    "hidden", "deterministic", "world_size",
 )  # fmt: skip
 _CPU_KEYS = ("tests", "benchmarks", "limits", "hidden")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
@@ -72,8 +72,9 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
     contestant_files, starters = _contestant_files(top, files), _starters(top, files)
     if hidden or cpu.hidden:
         _keep_definition(top, (*contestant_files, *starters.values()))
+    world_size = _world_size(top)
     reference = ReferenceSource(reader, f"{place}/{REFERENCE_FILE}", files.get(REFERENCE_FILE))
-    reference.check(top, outputs=len(tolerances))
+    reference.check(top, outputs=len(tolerances), ranks=world_size)
     _check_module_names(reader, place, files)
     languages = _languages(top)
     listed = (
@@ -105,6 +106,7 @@ def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], pla
         hidden=hidden,
         cpu_hidden=cpu.hidden,
         deterministic=_deterministic(top),
+        world_size=world_size,
     )
     reader.finish()
     return sealed(problem)
@@ -152,6 +154,15 @@ def _deterministic(top: Section) -> bool:
         remedy = "Write true if two calls on the same input must agree bit for bit"
         top.reader.flaw(node.line, "deterministic", reason, remedy)
     return node is not None and node.value is True
+
+
+def _world_size(top: Section) -> int:
+    node = top.get("world_size")
+    size = (node and top.reader.whole(node, "world_size", low=1, high=MOST_RANKS)) or 1
+    if node and size > 1 and top.get("native") is not None:
+        reason = "an entry point in C cannot be given the other ranks"
+        top.reader.flaw(node.line, "world_size", reason, "Remove 'native', or judge on one device")
+    return size
 
 
 def _statement(reader: Reader, file: str, content: bytes | None) -> str:

@@ -14,6 +14,8 @@ from kernelbot.errors import did_you_mean
 
 GIVEN_BY_JUDGE = ("seed", "device")
 """Arguments of ``generate_input`` that no case may set."""
+GIVEN_TO_RANKS = ("rank", "world_size")
+"""More of them, where several ranks run a submission."""
 MAX_OUTPUTS = 32
 
 
@@ -23,6 +25,7 @@ class ReferenceSource:
     def __init__(self, reader: Reader, file: str, content: bytes | None) -> None:
         self.reader = reader
         self.file = file
+        self.given: tuple[str, ...] = GIVEN_BY_JUDGE
         self.names: dict[str, ast.AST] = {}
         self.readable = False
         if content is None:
@@ -57,14 +60,21 @@ class ReferenceSource:
         count = value.value if isinstance(value, ast.Constant) else 0
         return count if isinstance(count, int) else 0
 
-    def check(self, top: Section, *, outputs: int) -> None:
+    def check(self, top: Section, *, outputs: int, ranks: int = 1) -> None:
         """Notes what is missing, and cases that ``generate_input`` does not take."""
         if not self.readable:
             return
-        for name, form in (
-            ("generate_input", "generate_input(*, seed: int, device: str, ...) -> tuple"),
-            ("reference", "reference(data) -> Tensor | tuple"),
-        ):
+        forms = {
+            "generate_input": "generate_input(*, seed: int, device: str, ...) -> tuple",
+            "reference": "reference(data) -> Tensor | tuple",
+        }
+        if ranks > 1:
+            self.given = GIVEN_BY_JUDGE + GIVEN_TO_RANKS
+            forms = {
+                "generate_input": "generate_input(*, seed, device, rank, world_size, ...) -> tuple",
+                "reference": "reference(data: list) -> list, one entry for each rank",
+            }
+        for name, form in forms.items():
             if name not in self.names:
                 self._flaw(0, name, "is not defined", f"Define {form}")
         self._check_positional("reference", 1, 1)
@@ -105,9 +115,9 @@ class ReferenceSource:
         by_name = [*arguments.args, *arguments.kwonlyargs]
         accepted = {item.arg for item in by_name}
         if arguments.kwarg is None:
-            for name in GIVEN_BY_JUDGE:
+            for name in self.given:
                 if name not in accepted:
-                    remedy = "Declare it as generate_input(*, seed, device, ...)"
+                    remedy = f"Declare it as generate_input(*, {', '.join(self.given)}, ...)"
                     reason = f"does not take the keyword {name!r}"
                     self._flaw(function.lineno, "generate_input", reason, remedy)
         if arguments.posonlyargs:
@@ -116,7 +126,7 @@ class ReferenceSource:
         if COUNT in accepted and any(_hidden_nodes(top).values()):
             reason = f"takes {COUNT!r}, which says of a hidden case how many are drawn"
             self._flaw(function.lineno, "generate_input", reason, "Rename the argument")
-        required = _without_default(arguments) - set(GIVEN_BY_JUDGE)
+        required = _without_default(arguments) - set(self.given)
         for path, node in _case_nodes(top):
             self._check_case(path, node, accepted, required, open_ended=arguments.kwarg is not None)
 
@@ -125,8 +135,11 @@ class ReferenceSource:
     ) -> None:
         given = node.value if isinstance(node.value, dict) else {}
         for name, value in given.items():
-            if name not in accepted and name not in GIVEN_BY_JUDGE and not open_ended:
-                choices = sorted(accepted - set(GIVEN_BY_JUDGE))
+            if name in self.given and name not in GIVEN_BY_JUDGE:  # of those every case is told
+                reason = f"{name!r} is chosen by the judge for every run"
+                self.reader.flaw(value.line, f"{path}.{name}", reason, "Remove it")
+            elif name not in accepted and name not in GIVEN_BY_JUDGE and not open_ended:
+                choices = sorted(accepted - set(self.given))
                 hint = did_you_mean(shorten(name), choices).strip()
                 remedy = hint or f"It takes: {', '.join(choices) or 'nothing'}"
                 reason = f"generate_input in {REFERENCE_FILE} takes no {shorten(name)!r}"

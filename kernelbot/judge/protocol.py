@@ -42,6 +42,9 @@ MAX_JOB_BYTES = 4 << 20
 MAX_VERDICT_BYTES = 8 << 20
 MAX_EVENT_BYTES = 64 << 10
 
+MOST_RANKS = 8
+"""Processes that may run a submission together."""
+
 CaseArgs = Mapping[str, Any]
 """Arguments of one case: names to int, float, bool, str or a flat list of those."""
 

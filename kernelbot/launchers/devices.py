@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import subprocess
 import sys
+from collections.abc import Collection
+from contextlib import ExitStack
 from pathlib import Path
 
 from kernelbot.errors import InvalidInput
@@ -20,6 +23,27 @@ count = torch.cuda.device_count() if torch.cuda.is_available() else 0
 print(json.dumps([torch.cuda.get_device_name(index) for index in range(count)]))
 """
 LONGEST_S = 120
+
+
+class Pool:
+    """Devices of one kind on this machine, each of them in one run at a time."""
+
+    def __init__(self, indices: Collection[int]) -> None:
+        self._locks = {index: asyncio.Lock() for index in sorted(indices)}
+
+    async def take(self, own: int, count: int) -> tuple[list[int], ExitStack]:
+        """``own``, or for a run on several devices the first ``count``, which are always the same; and what
+        gives them back. Waits until all of them are free. Raises ValueError if there are not that many.
+        """
+        if count > len(self._locks):
+            has = f"has {len(self._locks)} of this kind" if len(self._locks) > 1 else "has one"
+            raise ValueError(f"the problem needs {count} devices at once, and this machine {has}")
+        wanted = [own] if count == 1 else list(self._locks)[:count]
+        with ExitStack() as held:
+            for index in wanted:
+                await self._locks[index].acquire()
+                held.callback(self._locks[index].release)
+            return wanted, held.pop_all()
 
 
 def demand_torch() -> None:

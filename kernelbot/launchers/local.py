@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
@@ -29,6 +29,7 @@ from kernelbot.judge.protocol import (
     load,
 )
 from kernelbot.launchers.base import Launch, Package
+from kernelbot.launchers.devices import Pool
 from kernelbot.launchers.template import Process, Template
 
 STARTING_S = 120.0
@@ -44,9 +45,10 @@ class LocalLauncher:
     """Runs the judge on this machine, each run in a directory that is gone afterwards.
 
     ``root`` is where job directories are made. ``device_index`` pins CUDA runs to one of the devices
-    this worker sees. ``isolation`` is the only kind of fence to accept; empty: the strongest that works.
-    ``warm`` keeps a process that has imported torch, from which referees are forked. ``cache`` is where
-    people's compile caches are kept.
+    this worker sees; ``pool`` has those that runs on several may take beside it. ``isolation`` is the
+    only kind of fence to accept; empty: the strongest that works.
+    ``warm`` keeps a process that has imported torch, from which referees are forked; it sees one device,
+    so that runs on several are started afresh. ``cache`` is where people's compile caches are kept.
     """
 
     def __init__(
@@ -56,40 +58,57 @@ class LocalLauncher:
         device_index: int | None = None,
         isolation: str = "",
         *,
+        pool: Pool | None = None,
         warm: bool = False,
         cache: Path | None = None,
     ):
         self.root = root
         self._cache = str(cache) if cache else ""
         self._environment = staging.without_secrets(environment)
-        if device_index is not None:
-            seen = self._environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
-            pinned = seen[device_index] if device_index < len(seen) and seen[0] else device_index
-            self._environment["CUDA_VISIBLE_DEVICES"] = str(pinned)
+        self._device_index = device_index
+        self._pool = pool if pool is not None or device_index is None else Pool([device_index])
         self._isolation = isolation
         self._running: set[LocalLaunch] = set()
-        device = "cpu" if device_index is None else "cuda"
-        self._template = Template(self._environment, device) if warm else None
+        device, seen = ("cpu", []) if device_index is None else ("cuda", [device_index])
+        self._template = Template(self._seeing(seen), device) if warm else None
 
     def open(self) -> None:
         if self._template is not None:
             self._template.open()
 
     async def start(self, package: Package) -> Launch:
-        directory = await asyncio.to_thread(self._stage, package)
-        try:
-            process = await self._referee(directory)
-        except BaseException:
-            await asyncio.to_thread(shutil.rmtree, directory, True)
-            raise
-        launch = LocalLaunch(process, directory, package.job)
+        """Raises ValueError for a job that needs more devices than there are; waits for them otherwise."""
+        indices, held = await self._devices(package.job.world_size)
+        with held:
+            directory = await asyncio.to_thread(self._stage, package)
+            try:
+                process = await self._referee(directory, indices)
+            except BaseException:
+                await asyncio.to_thread(shutil.rmtree, directory, True)
+                raise
+            launch = LocalLaunch(process, directory, package.job)
+            launch.on_judged(held.pop_all().close)
         self._running.add(launch)
         launch.on_end(self._running.discard)
         return launch
 
-    async def _referee(self, directory: Path) -> Process:
-        """Forked from the template; started afresh where there is none."""
-        if self._template is not None:
+    async def _devices(self, count: int) -> tuple[list[int], contextlib.ExitStack]:
+        """Those that a run has to itself; ranks share a processor."""
+        if self._pool is None or self._device_index is None:
+            return [], contextlib.ExitStack()
+        return await self._pool.take(self._device_index, count)
+
+    def _seeing(self, indices: Sequence[int]) -> dict[str, str]:
+        """The environment of a judge that sees these devices, out of those that this worker sees."""
+        if not indices:
+            return self._environment
+        seen = self._environment.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        names = [seen[at] if at < len(seen) and seen[0] else str(at) for at in indices]
+        return {**self._environment, "CUDA_VISIBLE_DEVICES": ",".join(names)}
+
+    async def _referee(self, directory: Path, indices: Sequence[int]) -> Process:
+        """Forked from the template; started afresh where there is none that sees the devices."""
+        if self._template is not None and len(indices) < 2:
             try:
                 return await self._template.judge(directory, self._isolation, self._cache)
             except OSError as error:  # a time-out too
@@ -100,7 +119,7 @@ class LocalLauncher:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=staging.environment(self._environment),
+            env=staging.environment(self._seeing(indices)),
             cwd=directory,
             start_new_session=True,
             limit=MAX_EVENT_BYTES,
@@ -139,6 +158,10 @@ class LocalLaunch:
         self._deadline_s = STARTING_S + 2 * (limits.build_s + limits.check_s + limits.measure_s)
         # From the first moment: whoever reads events waits for a hanging referee to be ended.
         self._verdict = asyncio.create_task(self._wait())
+
+    def on_judged(self, callback: Callable[[], None]) -> None:
+        """Call when the referee and all it started are gone; its files may still be there."""
+        self._verdict.add_done_callback(lambda _: callback())
 
     def on_end(self, callback: Callable[[LocalLaunch], None]) -> None:
         self._ended.append(callback)

@@ -1,6 +1,7 @@
 """Judges vectoradd on a GPU in every mode and prints a table of verdicts and times.
 
 Needs torch with CUDA and this tree, nothing else:  python tests/judge/gpu_check.py [--device cpu] [--corpus]
+Where there are two devices or four, an all-reduce runs on all of them too:  --only multi
 
 Prints everything that a wrong verdict would need to be understood, and exits 0 only when every
 verdict is the expected one.
@@ -208,6 +209,69 @@ CUDA_POKE = CUDA.replace(
 CUDA_ALLOCATES = CUDA.replace(LAUNCH, "void* p; return cudaMalloc(&p, 1ull << 48);")
 CPP = 'extern "C" int custom_kernel() { return 0; }\n'
 
+ALL_REDUCE = """
+import torch.distributed as dist
+def custom_kernel(data):
+    x, rank, world_size, out = data
+    out.copy_(x)
+    dist.all_reduce(out)
+    return out
+"""
+ALL_GATHER = """
+import torch, torch.distributed as dist
+def custom_kernel(data):
+    x, rank, world_size, out = data
+    parts = x.new_empty(world_size, x.numel())
+    dist.all_gather_into_tensor(parts.view(-1), x)
+    return torch.sum(parts, 0, out=out)
+"""
+SYMMETRIC = """
+import torch, torch.distributed as dist
+import torch.distributed._symmetric_memory as symmetric
+made = {}
+def custom_kernel(data):
+    x, rank, world_size, out = data
+    n = x.numel()
+    if n not in made:
+        mine = symmetric.empty(n, dtype=x.dtype, device=x.device)
+        made[n] = mine, symmetric.rendezvous(mine, dist.group.WORLD)
+    mine, shared = made[n]
+    mine.copy_(x)
+    shared.barrier(channel=0)
+    out.copy_(mine)
+    for peer in range(world_size):
+        if peer != rank:
+            out += shared.get_buffer(peer, (n,), x.dtype)
+    shared.barrier(channel=1)
+    return out
+"""
+SLOWEST = ALL_REDUCE.replace(
+    "    return out",
+    "    if rank == world_size - 1:\n        torch.cuda._sleep(2_000_000)\n    return out",
+).replace("import", "import torch,", 1)
+HOST_BARRIER = ALL_REDUCE.replace("    return out", "    dist.barrier()\n    return out")
+ON_RANK_1 = "    if rank == 1: {}\n    dist.all_reduce(out)"
+TOGETHER = [
+    ("all-reduce", Mode.TEST, ALL_REDUCE, "passed"),
+    ("all-reduce", Mode.BENCHMARK, ALL_REDUCE, "passed"),
+    ("all-reduce", Mode.RANKED, ALL_REDUCE, "passed"),
+    ("all-reduce", Mode.PROFILE, ALL_REDUCE, "passed"),
+    ("all-gather", Mode.RANKED, ALL_GATHER, "passed"),
+    ("peers' memory", Mode.RANKED, SYMMETRIC, "passed"),
+    ("slow last rank", Mode.RANKED, SLOWEST, "passed"),
+    ("host barrier", Mode.RANKED, HOST_BARRIER, "passed"),
+    ("wrong on one", Mode.TEST, ALL_REDUCE.replace("    return", "    out[3] += rank == 1\n    return"), "wrong_answer"),
+    ("raises on one", Mode.TEST, ALL_REDUCE.replace("    dist.all_reduce(out)", ON_RANK_1.format("raise ValueError('no')")), "crashed"),
+    ("exits on one", Mode.TEST, ALL_REDUCE.replace("    dist.all_reduce(out)", ON_RANK_1.format("__import__('os')._exit(7)")), "crashed"),
+    ("waits in vain", Mode.TEST, ALL_REDUCE.replace("    dist.all_reduce(out)", ON_RANK_1.format("return out")), "timed_out"),
+]  # fmt: skip
+"""Judged as "multi 2 ..." and "multi 4 ..."."""
+MULTI = re.compile(r"multi (\d) (.+)")
+AT_LEAST_NS = {"slow last rank": 0.9e6}
+ALL_REDUCE_FILES = {
+    "reference.py": (Path(__file__).parent / "problems/allreduce/reference.py").read_bytes()
+}
+
 NATIVE = (
     Parameter(name="a", what="input", type="float16", entry=0),
     Parameter(name="b", what="input", type="float16", entry=1),
@@ -222,6 +286,10 @@ SAYS = {  # what the message must contain
     "illegal access.cu": "illegal memory access",
     "throws.cu": "no such luck",
     "on a GPU.cpp": "C++ needs a processor",
+    "wrong on one": "rank 1: 1 of 127 elements are wrong",
+    "raises on one": "rank 1: custom_kernel raised ValueError: no",
+    "exits on one": "rank 1: The program exited with code 7 during a call",
+    "waits in vain": "did not come to an end",
 }
 
 RUNS = [
@@ -264,14 +332,12 @@ RUNS = [
 ]  # fmt: skip
 
 
-def judge(
-    name: str, mode: Mode, source: str, device: str, keep: Path | None
-) -> tuple[Verdict, float, str]:
-    """Judge in a real process; the verdict, wall seconds, and what the judge itself printed."""
+def posed(name: str, mode: Mode, device: str) -> tuple[Job, dict[str, bytes]]:
+    """The job and the problem of a run, by its name."""
     large = 8192 if device == "cuda" else 1024
     limits = Limits(build_s=240, check_s=60, measure_s=120)
-    if name == "endless kernel":
-        limits = replace(limits, check_s=10)
+    if name.endswith(("endless kernel", "waits in vain")):
+        limits = replace(limits, build_s=30, check_s=10)
     job = Job(
         run_id=name,
         mode=mode,
@@ -285,9 +351,39 @@ def judge(
         submission="submission" + (Path(name).suffix or ".py"),
         native=NATIVE,
     )
+    together = MULTI.match(name)
+    if together is None:
+        return job, {"reference.py": REFERENCE}
+    several = replace(
+        job,
+        problem="allreduce",
+        tests=({"n": 127}, {"n": 1 << 20}),
+        benchmarks=({"n": 1 << 16}, {"n": large * 2048}),
+        tolerances=(Tolerance(rtol=1e-4, atol=1e-4),),
+        native=(),
+        world_size=int(together[1]),
+    )
+    return several, ALL_REDUCE_FILES
+
+
+def together(devices: int) -> list[tuple[str, Mode, str, str]]:
+    """The runs on several devices that this many allow."""
+    return [
+        (f"multi {count} {name}", mode, source, expected)
+        for count in (2, 4)
+        if count <= devices
+        for name, mode, source, expected in TOGETHER
+    ]
+
+
+def judge(
+    name: str, mode: Mode, source: str, device: str, keep: Path | None
+) -> tuple[Verdict, float, str]:
+    """Judge in a real process; the verdict, wall seconds, and what the judge itself printed."""
+    job, files = posed(name, mode, device)
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder)
-        staging.stage(directory, job, {"reference.py": REFERENCE}, source.encode())
+        staging.stage(directory, job, files, source.encode())
         began = time.monotonic()
         tree = str(Path(__file__).resolve().parents[2])
         done = subprocess.run(
@@ -320,20 +416,26 @@ def main() -> int:
     if options.corpus:
         words = options.only.split()
         return corpus.main([*words, "--device", options.device, "--workers", str(options.workers)])
+    import torch
+
+    devices = torch.cuda.device_count() if options.device == "cuda" else 2
     failures = 0
-    for name, mode, source, expected in RUNS:
+    for name, mode, source, expected in RUNS + together(devices):
         if options.only not in name or options.mode not in mode.value:
             continue
         verdict, wall, errors = judge(name, mode, source, options.device, options.keep)
-        good = verdict.kind.value == expected and SAYS.get(name, "") in verdict.message
-        if mode is Mode.PROFILE and options.device == "cuda":
+        several = MULTI.match(name)
+        what = several[2] if several else name
+        good = verdict.kind.value == expected and SAYS.get(what, "") in verdict.message
+        good &= all(m.ns >= AT_LEAST_NS.get(what, 0) for m in verdict.measurements)
+        if mode is Mode.PROFILE and options.device == "cuda" and not several:
             good &= "-bound: " in verdict.log and len(verdict.artefacts) == 2
         failures += not good
         times = "  ".join(
             f"{m.ns / 1e3:.2f} [{m.low_ns / 1e3:.2f}, {m.high_ns / 1e3:.2f}] us n={m.samples} {m.clock}"
             for m in verdict.measurements
         )
-        print(f"{'ok ' if good else 'BAD'} {name:18} {mode.value:9} {verdict.kind.value:13} "
+        print(f"{'ok ' if good else 'BAD'} {name:22} {mode.value:9} {verdict.kind.value:13} "
               f"{wall:5.1f} s (build {verdict.spent.build_s:.1f} check {verdict.spent.check_s:.1f} "
               f"measure {verdict.spent.measure_s:.1f})  {times}", flush=True)  # fmt: skip
         print(f"      {verdict.message[:300]}")
@@ -345,7 +447,7 @@ def main() -> int:
         if not good:
             print(f"      expected {expected}\n      fault: {verdict.fault[-6000:]}")
             print(f"      log: {verdict.log[-6000:]}\n      judge's stderr: {errors[-6000:]}")
-        if (name == "torch out=" and mode is Mode.TEST) or not good:
+        if (what in ("torch out=", "all-reduce") and mode is Mode.TEST) or not good:
             print(f"      device {json.dumps(provenance(verdict))}", flush=True)
     print("all as expected" if not failures else f"{failures} unexpected verdicts")
     return 1 if failures else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from kernelbot.errors import InvalidInput
 from kernelbot.judge import sandbox
 from kernelbot.launchers import devices
+from kernelbot.launchers.devices import Pool
 
 
 def test_a_worker_without_the_demanded_fence_does_not_start(
@@ -54,3 +56,38 @@ def test_a_worker_that_nobody_demands_anything_of_starts_anywhere(
     devices.demand_fence("processes")
     with pytest.raises(InvalidInput, match="strangers' code"):
         devices.demand_fence("fenced")
+
+
+async def test_a_run_on_several_devices_waits_until_all_of_them_are_free() -> None:
+    pool = Pool([0, 2, 5])
+    own, held = await pool.take(2, 1)
+    assert own == [2]
+    both = asyncio.create_task(pool.take(5, 2))
+    await asyncio.sleep(0.01)
+    assert not both.done()
+    held.close()
+    wanted, together = await both
+    assert wanted == [0, 2]  # always the same, wherever the run was claimed
+    alone = asyncio.create_task(pool.take(0, 1))
+    await asyncio.sleep(0.01)
+    assert not alone.done()
+    together.close()
+    assert (await alone)[0] == [0]
+
+
+async def test_who_is_cancelled_while_waiting_holds_no_device() -> None:
+    pool = Pool([0, 1])
+    _, held = await pool.take(1, 1)
+    both = asyncio.create_task(pool.take(0, 2))
+    await asyncio.sleep(0.01)
+    both.cancel()
+    await asyncio.gather(both, return_exceptions=True)
+    assert (await pool.take(0, 1))[0] == [0]
+    held.close()
+
+
+async def test_a_run_on_more_devices_than_there_are_is_refused_in_words() -> None:
+    with pytest.raises(ValueError, match="needs 4 devices at once, and this machine has one"):
+        await Pool([3]).take(3, 4)
+    with pytest.raises(ValueError, match="needs 4 devices at once, and this machine has 2"):
+        await Pool([0, 1]).take(1, 4)

@@ -18,7 +18,7 @@ import pytest
 import pytest_asyncio
 
 from kernelbot.config import ROOT
-from kernelbot.judge.protocol import Event, Stage, VerdictKind, dump
+from kernelbot.judge.protocol import Event, Stage, Tolerance, VerdictKind, dump
 from kernelbot.launchers import local
 from kernelbot.launchers.base import Package
 from kernelbot.launchers.local import LocalLauncher
@@ -175,15 +175,48 @@ class TestLocalLauncher(LauncherContract):
         await outcome(launch)
 
         assert launch._process.returncode == 0  # type: ignore[attr-defined]
-        assert launcher._environment["CUDA_VISIBLE_DEVICES"] == "3"
+        assert launcher._seeing([3])["CUDA_VISIBLE_DEVICES"] == "3"
 
     @pytest.mark.parametrize(
-        ("seen", "pinned"), [("", "1"), ("5,7", "7"), ("GPU-a,GPU-b", "GPU-b")]
+        ("seen", "pinned", "both"),
+        [("", "1", "0,1"), ("5,7", "7", "5,7"), ("GPU-a,GPU-b,GPU-c", "GPU-b", "GPU-a,GPU-b")],
     )
-    def test_a_device_is_pinned_among_those_the_worker_sees(self, seen: str, pinned: str) -> None:
+    def test_devices_are_pinned_among_those_the_worker_sees(
+        self, seen: str, pinned: str, both: str
+    ) -> None:
         launcher = LocalLauncher(Path("runs"), {"CUDA_VISIBLE_DEVICES": seen}, device_index=1)
 
-        assert launcher._environment["CUDA_VISIBLE_DEVICES"] == pinned
+        assert launcher._seeing([1])["CUDA_VISIBLE_DEVICES"] == pinned
+        assert launcher._seeing([0, 1])["CUDA_VISIBLE_DEVICES"] == both
+
+    async def test_a_job_for_more_devices_than_there_are_is_refused_before_anything_is_staged(
+        self, tmp_path: Path
+    ) -> None:
+        launcher = LocalLauncher(tmp_path / "runs", os.environ, device_index=0)
+        sent = package(CORRECT)
+        job = dataclasses.replace(sent.job, world_size=2, device="cuda")
+
+        with pytest.raises(ValueError, match="needs 2 devices at once, and this machine has one"):
+            await launcher.start(dataclasses.replace(sent, job=job))
+
+        assert list_of(tmp_path) == []
+
+    async def test_ranks_share_a_processor(self, place: Here) -> None:
+        sent = package(CORRECT)
+        files = {
+            path.name: path.read_bytes()
+            for path in (ROOT / "tests/judge/problems/allreduce").iterdir()
+        }
+        code = (ROOT / "tests/judge/honest/ranks_allreduce.py").read_bytes()
+        job = dataclasses.replace(
+            sent.job, world_size=4, tests=({"n": 100},), contestant_files=(), native=(),
+            tolerances=(Tolerance(rtol=1e-4, atol=1e-4),),
+        )  # fmt: skip
+        launch = await place.launcher.start(Package(job=job, problem_files=files, code=code))
+
+        verdict = (await outcome(launch)).verdict
+
+        assert verdict.passed, verdict.message + verdict.fault
 
     @pytest.mark.parametrize("name", ["CC", "CXX", "TORCH_CUDA_ARCH_LIST"])
     def test_what_the_worker_was_told_about_compilers_reaches_the_judge(self, name: str) -> None:
