@@ -1,0 +1,1 @@
+../shared/gated_delta.py
