@@ -218,7 +218,14 @@ class Supervisor:
         self._stopping.set()
 
     async def run(self) -> int:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        try:
+            self._logs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput(
+                f"The data folder {self._settings.data_dir} cannot be made: {error.strerror}. "
+                "Choose another with --data-dir.",
+                code="bad_data_dir",
+            ) from error
         try:
             if not await self._unless_stopped(self._start()):
                 return Exit.PASSED

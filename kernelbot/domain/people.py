@@ -41,13 +41,14 @@ class Actor:
 
     def needs(self, scope: Scope) -> None:
         """Raise Forbidden unless this actor's token carries the scope (and the role it needs)."""
+        if scope is Scope.ADMIN and self.role is not Role.ADMIN:
+            raise Forbidden("This is for administrators.", code="not_an_admin")
         if scope not in self.scopes:
             have = ", ".join(sorted(self.scopes)) or "none"
             raise Forbidden(
                 f"This needs the scope {scope.value!r}; your token has: {have}. "
-                f"Make one with `kernelbot tokens create NAME --scope {scope.value}`.",
+                "Use one that has it; with that you can also make another: "
+                f"`kernelbot tokens create NAME --scope {scope.value}`.",
                 code="missing_scope",
                 detail={"scope": scope.value},
             )
-        if scope is Scope.ADMIN and self.role is not Role.ADMIN:
-            raise Forbidden("This is for administrators.", code="not_an_admin")

@@ -257,7 +257,7 @@ async def _chosen(ctx: Context, actor: Actor | None, name: str, gpu: str | None)
     choices = [row.gpu for row in rows]
     if gpu is None:
         raise InvalidInput(
-            f"{rows[0].name} is ranked per GPU. Name one with gpu=: {', '.join(choices)}.",
+            f"{rows[0].name} is ranked per GPU. Say which one you mean: {', '.join(choices)}.",
             code="no_gpu",
             detail={"choices": choices},
         )

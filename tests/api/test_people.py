@@ -122,7 +122,7 @@ async def test_administration_is_closed_to_members(eve: httpx2.AsyncClient) -> N
         eve.post("/v1/admin/submissions/1/void", json={"reason": "r"}),
         eve.post("/v1/admin/submissions/1/restore", json={"reason": "r"}),
     ):
-        refused(await request, 403, "missing_scope")
+        assert refused(await request, 403, "not_an_admin") == "This is for administrators."
 
 
 async def test_an_administrator_makes_people_bans_and_unbans_them(

@@ -201,6 +201,19 @@ def test_a_port_in_use_is_refused_with_the_remedy(installation: Installation) ->
     assert installation.process.returncode == 1
 
 
+def test_a_data_folder_that_cannot_be_made_is_refused_with_the_remedy(
+    installation: Installation, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    installation.data = tmp_path / "file" / "data"
+    installation.launch("--no-worker")
+    until(lambda: installation.ended, "it gives up")
+
+    assert "Traceback" not in installation.output
+    assert f"The data folder {installation.data} cannot be made: Not a dir" in installation.output
+    assert "--data-dir" in installation.output
+
+
 def test_a_database_given_by_url_is_used_and_no_postgres_is_started(
     installation: Installation, database_url: str
 ) -> None:

@@ -27,6 +27,11 @@ def test_a_token_without_any_scope_says_none() -> None:
         actor(frozenset()).needs(Scope.READ)
 
 
+def test_a_member_is_not_sent_for_a_token_that_members_cannot_have() -> None:
+    with pytest.raises(Forbidden, match=r"^This is for administrators\.$"):
+        actor(frozenset({Scope.READ})).needs(Scope.ADMIN)
+
+
 def test_the_admin_scope_without_the_admin_role_is_not_enough() -> None:
     with pytest.raises(Forbidden) as refusal:
         actor(ALL_SCOPES).needs(Scope.ADMIN)

@@ -54,7 +54,7 @@ async def test_pages_join_without_gap_or_overlap_and_ones_own_place_is_on_each(a
 
 
 async def test_a_board_is_per_gpu_and_says_which_there_are(app: App) -> None:
-    with pytest.raises(InvalidInput, match="Name one with gpu=: CPU, T4") as missing:
+    with pytest.raises(InvalidInput, match="Say which one you mean: CPU, T4") as missing:
         await standings.standings(app, None, "vectoradd", None)
     with pytest.raises(NotFound, match="has no GPU 'B300'") as unknown:
         await standings.standings(app, None, "vectoradd", "B300")
