@@ -159,11 +159,14 @@ REVISION_OF = text(
     """
 )
 
+# What is void today is no best of anybody's, whenever it was set.
 BESTS = text(
     """
     SELECT b.id, u.name AS user_name, b.submission_id, b.seconds, b.error, b.created_at
-    FROM bests b JOIN users u ON u.id = b.user_id
-    WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before
+    FROM bests b JOIN users u ON u.id = b.user_id JOIN runs r ON r.id = b.run_id
+    JOIN entries e ON e.leaderboard_id = b.leaderboard_id AND e.gpu = b.gpu AND e.user_id = b.user_id
+                  AND e.code_digest = r.code_digest AND e.problem_digest = r.problem_digest
+    WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before AND NOT e.void
       AND (CAST(:user AS bigint) IS NULL OR b.user_id = :user)
       AND (CAST(:user_name AS text) IS NULL OR u.name = :user_name)
       AND (CAST(:hidden_from AS timestamptz) IS NULL OR b.created_at < :hidden_from

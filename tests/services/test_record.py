@@ -342,6 +342,26 @@ async def test_a_voided_code_makes_way_for_ones_next_best_and_comes_back(app: Ap
     assert (await table(app))[0] == (1, "ada", 1.0, 1)
 
 
+async def test_a_voided_code_is_in_no_history_until_it_counts_again(app: App) -> None:
+    root, ada = await admin(app), await make_actor(app, "ada")
+    honest = await ranked(app, ada, 3e6, b"honest = 1\n")
+    cheat = await ranked(app, ada, 1e6, b"cheat = 1\n")
+
+    async def history() -> list[list[int]]:
+        pages = (
+            await standings.history(app, None, "vectoradd", "CPU"),
+            await standings.history(app, None, "vectoradd", "CPU", user_name="ada"),
+            await standings.personal(app, ada, "vectoradd", "CPU"),
+        )
+        return [[item.submission_id for item in page.items] for page in pages]
+
+    await moderation.void(app, root, cheat.id, "reads the clock")
+    assert await history() == [[honest.id]] * 3
+
+    await moderation.restore(app, root, cheat.id, "was a mistake")
+    assert await history() == [[cheat.id, honest.id]] * 3
+
+
 async def test_the_only_code_voided_leaves_the_board_and_sending_it_again_does_not_help(
     app: App,
 ) -> None:
