@@ -223,7 +223,7 @@ class _Auditor:
         """The largest error in tolerances; None where nothing is tolerated or the check is its own."""
         if self.own_check:
             return None
-        tolerances = self._job.tolerances
+        tolerances = self._problem.tolerances
         if len(tolerances) == 1:
             tolerances = tolerances * len(expected)
         if all(item.rtol == 0 and item.atol == 0 for item in tolerances):
@@ -248,6 +248,7 @@ class _Auditor:
             previous=previous if _same_form(answers, previous) else (),
             answer_to=lambda data: tree.tensors_of(self._problem.answer_to(data)),
             seed=self._seed(args, draw + 200),
+            ranks=self._job.world_size,
         )
 
     def _probes(
@@ -298,7 +299,7 @@ class _Auditor:
         pairs = zip(answers, scene.answers, strict=True)
         begun = [(got.reshape(-1)[:SAMPLE], right.reshape(-1)[:SAMPLE]) for got, right in pairs]
         got, right = [pair[0] for pair in begun], [pair[1] for pair in begun]
-        found = compare(got, right, self._job.tolerances)
+        found = compare(got, right, self._problem.tolerances)
         if found is None:
             return None
         return self._distance(got, right), found.bad / max(1, found.total)

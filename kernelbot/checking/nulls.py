@@ -42,6 +42,7 @@ class Scene:
     previous: Sequence[Any]  # the answer to another input of the same case; empty: of another form
     answer_to: Callable[[Any], Sequence[Any]]  # the reference
     seed: int
+    ranks: int = 1  # of several, the data and the answers stand one after the other
 
     @property
     def tensors(self) -> list[Any]:
@@ -71,6 +72,8 @@ def solutions(scene: Scene) -> Iterator[Null]:
     """Every null solution for a case of this form."""
     yield from _plain(scene)
     yield from _inputs(scene)
+    if scene.ranks > 1:
+        yield Null("each rank on its own data alone", Weight.NULL, _on_own)
     yield from _imprecise(scene)
     yield from _halved(scene)
 
@@ -236,6 +239,16 @@ def _back(scene: Scene, at: int) -> Sequence[Any] | None:
     source = scene.tensors[at]
     fitted = [_fitted(source, answer) for answer in scene.answers]
     return None if any(item is None for item in fitted) else fitted
+
+
+def _on_own(scene: Scene) -> Sequence[Any] | None:
+    """What ranks come to that do not talk: the reference as if all had one rank's data."""
+    each = len(scene.answers) // scene.ranks
+    found: list[Any] = []
+    for rank in range(scene.ranks):
+        answers = scene.answer_to([scene.data[rank]] * scene.ranks)
+        found += answers[rank * each : (rank + 1) * each]
+    return found
 
 
 def _fitted(source: Any, answer: Any) -> Any:

@@ -137,8 +137,6 @@ def _untested(problem: Problem) -> str:
     """Why the check of a problem cannot be asked apart from a run; empty if it can."""
     if problem.task is not None and problem.task.self_evaluated:
         return "the folder's own program decides, and only about whole submissions"
-    if problem.world_size > 1:
-        return f"its reference speaks for {problem.world_size} ranks at once"
     return ""
 
 

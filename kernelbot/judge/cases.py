@@ -88,6 +88,11 @@ class Problem:
             if not callable(getattr(self._module, name, None)):
                 raise ProblemFault(f"reference.py defines no function {name}")
 
+    @property
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        """One for all outputs, or one per output of a case."""
+        return self._tolerances
+
     def said(self, name: str) -> Any:
         """Something that reference.py defines; None if it does not."""
         return getattr(self._module, name, None)
@@ -194,6 +199,14 @@ class Problem:
         return self.answer_to(case.data)
 
 
+@dataclass(frozen=True)
+class SharedCase(Case):
+    """A case of several ranks taken together: ``data`` is the list of theirs, ``expected`` all answers in a
+    row. Of its layout only the inputs' numbers mean something; memory is laid out for each rank."""
+
+    ranks: tuple[Case, ...] = ()
+
+
 class SharedProblem(Problem):
     """A loaded reference.py of ours for several ranks: one reference sees the inputs of all of them."""
 
@@ -201,17 +214,18 @@ class SharedProblem(Problem):
         super().__init__(*arguments, **options)
         self._world_size = world_size
 
+    @property
+    def tolerances(self) -> tuple[Tolerance, ...]:
+        each = super().tolerances
+        return each * self._world_size if len(each) > 1 else each
+
     def fresh_for_all(self, args: Mapping[str, Any]) -> list[Case]:
         with _own_code(f"reference.py failed for {dict(args)}"):
             data = self.generate(args, secrets.randbits(31))
             expected = self.answer_to(data)
-        if not isinstance(expected, tuple | list) or len(expected) != self._world_size:
-            raise ProblemFault(
-                f"reference returned no list of {self._world_size} answers, one for each rank"
-            )
-        return [self.posed(args, *own) for own in zip(data, expected, strict=True)]
+        return list(self.posed(args, data, expected).ranks)
 
-    def generate(self, args: Mapping[str, Any], secret: int) -> Any:
+    def generate(self, args: Mapping[str, Any], secret: int) -> list[Any]:
         """The inputs of all ranks, on one device."""
         return [
             self._module.generate_input(
@@ -219,6 +233,39 @@ class SharedProblem(Problem):
             )
             for rank in range(self._world_size)
         ]
+
+    def answer_to(self, data: Any) -> list[Any]:
+        """What the reference says to the data of all ranks, no tensor of it in two places."""
+        said = super().answer_to(data)
+        if not isinstance(said, tuple | list) or len(said) != self._world_size:
+            raise ProblemFault(
+                f"reference returned no list of {self._world_size} answers, one for each rank"
+            )
+        return [_apart(answer) for answer in said]
+
+    def posed(self, args: Mapping[str, Any], data: Any, expected: Any) -> SharedCase:
+        ranks = tuple(
+            super(SharedProblem, self).posed(args, *own) for own in zip(data, expected, strict=True)
+        )
+        numbers = {id(tensor): at for at, tensor in enumerate(channel.tensors(data))}
+        inputs = {
+            numbers[id(channel.tensors(case.data)[at])]
+            for case in ranks
+            for at in case.layout.inputs
+        }
+        layout = Layout(None, (), tuple(sorted(inputs)), (), False, 0)
+        answers = tuple(answer for case in ranks for answer in case.answers)
+        return SharedCase(args, data, layout, answers, ranks)
+
+    def verdict(self, case: Case, got: list[Any]) -> tuple[str, str]:
+        if not isinstance(case, SharedCase):
+            return super().verdict(case, got)
+        row = iter(got)
+        for rank, own in enumerate(case.ranks):
+            complaint, secret = super().verdict(own, [next(row) for _ in own.answers])
+            if complaint:
+                return f"rank {rank}: {complaint}", f"rank {rank}: {secret}"
+        return "", ""
 
     def _own_answer_to(self, case: Case) -> Any:
         return case.expected
@@ -320,6 +367,13 @@ def cloned(data: Any) -> Any:
         else:
             memo[id(tensor)] = copied.requires_grad_() if tensor.requires_grad else copied
     return copy.deepcopy(data, memo)
+
+
+def _apart(answer: Any) -> Any:
+    """The same tensors as objects of their own: several ranks may have been given one."""
+    if isinstance(answer, tuple | list):
+        return tuple(_apart(entry) for entry in answer)
+    return answer.detach() if hasattr(answer, "detach") else answer
 
 
 def _places(answers: list[Any], data: list[Any]) -> list[int | None]:
