@@ -533,6 +533,7 @@ class UserIn(Body):
 class BanIn(Body):
     reason: Reason
     days: Days | None = Field(default=None, description="Null: until it is lifted.")
+    void: bool = Field(default=False, description="Take all of theirs out of the standings too.")
 
 
 class ReasonIn(Body):

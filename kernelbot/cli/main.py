@@ -561,11 +561,18 @@ def user(
 
 @admin_app.command()
 def ban(
-    name: UserName, reason: Reason, days: Days = None, url: Url = None, token: Token = None
+    name: UserName,
+    reason: Reason,
+    days: Days = None,
+    void: Annotated[
+        bool, typer.Option("--void", help="Take all of theirs out of the standings too.")
+    ] = False,
+    url: Url = None,
+    token: Token = None,
 ) -> None:
     """Let a person submit nothing, for some days or until it is lifted."""
     with connect(url, token) as server:
-        body = _token_wish(reason=reason, days=days)
+        body = _token_wish(reason=reason, days=days, void=void)
         server.post(f"/v1/admin/users/{segment(name)}/ban", body, repeat=True)
     result(f"{clean(name)} may not submit.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
@@ -19,13 +21,25 @@ from kernelbot.storage import people, standings, submissions
 MAX_REASON_CHARACTERS = 500
 
 
-async def ban(ctx: Context, admin: Actor, user_name: str, until: datetime, reason: str) -> None:
-    """No submissions until then; what is ranked stays until it is voided."""
+async def ban(
+    ctx: Context,
+    admin: Actor,
+    user_name: str,
+    until: datetime,
+    reason: str,
+    *,
+    void: bool = False,
+) -> None:
+    """No submissions until then; what is ranked stays, unless all of it is to be voided."""
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
         user_id = await _user(connection, user_name)
         await people.ban(connection, user_id, until, reason)
+        if void:
+            touched = await standings.entries_of_person(connection, user_id)
+            async with _boards_held(connection, touched):
+                await standings.void_person(connection, user_id)
         await people.record(
             connection,
             admin.user_id,
@@ -33,6 +47,7 @@ async def ban(ctx: Context, admin: Actor, user_name: str, until: datetime, reaso
             f"user:{user_id}",
             until=until.isoformat(),
             reason=reason,
+            void=void,
         )
 
 
@@ -83,16 +98,25 @@ async def _set_void(
             raise NotFound(
                 f"Submission {submission_id} stands on no leaderboard.", code="unknown_submission"
             )
-        # The boards first, in one order: whoever records on one waits there, before touching entries.
-        for row in touched:
-            await standings.next_revision(connection, row.leaderboard_id, row.gpu)
-        await standings.set_void(connection, submission_id, void)
-        for row in touched:
-            await standings.put_standing(connection, row.leaderboard_id, row.gpu, row.user_id)
+        async with _boards_held(connection, touched):
+            await standings.set_void(connection, submission_id, void)
         action = "submission.void" if void else "submission.restore"
         target = f"submission:{submission_id}"
         await people.record(connection, admin.user_id, action, target, reason=reason)
     return len(touched)
+
+
+@asynccontextmanager
+async def _boards_held(
+    connection: AsyncConnection, touched: Sequence[Row[Any]]
+) -> AsyncIterator[None]:
+    """Around a change of these people's entries; their standings follow."""
+    # The boards first, in one order: whoever records on one waits there, before touching entries.
+    for row in touched:
+        await standings.next_revision(connection, row.leaderboard_id, row.gpu)
+    yield
+    for row in touched:
+        await standings.put_standing(connection, row.leaderboard_id, row.gpu, row.user_id)
 
 
 async def hints(ctx: Context, admin: Actor, submission_id: int) -> tuple[RunHints, ...]:

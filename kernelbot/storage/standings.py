@@ -263,6 +263,15 @@ SET_VOID = text(
 )
 
 
+ENTRIES_OF_PERSON = text(
+    """
+    SELECT DISTINCT leaderboard_id, gpu, user_id FROM entries
+    WHERE user_id = :user AND NOT void ORDER BY leaderboard_id, gpu
+    """
+)
+VOID_PERSON = text("UPDATE entries SET void = true WHERE user_id = :user")
+
+
 async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
     """What a submission's code stands for: (board, gpu, user, void, current)."""
     return (await connection.execute(ENTRIES_OF, {"id": submission_id})).all()
@@ -271,6 +280,16 @@ async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequenc
 async def set_void(connection: AsyncConnection, submission_id: int, void: bool) -> None:
     """Void or restore what a submission's code stands for."""
     await connection.execute(SET_VOID, {"id": submission_id, "void": void})
+
+
+async def entries_of_person(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
+    """Where a person has anything that counts: (board, gpu, user)."""
+    return (await connection.execute(ENTRIES_OF_PERSON, {"user": user_id})).all()
+
+
+async def void_person(connection: AsyncConnection, user_id: int) -> None:
+    """Void everything of a person."""
+    await connection.execute(VOID_PERSON, {"user": user_id})
 
 
 async def entries(

@@ -197,7 +197,7 @@ async def test_an_administrator_moderates(app: App, server: Serving, plain: Comm
     outcomes = [
         await root("admin", "void", number, "--reason", "Cached inputs."),
         await root("admin", "restore", number, "--reason", "Appeal."),
-        await root("admin", "ban", "grace", "--reason", "Spam.", "--days", "1"),
+        await root("admin", "ban", "grace", "--reason", "Spam.", "--days", "1", "--void"),
         await root("admin", "unban", "grace"),
     ]
     audit = await root("admin", "audit")

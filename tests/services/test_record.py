@@ -362,6 +362,27 @@ async def test_a_voided_code_is_in_no_history_until_it_counts_again(app: App) ->
     assert await history() == [[cheat.id, honest.id]] * 3
 
 
+async def test_a_ban_takes_everything_of_the_person_off_the_boards_if_asked_to(app: App) -> None:
+    root, ada, bob = await admin(app), await make_actor(app, "ada"), await make_actor(app, "bob")
+    first = await ranked(app, ada, 1e6, b"cheat = 1\n")
+    await ranked(app, ada, 2e6, b"cheat = 2\n")
+    elsewhere = await submitted(app, ada, leaderboard="matmul")
+    await judge_one(app)
+    await ranked(app, bob, 3e6)
+    until = datetime.now(UTC) + timedelta(days=1)
+
+    await moderation.ban(app, root, "ada", until, "a warning")
+    assert [row[1] for row in await table(app)] == ["ada", "bob"]
+    await moderation.ban(app, root, "ada", until, "all of it copied", void=True)
+
+    assert await table(app) == [(1, "bob", 3.0, 1)]
+    assert "moderator" in await line(app, ada, elsewhere.id)
+    await moderation.unban(app, root, "ada")
+    assert await table(app) == [(1, "bob", 3.0, 1)]
+    await moderation.restore(app, root, first.id, "this one was her own")
+    assert (await table(app))[0] == (1, "ada", 1.0, 1)
+
+
 async def test_the_only_code_voided_leaves_the_board_and_sending_it_again_does_not_help(
     app: App,
 ) -> None:

@@ -58,9 +58,9 @@ async def new_user(ctx: Ctx, actor: Member, body: schemas.UserIn) -> Response:
     responses=documented(401, 403, 404, 409, 413),
 )
 async def ban(ctx: Ctx, actor: Member, name: NameInPath, body: schemas.BanIn) -> Response:
-    """Let this person submit nothing for a time."""
+    """Let this person submit nothing for a time; with `void` nothing of theirs counts any more."""
     until = FOR_EVER if body.days is None else datetime.now(UTC) + timedelta(days=body.days)
-    await moderation.ban(ctx, actor, name, until, body.reason)
+    await moderation.ban(ctx, actor, name, until, body.reason, void=body.void)
     return json_response(schemas.DoneOut())
 
 
