@@ -66,7 +66,7 @@ def check(data: input_t, output: output_t) -> str | None:
     """Whether vectors are orthonormal, eigenvectors, and in order, in fp64 and each by itself.
 
     An exact fp64 answer rounded to fp32 is about EPS away from that, fp32 arithmetic up to
-    2 * sqrt(n) * EPS; inputs in TF32 are 800 EPS and more away. n orthonormal vectors with small
+    3 * sqrt(n) * EPS; inputs in TF32 are 800 EPS and more away. n orthonormal vectors with small
     residuals leave no eigenvalue out, so the eigenvalues themselves need not be compared.
     """
     a, (vectors, values) = data[0], output
