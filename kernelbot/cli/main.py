@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -526,6 +527,19 @@ def check() -> None:
 
     db.check()
     result("The database is as this version wants it.")
+
+
+class KindWord(StrEnum):
+    PROBLEM = "problem"
+    COMPETITION = "competition"
+
+
+@app.command()
+def schema(kind: Annotated[KindWord, typer.Argument(help="Of which file.")]) -> None:
+    """The JSON schema of problem.yaml or of a competition's file, for editors."""
+    from kernelbot.cli.schema import of
+
+    document(of(kind.value))
 
 
 @app.command()

@@ -77,14 +77,20 @@ class _Inherited:
 
 
 def read_competition(
-    document: Node, *, place: str, problems: Collection[str], gpus: Collection[str]
+    document: Node,
+    *,
+    place: str,
+    problems: Collection[str],
+    gpus: Collection[str],
+    reader: Reader | None = None,
 ) -> Competition:
     """The competition a parsed file defines.
 
     ``place`` is the file as messages show it, ``problems`` the names that exist, ``gpus`` the
-    targets that are known, in the spelling results use. Raises DefinitionErrors with every flaw.
+    targets that are known, in the spelling results use; a ``reader`` may be given that notes what it
+    is asked for. Raises DefinitionErrors with every flaw.
     """
-    reader = Reader(place)
+    reader = reader or Reader(place)
     site = _Site(problems, gpus)
     top = reader.section(document, "", _KEYS)
     name = top.required("name", "Add 'name: my-competition'")
@@ -158,7 +164,7 @@ def _gpus(section: Section, known: Collection[str], inherited: tuple[str, ...]) 
     path = section.at("gpus")
     read: list[str] = []
     for at, item in enumerate(section.reader.items(node, path, limit=100, what="GPUs")):
-        gpu = section.reader.choice(item, f"{path}[{at}]", known)
+        gpu = section.reader.name(item, f"{path}[{at}]", known)
         if gpu in read:
             section.reader.flaw(
                 item.line, f"{path}[{at}]", f"{gpu!r} is listed twice", "Remove one"
@@ -192,14 +198,13 @@ def _code_opens(section: Section, inherited: datetime | str) -> datetime | str:
     node = section.get("code_opens")
     if node is None:
         return inherited
-    if node.value in (AT_CLOSE, NEVER):
-        return str(node.value)
-    if isinstance(node.value, str) and node.value.replace("_", "").isalpha():
-        reason = f"{shorten(node.value)!r} is no time"
-        remedy = f"Write {AT_CLOSE}, {NEVER} or a time such as 2026-05-31T23:59:00Z"
-        section.reader.flaw(node.line, section.at("code_opens"), reason, remedy)
-        return NEVER
-    return section.reader.moment(node, section.at("code_opens")) or NEVER
+    is_word = isinstance(node.value, str) and node.value[:1].isalpha()
+    read: datetime | str | None
+    if is_word:
+        read = section.reader.choice(node, section.at("code_opens"), (AT_CLOSE, NEVER))
+    else:
+        read = section.reader.moment(node, section.at("code_opens"))
+    return read or NEVER
 
 
 def _visibility(top: Section) -> Visibility:
@@ -389,8 +394,7 @@ def _scoring(top: Section) -> CompetitionScoring | None:
         key: _choice(section, key, [item.value for item in kind])
         for key, kind in (("rule", Rule), ("share", Share), ("missing", Missing), ("ties", Ties))
     }
-    if not section.broken and section.get("rule") is None:
-        section.required("rule", f"Add 'rule: ' and one of {', '.join(Rule)}")
+    section.required("rule", f"Add 'rule: ' and one of {', '.join(Rule)}")
     default = CompetitionScoring()
     share = Share(words["share"] or default.share)
     return CompetitionScoring(
@@ -465,7 +469,10 @@ def _baseline(
         seconds = reader.number(node, path, low=0.0, high=1e6, above_low=True)
         return dict.fromkeys(gpus, seconds) if seconds else {}
     for gpu, item in node.value.items() if node and isinstance(node.value, dict) else ():
-        name = reader.choice(Node(value=gpu, line=item.line, text=gpu), path, gpus)
+        name = next((known for known in gpus if known.lower() == gpu.lower()), None)
+        if name is None:
+            reason, remedy = f"{shorten(gpu)!r} is unknown", f"Use one of: {', '.join(gpus)}"
+            reader.flaw(item.line, path, reason, remedy)
         seconds = reader.number(item, f"{path}.{shorten(gpu)}", low=0.0, high=1e6, above_low=True)
         if name and seconds:
             read[name] = seconds
@@ -499,8 +506,9 @@ def _prize(
     top: Section, node: Node, path: str, boards: Collection[str], scoring: CompetitionScoring | None
 ) -> Prize:
     section = top.reader.section(node, path, _PRIZE_KEYS)
-    board = _choice(section, "leaderboard", boards)
-    if section.get("leaderboard") is None and scoring is None and not section.broken:
+    named = section.get("leaderboard")
+    board = named and section.reader.name(named, section.at("leaderboard"), boards)
+    if named is None and scoring is None and not section.broken:
         reason = "is for the standings of the competition, which has none"
         top.reader.flaw(node.line, path, reason, "Add 'scoring:', or name a 'leaderboard:'")
     return Prize(

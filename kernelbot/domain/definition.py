@@ -169,6 +169,10 @@ class Reader:
             return None
         return spelt[text.lower()]
 
+    def name(self, node: Node, path: str, known: Collection[str]) -> str | None:
+        """The same of names, which differ from place to place, where words are the same everywhere."""
+        return self.choice(node, path, known)
+
     def whole(self, node: Node, path: str, *, low: int, high: int) -> int | None:
         """A whole number between ``low`` and ``high``; true and false are not numbers."""
         if isinstance(node.value, bool) or not isinstance(node.value, int):

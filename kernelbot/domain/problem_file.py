@@ -56,13 +56,20 @@ _TAKEN_MODULES = sys.stdlib_module_names | {"kernelbot", "numpy", "torch", "trit
 _BINARY_UNITS = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
-def read_problem(document: Node, *, folder: str, files: Mapping[str, bytes], place: str) -> Problem:
+def read_problem(
+    document: Node,
+    *,
+    folder: str,
+    files: Mapping[str, bytes],
+    place: str,
+    reader: Reader | None = None,
+) -> Problem:
     """The problem that ``problem.yaml`` (parsed: ``document``) and the ``files`` beside it define.
 
-    ``folder`` is the folder's own name; ``place`` its path as messages show it. Raises
-    DefinitionErrors with every flaw found.
+    ``folder`` is the folder's own name; ``place`` its path as messages show it; a ``reader`` may be
+    given that notes what it is asked for. Raises DefinitionErrors with every flaw found.
     """
-    reader = Reader(f"{place}/{PROBLEM_FILE}")
+    reader = reader or Reader(f"{place}/{PROBLEM_FILE}")
     top = reader.section(document, "", _KEYS)
     tests, benchmarks = _required_cases(top, "tests"), _required_cases(top, "benchmarks")
     limits = _limits(top.get("limits"), "limits", Limits(), reader)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from kernelbot.domain.competition import Competition
 from kernelbot.domain.competition_file import read_competition
+from kernelbot.domain.competition_scoring import Share
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.domain.field import TASK_FILE
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
@@ -129,9 +130,24 @@ def load_one(file: Path, gpus: Collection[str], library: Path) -> Catalog:
     flaws: list[Flaw] = []
     competition = load_competition(file, folders, gpus)
     problems = _load_named(competition, folders, flaws)
+    flaws += _unlit(competition, file.as_posix(), problems)
     if flaws:
         raise DefinitionErrors(flaws)
     return Catalog(problems=problems, competitions={competition.name: competition})
+
+
+def _unlit(competition: Competition, file: str, problems: Mapping[str, Problem]) -> Iterator[Flaw]:
+    """Problems that are to be scored by the speed of light, and say none."""
+    scoring = competition.scoring
+    if scoring is None or scoring.share is not Share.SPEED_OF_LIGHT:
+        return
+    for name in dict.fromkeys(board.problem for board in competition.leaderboards):
+        if name in problems and problems[name].speed_of_light is None:
+            reason = (
+                f"{name!r} does not say the least work of its cases, so nobody has a share of it"
+            )
+            remedy = f"Add 'speed_of_light:' to {name}/{PROBLEM_FILE}, or score by another share"
+            yield Flaw(file=file, path="scoring.share", reason=reason, remedy=remedy)
 
 
 def _folders_by_name(root: Path) -> dict[str, Path]:
@@ -182,6 +198,7 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
             flaws += errors.flaws
             continue
         problems = _load_named(competition, borrowed, flaws) | problems
+        flaws += _unlit(competition, shown, problems)
         flaws += _doubled_names(competition, shown, competitions, owners)
         competitions[competition.name] = competition
     for found in filter(None, sets):

@@ -75,6 +75,7 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.judge.template",
         "kernelbot.services.catalog",
         "kernelbot.services.devices",
+        "kernelbot.services.schema",
         "kernelbot.report",
         "kernelbot.errors",
         "kernelbot.config",

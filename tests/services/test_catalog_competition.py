@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from kernelbot.domain.competition import Competition, Freeze, Registration, Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring, Missing, Ties
 from kernelbot.domain.definition import DefinitionErrors, Flaw
-from kernelbot.services.catalog import load_catalog, load_competition
+from kernelbot.services.catalog import load_catalog, load_competition, load_one
 
 GPUS = ["CPU", "H100", "MI300X"]
 PROBLEMS = {"vectoradd": None, "matmul": None}
@@ -272,7 +273,7 @@ MISTAKES_OF_THE_REST = [
     ("2026-02-01T00:00:00Z\nreg", "2026-02-01\nreg", 5, "public_from", "names no time zone", "Z for UTC"),
     ("closes: 2026-03-01T00:00:00Z, el", "closes: 2026-01-01T00:00:00Z, el", 6, "registration.closes", "not after", "Swap"),
     ("team_size: 3", "team_size: 0", 7, "team_size", "out of range", "Use 1"),
-    ("code_opens: at_close", "code_opens: soon", 9, "code_opens", "no time", "at_close, never"),
+    ("code_opens: at_close", "code_opens: soon", 9, "code_opens", "'soon' is unknown", "at_close, never"),
     ("rule: points, ", "", 10, "scoring", "key 'rule' is missing", "points, weighted_sum"),
     ("rule: points", "rule: vote", 10, "scoring.rule", "unknown", "geometric_mean"),
     ("[1, 0.6, 0.2]", "[1, 0.2, 0.6]", 10, "scoring.places", "rise", "later place"),
@@ -440,6 +441,49 @@ def test_a_broken_problem_is_not_reported_as_unknown_as_well(root: Path) -> None
 
     assert len(told) == 1
     assert told[0].startswith("problems/copy/problem.yaml:2: is not YAML")
+
+
+def test_what_is_scored_by_the_speed_of_light_must_say_it(root: Path) -> None:
+    file = root / "competitions" / "round.yaml"
+    file.write_text(
+        "name: round\ntitle: Round\nlicence: MIT\ngpus: [CPU]\nproblems: [{problem: copy}]\n"
+        "scoring: {rule: weighted_sum, share: speed_of_light}\n"
+    )
+
+    for load in (lambda: load_catalog(root, GPUS), lambda: load_one(file, GPUS, root)):
+        with pytest.raises(DefinitionErrors, match="'copy' does not say the least work"):
+            load()
+
+
+def test_one_file_takes_its_problems_from_its_tree_and_then_from_the_library(
+    root: Path, tmp_path: Path
+) -> None:
+    alone = tmp_path / "mine" / "alone.yaml"
+    alone.parent.mkdir()
+    alone.write_text(
+        "name: alone\ntitle: A\nlicence: MIT\ngpus: [CPU]\nproblems: [{problem: copy}]\n"
+    )
+
+    assert load_one(alone, GPUS, root).problems["copy"].title == "Copy"
+    shutil.copytree(root / "copy", alone.parent / "copy")
+    changed = alone.parent / "copy" / "problem.yaml"
+    changed.write_text(changed.read_text().replace("title: Copy", "title: Mine"))
+    assert load_one(alone, GPUS, root).problems["copy"].title == "Mine"
+    shutil.rmtree(alone.parent / "copy")
+    with pytest.raises(DefinitionErrors, match="there is no problem 'copy'"):
+        load_one(alone, GPUS, tmp_path / "nowhere")
+
+
+def test_a_tree_may_name_problems_of_the_library(root: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs" / "competitions"
+    theirs.mkdir(parents=True)
+    (theirs / "a.yaml").write_text(
+        "name: a\ntitle: A\nlicence: MIT\ngpus: [CPU]\nproblems: [{problem: copy}]\n"
+    )
+
+    assert list(load_catalog(theirs.parent, GPUS, root).problems) == ["copy"]
+    with pytest.raises(DefinitionErrors, match="there is no problem 'copy'"):
+        load_catalog(theirs.parent, GPUS)
 
 
 def test_a_leaderboard_name_belongs_to_one_competition(root: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from kernelbot.domain.definition import DefinitionErrors
-from kernelbot.services.catalog import load_catalog, load_competition, load_problem
+from kernelbot.services.catalog import load_catalog, load_competition, load_one, load_problem
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "writing-a-problem.md").read_text()
@@ -28,7 +28,7 @@ def guided(tmp_path: Path) -> Path:
     """The problem that the guide makes."""
     folder = tmp_path / "scale"
     (folder / "examples").mkdir(parents=True)
-    reference, example = blocks(GUIDE, "python")
+    reference, example, *_ = blocks(GUIDE, "python")
     (folder / "reference.py").write_text(reference)
     (folder / "problem.yaml").write_text(blocks(GUIDE, "yaml")[0])
     (folder / "statement.md").write_text("Twice x.\n")
@@ -44,6 +44,17 @@ def test_the_shipped_tree_loads_with_the_shipped_targets() -> None:
     assert [board.name for board in started.leaderboards] == ["vectoradd", "matmul", "histogram"]
     assert set(started.gpus) == set(GPUS)
     assert started.closes is None
+
+
+EXAMPLES = sorted((ROOT / "problems" / "competitions" / "examples").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
+def test_an_example_of_a_competition_loads_and_can_be_scored(file: Path) -> None:
+    (competition,) = load_one(file, GPUS, ROOT / "problems").competitions.values()
+
+    assert competition.name == file.stem
+    assert competition.scoring is not None
 
 
 def test_the_problem_of_the_guide_loads(guided: Path) -> None:
@@ -67,7 +78,7 @@ def test_the_competition_of_the_guide_loads(tmp_path: Path) -> None:
 
     competition = load_competition(file, ["vectoradd", "matmul"], GPUS)
 
-    assert [board.gpus for board in competition.leaderboards] == [("H100",), ("H100", "MI300X")]
+    assert [board.gpus for board in competition.leaderboards] == [("CPU",), ("H100", "MI300X")]
 
 
 def test_the_mistakes_of_the_competition_guide_are_the_ones_told(tmp_path: Path) -> None:
@@ -82,14 +93,14 @@ def test_the_mistakes_of_the_competition_guide_are_the_ones_told(tmp_path: Path)
             file,
             ["vectoradd", "matmul"],
             ["CPU", "H100", "MI300X"],
-            shown="problems/competitions/spring.yaml",
+            shown="spring.yaml",
         )
 
     assert f"```\n{refused.value}\n```" in DESK
 
 
 def test_the_schema_by_example_loads(tmp_path: Path) -> None:
-    problem, competition = blocks(SCHEMA, "yaml")
+    problem, competition, cup = blocks(SCHEMA, "yaml")
     folder = tmp_path / "vectoradd"
     shutil.copytree(ROOT / "problems" / "vectoradd", folder)
     (folder / "problem.yaml").write_text(problem)
@@ -101,3 +112,6 @@ def test_the_schema_by_example_loads(tmp_path: Path) -> None:
         ("vectoradd", 1.0),
         ("matmul-spring", 2.0),
     ]
+    (tmp_path / "cup.yaml").write_text(cup)
+    phases = load_competition(tmp_path / "cup.yaml", ["vectoradd", "matmul"], GPUS).phases
+    assert [(phase.name, phase.advance) for phase in phases] == [("qualifier", 10), ("final", None)]
