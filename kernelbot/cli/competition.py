@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kernelbot.cli.exits import Exit
-from kernelbot.cli.options import AsJson, Days, Most, Token, Url, connect, segment, standings
+from kernelbot.cli.options import AsJson, Days, Most, Token, Url, collected, connect, segment
 from kernelbot.cli.screen import clean, document, note, result
 
 competition_app = typer.Typer(
@@ -72,7 +72,7 @@ def show_standings(
 
     with connect(url, token) as server:
         path = f"/v1/competitions/{segment(name)}/standings"
-        found = standings(server, path, limit, phase=phase)
+        found = collected(server, path, limit, phase=phase)
     if as_json:
         document(found)
     else:

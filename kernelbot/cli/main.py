@@ -18,8 +18,18 @@ import kernelbot
 from kernelbot.cli.competition import competition_app
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
-from kernelbot.cli.options import AsJson, Days, Most, Token, Url, connect, segment, standings
-from kernelbot.cli.problem import Device, problem_app
+from kernelbot.cli.options import (
+    AsJson,
+    Days,
+    Device,
+    Most,
+    Token,
+    Url,
+    collected,
+    connect,
+    segment,
+)
+from kernelbot.cli.problem import problem_app
 from kernelbot.cli.screen import clean, document, note, result
 from kernelbot.errors import Fault, Refused
 
@@ -161,26 +171,13 @@ def submissions(
     from kernelbot.cli import render
 
     with connect(url, token) as server:
-        items = _collect(server, "/v1/submissions", limit, leaderboard=leaderboard)
+        items = collected(server, "/v1/submissions", limit, leaderboard=leaderboard)["items"]
     if as_json:
         document({"items": items})
     elif items:
         render.submissions(items)
     else:
         note("None yet. Begin with: kernelbot problems")
-
-
-def _collect(server: Any, path: str, limit: int, **params: Any) -> list[dict[str, Any]]:
-    """Up to ``limit`` items of a list that comes in parts."""
-    items: list[dict[str, Any]] = []
-    cursor = None
-    while len(items) < limit:
-        page = server.get(path, **params, limit=min(100, limit - len(items)), cursor=cursor)
-        items += page["items"]
-        cursor = page["cursor"]
-        if cursor is None:
-            break
-    return items
 
 
 @app.command()
@@ -288,7 +285,7 @@ def leaderboard(
             found = server.get("/v1/leaderboards")
         else:
             path = f"/v1/leaderboards/{segment(name)}/standings"
-            found = standings(server, path, limit, gpu=gpu)
+            found = collected(server, path, limit, gpu=gpu)
     if as_json:
         document(found)
     elif name is None:

@@ -1,8 +1,8 @@
-"""What commands that talk to a server have in common."""
+"""What commands have in common: options, and how they talk to a server."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,7 @@ Token = Annotated[
     typer.Option("--token", help="An API token. Else KERNELBOT_TOKEN, else what `login` stored."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Device = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="What to compute on.")]
 Days = Annotated[
     int | None, typer.Option(min=1, max=3650, help="Days until it expires. Else never.")
 ]
@@ -40,12 +41,12 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def standings(server: Any, path: str, limit: int, **params: Any) -> dict[str, Any]:
-    """A page of standings with up to ``limit`` items of the parts in which they come."""
-    page: dict[str, Any] = server.get(path, **params, limit=min(limit, 100))
-    while page["cursor"] is not None and len(page["items"]) < limit:
-        more = min(100, limit - len(page["items"]))
-        following = server.get(path, **params, limit=more, cursor=page["cursor"])
-        page["items"] += following["items"]
-        page["cursor"] = following["cursor"]
-    return page
+def collected(server: Any, path: str, limit: int, **params: Any) -> dict[str, Any]:
+    """The first part of a list that comes in parts, with up to ``limit`` items of all of them."""
+    found: dict[str, Any] = server.get(path, **params, limit=min(limit, 100))
+    while found["cursor"] is not None and len(found["items"]) < limit:
+        more = min(100, limit - len(found["items"]))
+        part = server.get(path, **params, limit=more, cursor=found["cursor"])
+        found["items"] += part["items"]
+        found["cursor"] = part["cursor"]
+    return found

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from kernelbot.cli.exits import Exit
+from kernelbot.cli.options import AsJson, Device
 from kernelbot.cli.screen import clean, document, note, result
 
 problem_app = typer.Typer(
@@ -16,7 +17,6 @@ problem_app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 Root = Annotated[Path, typer.Option("--dir", metavar="DIR", help="Where problems lie.")]
-Device = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="What to compute on.")]
 PROBLEMS = Path("problems")
 
 
@@ -73,7 +73,7 @@ def check_problem(
     record: Annotated[
         bool, typer.Option("--record", help="Note what is fit in checked.json beside the folders.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Whether problems are fit to be published: do their checks refuse what is not computed?"""
     from kernelbot.cli import problem_check, problem_report
