@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import Depends, Header, Path, Query, Request, Response
+from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
@@ -90,3 +93,11 @@ def json_response(
 ) -> Response:
     """A model as the answer, serialised once and not validated again on the way out."""
     return Response(model.model_dump_json(), status, headers=headers, media_type="application/json")
+
+
+def attachment(content: bytes | AsyncIterator[bytes], name: str, media_type: str) -> Response:
+    """A file to save, never to display: what people sent must not run as a page of this origin."""
+    headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+    if isinstance(content, bytes):
+        return Response(content, media_type=media_type, headers=headers)
+    return StreamingResponse(content, media_type=media_type, headers=headers)

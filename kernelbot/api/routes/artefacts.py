@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Response
-from fastapi.responses import StreamingResponse
 
 from kernelbot.api import present, schemas
-from kernelbot.api.access import SECURED, Ctx, Id, Member, Printable, json_response
+from kernelbot.api.access import SECURED, Ctx, Id, Member, Printable, attachment, json_response
 from kernelbot.api.errors import documented
 from kernelbot.services import artefacts
 
@@ -41,11 +39,6 @@ async def file_of_a_submission(
 ) -> Response:
     """One of the files, to be saved."""
     found, content = await artefacts.opened(ctx, actor, submission_id, name)
-    return StreamingResponse(
-        content,
-        media_type=found.media_type,
-        headers={
-            "content-length": str(found.bytes),
-            "content-disposition": f"attachment; filename*=UTF-8''{quote(found.name, safe='')}",
-        },
-    )
+    answer = attachment(content, found.name, found.media_type)
+    answer.headers["content-length"] = str(found.bytes)
+    return answer

@@ -5,9 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from kernelbot.api import present, schemas
-from kernelbot.api.access import READABLE, Ctx, NameInPath, Visitor, json_response
+from kernelbot.api.access import READABLE, Ctx, NameInPath, Visitor, attachment, json_response
 from kernelbot.api.errors import documented
-from kernelbot.api.routes.submissions import attachment
 from kernelbot.errors import NotFound, did_you_mean
 from kernelbot.services import competitions
 

@@ -21,6 +21,7 @@ from kernelbot.api.access import (
     Limit,
     Member,
     Printable,
+    attachment,
     json_response,
 )
 from kernelbot.api.errors import documented
@@ -141,12 +142,6 @@ async def submitted_code(ctx: Ctx, actor: Member, submission_id: Id) -> Response
     answer = attachment(found.content, found.file_name, "text/plain; charset=utf-8")
     answer.headers["x-licence"] = quote(found.licence)
     return answer
-
-
-def attachment(content: bytes, name: str, media_type: str) -> Response:
-    """A file to save, never to display: what people sent must not run as a page of this origin."""
-    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
-    return Response(content, media_type=media_type, headers={"content-disposition": disposition})
 
 
 async def _visible(ctx: Ctx, actor: Member, submission_id: Id) -> int:
