@@ -29,12 +29,6 @@ class Load:
         """In milliseconds."""
         return statistics.quantiles(self.latencies, n=1000)[round(share * 1000) - 1] * 1000
 
-    def merge(self, other: Load) -> None:
-        self.seconds = max(self.seconds, other.seconds)
-        self.latencies += other.latencies
-        for status, count in other.unexpected.items():
-            self.unexpected[status] = self.unexpected.get(status, 0) + count
-
 
 def request(method: str, path: str, *, headers: dict[str, str], body: bytes = b"") -> bytes:
     lines = [f"{method} {path} HTTP/1.1", "Host: benchmark"]

@@ -45,7 +45,7 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
         board = await _board(connection, actor, name, key)
         before = _accepted_before(board, draft, mode, key)
         if before is None:
-            entry = _admitted(ctx, actor, draft, written, board, mode, now)
+            entry = _admitted(ctx, draft, written, board, mode, now)
             return await _store(ctx, connection, actor, draft, board, entry, key)
     async with ctx.database.read() as connection:
         row = await store.submission(connection, before)
@@ -108,7 +108,6 @@ class _Entry:
 
 def _admitted(
     ctx: Context,
-    actor: Actor,
     draft: Draft,
     written: directives.Directives,
     board: Row[Any],

@@ -32,7 +32,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 
 import asyncpg
 
@@ -161,12 +160,7 @@ class EmbeddedPostgres:
     async def __aenter__(self) -> str:
         return await self.start()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *failure: object) -> None:
         await self.stop()
 
     async def _take_charge(self) -> None:

@@ -45,13 +45,6 @@ ACKNOWLEDGE_S = 3.0
 TOKEN_S = 15 * 60.0
 NONCE_S = 5 * 60.0
 ALL, PER_CHANNEL = (50, 1.0), (5, 5.0)  # calls within seconds
-OPTION_TYPES = {"string": 3, "integer": 4, "attachment": 11}
-PERMISSION_WORDS = {
-    shape.SEND_MESSAGES: "Send Messages",
-    shape.ATTACH_FILES: "Attach Files",
-    shape.CREATE_PRIVATE_THREADS: "Create Private Threads",
-    shape.SEND_MESSAGES_IN_THREADS: "Send Messages in Threads",
-}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

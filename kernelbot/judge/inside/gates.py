@@ -151,7 +151,7 @@ def gates_on(page: mmap.mmap) -> Gating:
         words[GATE] = words[ASKED] = 1
         gates.hold(stream, 1, 0, 0)
         gates.release(stream, 1, 0, 0)
-        if not _answered(words, stream):
+        if not _answered(words):
             return NoGates(page)
     except (Unavailable, RuntimeError):
         return NoGates(page)
@@ -160,7 +160,7 @@ def gates_on(page: mmap.mmap) -> Gating:
     return gates
 
 
-def _answered(words: Any, stream: int, patience_s: float = 5.0) -> bool:
+def _answered(words: Any, patience_s: float = 5.0) -> bool:
     deadline = time.monotonic() + patience_s
     while words[PROBED] != 1:
         if time.monotonic() > deadline:
