@@ -26,6 +26,7 @@ import asyncpg
 
 from benchmarks.http_load import Load, closed_loop, request
 from kernelbot.app import prepare
+from kernelbot.cli.up import free_port
 from kernelbot.config import Settings
 from kernelbot.services.identity import digest
 from kernelbot.storage.embedded import EmbeddedPostgres
@@ -165,12 +166,6 @@ async def measure(port: int, seconds: float) -> dict[str, Load]:
     }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def serve(settings: Settings, processes: int, log: Path) -> subprocess.Popen[bytes]:
     assert settings.database_url is not None
     environment = {
@@ -200,8 +195,8 @@ def show(title: str, loads: dict[str, Load]) -> None:
         print(f"{row}  {load.unexpected or 'none'}")
 
 
-def judge(small: dict[str, Load], full: dict[str, Load]) -> None:
-    """Hold the full database's figures against what they are to reach.
+def judge(small: dict[str, Load], full: dict[str, Load]) -> bool:
+    """Hold the full database's figures against what they are to reach; whether all do.
 
     Growth compares each with the endpoint that touches nothing, measured in the same minute: on a
     machine that others use too, the bare figures of two minutes differ without any growth.
@@ -220,16 +215,17 @@ def judge(small: dict[str, Load], full: dict[str, Load]) -> None:
         ("growth of a submission", growth(SUBMISSIONS), "<=", 1.2),
     ]
     print(f"\n{'':34}{'measured':>10}{'to reach':>12}")
-    for name, found, sign, wanted in rows:
-        reached = found >= wanted if sign == ">=" else found <= wanted
-        print(
-            f"{name:34}{found:10,.2f}{sign + f' {wanted:,.1f}':>12}  {'yes' if reached else 'NO'}"
-        )
+    reached = [
+        found >= wanted if sign == ">=" else found <= wanted for _, found, sign, wanted in rows
+    ]
+    for (name, found, sign, wanted), good in zip(rows, reached, strict=True):
+        print(f"{name:34}{found:10,.2f}{sign + f' {wanted:,.1f}':>12}  {'yes' if good else 'NO'}")
     unexpected = sum(sum(load.unexpected.values()) for load in (*small.values(), *full.values()))
     print(f"{'answers of another status':34}{unexpected:10}{'0':>12}")
+    return all(reached) and not unexpected
 
 
-async def main() -> None:
+async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--submissions", type=int, default=400_000)
     parser.add_argument("--seconds", type=float, default=10.0)
@@ -237,7 +233,9 @@ async def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="kernelbot-load-") as folder:
         async with EmbeddedPostgres(Path(folder) / "postgres") as url:
-            settings = Settings(database_url=url, data_dir=Path(folder), port=free_port())
+            settings = Settings(
+                database_url=url, data_dir=Path(folder), port=free_port("127.0.0.1")
+            )
             await prepare(settings)
             small, results = options.submissions // 10, {}
             for first, last in ((1, small), (small + 1, options.submissions)):
@@ -252,8 +250,8 @@ async def main() -> None:
                     server.terminate()
                     server.wait()
                 show(title, results[last])
-            judge(results[small], results[options.submissions])
+    return 0 if judge(results[small], results[options.submissions]) else 1
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

@@ -18,7 +18,6 @@ import contextlib
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ import asyncpg
 import httpx2
 import psutil
 
+from kernelbot.cli.up import free_port
 from kernelbot.storage.embedded import running_url
 from tests.fakes.discord import LoopbackDiscord
 
@@ -154,7 +154,7 @@ class Storm:
         self._count = submissions
         self._random = random.Random(seed)
         self._kill_every_s = kill_every_s
-        self._port = _free_port()
+        self._port = free_port("127.0.0.1")
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._sent: list[Sent] = []
         self._report = Report()
@@ -501,12 +501,6 @@ def _cmdline(process: psutil.Process) -> list[str]:
 
 def _repeated(ids: list[int]) -> list[tuple[int, int]]:
     return [(n, count) for n, count in collections.Counter(ids).items() if count > 1]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def main() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import httpx2
 
+from kernelbot.cli.up import free_port
 from tests.conftest import ADMIN_TOKEN
 
 START_S = 60.0
@@ -35,18 +35,12 @@ class Serving:
         return await asyncio.wait_for(self.process.wait(), 30)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def serving(
     environment: Mapping[str, str], log: Path, *, port: int = 0, processes: int = 1
 ) -> AsyncIterator[Serving]:
     """A server that answers, until this is left. Its log is in ``log`` and in a failure's message."""
-    chosen = port or free_port()
+    chosen = port or free_port("127.0.0.1")
     own = {
         **environment,
         "KERNELBOT_PORT": str(chosen),
