@@ -8,6 +8,9 @@ BLOCK = 32
 HALFWAY = (0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5.0)
 """Between the magnitudes of e2m1. What lies there goes to the even one: down, up, down ..."""
 
+SPREAD = (1.75 * 1.3526) ** 0.5
+"""How much larger products are for scales of 1/2, 1 and 2 and for blocks of 1/2 to 2 times the size."""
+
 
 def quantised(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """uint8 [..., k / 2] and float8_e8m0fnu [..., k / 32] of finite numbers [..., k]."""
@@ -48,7 +51,3 @@ def drawn_numbers(shape: tuple[int, ...], source: torch.Generator, unit: float) 
     blocks = (*shape[:-1], shape[-1] // BLOCK, 1)
     sizes = 2 * torch.rand(blocks, generator=source, device=source.device) - 1
     return (unit * numbers.unflatten(-1, (-1, BLOCK)) * 2**sizes).flatten(-2).bfloat16()
-
-
-SPREAD = (1.75 * 1.3526) ** 0.5
-"""What both spreads add to the size of a product: of scales (1/4, 1 and 4 squared) and of sizes."""
