@@ -136,7 +136,6 @@ class Lane:
         if self._budget.left_s <= 0:
             raise self._contestant.out_of_time()
         first = self._build if self._contestant.compiling else None
-        self._contestant.compiling = False
         with self._budget.charged(first) as left:
             found = call(left)
         outputs = [arena.outputs() for arena in self._arenas]

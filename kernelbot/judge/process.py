@@ -132,6 +132,7 @@ class Contestant:
         self._workshop = workshop
         self._stage = Stage.BUILD
         self.compiling = False  # its next call is the first, which compiles what is compiled late
+        self._first_call_s = 0.0  # while the first call lasts: how long it may
         self._number = 0
         self._unarmed = 0
         self.ranks = [Rank(job.device != "cpu") for _ in range(job.world_size)]
@@ -265,10 +266,14 @@ class Contestant:
     def call(self, timeout_s: float) -> Sample:
         """One call on what the arena holds. The contestant stands still before and after."""
         self._number += 1
+        self._first_call_s = timeout_s if self.compiling else 0.0
+        self.compiling = False
         if self._job.device == "cpu":
-            return self._call_cpu(timeout_s)
-        sample = self._call_cuda(timeout_s)
-        self._rest()
+            sample = self._call_cpu(timeout_s)
+        else:
+            sample = self._call_cuda(timeout_s)
+            self._rest()
+        self._first_call_s = 0.0
         return sample
 
     def watch(self, how: str) -> None:
@@ -451,6 +456,8 @@ class Contestant:
             Stage.MEASURE: self._job.limits.measure_s,
         }[self._stage]
         what = "importing and compiling" if self._stage is Stage.BUILD else "calls of custom_kernel"
+        if self._first_call_s:
+            what, limit = "the first call of custom_kernel", round(self._first_call_s, 1)
         return Failure(
             VerdictKind.TIMED_OUT,
             f"Out of time: {what} in the {self._stage.value} stage took longer than {limit:g} s"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -252,6 +253,13 @@ def custom_kernel(data):
     verdict = judge(tmp_path, slow_at_first, a_job(limits=limits)).verdict
     assert verdict.passed, verdict.message
     assert verdict.spent.build_s > 4 > verdict.spent.check_s
+
+
+def test_a_first_call_that_never_ends_is_told_with_the_time_it_had(tmp_path: Path) -> None:
+    limits = replace(LIMITS, build_s=5, check_s=2)
+    verdict = judge(tmp_path, ENDLESS, a_job(limits=limits)).verdict
+    assert verdict.kind is VerdictKind.TIMED_OUT
+    assert re.search(r"the first call of custom_kernel .* longer than (4\.\d|5) s", verdict.message)
 
 
 def test_a_secret_wrong_answer_tells_the_size_of_the_error_only(tmp_path: Path) -> None:
