@@ -44,10 +44,6 @@ class Closed(Exception):
     """The contestant's end is gone."""
 
 
-class Silent(Exception):
-    """No doorbell within the time."""
-
-
 class Garbled(Exception):
     """Something came that is no doorbell: the contestant wrote to a descriptor it was not given."""
 
@@ -104,20 +100,14 @@ class Switchboard:
             self._numbers[channel.fileno()] = number
             self._poll.register(channel.fileno(), select.POLLIN | select.POLLHUP)
 
-    def wait(self, timeout_s: float) -> list[int]:
-        """Which channels have something to say, by their numbers. Raises Silent.
+    def heard(self, timeout_s: float) -> list[int]:
+        """Which channels have something to say, by their numbers; none when all are silent that long.
 
         Those whose other end is gone come first: what the others say may be about that.
         """
         found = self._poll.poll(max(0.0, timeout_s) * 1000)
-        if not found:
-            raise Silent
         found.sort(key=lambda one: not one[1] & select.POLLHUP)
         return [self._numbers[descriptor] for descriptor, _ in found]
-
-    def pending(self) -> bool:
-        """Whether something came that nobody asked for."""
-        return bool(self._poll.poll(0))
 
 
 @dataclass(frozen=True)

@@ -88,26 +88,27 @@ def _total_memory() -> int:
 
 
 class Meter:
-    """The device's clock and power as the driver's management library tells them; 0 where it is not.
+    """The devices' clock and power as the driver's management library tells them; 0 where it is not.
 
     Read by the referee, so nothing submitted can lie about them.
     """
 
     SM_CLOCK = 1
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, count: int = 1) -> None:
+        """Of the first ``count`` devices."""
         self.normal_mhz = 0.0
-        self._library: ctypes.CDLL | None = None
-        self._handle = ctypes.c_void_p()
+        self._handles: list[ctypes.c_void_p] = []
         if kind == "cpu":
             return
         try:
-            library = ctypes.CDLL("libnvidia-ml.so.1")
-            found = library.nvmlInit_v2() or self._find(library)
+            self._library = ctypes.CDLL("libnvidia-ml.so.1")
+            if not self._library.nvmlInit_v2():
+                self._handles = [
+                    found for index in range(count) if (found := self._find(index)) is not None
+                ]
         except (OSError, AttributeError):
             return
-        if not found:
-            self._library = library
 
     def learn(self) -> None:
         """Take the clock of the moment for the normal one, if it is the highest seen."""
@@ -117,23 +118,26 @@ class Meter:
         return 0 < mhz < (1 - tolerance) * self.normal_mhz
 
     def read(self) -> tuple[float, float]:
-        """MHz of the multiprocessors and watts, now."""
-        if self._library is None:
-            return 0.0, 0.0
+        """MHz of the multiprocessors, of the slowest device, and watts, of all together; now."""
+        clocks, watts = [0.0], 0.0
         mhz, milliwatts = ctypes.c_uint(), ctypes.c_uint()
-        if self._library.nvmlDeviceGetClockInfo(self._handle, self.SM_CLOCK, ctypes.byref(mhz)):
-            mhz.value = 0
-        if self._library.nvmlDeviceGetPowerUsage(self._handle, ctypes.byref(milliwatts)):
-            milliwatts.value = 0
-        return float(mhz.value), milliwatts.value / 1e3
+        for handle in self._handles:
+            if not self._library.nvmlDeviceGetClockInfo(handle, self.SM_CLOCK, ctypes.byref(mhz)):
+                clocks.append(float(mhz.value))
+            if not self._library.nvmlDeviceGetPowerUsage(handle, ctypes.byref(milliwatts)):
+                watts += milliwatts.value / 1e3
+        return min(filter(None, clocks), default=0.0), watts
 
-    def _find(self, library: ctypes.CDLL) -> int:
+    def _find(self, index: int) -> ctypes.c_void_p | None:
         import torch
 
-        place = ctypes.byref(self._handle)
-        uuid = getattr(torch.cuda.get_device_properties(0), "uuid", "")
-        status: int = library.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode(), place)
-        return status and library.nvmlDeviceGetHandleByIndex_v2(0, place)
+        handle = ctypes.c_void_p()
+        place = ctypes.byref(handle)
+        uuid = getattr(torch.cuda.get_device_properties(index), "uuid", "")
+        status = self._library.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}".encode(), place)
+        if status and self._library.nvmlDeviceGetHandleByIndex_v2(index, place):
+            return None
+        return handle
 
 
 def keep_busy(kind: str, count: int, seconds: float) -> None:

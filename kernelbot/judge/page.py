@@ -13,7 +13,7 @@ import functools
 import mmap
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from kernelbot.judge.channel import monotonic_ns
@@ -141,6 +141,13 @@ def time_ungated(pages: Sequence[Page], number: int, hopeless: Callable[[], bool
     for page in pages:
         _await(page.words, ANSWER, wanted, hopeless)
     return monotonic_ns() - began
+
+
+def stuck(pages: Sequence[Page], heard: Collection[int], number: int, *, gated: bool) -> bool:
+    """Whether one of those that have rung or ended had not finished its part of the call: nobody needs to
+    wait for the others then. One that is done rings too, while slower ones still work."""
+    last = PROBED if gated else ANSWER
+    return any(pages[rank].words[last] != number & MASK for rank in heard)
 
 
 def _await(words: Any, word: int, wanted: int, hopeless: Callable[[], bool]) -> None:

@@ -30,7 +30,6 @@ from kernelbot.judge.channel import (
     Doorbell,
     Garbled,
     Layout,
-    Silent,
     Switchboard,
 )
 from kernelbot.judge.deck import Deck, HostDeck, Sets, trial
@@ -38,7 +37,7 @@ from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Unstoppable, Watch, forget, register
 from kernelbot.judge.inside.driver import Unavailable
 from kernelbot.judge.output import Drain, printable
-from kernelbot.judge.page import Page, cores_beside, on_one_core, time_gated, time_ungated
+from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated, time_ungated
 from kernelbot.judge.protocol import Job, Mode, Stage, VerdictKind
 from kernelbot.judge.warm import NotForked, Nursery, Order, command_line, reap
 
@@ -158,7 +157,7 @@ class Contestant:
         for rank in self.ranks:
             rank.channel.theirs.close()
         self._log = Drain(output, 2 * job.limits.output_bytes)
-        self._watch = Watch(self._tree, job.limits.memory_bytes, workshop.work)
+        self._watch = Watch(self._tree, job.memory_bytes, workshop.work)
         for number, rank in enumerate(self.ranks):
             hello = {
                 "rank": number,
@@ -187,9 +186,9 @@ class Contestant:
 
     def _adopt(self, pid: int) -> None:
         """The process is there and waits: whatever it starts from now on is held with it."""
-        limits = self._job.limits
         held = sandbox.holds_groups(self.fence)
-        group = cgroups.create(limits.memory_bytes, limits.processes) if held else None
+        limits = self._job.memory_bytes, self._job.limits.processes
+        group = cgroups.create(*limits) if held else None
         self._tree = register(pid, group)
 
     @property
@@ -335,7 +334,8 @@ class Contestant:
 
         def hopeless() -> bool:
             """An error, an end or a time-out: waiting for the doorbell says which."""
-            return self._board.pending() or time.monotonic() > deadline
+            heard = self._board.heard(0)
+            return stuck(pages, heard, number, gated=self.gated) or time.monotonic() > deadline
 
         for page, arena in zip(pages, arenas, strict=True):
             page.choose(arena.at)
@@ -346,10 +346,8 @@ class Contestant:
             self._expect(channel.LOADED, timeout_s)
             if self.gated:
                 late = not self._armed(pages, hopeless)
-                withheld, asked = (
-                    [arena.withheld for arena in arenas],
-                    [arena.asked for arena in arenas],
-                )
+                withheld = [arena.withheld for arena in arenas]
+                asked = [arena.asked for arena in arenas]
                 elapsed = time_gated(pages, number, withheld, asked, hopeless)
                 for arena in arenas:
                     arena.glance()
@@ -396,10 +394,9 @@ class Contestant:
         deadline = time.monotonic() + timeout_s
         bells: dict[int, Doorbell] = {}
         while missing := [rank for rank in awaited if rank not in bells]:
-            try:
-                heard = self._board.wait(deadline - time.monotonic())
-            except Silent:
-                raise self.out_of_time(missing) from None
+            heard = self._board.heard(deadline - time.monotonic())
+            if not heard:
+                raise self.out_of_time(missing)
             for rank in heard:
                 try:
                     bells[rank] = self._due(rank, tag if rank in missing else b"")
@@ -434,8 +431,8 @@ class Contestant:
             raise Failure(
                 VerdictKind.CRASHED, "The program started processes that could not be stopped."
             ) from None
-        if self._board.pending():
-            rank = self._board.wait(0)[0]
+        if heard := self._board.heard(0):
+            rank = heard[0]
             failure = self._foul("an extra doorbell rang after the call was over")
             try:
                 self.ranks[rank].channel.receive()
@@ -509,8 +506,10 @@ class Contestant:
             return Failure(
                 VerdictKind.CRASHED, "The program's use of the machine could not be told."
             )
-        limit = self._job.limits.memory_bytes / (1 << 30)
-        return Failure(VerdictKind.OUT_OF_MEMORY, f"Out of memory: the limit is {limit:.3g} GiB.")
+        limit = self._job.memory_bytes / (1 << 30)
+        together = "" if self._alone else " for all ranks together"
+        text = f"Out of memory: the limit is {limit:.3g} GiB{together}."
+        return Failure(VerdictKind.OUT_OF_MEMORY, text)
 
     def _ended(self) -> Failure:
         """Why the process is gone, or why it has closed its end although it is not."""

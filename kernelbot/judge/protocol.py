@@ -99,7 +99,7 @@ class Limits:
     build_s: float = 120.0
     check_s: float = 60.0
     measure_s: float = 60.0
-    memory_bytes: int = 16 << 30  # host memory of the contestant's process tree
+    memory_bytes: int = 16 << 30  # host memory of the contestant's process tree, for each rank
     output_bytes: int = 64 << 10  # kept of each of stdout and stderr, head and tail
     processes: int = 4096  # threads count as processes
 
@@ -145,6 +145,11 @@ class Job:
     style: str = "reference"  # who decides: "reference" | "check" | "evaluator" (its own program)
     cache_key: str = ""  # whose compile cache: opaque, of person and problem; empty: none
     protocol: int = PROTOCOL
+
+    @property
+    def memory_bytes(self) -> int:
+        """Host memory of all ranks together."""
+        return self.limits.memory_bytes * self.world_size
 
     @property
     def secret(self) -> bool:

@@ -440,7 +440,7 @@ class Referee:
         self._events.emit(Event(kind="stage", stage=stage, message="finished"))
 
     def _build(self, contestant: Contestant, problem: Problem) -> Bench:
-        self._meter = devices.Meter(self._job.device)
+        self._meter = devices.Meter(self._job.device, self._job.world_size)
         bench = self._bench(contestant, problem)
         if self._job.mode is Mode.BENCHMARK:
             bench.calibrate(contestant)

@@ -21,7 +21,7 @@ from kernelbot.judge.deck import HostDeck, Secrets
 from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
-from kernelbot.judge.page import Page, cores_beside, on_one_core, time_gated
+from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
 from tests.judge import bench
@@ -343,6 +343,18 @@ def test_a_call_of_several_processes_ends_with_the_last_of_them() -> None:
         thread.join()
     assert taken_ns > 200e6
     assert max(answered) < min(asked)  # nobody knows what it will be asked before all have answered
+    for page in pages:
+        page.close()
+
+
+@pytest.mark.parametrize(("gated", "word"), [(True, gates.PROBED), (False, gates.ANSWER)])
+def test_who_is_done_and_rings_is_not_taken_for_one_that_failed(gated: bool, word: int) -> None:
+    pages = [Page(), Page()]
+    assert not stuck(pages, [], 3, gated=gated)
+    assert stuck(pages, [0], 3, gated=gated)
+    pages[0].words[word] = 3
+    assert not stuck(pages, [0], 3, gated=gated)
+    assert stuck(pages, [0, 1], 3, gated=gated)
     for page in pages:
         page.close()
 

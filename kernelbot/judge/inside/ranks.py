@@ -24,6 +24,7 @@ PR_SET_PDEATHSIG = 1
 ENVIRONMENT = {
     "GLOO_SOCKET_IFNAME": "lo",
     "NCCL_SOCKET_IFNAME": "lo",
+    "NCCL_SOCKET_FAMILY": "AF_INET",
     "TORCH_NCCL_ENABLE_MONITORING": "0",  # it takes a process that was stopped for one that hangs
 }
 
