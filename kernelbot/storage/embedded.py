@@ -153,9 +153,19 @@ class EmbeddedPostgres:
         if process is None:
             raise RuntimeError("the embedded Postgres has not been started")
         # Polled: asyncio's own child watcher would tie the process to one event loop.
-        while (status := process.poll()) is None:  # noqa: ASYNC110
+        while (status := process.poll()) is None:
+            if self._is_stopping():
+                # Somebody's SIGTERM: it lets nobody new in and waits for connections that pools keep.
+                process.send_signal(signal.SIGINT)
             await asyncio.sleep(0.1)
         return status
+
+    def _is_stopping(self) -> bool:
+        """Whether the postmaster says of itself that it shuts down."""
+        try:
+            return (self.cluster / "postmaster.pid").read_text().rstrip().endswith("stopping")
+        except FileNotFoundError:
+            return False
 
     async def __aenter__(self) -> str:
         return await self.start()

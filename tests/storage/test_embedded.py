@@ -113,6 +113,18 @@ async def test_committed_rows_survive_kill_9_of_the_postmaster_at_once(tmp_path:
         await postgres.stop()
 
 
+async def test_a_postmaster_told_to_end_ends_whoever_is_connected(tmp_path: Path) -> None:
+    postgres = small(tmp_path / "pg")
+    async with postgres as url:
+        pooled = await asyncpg.connect(url, timeout=10)
+        assert postgres.pid is not None
+        os.kill(postgres.pid, signal.SIGTERM)
+
+        assert await asyncio.wait_for(postgres.wait(), 20) == 0
+        pooled.terminate()
+        assert await postgres.start() == url
+
+
 async def test_a_backend_that_is_stuck_after_its_postmaster_was_killed_is_ended(
     tmp_path: Path,
 ) -> None:
