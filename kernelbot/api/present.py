@@ -221,6 +221,7 @@ def standings(page: StandingsPage) -> dict[str, Any]:
         "self_evaluated": page.self_evaluated,
         "light_seconds": page.light_seconds,
         "frozen_until": page.frozen_until.isoformat() if page.frozen_until else None,
+        "seen_through": page.seen_through,
     }
 
 
@@ -268,6 +269,7 @@ def totals(page: TotalsPage) -> schemas.CompetitionStandingsOut:
         mine=None if page.mine is None else _total(page.mine, counted),
         cursor=page.cursor,
         frozen_until=page.frozen_until,
+        seen_through=page.seen_through,
     )
 
 

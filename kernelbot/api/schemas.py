@@ -306,6 +306,9 @@ class StandingsOut(BaseModel):
         default=None,
         description="Until then results of others since the freeze began are left out.",
     )
+    seen_through: bool = Field(
+        default=False, description="They are not left out for you: you organize."
+    )
 
 
 class BestOut(BaseModel):
@@ -460,6 +463,7 @@ class CompetitionStandingsOut(BaseModel):
     mine: TotalOut | None
     cursor: str | None
     frozen_until: datetime | None
+    seen_through: bool
 
 
 # --- people ------------------------------------------------------------------------------------

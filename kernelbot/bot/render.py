@@ -414,7 +414,7 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
         lines = [*rows, "…", *lines] if own_is_above else [*lines, "…", *rows]
     title = f"{plain(board.title, 120)} on {plain(page.gpu, 40)}"
     table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
-    notes = [_window(board), report.light_note(page.light_seconds), _frozen(page.frozen_until)]
+    notes = [_window(board), report.light_note(page.light_seconds), _frozen(page)]
     if any(item.tied for item in page.items):
         notes.append("= shares its rank: the times cannot be told apart.")
     if board.self_evaluated:
@@ -432,8 +432,12 @@ def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> 
     return f"{_row_start(own, item.rank, item.tied, item.entry.user_name)}  {timing}"
 
 
-def _frozen(until: datetime | None) -> str:
-    return f"Frozen: what others reach is shown {relative(until)}." if until else ""
+def _frozen(page: StandingsPage | TotalsPage) -> str:
+    if page.frozen_until is None:
+        return ""
+    if page.seen_through:
+        return f"Frozen until {relative(page.frozen_until)}, but not for you who organize."
+    return f"Frozen: what others reach is shown {relative(page.frozen_until)}."
 
 
 def joined(view: CompetitionView) -> Post:
@@ -449,7 +453,7 @@ def totals(page: TotalsPage) -> Post:
         lines += ["…", _total_row(page.mine, page.mine)]
     table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
     title = plain(f"{page.competition} {page.phase}".strip(), 120)
-    embed = _embed(title, "\n".join(filter(None, [table, _frozen(page.frozen_until)])), BLUE)
+    embed = _embed(title, "\n".join(filter(None, [table, _frozen(page)])), BLUE)
     embed.set_footer(text=f"{page.total} ranked · higher is better")
     return Post(embeds=(fitted(embed),))
 

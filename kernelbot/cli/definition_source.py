@@ -21,8 +21,8 @@ REFERENCE = re.compile(r"[A-Za-z0-9_][\w./+-]*")
 
 # A repository is a stranger's until its definitions are accepted: nothing of it runs, nothing asks.
 GIT = (
-    "git", "-c", "core.hooksPath=/dev/null", "-c", "core.symlinks=false",
-    "-c", "protocol.ext.allow=never", "-c", "submodule.recurse=false",
+    "git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never",
+    "-c", "submodule.recurse=false",
 )  # fmt: skip
 
 
@@ -77,9 +77,10 @@ def _cloned(source: str, target: Path) -> Opened:
     _git("-C", str(target), "checkout", "--quiet", "FETCH_HEAD")
     commit = _git("-C", str(target), "rev-parse", "HEAD").strip()
     root = target / inner if inner else target
-    if not root.is_dir():
+    if not root.is_dir() or not root.resolve().is_relative_to(target.resolve()):
         raise Declined(f"{address} has no folder {inner!r} at {commit[:12]}.", code="no_folder")
-    name = f"{address}#{reference}:{inner}" if inner else address
+    # Without the reference: another branch or tag of it is the same source at another commit.
+    name = f"{address}#:{inner}" if inner else address
     return Opened(root, None, name, commit)
 
 

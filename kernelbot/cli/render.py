@@ -158,8 +158,17 @@ def standings(page: Document) -> None:
         result("Self-evaluated: measured by the problem's own program, beside each submission.")
     if best:
         result(report.light_note(best))
+    frozen(page)
+
+
+def frozen(page: Document) -> None:
+    """That a page of standings leaves something out, or would for everybody else."""
     if page.get("frozen_until"):
-        result(f"Frozen until {moment(page['frozen_until'])}: what others reach is shown then.")
+        until = f"Frozen until {moment(page['frozen_until'])}"
+        if page.get("seen_through"):
+            result(f"{until}, but not for you who organize: do not show this to others.")
+        else:
+            result(f"{until}: what others reach is shown then.")
 
 
 def _standing(item: Document, mine: Document | None, best: float | None) -> tuple[object, ...]:

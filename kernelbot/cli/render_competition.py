@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kernelbot import report
-from kernelbot.cli.render import moment
+from kernelbot.cli.render import frozen, moment
 from kernelbot.cli.screen import clean, result, table
 
 Document = Mapping[str, Any]
@@ -86,8 +86,7 @@ def standings(page: Document) -> None:
     for event in page["events"]:
         if not event["counts"]:
             result(f"{_title(event, True)} counts for nobody: its speed of light is not known.")
-    if page["frozen_until"]:
-        result(f"Frozen until {moment(page['frozen_until'])}: what others reach is shown then.")
+    frozen(page)
 
 
 def _title(event: Document, gpu: bool) -> str:

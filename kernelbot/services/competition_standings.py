@@ -71,6 +71,7 @@ async def totals(
         frozen_until=max(
             (board.frozen_until for _, board in boards if board.frozen_until), default=None
         ),
+        seen_through=any(board.seen_through for _, board in boards),
     )
 
 

@@ -45,7 +45,8 @@ class Board:
     by_user: dict[int, Standing]
     self_evaluated: bool = False
     light_seconds: float | None = None  # the score of somebody as fast as can be
-    frozen_until: datetime | None = None  # others' results since it was frozen are not in it
+    frozen_until: datetime | None = None  # others' results since it was frozen are not in it,
+    seen_through: bool = False  # but for an organizer, for whom they are
 
 
 async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
@@ -113,10 +114,13 @@ async def board(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -
     memory if unchanged."""
     wanted = await _chosen(ctx, actor, name, gpu)
     known = _cache(ctx).get((wanted.id, wanted.gpu))
-    freeze = _freeze_over(wanted, actor)
+    freeze = _holding(wanted)
     if freeze is None and known is not None and known.revision == wanted.revision:
         return known
     async with ctx.database.read() as connection:
+        if freeze is not None and access.organizes(actor):
+            live = await _ranked(ctx, connection, wanted)
+            return replace(live, frozen_until=freeze.ends, seen_through=True)
         reader = actor.user_id if actor else None
         return await _shown(ctx, connection, wanted, freeze, reader)
 
@@ -132,10 +136,6 @@ async def board_of_run(
 
 def _holding(row: Revision | Row[Any]) -> Freeze | None:
     return freeze_at(row.frozen_from, row.frozen_until, datetime.now(UTC))
-
-
-def _freeze_over(row: Revision | Row[Any], actor: Actor | None) -> Freeze | None:
-    return None if access.organizes(actor) else _holding(row)
 
 
 async def _shown(
@@ -304,6 +304,7 @@ async def standings(
         self_evaluated=found.self_evaluated,
         light_seconds=found.light_seconds,
         frozen_until=found.frozen_until,
+        seen_through=found.seen_through,
     )
 
 
@@ -347,7 +348,7 @@ async def _bests(
 ) -> Page:
     before, limit = number(cursor, MAX_ID), bounded(limit)
     row = await _chosen(ctx, actor, name, gpu)
-    freeze = _freeze_over(row, actor)
+    freeze = None if access.organizes(actor) else _holding(row)
     async with ctx.database.read() as connection:
         if user_name is not None:
             # By number, so that the index of a person's bests serves; those who share a name are

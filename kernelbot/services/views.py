@@ -201,6 +201,7 @@ class TotalsPage:
     mine: Total | None
     cursor: str | None
     frozen_until: datetime | None = None
+    seen_through: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,6 +233,7 @@ class StandingsPage:
     self_evaluated: bool = False
     light_seconds: float | None = None  # the score of somebody as fast as can be
     frozen_until: datetime | None = None  # till then others' newer results are not shown
+    seen_through: bool = False  # but to this reader
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -109,7 +109,7 @@ async def test_a_repository_is_pinned_to_the_commit_it_was_read_at(
     shown = await kernelbot("competition", "show", "class")
 
     assert applied.code == 0, applied.err
-    assert f"Defined in: {address} at {commit}" in shown.out
+    assert f"Defined in: file://{folder}#:rounds at {commit}" in shown.out
 
 
 @pytest.mark.parametrize(
