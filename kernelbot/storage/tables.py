@@ -229,6 +229,12 @@ Index(
     submissions.c.repeats,
     postgresql_where=text("repeats IS NOT NULL"),
 )
+# How many are still to be measured again, in every list of leaderboards.
+Index(
+    "ix_submissions_repeating",
+    submissions.c.leaderboard_id,
+    postgresql_where=text("repeats IS NOT NULL AND status IN ('queued', 'running')"),
+)
 
 runs = Table(
     "runs",

@@ -31,6 +31,12 @@ def upgrade() -> None:
         ["repeats"],
         postgresql_where=sa.text("repeats IS NOT NULL"),
     )
+    op.create_index(
+        "ix_submissions_repeating",
+        "submissions",
+        ["leaderboard_id"],
+        postgresql_where=sa.text("repeats IS NOT NULL AND status IN ('queued', 'running')"),
+    )
     op.create_table(
         "invites",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
@@ -74,6 +80,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("members")
     op.drop_table("invites")
+    op.drop_index("ix_submissions_repeating", "submissions")
     op.drop_column("submissions", "repeats")
     for name in ("frozen_from", "frozen_until", "code_opens_at"):
         op.drop_column("leaderboards", name)
