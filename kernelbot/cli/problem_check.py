@@ -264,12 +264,12 @@ def light_of(problem: Problem, device: DeviceKind, audit: Audit) -> Light:
 
 def _positions(problem: Problem, peaks: Peaks | None, times_s: Sequence[float]) -> tuple[str, ...]:
     """Where times of the benchmarks stand under the roof of a GPU, in words; none without one."""
-    formulas = problem.speed_of_light
-    if formulas is None or peaks is None or len(times_s) != len(problem.benchmarks):
+    work = problem.work("cuda")
+    if peaks is None or not len(times_s) == len(problem.benchmarks) == len(work):
         return ()
     found = [
-        roofline.position(formulas.work(case), peaks, seconds)
-        for case, seconds in zip(problem.benchmarks, times_s, strict=True)
+        roofline.position(least, peaks, seconds)
+        for least, seconds in zip(work, times_s, strict=True)
     ]
     return tuple("" if item is None else item.text for item in found)
 

@@ -17,7 +17,7 @@ from kernelbot.domain.definition import Flaw
 from kernelbot.domain.field_task import FieldTask
 from kernelbot.domain.hidden import HiddenCase
 from kernelbot.domain.peaks import Peaks
-from kernelbot.domain.roofline import Bound
+from kernelbot.domain.roofline import Bound, Work
 from kernelbot.domain.scoring import Scoring
 from kernelbot.domain.speed_of_light import SpeedOfLight
 from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, VerdictKind, to_json
@@ -90,6 +90,7 @@ class Problem:
     cpu_hidden: tuple[HiddenCase, ...] = ()
     deterministic: bool = False  # two calls on one input must agree bit for bit
     world_size: int = 1  # processes, one per device, that run a submission together
+    cpu_world_size: int = 1
     digest: str = ""
     content_digest: str = ""
     # What is right in the files it was read from and will surprise; not kept with it.
@@ -127,13 +128,21 @@ class Problem:
     def limits_on(self, device: DeviceKind) -> Limits:
         return self.cpu_limits if device == "cpu" else self.limits
 
+    def ranks_on(self, device: DeviceKind) -> int:
+        return self.cpu_world_size if device == "cpu" else self.world_size
+
+    def work(self, device: DeviceKind) -> tuple[Work, ...]:
+        """The least that each benchmark takes; empty: nobody has said."""
+        formulas, ranks = self.speed_of_light, self.ranks_on(device)
+        if formulas is None:
+            return ()
+        return tuple(formulas.work(case_of_ranks(case, ranks)) for case in self.cases(device)[1])
+
     def bounds(self, device: DeviceKind, peaks: Peaks | None) -> tuple[Bound | None, ...]:
         """The speed of light of each benchmark; None for those without a known one."""
-        benchmarks = self.cases(device)[1]
         if self.speed_of_light is None or peaks is None:
-            return (None,) * len(benchmarks)
-        formulas = self.speed_of_light
-        return tuple(roofline.bound(formulas.work(case), peaks) for case in benchmarks)
+            return (None,) * len(self.cases(device)[1])
+        return tuple(roofline.bound(work, peaks) for work in self.work(device))
 
     def floors_ns(self, device: DeviceKind, peaks: Peaks | None) -> tuple[float, ...]:
         """For each benchmark the time that no correct kernel can be below; empty: unknown."""
@@ -141,8 +150,7 @@ class Problem:
         if formulas is None or peaks is None:
             return ()
         return tuple(
-            1e9 * roofline.floor(formulas.work(case), peaks, formulas.floor)
-            for case in self.cases(device)[1]
+            1e9 * roofline.floor(work, peaks, formulas.floor) for work in self.work(device)
         )
 
     @property
@@ -194,7 +202,7 @@ class Problem:
             native=() if language == "python" else self.native,
             compile_flags=self.compile_flags.get(language, ()),
             deterministic=self.deterministic,
-            world_size=self.world_size,
+            world_size=self.ranks_on(device),
         )
         return self.task.adapted(job, self.scoring) if self.task else job
 
@@ -257,6 +265,7 @@ class Problem:
             "cpu_hidden": [to_json(case) for case in self.cpu_hidden],
             "deterministic": self.deterministic,
             "world_size": self.world_size if self.world_size > 1 else 0,
+            "cpu_world_size": self.cpu_world_size if self.cpu_world_size > 1 else 0,
         }
         return {key: rule for key, rule in rules.items() if rule}
 
@@ -274,6 +283,7 @@ class Problem:
         values["native"] = tuple(Parameter(**item) for item in values.get("native", ()))
         flags = values.get("compile_flags", {})
         values["compile_flags"] = {name: tuple(given) for name, given in flags.items()}
+        values.setdefault("cpu_world_size", values.get("world_size", 1))
         values["task"] = FieldTask.from_document(task) if (task := values.get("task")) else None
         light = values.get("speed_of_light")
         values["speed_of_light"] = light and SpeedOfLight.from_document(light)
@@ -287,6 +297,11 @@ class Problem:
             for item in values["examples"]
         )
         return cls(**values, files=files)
+
+
+def case_of_ranks(case: Case, ranks: int) -> Case:
+    """A case as formulas see it: they know how many ranks share its work."""
+    return {"world_size": ranks, **case}
 
 
 def _suffix(name: str) -> str:

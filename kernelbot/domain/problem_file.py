@@ -26,6 +26,7 @@ from kernelbot.domain.problem import (
     DeviceKind,
     Example,
     Problem,
+    case_of_ranks,
     sealed,
 )
 from kernelbot.domain.reference_source import GIVEN_BY_JUDGE, MAX_OUTPUTS, ReferenceSource
@@ -49,7 +50,7 @@ _KEYS = (
     "scoring", "contestant_files", "starters", "tags", "native", "compile_flags", "speed_of_light",
     "hidden", "deterministic", "world_size",
 )  # fmt: skip
-_CPU_KEYS = ("tests", "benchmarks", "limits", "hidden")
+_CPU_KEYS = ("tests", "benchmarks", "limits", "hidden", "world_size")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
 _TOLERANCE_KEYS = ("rtol", "atol")
 _TAKEN_MODULES = sys.stdlib_module_names | {"kernelbot", "numpy", "torch", "triton"}
@@ -74,18 +75,22 @@ def read_problem(
     tests, benchmarks = _required_cases(top, "tests"), _required_cases(top, "benchmarks")
     limits = _limits(top.get("limits"), "limits", Limits(), reader)
     hidden = _hidden(reader, top.get("hidden"), "hidden")
-    cpu = _cpu(top, tests, benchmarks, limits, hidden)
+    world_size = _world_size(top)
+    cpu = _cpu(top, tests, benchmarks, limits, hidden, world_size)
     tolerances = _tolerances(top)
     contestant_files, starters = _contestant_files(top, files), _starters(top, files)
     if hidden or cpu.hidden:
         _keep_definition(top, (*contestant_files, *starters.values()))
-    world_size = _world_size(top)
     reference = ReferenceSource(reader, f"{place}/{REFERENCE_FILE}", files.get(REFERENCE_FILE))
     reference.check(top, outputs=len(tolerances), ranks=world_size)
     _check_module_names(reader, place, files)
     languages = _languages(top)
-    listed = (
-        ("tests", tests), ("benchmarks", benchmarks), ("cpu.tests", cpu.tests), ("cpu.benchmarks", cpu.benchmarks),
+    listed = tuple(
+        (place, tuple(case_of_ranks(case, ranks) for case in cases))
+        for place, cases, ranks in (
+            ("tests", tests, world_size), ("benchmarks", benchmarks, world_size),
+            ("cpu.tests", cpu.tests, cpu.world_size), ("cpu.benchmarks", cpu.benchmarks, cpu.world_size),
+        )
     )  # fmt: skip
     light = speed_of_light.read(top, listed)
     problem = Problem(
@@ -114,6 +119,7 @@ def read_problem(
         cpu_hidden=cpu.hidden,
         deterministic=_deterministic(top),
         world_size=world_size,
+        cpu_world_size=cpu.world_size,
     )
     reader.finish()
     return sealed(problem)
@@ -436,6 +442,7 @@ class _Cpu:
     benchmarks: tuple[Case, ...]
     limits: Limits
     hidden: tuple[HiddenCase, ...]
+    world_size: int
 
 
 def _cpu(
@@ -444,11 +451,14 @@ def _cpu(
     benchmarks: tuple[Case, ...],
     limits: Limits,
     hidden: tuple[HiddenCase, ...],
+    world_size: int,
 ) -> _Cpu:
     """What the CPU target does instead: sizes made for a GPU do not fit a laptop."""
     node = top.get("cpu")
     if node is None:
-        return _Cpu(tests=tests, benchmarks=benchmarks, limits=limits, hidden=hidden)
+        return _Cpu(
+            tests=tests, benchmarks=benchmarks, limits=limits, hidden=hidden, world_size=world_size
+        )
     reader = top.reader
     cpu = reader.section(node, "cpu", _CPU_KEYS)
     own_tests, own_benchmarks = cpu.get("tests"), cpu.get("benchmarks")
@@ -460,7 +470,20 @@ def _cpu(
         else benchmarks,
         limits=_limits(cpu.get("limits"), "cpu.limits", limits, reader),
         hidden=_hidden(reader, own_hidden, "cpu.hidden") if own_hidden else hidden,
+        world_size=_cpu_world_size(cpu, world_size),
     )
+
+
+def _cpu_world_size(cpu: Section, world_size: int) -> int:
+    """Fewer ranks will do on a processor, but not one alone: it is given other data."""
+    node, path = cpu.get("world_size"), cpu.at("world_size")
+    if node is None:
+        return world_size
+    if world_size == 1:
+        reason = "the problem is for one device"
+        cpu.reader.flaw(node.line, path, reason, "Say 'world_size:' at the top as well")
+        return 1
+    return cpu.reader.whole(node, path, low=2, high=MOST_RANKS) or world_size
 
 
 def _check_module_names(reader: Reader, place: str, files: Collection[str]) -> None:

@@ -37,6 +37,7 @@ MORE_PROBLEMS = (
     "speed_of_light: {bytes: 8, floor: [bytes, flops, link_bytes], flops: {fp64: a, fp32: a, tf32: a,"
     " fp16: a, bf16: a, fp8: a, fp6: a, fp4: a, int8: a}}\n",
     f"name: vectoradd\ntitle: A\nlanguages: [python]\ntests: {ARGUMENTS}\nbenchmarks: {ARGUMENTS}\n"
+    "world_size: 2\ncpu: {world_size: 2}\n"
     "speed_of_light: {reads: 8, writes: 8, link_bytes: 8, flops: {fp64: 1, fp32: 1, tf32: 1,"
     " fp16: 1, bf16: 1, fp8: 1, fp6: 1, fp4: 1, int8: 1}}\n",
 )

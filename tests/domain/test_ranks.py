@@ -63,6 +63,45 @@ def test_where_one_device_does_rank_is_an_argument_like_any_other() -> None:
     assert several(changes, reference).benchmarks == ({"n": 5, "rank": 8},)
 
 
+def test_a_processor_may_have_fewer_ranks() -> None:
+    posed = several({"cpu": {"world_size": 2}})
+
+    ranks = {
+        device: posed.job(run_id="r", mode=Mode.TEST, device=device).world_size
+        for device in ("cpu", "cuda")
+    }
+    assert ranks == {"cpu": 2, "cuda": 4}
+    stored = json.loads(json.dumps(posed.to_document(), allow_nan=False))
+    assert Problem.from_document(stored, posed.files) == posed
+    assert several({}).digest != posed.digest
+
+
+def test_what_was_stored_before_processors_had_ranks_of_their_own_has_as_many_there() -> None:
+    posed = several({})
+    stored = posed.to_document()
+    del stored["cpu_world_size"]
+
+    assert Problem.from_document(stored, posed.files) == posed
+
+
+@pytest.mark.parametrize("size", [0, 1, 9, "all"])
+def test_ranks_of_a_processor_are_at_least_two(size: object) -> None:
+    assert "cpu.world_size" in [path for path, _ in flaws({"cpu": {"world_size": size}})]
+
+
+def test_a_processor_has_ranks_only_where_the_problem_has() -> None:
+    found = flaws({"world_size": 1, "cpu": {"world_size": 2}})
+    assert ("cpu.world_size", "the problem is for one device") in found
+
+
+def test_formulas_know_how_many_ranks_share_the_work() -> None:
+    light = {"reads": "n / world_size", "link_bytes": "n * (world_size - 1)"}
+    posed = several({"cpu": {"world_size": 2}, "speed_of_light": light})
+
+    assert [(work.bytes, work.link_bytes) for work in posed.work("cuda")] == [(1.25, 15)]
+    assert [(work.bytes, work.link_bytes) for work in posed.work("cpu")] == [(2.5, 5)]
+
+
 @pytest.mark.parametrize("size", [0, 9, "all", 2.5])
 def test_a_world_size_that_no_machine_has_is_refused(size: object) -> None:
     assert "world_size" in [path for path, _ in flaws({"world_size": size})]
