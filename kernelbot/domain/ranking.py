@@ -9,9 +9,11 @@ It ends at the first who is not: a noisier time further back does not jump over 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+
+from kernelbot.domain.scoring import Score, pool
 
 TIE_Z = 1.96
 """Two-sided 95 %: closer than this many joint standard errors is not a difference."""
@@ -78,6 +80,22 @@ def rank(entries: Sequence[Entry]) -> list[Standing]:
             )
         start = end
     return placed
+
+
+def pooled(runs: Iterable[tuple[bytes, Entry]]) -> list[Entry]:
+    """Everybody's best code, from its single runs: each with the digest of its code, as an entry of its
+    own that names the first run of that code."""
+    by_code: dict[tuple[int, bytes], list[Entry]] = {}
+    for code, entry in runs:
+        by_code.setdefault((entry.user_id, code), []).append(entry)
+    best: dict[int, Entry] = {}
+    for single in by_code.values():
+        score = pool([Score(seconds=item.seconds, error=item.error) for item in single])
+        made = replace(single[0], seconds=score.seconds, error=score.error, runs=score.runs)
+        other = best.setdefault(made.user_id, made)
+        if (made.seconds, made.submitted_at) < (other.seconds, other.submitted_at):
+            best[made.user_id] = made
+    return list(best.values())
 
 
 def podium_change(

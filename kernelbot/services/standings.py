@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import admission, ranking, scoring
 from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
-from kernelbot.domain.ranking import Entry, Standing
-from kernelbot.domain.scoring import Score
+from kernelbot.domain.ranking import Standing
 from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services import access, competitions, light
 from kernelbot.services.context import Context
@@ -45,8 +44,8 @@ class Board:
     by_user: dict[int, Standing]
     self_evaluated: bool = False
     light_seconds: float | None = None  # the score of somebody as fast as can be
-    frozen_until: datetime | None = None  # others' results since it was frozen are not in it,
-    seen_through: bool = False  # but for an organizer, for whom they are
+    frozen_until: datetime | None = None  # till then others' newer results are not in it
+    seen_through: bool = False  # but they are, for an organizer
 
 
 async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
@@ -160,7 +159,7 @@ async def _frozen(
     key = (board_id, live.gpu, freeze)
     if key not in kept or kept[key][0] != live.revision:
         runs = await store.runs_before(connection, board_id, live.gpu, freeze.begins)
-        placed = tuple(ranking.rank(_entries_of_runs(runs)))
+        placed = tuple(ranking.rank(ranking.pooled(runs)))
         kept[key] = (live.revision, _made(live, placed, freeze.ends))
         while len(kept) > BOARDS_KEPT:
             kept.popitem(last=False)
@@ -170,36 +169,6 @@ async def _frozen(
 def _made(live: Board, placed: tuple[Standing, ...], frozen_until: datetime) -> Board:
     by_user = {item.entry.user_id: item for item in placed}
     return replace(live, revision=0, standings=placed, by_user=by_user, frozen_until=frozen_until)
-
-
-def _entries_of_runs(runs: Sequence[Row[Any]]) -> list[Entry]:
-    """Everybody's best code by the runs it had then."""
-    scores: dict[tuple[int, bytes], list[Score]] = {}
-    rows: dict[tuple[int, bytes], Row[Any]] = {}
-    for row in runs:
-        key = (row.user_id, bytes(row.code_digest))
-        rows.setdefault(key, row)
-        scores.setdefault(key, []).append(Score(seconds=row.seconds, error=row.error))
-    best: dict[int, Entry] = {}
-    for key, row in rows.items():
-        pooled = scoring.pool(scores[key])
-        entry = Entry(
-            user_id=row.user_id,
-            user_name=row.user_name,
-            submission_id=row.submission_id,
-            run_id=row.run_id,
-            seconds=pooled.seconds,
-            error=pooled.error,
-            runs=pooled.runs,
-            submitted_at=row.submitted_at,
-        )
-        other = best.get(row.user_id)
-        if other is None or (entry.seconds, entry.submitted_at) < (
-            other.seconds,
-            other.submitted_at,
-        ):
-            best[row.user_id] = entry
-    return list(best.values())
 
 
 def _with_own(frozen: Board, live: Board, reader: int | None) -> Board:

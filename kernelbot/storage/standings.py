@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -109,8 +109,8 @@ FIRST = text(ENTRIES + " LIMIT :limit")
 # since it was measured first.
 RUNS_BEFORE = text(
     f"""
-    SELECT e.user_id, u.name AS user_name, e.submission_id, e.run_id, e.submitted_at,
-           e.code_digest, r.seconds, r.error
+    SELECT e.code_digest, e.user_id, u.name AS user_name, e.submission_id, e.run_id, r.seconds,
+           r.error, 1 AS runs, e.submitted_at
     FROM entries e
     JOIN runs r ON r.leaderboard_id = e.leaderboard_id AND r.gpu = e.gpu
                AND r.user_id = e.user_id AND r.code_digest = e.code_digest
@@ -306,9 +306,15 @@ async def entries(
 
 async def runs_before(
     connection: AsyncConnection, board_id: int, gpu: str, before: datetime
-) -> Sequence[Row[Any]]:
+) -> list[tuple[bytes, Entry]]:
+    """Each with the digest of its code; a single run as an entry."""
     values = {"board": board_id, "gpu": gpu, "before": before}
-    return (await connection.execute(RUNS_BEFORE, values)).all()
+    rows = (await connection.execute(RUNS_BEFORE, values)).mappings()
+    return [(bytes(row["code_digest"]), _entry(row)) for row in rows]
+
+
+def _entry(row: Mapping[Any, Any]) -> Entry:
+    return Entry(**{item.name: row[item.name] for item in fields(Entry)})
 
 
 async def revisions(database: Database, name: str) -> list[Revision]:

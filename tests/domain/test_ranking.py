@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.domain.ranking import Entry, podium_change, rank, tied
+from kernelbot.domain.ranking import Entry, podium_change, pooled, rank, tied
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -183,3 +184,18 @@ def test_whatever_changes_an_announcement_is_about_the_podium_and_the_one_who_ch
         assert change.standing.entry.user_id == user
         assert change.standing.position <= 3
         assert change.displaced is None or change.displaced.user_id != user
+
+
+def test_the_single_runs_of_everybodys_best_code_are_pooled() -> None:
+    runs = [
+        (b"a", entry(1, 4e-6, code=1)),
+        (b"b", entry(1, 3e-6, code=2)),
+        (b"b", entry(1, 3e-6, code=9, at=5)),
+        (b"b", entry(2, 9e-6, code=3)),
+    ]
+
+    found = {item.user_id: item for item in pooled(runs)}
+
+    assert (found[1].submission_id, found[1].runs) == (2, 2)
+    assert math.isclose(found[1].seconds, 3e-6)
+    assert (found[2].submission_id, found[2].runs) == (3, 1)
