@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import sys
+from typing import Any
 
 import aiohttp
 import discord
@@ -20,6 +20,8 @@ from kernelbot.errors import Refused
 from kernelbot.services.context import Context
 
 LONGEST_PAUSE_S = 60.0
+AGAIN_S = 2.0
+"""What a cancelled task gets to put things in order before it is told again."""
 
 log = structlog.get_logger()
 
@@ -65,10 +67,9 @@ async def serve(settings: Settings, token: str) -> None:
         working = asyncio.create_task(_stay(app, token), name="bot")
         stopping = asyncio.create_task(stop.wait(), name="stop")
         await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        working.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await working
+        await end(stopping, working)
+        if not working.cancelled():
+            working.result()
 
 
 async def _stay(app: Context, token: str) -> None:
@@ -97,9 +98,22 @@ async def _work(bot: Bot) -> None:
             if task.done():
                 task.result()
     finally:
-        beside.cancel()
-        connected.cancel()
-        await asyncio.gather(beside, connected, return_exceptions=True)
+        await end(beside, connected)
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once is not enough: discord.py connects through asyncio.wait_for, which until Python 3.12 swallows
+    a cancellation that arrives as the connection is made (python/cpython#86296).
+    """
+    while going_on := [task for task in tasks if not task.done()]:
+        for task in going_on:
+            task.cancel()
+        await asyncio.wait(going_on, timeout=AGAIN_S)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # looked at, so that asyncio does not complain of it
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
+from kernelbot.bot.__main__ import end
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
 from kernelbot.services import dispatch, identity, quarantine
@@ -617,6 +619,20 @@ async def test_a_signal_ends_the_bot_in_order(
     await process.start()
 
     assert await process.stop() == 0
+
+
+async def test_who_swallows_the_word_to_stop_is_told_again() -> None:
+    async def deaf_for_once() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(60)
+
+    task = asyncio.create_task(deaf_for_once())
+    await asyncio.sleep(0)
+
+    await end(task)
+
+    assert task.cancelled()
 
 
 # --- with a judge --------------------------------------------------------------------------------
