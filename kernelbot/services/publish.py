@@ -168,6 +168,9 @@ def _of_competition(competition: Competition, now: _Now, source: Source) -> Iter
         yield _change(Kind.CREATED, what, f"with the leaderboards {names}")
         return
     before, after = _normal(row.document), competition.to_document()
+    if before is None:
+        yield _change(Kind.CHANGED, what, "what there is was stored by another version")
+        return
     if (row.source or "this installation") != (source.name or "this installation"):
         moved = f"its files come from {source.name or 'this installation'} now"
         yield _change(Kind.CHANGED, what, f"{moved}, no longer from {row.source or 'here'}")
@@ -188,9 +191,12 @@ def _of_competition(competition: Competition, now: _Now, source: Source) -> Iter
     yield from _broken_promises(competition.name, before, after, old, new, now)
 
 
-def _normal(document: Mapping[str, Any]) -> dict[str, Any]:
-    """As this version would have stored it."""
-    return Competition.from_document(document).to_document()
+def _normal(document: Mapping[str, Any]) -> dict[str, Any] | None:
+    """As this version would have stored it; None if it cannot read it."""
+    try:
+        return Competition.from_document(document).to_document()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _differences(

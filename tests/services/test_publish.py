@@ -65,6 +65,19 @@ async def test_a_plan_writes_nothing_and_applying_it_leaves_nothing_to_plan(
     assert await planned(app, catalog) == []
 
 
+async def test_what_another_version_stored_is_replaced(app: App, shelf: Path) -> None:
+    catalog = catalog_of(app, shelf, contest())
+    await publish.apply(app, catalog, OURS)
+    async with app.database.transaction() as connection:
+        await connection.exec_driver_sql(
+            """UPDATE competitions SET document = document || '{"unknown": 1}'"""
+        )
+
+    assert await planned(app, catalog) == [("changed", "competition getting-started")]
+    await publish.apply(app, catalog, OURS)
+    assert await planned(app, catalog) == []
+
+
 async def test_a_plan_tells_each_value_that_changes(app: App, shelf: Path) -> None:
     await published(app, shelf, contest())
 
