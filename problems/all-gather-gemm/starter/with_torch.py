@@ -1,0 +1,12 @@
+#!kernelbot leaderboard all-gather-gemm
+import torch
+import torch.distributed as dist
+
+from task import input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    x, weight, bias, rank, world_size, out = data
+    rows = x.new_empty((len(out), x.shape[1]))
+    dist.all_gather_into_tensor(rows, x)
+    return out.copy_(torch.nn.functional.linear(rows, weight, bias))
