@@ -20,8 +20,6 @@ from kernelbot.judge import folders, native, uids
 from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 
 PREFIX = "kernelbot-work-"
-ATTEMPTS = 20
-"""To make a folder that nobody takes for abandoned before it is held: one is nearly always enough."""
 RUNTIME = Path(__file__).with_name("inside")
 COMPILER_ERROR = re.compile(r"\S+[:(]\d+\)?:?.*\berror\b")
 LONGEST_LINE = 400
@@ -115,18 +113,14 @@ def syntax_error(source: bytes, name: str) -> tuple[str, str] | None:
 
 def _a_folder(name: str) -> tuple[Path, int]:
     """A new folder that is held: at a place of that name's own while no other run has it, else anywhere."""
-    place = tempfile.gettempdir()
+    place = Path(tempfile.gettempdir())
     if name:
-        stable = Path(place) / f"{PREFIX}{name[:16]}"
+        stable = place / f"{PREFIX}{name[:16]}"
         with contextlib.suppress(OSError):
             stable.mkdir(mode=0o700)  # nobody else can hold it first
             if (held := folders.hold(stable)) is not None:
                 return stable, held
-    for _ in range(ATTEMPTS):
-        fresh = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
-        if (held := folders.hold(fresh)) is not None:
-            return fresh, held
-    raise OSError(f"no folder that is made in {place} can be held")
+    return folders.make(place, PREFIX)
 
 
 def summary(name: str, traceback: str) -> str:

@@ -16,6 +16,7 @@ import fcntl
 import os
 import stat
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from pathlib import Path
 DEEPEST = 128
 """Folders inside each other; a walk holds two descriptors open for each."""
 REMOVE_S = 120.0
+ATTEMPTS = 20
+"""To make a folder that nobody takes for abandoned before it is held: one is nearly always enough."""
 IPC_RMID = 0
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -158,6 +161,15 @@ def hold(folder: Path) -> int | None:
                 return descriptor
     os.close(descriptor)
     return None
+
+
+def make(place: Path, prefix: str) -> tuple[Path, int]:
+    """A new folder of ours, and the descriptor that holds it. Raises OSError where none can be had."""
+    for _ in range(ATTEMPTS):
+        fresh = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
+        if (held := hold(fresh)) is not None:
+            return fresh, held
+    raise OSError(f"no folder that is made in {place} can be held")
 
 
 def remove_abandoned(

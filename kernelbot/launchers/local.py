@@ -10,13 +10,12 @@ import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import structlog
 
-from kernelbot.judge import staging
+from kernelbot.judge import folders, staging
 from kernelbot.judge.artefacts import CHUNK_BYTES
 from kernelbot.judge.protocol import (
     ARTEFACTS_DIR,
@@ -37,6 +36,7 @@ STARTING_S = 120.0
 GRACE_S = 5.0
 PR_SET_PDEATHSIG = 1
 KEPT_ERROR_BYTES = 8192
+PREFIX = "run-"
 
 log = structlog.get_logger()
 
@@ -80,13 +80,13 @@ class LocalLauncher:
         """Raises ValueError for a job that needs more devices than there are; waits for them otherwise."""
         indices, held = await self._devices(package.job.world_size)
         with held:
-            directory = await asyncio.to_thread(self._stage, package)
+            folder = await asyncio.to_thread(self._stage, package)
             try:
-                process = await self._referee(directory, indices)
+                process = await self._referee(folder.path, indices)
             except BaseException:
-                await asyncio.to_thread(shutil.rmtree, directory, True)
+                await asyncio.to_thread(folder.remove)
                 raise
-            launch = LocalLaunch(process, directory, package.job)
+            launch = LocalLaunch(process, folder, package.job)
             launch.on_judged(held.pop_all().close)
         self._running.add(launch)
         launch.on_end(self._running.discard)
@@ -131,23 +131,41 @@ class LocalLauncher:
         if self._template is not None:
             await self._template.close()
 
-    def _stage(self, package: Package) -> Path:
+    def _stage(self, package: Package) -> JobFolder:
         self.root.mkdir(parents=True, exist_ok=True)
-        directory = Path(tempfile.mkdtemp(prefix=f"run-{package.job.run_id}-", dir=self.root))
+        # What a killed worker left: people's code, cases that are hidden, files of a gigabyte.
+        folders.remove_abandoned(self.root, f"{PREFIX}*")
+        folder = JobFolder(self.root, package.job.run_id)
         try:
-            staging.stage(directory, package.job, package.problem_files, package.code)
+            staging.stage(folder.path, package.job, package.problem_files, package.code)
         except BaseException:
-            shutil.rmtree(directory, ignore_errors=True)
+            folder.remove()
             raise
-        return directory
+        return folder
+
+
+class JobFolder:
+    """The directory of one run, held until it is removed."""
+
+    def __init__(self, root: Path, run_id: str) -> None:
+        self._hold: int | None
+        self.path, self._hold = folders.make(root, f"{PREFIX}{run_id}-")
+
+    def remove(self) -> None:
+        """Safe to repeat."""
+        if self._hold is not None:
+            held, self._hold = self._hold, None
+            shutil.rmtree(self.path, ignore_errors=True)
+            os.close(held)
 
 
 class LocalLaunch:
     """One referee process."""
 
-    def __init__(self, process: Process, directory: Path, job: Job):
+    def __init__(self, process: Process, folder: JobFolder, job: Job):
         self._process = process
-        self._directory = directory
+        self._folder = folder
+        self._directory = folder.path
         self._job = job
         self._errors = asyncio.create_task(self._keep_errors())
         self._ended: list[Callable[[LocalLaunch], None]] = []
@@ -257,7 +275,7 @@ class LocalLaunch:
             await self._leave()
 
     async def _leave(self) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._directory, True)
+        await asyncio.to_thread(self._folder.remove)
         for callback in self._ended:
             callback(self)
 

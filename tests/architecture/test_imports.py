@@ -44,6 +44,7 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.judge.staging",
         "kernelbot.judge.template",
         "kernelbot.judge.artefacts",
+        "kernelbot.judge.folders",
         "kernelbot.errors",
     },
     "kernelbot.report": {"kernelbot.domain", "kernelbot.judge.protocol"},

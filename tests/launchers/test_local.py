@@ -271,3 +271,21 @@ async def test_a_worker_that_is_killed_takes_referee_and_contestant_along(tmp_pa
     await worker.wait()
 
     assert await until(lambda: not alive(whole))
+
+
+async def test_what_a_killed_worker_left_on_disk_is_removed_by_the_next_and_no_living_ones(
+    tmp_path: Path,
+) -> None:
+    killed = await worker_with_a_run(tmp_path, warm=False)
+    (left,) = os.listdir(tmp_path)
+    living = await worker_with_a_run(tmp_path, warm=False)
+    (theirs,) = set(os.listdir(tmp_path)) - {left}
+    killed.kill()
+    await killed.wait()
+
+    launcher = LocalLauncher(tmp_path, os.environ)
+    await (await launcher.start(package(CORRECT))).verdict()
+
+    assert os.listdir(tmp_path) == [theirs]
+    living.kill()
+    await living.wait()
