@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import torch
 from householder import orthogonal
+from mixture import mixture
 from task import input_t
 
 OUTPUTS = 1  # the last entry of data is the output buffer
@@ -19,11 +20,7 @@ def generate_input(*, seed: int, device: str, batch: int, n: int, kind: str) -> 
     """Symmetric positive definite fp32 [batch, n, n] and an output buffer."""
     source = torch.Generator(device=device).manual_seed(seed)
     if kind == "mixed":
-        a = torch.empty((batch, n, n), device=device)
-        kinds = torch.randperm(batch, generator=source, device=device) % len(KINDS)
-        for number, each in enumerate(KINDS):
-            chosen = kinds == number
-            a[chosen] = _matrices(each, int(chosen.sum()), n, source)
+        a = mixture(KINDS, _matrices, batch, n, source)
     else:
         a = _matrices(kind, batch, n, source)
     a = (a + a.mT) / 2

@@ -1,0 +1,1 @@
+../shared/residuals.py
