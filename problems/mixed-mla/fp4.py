@@ -1,0 +1,1 @@
+../shared/fp4.py

@@ -1,0 +1,1 @@
+../shared/mxfp4.py

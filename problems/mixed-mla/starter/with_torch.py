@@ -1,0 +1,11 @@
+#!kernelbot leaderboard mixed-mla
+import torch
+
+from task import KEY, VALUE, input_t, output_t
+
+
+def custom_kernel(data: input_t) -> output_t:
+    q, _, fp8, fp8_scale, _, _, out = data
+    entries = fp8.float() * fp8_scale
+    weights = (torch.bmm(q.float(), entries.mT) * KEY**-0.5).softmax(dim=2)
+    return out.copy_(torch.bmm(weights, entries[:, :, :VALUE]))
