@@ -46,6 +46,8 @@ ADDRESS_SPACE = 8 << 30
 """Address space beyond the memory limit: libraries, thread stacks and allocator arenas."""
 PATIENCE_NS = 250_000_000
 IMPATIENCE_NS = 3_000_000
+ECHO_S = 0.2
+"""How long it may take until a process whose end others have noticed has closed its channel."""
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 OUT_OF_MEMORY_TEXT = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
 
@@ -401,8 +403,14 @@ class Contestant:
                 try:
                     bells[rank] = self._due(rank, tag if rank in missing else b"")
                 except Failure as failure:
-                    raise self.told(failure, rank) from None
+                    raise self._blamed(failure, rank) from None
         return [bells[rank] for rank in awaited]
+
+    def _blamed(self, failure: Failure, rank: int) -> Failure:
+        """A failure told as its rank's; what a rank raises because another has ended is that one's."""
+        if not self._alone and failure.detail and (gone := self._board.gone(ECHO_S)):
+            return self.told(self._ended(), gone[0])
+        return self.told(failure, rank)
 
     def _due(self, rank: int, tag: bytes) -> Doorbell:
         """What a rank has to say, if it is what is due; otherwise raises Failure."""

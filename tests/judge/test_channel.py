@@ -129,8 +129,10 @@ def test_of_several_channels_the_one_whose_end_is_gone_is_heard_first() -> None:
     three = [Channel() for _ in range(3)]
     board = Switchboard(three)
     three[0].theirs.send(channel.HEADER.pack(b"E", 1))
+    assert board.gone(0) == []
     three[2].theirs.close()
     assert board.heard(5) == [2, 0]
+    assert board.gone(5) == [2]
     for one in three:
         one.close()
 
