@@ -73,6 +73,22 @@ def test_tests_and_times_come_from_the_program_and_are_labelled_so(tmp_path: Pat
     assert verdict.measurements[0].samples == 7
 
 
+def test_processes_of_a_program_for_several_devices_talk_over_loopback(tmp_path: Path) -> None:
+    source = """
+import os, socket
+def custom_kernel(line):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        if not os.fork():
+            with socket.create_connection(server.getsockname()) as there:
+                there.sendall(os.environ["POPCORN_GPUS"].encode())
+            os._exit(0)
+        told = server.accept()[0].recv(9).decode()
+        os.wait()
+    return None if told == "4" else told
+"""
+    assert self_evaluated(tmp_path, source, world_size=4).passed
+
+
 def test_the_cases_reach_the_program_in_the_fields_own_spelling(tmp_path: Path) -> None:
     source = "def custom_kernel(line):\n    return line\n"
     verdict = self_evaluated(tmp_path, source)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kernelbot.judge import sandbox
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 from tests.judge.bench import Judged, a_job, judge, problem
 
@@ -59,6 +62,21 @@ def test_the_ranks_talk_in_a_network_of_their_own(tmp_path: Path) -> None:
     else:
         assert "own-network" in fences
     assert "no-network" not in fences
+
+
+def test_a_fence_for_strangers_without_a_network_of_its_own_is_none_for_ranks() -> None:
+    """What the referee plans for ``user`` where the kernel refuses namespaces."""
+    outside = sandbox.network_to_leave(sandbox.Fence("user", 60_001))
+    script = (
+        "from kernelbot.judge import sandbox\n"
+        "plan = sandbox.Plan(uid=-1, parent=0, landlock=False, namespaces=False, workdir='/tmp',\n"
+        f"    read=[], memory_bytes=0, processes=9, loopback=True, outside={outside!r})\n"
+        "sandbox.enter(plan)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "OSError: several ranks need a network of their own" in ended.stderr
+    for kind in ("bubblewrap", "processes"):
+        assert sandbox.network_to_leave(sandbox.Fence(kind)) == ""
 
 
 def test_the_process_group_is_there_before_the_submission_is_imported(tmp_path: Path) -> None:

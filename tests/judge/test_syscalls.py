@@ -79,11 +79,14 @@ def test_only_families_that_stay_on_the_machine_are_left(family: str) -> None:
 def test_sockets_to_other_machines_are_refused_unless_processes_of_a_run_need_them() -> None:
     source = (
         "import socket\n"
-        "try: socket.socket(); print('open')\n"
-        "except PermissionError: print('refused')"
+        "for family in (socket.AF_UNIX, socket.AF_INET, socket.AF_INET6, socket.AF_VSOCK):\n"
+        "    try: socket.socket(family).close(); print('open')\n"
+        "    except PermissionError: print('refused')"
     )
-    assert behind(source, syscalls.filter_program()) == "refused"
-    assert behind(source, syscalls.filter_program(network=True)) == "open"
+    assert behind(source, syscalls.filter_program()).split() == ["open"] + ["refused"] * 3
+    ranks = syscalls.filter_program(loopback=True)
+    assert behind(source, ranks).split() == ["open", "open", "refused", "refused"]
+    assert "refused" not in behind(source, syscalls.filter_program(network=True))
 
 
 def test_a_profiler_keeps_what_it_needs() -> None:
