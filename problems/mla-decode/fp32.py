@@ -1,0 +1,1 @@
+../shared/fp32.py
