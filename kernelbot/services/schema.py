@@ -15,6 +15,7 @@ from typing import Any
 
 from kernelbot.domain.competition_file import read_competition
 from kernelbot.domain.definition import Node, Reader, Section
+from kernelbot.domain.peaks import DTYPES
 from kernelbot.domain.problem_file import read_problem
 from kernelbot.services.catalog import load_problem
 from kernelbot.services.located_yaml import parse
@@ -25,8 +26,20 @@ MOMENT = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?\s*([Zz]|[+-]\d{2}
 COMMENT = re.compile(r"\s#\s(?P<words>.+)$")
 BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 
+_ALL = "[1, 1.5, x, true, [1], [1.5], [x], [true]]"
 ARGUMENTS = "[{a: 1, b: 1.5, c: x, d: true, e: [1], f: [1.5], g: [x], h: [true]}]"
-HIDDEN = f"{ARGUMENTS[:-1]}, {{count: 1, a: {{choose: [1, 1.5, x, true]}}, b: {{from: 1, to: 2, step: 1}}}}]"
+HIDDEN = f"{ARGUMENTS[:-1]}, {{count: 1, a: {{choose: {_ALL}}}, b: {{from: 1, to: 2, step: 1}}}}]"
+
+
+def _light(amount: str) -> str:
+    """Every key of it that is an amount; those are formulas or numbers."""
+    types = ", ".join(f"{name}: {amount}" for name in DTYPES)
+    return (
+        f"name: vectoradd\ntitle: A\nlanguages: [python]\ntests: {ARGUMENTS}\nbenchmarks: {ARGUMENTS}\n"
+        "world_size: 2\ncpu: {world_size: 2}\nspeed_of_light: {floor: [bytes, flops, link_bytes], "
+        f"reads: {amount}, writes: {amount}, link_bytes: {amount}, flops: {{{types}}}}}\n"
+    )
+
 
 MORE_PROBLEMS = (
     f"name: vectoradd\ntitle: A\nlanguages: [python, cuda, hip, cpp]\ntests: {ARGUMENTS}\n"
@@ -34,12 +47,10 @@ MORE_PROBLEMS = (
     f"hidden: {HIDDEN}\ncpu: {{tests: {ARGUMENTS}, benchmarks: {ARGUMENTS}, hidden: {HIDDEN}}}\n"
     "native: {a: const float16*, b: float16*}\n"
     "compile_flags: {cuda: [-O2], hip: [-O2], cpp: [-O2]}\n"
-    "speed_of_light: {bytes: 8, floor: [bytes, flops, link_bytes], flops: {fp64: a, fp32: a, tf32: a,"
-    " fp16: a, bf16: a, fp8: a, fp6: a, fp4: a, int8: a}}\n",
-    f"name: vectoradd\ntitle: A\nlanguages: [python]\ntests: {ARGUMENTS}\nbenchmarks: {ARGUMENTS}\n"
-    "world_size: 2\ncpu: {world_size: 2}\n"
-    "speed_of_light: {reads: 8, writes: 8, link_bytes: 8, flops: {fp64: 1, fp32: 1, tf32: 1,"
-    " fp16: 1, bf16: 1, fp8: 1, fp6: 1, fp4: 1, int8: 1}}\n",
+    "speed_of_light: {bytes: a}\n",
+    _light("a"),
+    _light("1.5"),
+    _light("1.5").replace("reads: 1.5, writes: 1.5", "bytes: 1.5"),
 )
 MORE_COMPETITIONS = (
     "name: a\ntitle: A\nlicence: MIT\ngpus: [CPU]\nopens: 2026-01-01T00:00:00Z\ncode_opens: 2026-01-01T00:00:00Z\n"

@@ -130,3 +130,12 @@ async def test_a_source_that_is_none_is_refused_in_words(
     assert outcome.code == 1
     assert words in outcome.err
     assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize("kind", ["problem", "competition"])
+async def test_the_schema_of_a_kind_of_file_is_printed_as_it_is_shipped(
+    plain: CommandLine, kind: str
+) -> None:
+    shipped = Path(__file__).resolve().parents[2] / "docs" / f"{kind}.schema.json"
+
+    assert (await plain("schema", kind)).out == shipped.read_text()
