@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "GLOO_SOCKET_IFNAME": "lo",
     "NCCL_SOCKET_IFNAME": "lo",
     "NCCL_SOCKET_FAMILY": "AF_INET",
+    "NCCL_IB_DISABLE": "1",  # all ranks are on one machine
     "TORCH_NCCL_ENABLE_MONITORING": "0",  # it takes a process that was stopped for one that hangs
 }
 
