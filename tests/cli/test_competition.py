@@ -13,6 +13,8 @@ from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_verdict
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
 CLASS = """\
 name: class
 title: A closed class
@@ -136,6 +138,4 @@ async def test_a_source_that_is_none_is_refused_in_words(
 async def test_the_schema_of_a_kind_of_file_is_printed_as_it_is_shipped(
     plain: CommandLine, kind: str
 ) -> None:
-    shipped = Path(__file__).resolve().parents[2] / "docs" / f"{kind}.schema.json"
-
-    assert (await plain("schema", kind)).out == shipped.read_text()
+    assert (await plain("schema", kind)).out == (DOCS / f"{kind}.schema.json").read_text()
