@@ -334,12 +334,14 @@ def our_fault(assignment: Assignment, fault: str) -> Verdict:
 
 
 def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
-    """Everything this machine can judge: its processor, and each of these CUDA devices by itself."""
+    """Everything this machine can judge: its processor, and each of these CUDA devices by itself, or as many
+    together as a target has."""
     settings = app.settings
     cpu_slots = settings.worker_slots or max(1, (os.cpu_count() or 2) // 2)
     slots = on_this_machine(app.targets, names, cpu_slots, settings.targets)
     root = settings.data_dir / "runs"
     cache = settings.data_dir / "compiled"
+    machine: dict[int, asyncio.Lock] = {}
     made: list[Slot] = []
     for gpu, count in slots.items():
         target = app.targets[gpu]
@@ -350,21 +352,21 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
             made += [Slot(gpu, launcher) for _ in range(count)]
         else:
             indices = [i for i, name in enumerate(names) if re.search(target.match, name)]
-            pool = devices.Pool(indices)
+            shares = [indices[at * target.gpus :][: target.gpus] for at in range(count)]
             made += [
                 Slot(
                     gpu,
                     LocalLauncher(
                         root,
                         os.environ,
-                        index,
+                        share[0],
                         settings.demanded_isolation,
-                        pool=pool,
-                        warm=True,
+                        pool=devices.Pool(share, machine),
+                        warm=target.gpus == 1,
                         cache=cache,
                     ),
                 )
-                for index in indices
+                for share in shares
             ]
     return made
 

@@ -20,8 +20,9 @@ from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind
 from kernelbot.launchers.base import Package
+from kernelbot.launchers.local import LocalLauncher
 from kernelbot.services import dispatch, submissions, submit
-from kernelbot.worker import Slot, Worker
+from kernelbot.worker import Slot, Worker, local_slots
 from tests.factories import CODE, make_actor, make_verdict, submitted
 from tests.launchers.test_local import alive, family
 from tests.patience import until
@@ -388,3 +389,23 @@ async def test_a_worker_works_through_a_database_that_cuts_its_connections(app: 
         run = await until(done, PATIENCE_S)
 
     assert run.kind is VerdictKind.PASSED
+
+
+async def test_several_gpus_of_a_machine_are_one_slot_and_in_no_other_run_meanwhile(
+    app: App,
+) -> None:
+    slots = local_slots(app, ["NVIDIA H200"] * 9)
+
+    offered = [slot.gpu for slot in slots if slot.gpu != "CPU"]
+    assert offered == ["H200"] * 9 + ["H200x4"] * 2
+    launchers = [slot.launcher for slot in slots if slot.gpu != "CPU"]
+    assert all(isinstance(launcher, LocalLauncher) for launcher in launchers)
+    *single, first, second = (item for item in launchers if isinstance(item, LocalLauncher))
+    taken, held = await first._devices(4)
+    assert taken == [0, 1, 2, 3]
+    waiting = asyncio.create_task(single[3]._devices(1))
+    assert (await second._devices(4))[0] == [4, 5, 6, 7]
+    assert (await single[8]._devices(1))[0] == [8]
+    assert not waiting.done()
+    held.close()
+    assert (await waiting)[0] == [3]

@@ -133,6 +133,23 @@ def runs_on(language: str, devices: Mapping[str, str]) -> None:
             )
 
 
+def enough_gpus(ranks: int, wanted: Sequence[str], counts: Mapping[str, int]) -> None:
+    """``counts``: how many GPUs a run has on each kind that is offered; processors are not among them."""
+    for gpu in wanted:
+        if counts.get(gpu, ranks) < ranks:
+            fit = [name for name, count in counts.items() if count >= ranks]
+            raise InvalidInput(
+                f"This problem runs on {ranks} GPUs at once, and {gpu} has {counts[gpu]}. "
+                + (
+                    f"Choose from: {', '.join(fit)}."
+                    if fit
+                    else "Ask the host to offer a kind that has them."
+                ),
+                code="too_few_gpus",
+                detail={"gpu": gpu, "needed": ranks, "choices": fit},
+            )
+
+
 def leaderboard_name(given: str | None, directives: Directives) -> str:
     """Which leaderboard is meant: the one named in the request, else the one in the file."""
     wanted, written = (given or "").strip(), (directives.leaderboard or "").strip()

@@ -12,3 +12,4 @@ class Target:
     device: Literal["cpu", "cuda"]
     match: str  # regular expression for the device's own name; empty: any
     about: str = ""
+    gpus: int = 1  # how many of one machine a run may have

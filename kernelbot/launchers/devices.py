@@ -26,10 +26,16 @@ LONGEST_S = 120
 
 
 class Pool:
-    """Devices of one kind on this machine, each of them in one run at a time."""
+    """Devices that runs of one target may have, each of them in one run at a time.
 
-    def __init__(self, indices: Collection[int]) -> None:
-        self._locks = {index: asyncio.Lock() for index in sorted(indices)}
+    ``machine`` has the locks of all devices: the same one may be offered under several targets.
+    """
+
+    def __init__(
+        self, indices: Collection[int], machine: dict[int, asyncio.Lock] | None = None
+    ) -> None:
+        locks = {} if machine is None else machine
+        self._locks = {index: locks.setdefault(index, asyncio.Lock()) for index in sorted(indices)}
 
     async def take(self, own: int, count: int) -> tuple[list[int], ExitStack]:
         """``own``, or for a run on several devices the first ``count``, which are always the same; and what

@@ -11,8 +11,9 @@ import yaml
 
 from kernelbot.domain.target import Target
 from kernelbot.errors import InvalidInput, did_you_mean
+from kernelbot.judge.protocol import MOST_RANKS
 
-KEYS = {"device", "match", "about"}
+KEYS = {"device", "match", "about", "gpus"}
 DEVICES = ("cpu", "cuda")
 
 
@@ -42,11 +43,15 @@ def _target(path: Path, name: str, entry: Any) -> Target:
         re.compile(str(entry.get("match", "")))
     except re.error as error:
         raise _wrong(path, name, f"match is not a regular expression: {error}") from error
+    gpus = entry.get("gpus", 1)
+    if type(gpus) is not int or not 1 <= gpus <= MOST_RANKS:
+        raise _wrong(path, name, f"gpus must be a whole number from 1 to {MOST_RANKS}")
     return Target(
         name=name,
         device=entry["device"],
         match=str(entry.get("match", "")),
         about=str(entry.get("about", "")),
+        gpus=gpus,
     )
 
 
@@ -59,7 +64,8 @@ def on_this_machine(
 ) -> dict[str, int]:
     """Which targets a machine with these CUDA devices can serve, and how many runs of each at once.
 
-    One run a device at a time: a neighbour would be in the measurement. ``only`` (comma separated)
+    One run a device at a time: a neighbour would be in the measurement. A target of several GPUs needs as
+    many for each run. ``only`` (comma separated)
     restricts the answer and is refused when it names something unknown or absent.
     """
     names = list(devices)
@@ -69,8 +75,8 @@ def on_this_machine(
             slots[target.name] = cpu_slots
         else:
             count = sum(bool(target.match and re.search(target.match, name)) for name in names)
-            if count:
-                slots[target.name] = count
+            if count >= target.gpus:
+                slots[target.name] = count // target.gpus
     wanted = [word.strip() for word in only.split(",") if word.strip()]
     if not wanted:
         return slots

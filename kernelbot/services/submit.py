@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -123,6 +124,7 @@ def _admitted(
     language = admission.language(file_name, suffixes)
     known = {gpu: ctx.targets[gpu].device for gpu in gpus if gpu in ctx.targets}
     admission.runs_on(language, known)
+    admission.enough_gpus(board.world_size, gpus, _counts(ctx, board.gpus))
     limit, used, oldest = {
         "ranked": (board.ranked_per_hour, board.used_ranked, board.oldest_ranked),
         "other": (board.other_per_hour, board.used_other, board.oldest_other),
@@ -132,6 +134,12 @@ def _admitted(
         draft.profile_case, written, mode, {gpu: _benchmarks(ctx, board, gpu) for gpu in gpus}
     )
     return _Entry(mode, gpus, file_name, language, case)
+
+
+def _counts(ctx: Context, offered: Iterable[str]) -> dict[str, int]:
+    """How many GPUs a run has on each of these kinds."""
+    known = (ctx.targets[gpu] for gpu in offered if gpu in ctx.targets)
+    return {target.name: target.gpus for target in known if target.device != "cpu"}
 
 
 def _benchmarks(ctx: Context, board: Row[Any], gpu: str) -> int:

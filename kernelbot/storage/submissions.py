@@ -33,6 +33,8 @@ FACTS = text(
            l.other_per_hour, c.id AS competition_id, c.name AS competition, c.visibility,
            c.public_from, p.name AS problem, p.digest AS problem_digest, p.document->>'title' AS title,
            p.document->'languages' AS languages, g.gpus, used.*,
+           coalesce((p.document->>'world_size')::int, (p.document->'task'->>'world_size')::int, 1)
+               AS world_size,
            jsonb_array_length(p.document->'benchmarks') AS benchmarks,
            jsonb_array_length(p.document->'cpu_benchmarks') AS cpu_benchmarks,
            before.id AS before_id, before.code_digest AS before_code,

@@ -186,6 +186,27 @@ def test_every_language_has_a_place_to_run() -> None:
     admission.runs_on("cpp", {"X": "cpu"})
 
 
+COUNTS = {"one": 1, "four": 4, "eight": 8}
+
+
+def test_a_kind_with_too_few_gpus_is_refused_with_those_that_have_enough() -> None:
+    words = r"runs on 4 GPUs at once, and one has 1\. Choose from: four, eight\."
+    with pytest.raises(InvalidInput, match=words) as refusal:
+        admission.enough_gpus(4, ["four", "one"], COUNTS)
+
+    assert (refusal.value.code, refusal.value.detail["choices"]) == (
+        "too_few_gpus",
+        ["four", "eight"],
+    )
+    with pytest.raises(InvalidInput, match="Ask the host to offer a kind that has them"):
+        admission.enough_gpus(4, ["one"], {"one": 1})
+
+
+def test_enough_gpus_and_a_processor_are_taken() -> None:
+    admission.enough_gpus(4, ["four", "eight", "CPU"], COUNTS)
+    admission.enough_gpus(1, ["one"], COUNTS)
+
+
 # --- where it goes ------------------------------------------------------------------------------
 
 

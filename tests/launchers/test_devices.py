@@ -75,6 +75,17 @@ async def test_a_run_on_several_devices_waits_until_all_of_them_are_free() -> No
     assert (await alone)[0] == [0]
 
 
+async def test_a_device_that_two_targets_offer_is_in_one_run_at_a_time() -> None:
+    machine: dict[int, asyncio.Lock] = {}
+    alone, pair = Pool([1], machine), Pool([0, 1], machine)
+    _, held = await alone.take(1, 1)
+    both = asyncio.create_task(pair.take(0, 2))
+    await asyncio.sleep(0.01)
+    assert not both.done()
+    held.close()
+    assert (await both)[0] == [0, 1]
+
+
 async def test_who_is_cancelled_while_waiting_holds_no_device() -> None:
     pool = Pool([0, 1])
     _, held = await pool.take(1, 1)

@@ -61,6 +61,8 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         ("CPU: {}\n", "CPU device must be one of"),
         ("CPU: {device: cpu, mach: x}\n", "unknown key 'mach'. Did you mean 'match'?"),
         ("T4: {device: cuda, match: '('}\n", "T4 match is not a regular expression"),
+        ("T4: {device: cuda, gpus: 9}\n", "T4 gpus must be a whole number from 1 to 8"),
+        ("T4: {device: cuda, gpus: two}\n", "T4 gpus must be a whole number"),
         ("a: {device: cpu}\nA: {device: cpu}\n", "differ only in case"),
     ],
 )
@@ -92,6 +94,14 @@ def test_a_machine_serves_its_processor_and_each_of_its_devices() -> None:
 
     assert on_this_machine(TARGETS, names, 2) == {"CPU": 2, "H100": 1, "H200": 2}
     assert on_this_machine(TARGETS, [], 1) == {"CPU": 1}
+
+
+def test_a_target_of_several_gpus_is_served_where_there_are_as_many() -> None:
+    pair = Target(name="H200x2", device="cuda", match=r"\bH200\b", gpus=2)
+    targets = {**TARGETS, "H200x2": pair}
+
+    assert on_this_machine(targets, ["NVIDIA H200"], 1) == {"CPU": 1, "H200": 1}
+    assert on_this_machine(targets, ["NVIDIA H200"] * 5, 1) == {"CPU": 1, "H200": 5, "H200x2": 2}
 
 
 def test_what_it_serves_can_be_restricted_whatever_the_case() -> None:

@@ -380,6 +380,22 @@ async def test_compiled_code_is_taken_where_it_can_run_and_refused_elsewhere(app
     assert [item.name for item in run.job.native] == ["a", "b", "out", "size"]
 
 
+async def test_a_problem_for_several_gpus_is_refused_on_a_kind_with_one(app: App) -> None:
+    ada = await make_actor(app)
+    await rows(app, """UPDATE problems SET document = jsonb_set(document, '{world_size}', '4')""")
+    await rows(
+        app,
+        "INSERT INTO leaderboard_gpus (leaderboard_id, gpu, place, offered)"
+        " SELECT id, 'H200x4', 99, true FROM leaderboards",
+    )
+
+    with pytest.raises(InvalidInput, match=r"4 GPUs at once, and H200 has 1\. Choose from: H200x4"):
+        await submitted(app, ada, gpus=["H200"])
+    for gpu in ("H200x4", "CPU"):
+        view = await submitted(app, ada, gpus=[gpu])
+        assert [run.gpu for run in view.runs] == [gpu]
+
+
 # --- cancelling ----------------------------------------------------------------------------------
 
 
