@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain.competition import Competition
+from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.problem import Problem
+from kernelbot.domain.target import Target
 from kernelbot.errors import Conflict
 from kernelbot.services import remeasure
 from kernelbot.services.catalog import Catalog
@@ -58,7 +59,7 @@ class Plan:
 async def plan(ctx: Context, catalog: Catalog, source: Source) -> Plan:
     """What ``apply`` would do now; nothing is written."""
     async with ctx.database.read() as connection:
-        return await _plan(connection, catalog, source)
+        return await _plan(ctx, connection, catalog, source)
 
 
 async def apply(
@@ -72,7 +73,7 @@ async def apply(
     """
     async with ctx.database.transaction() as connection:
         await contests.lock_catalog(connection)
-        planned = await _plan(connection, catalog, source)
+        planned = await _plan(ctx, connection, catalog, source)
         if planned.refusals:
             lines = "\n".join(f"  {item.what}: {item.detail}" for item in planned.refusals)
             raise Conflict(f"Nothing is changed, because of:\n{lines}", code="change_refused")
@@ -137,7 +138,9 @@ class _Now:
     submitted: frozenset[int]  # leaderboards that somebody has sent something to
 
 
-async def _plan(connection: AsyncConnection, catalog: Catalog, source: Source) -> Plan:
+async def _plan(
+    ctx: Context, connection: AsyncConnection, catalog: Catalog, source: Source
+) -> Plan:
     rows = await contests.boards(connection)
     now = _Now(
         competitions={row.name: row for row in await contests.all_competitions(connection)},
@@ -150,6 +153,7 @@ async def _plan(connection: AsyncConnection, catalog: Catalog, source: Source) -
         changes += _of_competition(competition, now, source)
         for spec in competition.leaderboards:
             board = now.boards.get(spec.name.lower())
+            changes += _too_few_gpus(spec, catalog.problems[spec.problem], ctx.targets)
             if board is not None and board.competition != competition.name:
                 changes += _taken(spec.name, board, catalog, now, source)
             elif board is not None:
@@ -158,6 +162,20 @@ async def _plan(connection: AsyncConnection, catalog: Catalog, source: Source) -
         if source.whole and row.source == source.name and name not in catalog.competitions:
             changes.append(_change(Kind.HIDDEN, f"competition {name}", "no file defines it"))
     return Plan(changes=tuple(changes))
+
+
+def _too_few_gpus(
+    spec: LeaderboardSpec, problem: Problem, targets: Mapping[str, Target]
+) -> Iterator[Change]:
+    """Kinds on which every submission would be refused."""
+    for gpu in spec.gpus:
+        target = targets.get(gpu)
+        if target and target.device != "cpu" and target.gpus < problem.world_size:
+            detail = (
+                f"{problem.name} runs on {problem.world_size} GPUs at once, and {gpu} has {target.gpus}. "
+                f"Name a kind with 'gpus: {problem.world_size}' or more in the file of targets"
+            )
+            yield _change(Kind.REFUSED, f"leaderboard {spec.name}", detail)
 
 
 def _of_competition(competition: Competition, now: _Now, source: Source) -> Iterator[Change]:

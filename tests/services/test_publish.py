@@ -126,6 +126,23 @@ async def test_what_a_source_no_longer_defines_is_hidden_and_one_file_hides_noth
         await competitions.competition(app, None, "two")
 
 
+async def test_a_problem_for_several_gpus_is_not_offered_on_kinds_with_fewer(
+    app: App, shelf: Path
+) -> None:
+    spec = board("all", problem="matmul", gpus=("CPU", "H200", "H200x4", "MI300Xx8"))
+    catalog = posed_anew(
+        catalog_of(app, shelf, contest(spec, name="round")), "matmul", world_size=4
+    )
+
+    plan = await publish.plan(app, catalog, ELSEWHERE)
+
+    (refusal,) = [change for change in plan.refusals if change.what == "leaderboard all"]
+    assert refusal.detail == (
+        "matmul runs on 4 GPUs at once, and H200 has 1. "
+        "Name a kind with 'gpus: 4' or more in the file of targets"
+    )
+
+
 async def test_nobody_takes_a_leaderboard_from_somebody_elses_competition(
     app: App, shelf: Path
 ) -> None:
