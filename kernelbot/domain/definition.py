@@ -13,7 +13,7 @@ import posixpath
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from kernelbot.errors import InvalidInput, did_you_mean
@@ -232,7 +232,12 @@ class Reader:
             remedy = f"Write {fixed}Z for UTC, or {fixed}+02:00 for two hours ahead of it"
             self.flaw(node.line, path, f"{shorten(text)!r} names no time zone", remedy)
             return None
-        return moment
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            reason = f"{shorten(text)!r} is before the year 1 or after 9999 in UTC"
+            self.flaw(node.line, path, reason, "Write a year in between, or leave the key out")
+            return None
 
     def file_path(self, node: Node, path: str, files: Collection[str]) -> str | None:
         """The path of one of ``files``, relative to the folder of the definition."""

@@ -140,6 +140,10 @@ def test_a_time_may_be_written_in_any_iso_form_with_a_zone(file: Path, written: 
     assert load(file).opens == datetime(2026, 3, 1, tzinfo=UTC)
 
 
+def test_one_instant_is_one_value_whatever_zone_it_was_written_in(file: Path) -> None:
+    assert load(file).to_document()["closes"] == "2026-03-31T22:00:00+00:00"
+
+
 MISTAKES = [
     ("name: spring", "name: Spring!", 1, "name", "not a usable name", "a-z"),
     ("name: spring\n", "", 1, "", "the key 'name' is missing", "Add"),
@@ -151,6 +155,7 @@ MISTAKES = [
     ("2026-03-01T00:00:00Z", "2026-03-01 6:59", 8, "opens", "expected a date and time", "Write it like"),
     ("2026-03-01T00:00:00Z", "2026-03-01 00:00 UTC", 8, "opens", "expected a date", "Write it like"),
     ("2026-03-01T00:00:00Z", "2026-02-30T00:00:00Z", 8, "opens", "expected a date", "Write it like"),
+    ("2026-03-01T00:00:00Z", "0001-01-01T00:00:00+14:00", 8, "opens", "before the year 1", "a year in between"),
     ("2026-03-01T00:00:00Z", "soon", 8, "opens", "expected a date and time", "Write it like"),
     ("2026-03-01T00:00:00Z", "1772323200", 8, "opens", "expected a date", "Write it like"),
     ("2026-03-01T00:00:00Z", "[a]", 8, "opens", "expected a date and time", "Write it like"),
