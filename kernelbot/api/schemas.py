@@ -391,11 +391,11 @@ class CompetitionsOut(BaseModel):
     items: list[CompetitionOut]
 
 
-class JoinIn(BaseModel):
+class JoinIn(Body):
     code: str = Field(min_length=1, max_length=100)
 
 
-class InviteIn(BaseModel):
+class InviteIn(Body):
     most: int | None = Field(
         default=None, ge=1, le=1_000_000, description="How many people; absent: any number."
     )

@@ -97,6 +97,16 @@ async def test_codes_are_for_administrators(ada: httpx2.AsyncClient) -> None:
     refused(await ada.delete(f"{INVITES}/1"), 403, "not_an_admin")
 
 
+@pytest.mark.usefixtures("closed_class")
+async def test_a_code_is_not_made_from_a_wish_with_a_key_that_means_nothing(
+    admin: httpx2.AsyncClient,
+) -> None:
+    said = refused(await admin.post(INVITES, json={"people": 30}), 422, "invalid_input")
+
+    assert "people" in said
+    assert (await admin.get(INVITES)).json()["items"] == []
+
+
 async def test_opened_code_comes_with_its_licence(
     app: App,
     shelf: Path,
