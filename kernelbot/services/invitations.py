@@ -46,12 +46,11 @@ async def join(ctx: Context, actor: Actor, name: str, code: str) -> CompetitionV
 async def _let_in(connection: AsyncConnection, actor: Actor, row: Row[Any], code: str) -> bool:
     if row.visibility != Visibility.INVITE:
         return False
-    invite = await invites.use(connection, row.competition_id, _digest(code))
+    invite = await invites.for_one_more(connection, row.competition_id, _digest(code))
     if invite is None:
         return False
-    await invites.join(connection, row.competition_id, actor.user_id, invite)
-    target = f"competition:{row.name}"
-    await people.record(connection, actor.user_id, "competition.join", target, invite=invite)
+    if await invites.join(connection, row.competition_id, actor.user_id, invite):
+        await _write_down(connection, actor, "competition.join", row.name, invite)
     return True
 
 
@@ -100,9 +99,9 @@ async def _competition(connection: AsyncConnection, admin: Actor, name: str) -> 
 
 
 async def _write_down(
-    connection: AsyncConnection, admin: Actor, action: str, name: str, invite: int
+    connection: AsyncConnection, actor: Actor, action: str, name: str, invite: int
 ) -> None:
-    await people.record(connection, admin.user_id, action, f"competition:{name}", invite=invite)
+    await people.record(connection, actor.user_id, action, f"competition:{name}", invite=invite)
 
 
 def _digest(code: str) -> bytes:

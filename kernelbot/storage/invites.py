@@ -7,18 +7,26 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage.tables import invites, members
 
-# One statement decides and counts, so that of two who come at once for the last place one gets it.
-USE = text(
+# Whoever comes at the same time with this code waits, and finds it as it is then.
+FOR_ONE_MORE = text(
     """
-    UPDATE invites SET joined = joined + 1
+    SELECT id FROM invites
     WHERE digest = :digest AND competition_id = :competition AND revoked_at IS NULL
       AND (expires_at IS NULL OR expires_at > now()) AND (most IS NULL OR joined < most)
-    RETURNING id
+    FOR UPDATE
+    """
+)
+JOIN = text(
+    """
+    WITH joined AS (
+        INSERT INTO members (competition_id, user_id, invite_id)
+        VALUES (:competition, :user, :invite) ON CONFLICT DO NOTHING RETURNING invite_id
+    )
+    UPDATE invites SET joined = invites.joined + 1 FROM joined WHERE id = invite_id
     """
 )
 
@@ -62,21 +70,21 @@ async def revoke(connection: AsyncConnection, competition_id: int, invite_id: in
     return bool(found.rowcount)
 
 
-async def use(connection: AsyncConnection, competition_id: int, digest: bytes) -> int | None:
-    """Count one more who joins with this code; None when it lets nobody in (any more)."""
+async def for_one_more(
+    connection: AsyncConnection, competition_id: int, digest: bytes
+) -> int | None:
+    """The code that lets one more in, which the transaction holds from now on; None when none does."""
     values = {"digest": digest, "competition": competition_id}
-    found: int | None = (await connection.execute(USE, values)).scalar()
+    found: int | None = (await connection.execute(FOR_ONE_MORE, values)).scalar()
     return found
 
 
 async def join(
     connection: AsyncConnection, competition_id: int, user_id: int, invite_id: int
-) -> None:
-    await connection.execute(
-        upsert(members)
-        .values(competition_id=competition_id, user_id=user_id, invite_id=invite_id)
-        .on_conflict_do_nothing()
-    )
+) -> bool:
+    """Let somebody in and count them; False, and nothing is counted, when they were in already."""
+    values = {"competition": competition_id, "user": user_id, "invite": invite_id}
+    return bool((await connection.execute(JOIN, values)).rowcount)
 
 
 async def joined_by(connection: AsyncConnection, user_id: int) -> Collection[int]:

@@ -143,6 +143,17 @@ async def test_a_code_for_one_lets_in_one_of_many_who_come_at_once(app: App) -> 
 
 
 @pytest.mark.usefixtures("by_invitation")
+async def test_one_person_who_comes_several_times_at_once_takes_one_place(app: App) -> None:
+    ada, bob, code = await make_actor(app), await make_actor(app, "bob"), await code_of(app, most=2)
+
+    await asyncio.gather(*(invitations.join(app, ada, NAME, code) for _ in range(5)))
+
+    (listed,) = await invitations.listed(app, await root(app), NAME)
+    assert listed.joined == 1
+    assert (await invitations.join(app, bob, NAME, code)).joined
+
+
+@pytest.mark.usefixtures("by_invitation")
 async def test_who_is_in_uses_up_no_code(app: App) -> None:
     ada, code = await make_actor(app), await code_of(app, most=2)
 
