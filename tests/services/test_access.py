@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Visibility
@@ -27,7 +28,9 @@ from kernelbot.services import (
 )
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import CODE, judge_one, make_actor, ranked, submitted
+from tests.patience import until
 from tests.services.contest import HOUR, board, contest, now, published
+from tests.services.test_lock_order import waiting_for_locks
 
 NAME = "getting-started"
 SCORED = {"scoring": CompetitionScoring()}
@@ -146,7 +149,14 @@ async def test_a_code_for_one_lets_in_one_of_many_who_come_at_once(app: App) -> 
 async def test_one_person_who_comes_several_times_at_once_takes_one_place(app: App) -> None:
     ada, bob, code = await make_actor(app), await make_actor(app, "bob"), await code_of(app, most=2)
 
-    await asyncio.gather(*(invitations.join(app, ada, NAME, code) for _ in range(5)))
+    async def both_wait() -> bool:
+        return await waiting_for_locks(app) == 2
+
+    async with app.database.transaction() as holding:
+        await holding.execute(text("SELECT id FROM invites FOR UPDATE"))
+        coming = [asyncio.create_task(invitations.join(app, ada, NAME, code)) for _ in range(2)]
+        await until(both_wait)
+    await asyncio.gather(*coming)
 
     (listed,) = await invitations.listed(app, await root(app), NAME)
     assert listed.joined == 1
