@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kernelbot.checking import findings
 from kernelbot.checking.findings import Audit, Level
-from kernelbot.cli import problem_check
-from kernelbot.services.catalog import load_problem
+from tests.checking.auditing import audited, told
 
 HEAD = """\
 import torch
@@ -94,23 +91,11 @@ HIDDEN = {"sound": "hidden: [{size: {from: 3, to: 33}}, {size: 21}]\n"}
 
 @pytest.fixture(scope="module")
 def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Audit]:
-    root = tmp_path_factory.mktemp("problems")
-    problems = []
-    for name, (body, tolerance) in PROBLEMS.items():
-        folder = root / name
-        folder.mkdir()
-        (folder / "reference.py").write_text(HEAD + body)
-        (folder / "statement.md").write_text("Do it.")
-        (folder / "problem.yaml").write_text(
-            f"name: {name}\ntitle: A\nlanguages: [python]\ntests: [{{size: 17}}]\n"
-            f"benchmarks: [{{size: 40}}]\ntolerance: {tolerance}\n{HIDDEN.get(name, '')}"
-        )
-        problems.append(load_problem(Path(folder)))
-    return {audit.problem: audit for audit in problem_check.audited(problems, "cpu")}
-
-
-def told(audit: Audit, level: Level) -> str:
-    return "\n".join(item.text for item in findings.of_audit(audit) if item.level is level)
+    problems = {
+        name: (HEAD + body, tolerance, HIDDEN.get(name, ""))
+        for name, (body, tolerance) in PROBLEMS.items()
+    }
+    return audited(tmp_path_factory.mktemp("problems"), problems)
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from kernelbot.checking import findings
 from kernelbot.checking.findings import Audit, Level
-from kernelbot.cli import problem_check
-from kernelbot.services.catalog import load_problem
+from tests.checking.auditing import audited, told
 
 HEAD = """\
 import torch
@@ -40,24 +36,12 @@ PROBLEMS = {
 
 @pytest.fixture(scope="module")
 def audits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Audit]:
-    root = tmp_path_factory.mktemp("problems")
-    problems = []
-    for name, (body, tolerance) in PROBLEMS.items():
-        folder = root / name
-        folder.mkdir()
-        head = HEAD.replace("OUTPUTS = 1", "OUTPUTS = 0") if name == "one-of-two" else HEAD
-        (folder / "reference.py").write_text(head + body)
-        (folder / "statement.md").write_text("Do it.")
-        (folder / "problem.yaml").write_text(
-            f"name: {name}\ntitle: A\nlanguages: [python]\nworld_size: 3\ntests: [{{size: 17}}]\n"
-            f"benchmarks: [{{size: 40}}]\ntolerance: {tolerance}\n"
-        )
-        problems.append(load_problem(Path(folder)))
-    return {audit.problem: audit for audit in problem_check.audited(problems, "cpu")}
-
-
-def told(audit: Audit, level: Level) -> str:
-    return "\n".join(item.text for item in findings.of_audit(audit) if item.level is level)
+    heads = {"one-of-two": HEAD.replace("OUTPUTS = 1", "OUTPUTS = 0")}
+    problems = {
+        name: (heads.get(name, HEAD) + body, tolerance, "world_size: 3\n")
+        for name, (body, tolerance) in PROBLEMS.items()
+    }
+    return audited(tmp_path_factory.mktemp("problems"), problems)
 
 
 def test_a_sound_collective_refuses_every_null_solution(audits: dict[str, Audit]) -> None:
