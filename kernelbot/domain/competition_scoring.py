@@ -12,11 +12,12 @@ told apart share a place here as times do on a leaderboard.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from kernelbot.domain.ranking import TIE_Z, Standing
 
@@ -93,6 +94,11 @@ class Event:
     light: float | None = None  # seconds of who is as fast as can be
     baseline: float | None = None  # seconds
 
+    @cached_property
+    def best(self) -> float | None:
+        """The seconds of the fastest."""
+        return min((item.entry.seconds for item in self.standings), default=None)
+
     def counts(self, scoring: CompetitionScoring) -> bool:
         """Without a bound nobody has a share of the speed of light, so nobody misses it either."""
         return scoring.share is not Share.SPEED_OF_LIGHT or self.light is not None
@@ -124,21 +130,49 @@ class Total:
 
 def totals(events: Sequence[Event], scoring: CompetitionScoring) -> list[Total]:
     """Everybody who is on one of the leaderboards, in order of their places."""
-    counted = [event for event in events if event.counts(scoring)]
+    counted = _counted(events, scoring)
     people: dict[int, dict[int, Standing]] = {}
     for at, event in enumerate(counted):
         for standing in event.standings:
             people.setdefault(standing.entry.user_id, {})[at] = standing
+    return place(_unplaced(people.values(), counted, scoring), scoring.ties)
+
+
+def with_own(
+    others: Sequence[Total], own: Sequence[Event], user_id: int, scoring: CompetitionScoring
+) -> list[Total]:
+    """Totals as others see them, in which one person has what ``own`` says; the scores of the others
+    stay, and places are given anew."""
+    counted = _counted(own, scoring)
+    standings = {
+        at: standing
+        for at, event in enumerate(counted)
+        for standing in event.standings
+        if standing.entry.user_id == user_id
+    }
+    rest = [item for item in others if item.user_id != user_id]
+    mine = _unplaced([standings] if standings else [], counted, scoring)
+    return place([*rest, *mine], scoring.ties)
+
+
+def _counted(events: Sequence[Event], scoring: CompetitionScoring) -> list[Event]:
+    return [event for event in events if event.counts(scoring)]
+
+
+def _unplaced(
+    people: Iterable[Mapping[int, Standing]], counted: Sequence[Event], scoring: CompetitionScoring
+) -> list[Total]:
+    """Of each person, from their standings by the number of the event."""
     stand_in = [_stand_in(event, scoring) for event in counted]
-    unplaced = []
-    for own in people.values():
+    made = []
+    for own in people:
         parts = [_part(event, own.get(at), scoring) for at, event in enumerate(counted)]
         # Who hands something in never has less than who does not.
         parts = [
             max(pair, key=lambda part: part.share) for pair in zip(parts, stand_in, strict=True)
         ]
-        unplaced.append(_total(list(own.values()), counted, parts, scoring))
-    return place(unplaced, scoring.ties)
+        made.append(_total(list(own.values()), counted, parts, scoring))
+    return made
 
 
 def _part(event: Event, standing: Standing | None, scoring: CompetitionScoring) -> Part:
@@ -169,8 +203,7 @@ def _of_time(event: Event, seconds: float, share: Share) -> float:
         return (event.baseline or 0.0) / seconds
     if share is Share.SPEED_OF_LIGHT:
         return min(1.0, (event.light or 0.0) / seconds)
-    best = min((item.entry.seconds for item in event.standings), default=seconds)
-    return min(1.0, best / seconds)
+    return min(1.0, (event.best or seconds) / seconds)
 
 
 def _total(
@@ -185,20 +218,70 @@ def _total(
         problems.setdefault(event.leaderboard, []).append(part)
     geometric = scoring.rule is Rule.GEOMETRIC_MEAN
     combined = _geometric if geometric else _sum
+    first = min(item.entry.submitted_at for item in own)
     made = [
-        (worth[name], *combined([(1 / len(found), *_value(part)) for part in found]))
+        _Problem(
+            worth[name],
+            *combined([(1 / len(found), *_value(part)) for part in found]),
+            reached_at=_reached_at(found, first),
+        )
         for name, found in problems.items()
+        if worth[name] > 0
     ]
-    made.sort(key=lambda item: -(item[1] if geometric else item[0] * item[1]))
-    score, error = combined(made[: scoring.count])
+    best = _best_of_mean if geometric else _best_of_sum
+    chosen = best(made, len(made) if scoring.count is None else scoring.count)
+    score, error = combined([item[:3] for item in chosen])
     return Total(
         user_id=own[0].entry.user_id,
         user_name=own[0].entry.user_name,
         score=score,
         error=error,
-        reached_at=max(item.entry.submitted_at for item in own),
+        reached_at=max((item.reached_at for item in chosen if score > 0), default=first),
         parts=tuple(parts),
     )
+
+
+class _Problem(NamedTuple):
+    """What one person has on one problem."""
+
+    worth: float
+    value: float
+    error: float  # absolute
+    reached_at: datetime
+
+
+def _reached_at(parts: Iterable[Part], first: datetime) -> datetime:
+    """What adds nothing to a score was no reason to have it later."""
+    worth = [part.standing.entry.submitted_at for part in parts if part.standing and part.share > 0]
+    return max(worth, default=first)
+
+
+def _best_of_sum(problems: Sequence[_Problem], count: int) -> Sequence[_Problem]:
+    return _first(count, problems, [item.worth * item.value for item in problems])
+
+
+def _best_of_mean(problems: Sequence[_Problem], count: int) -> Sequence[_Problem]:
+    """Those whose weighted geometric mean is the greatest, which with several weights need not be those
+    with the greatest shares: from these on, whoever pulls the mean up the most, until it rises no more.
+    """
+    chosen = _first(count, problems, [item.value for item in problems])
+    mean, _ = _geometric([item[:3] for item in chosen])
+    known = [item for item in problems if item.value > 0]
+    while mean > 0:
+        level = math.log(mean)
+        pulls = [item.worth * (math.log(item.value) - level) for item in known]
+        other = _first(count, known, pulls)
+        higher, _ = _geometric([item[:3] for item in other])
+        if higher <= mean * (1 + ROUNDING):
+            break
+        chosen, mean = other, higher
+    return chosen
+
+
+def _first(count: int, problems: Sequence[_Problem], values: Sequence[float]) -> Sequence[_Problem]:
+    """Those with the greatest values; of equal ones those that were reached first."""
+    order = sorted(range(len(values)), key=lambda at: (-values[at], problems[at].reached_at))
+    return [problems[at] for at in order[:count]]
 
 
 def _value(part: Part) -> tuple[float, float]:

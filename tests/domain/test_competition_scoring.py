@@ -22,6 +22,7 @@ from kernelbot.domain.competition_scoring import (
     falling,
     place,
     totals,
+    with_own,
 )
 from kernelbot.domain.ranking import Entry
 
@@ -178,6 +179,52 @@ def test_or_who_got_there_first_is_before_the_others() -> None:
     ]
 
 
+def test_what_adds_nothing_to_a_score_makes_nobody_later() -> None:
+    found = [
+        event("a", worth=1, dee=1, ada=2),
+        event("b", worth=1, ada=1),
+        event("c", worth=0, ada=1),
+        event("d", worth=1, bob=1),
+    ]
+    later = Entry(**{**vars(found[0].standings[1].entry), "submitted_at": NOON + timedelta(days=1)})
+    for at in (0, 2):
+        others = [item.entry for item in found[at].standings if item.entry.user_name != "ada"]
+        found[at] = replace(found[at], standings=ranking.rank([*others, later]))
+
+    for scoring in ({"places": (1,)}, {"places": (1, 0.5), "count": 1}):
+        placed = totals(found, CompetitionScoring(ties=Ties.EARLIER, **scoring))  # type: ignore[arg-type]
+        assert [item.user_name for item in placed] == ["ada", "bob", "dee"]
+
+
+def test_the_best_few_of_a_mean_are_those_that_make_it_greatest() -> None:
+    events = [
+        event("a", worth=1, baseline=1, ada=1),
+        event("b", worth=0.1, baseline=1, ada=2),
+        event("c", worth=10, baseline=1, ada=1.5),
+        event("d", worth=0, baseline=1, ada=1),
+    ]
+
+    (ada,) = totals(
+        events, CompetitionScoring(rule=Rule.GEOMETRIC_MEAN, share=Share.BASELINE, count=2)
+    )
+
+    assert ada.score == pytest.approx(0.5 ** (0.1 / 1.1))
+
+
+def test_ones_own_newer_result_moves_oneself_and_no_score_of_others() -> None:
+    before = [event("a", worth=100, ada=1, bob=2)]
+    scoring = CompetitionScoring(places=(1, 0.5))
+    own = [event("a", worth=100, ada=1, bob=2, cy=0.5)]
+
+    found = with_own(totals(before, scoring), own, NAMES.index("cy"), scoring)
+
+    assert [(item.rank, item.user_name, item.score) for item in found] == [
+        (1, "ada", 100),
+        (1, "cy", 100),
+        (3, "bob", 50),
+    ]
+
+
 def test_scores_that_the_noise_of_times_does_not_tell_apart_share_a_place() -> None:
     events = [event(worth=1, light=1, error=0.02, ada=2.02, bob=2, cy=3)]
 
@@ -287,6 +334,7 @@ def test_more_points_never_lower_a_place(
     assert places(place(after, ties))[str(who)] <= places(place(before, ties))[str(who)]
 
 
+@settings(max_examples=500)
 @given(competitions(), SCORINGS, st.data())
 def test_handing_something_in_never_costs_score(
     events: list[Event], scoring: CompetitionScoring, data: st.DataObject
