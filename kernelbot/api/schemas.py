@@ -380,7 +380,10 @@ class CompetitionOut(BaseModel):
     name: str
     title: str
     joined: bool = Field(description="Whether you came in with a code.")
-    source: str = Field(description="Where its files come from; empty: of this installation.")
+    source: str = Field(
+        description="The repository its files come from; empty: of this installation. A path on "
+        "the server is shown to organizers only."
+    )
     pinned: str = Field(description="The commit, if it comes from a repository.")
     definition: dict[str, Any] = Field(
         description="As its file says it, with what leaderboards inherit filled in."

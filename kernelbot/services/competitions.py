@@ -183,6 +183,11 @@ def _competition_view(row: Row[Any], seen: Access) -> CompetitionView:
     return CompetitionView(
         document=row.document,
         joined=row.competition_id in seen.joined,
-        source=row.source,
+        source=row.source if seen.organizer or _is_elsewhere(row) else "",
         pinned=row.pinned,
     )
+
+
+def _is_elsewhere(row: Row[Any]) -> bool:
+    """Whether its files come from a repository that others can reach: not from a path on our machine."""
+    return bool(row.pinned) and not row.source.startswith("file:")
