@@ -22,7 +22,7 @@ Files = Annotated[
     typer.Argument(
         metavar="FILE|DIR|URL",
         help="A competition's file, a folder with competitions/, or a git repository: "
-        "ADDRESS, ADDRESS#REF or ADDRESS#REF:FOLDER.",
+        "ADDRESS, ADDRESS#REF or ADDRESS#REF:FOLDER; REF is a branch, a tag or a full commit id.",
     ),
 ]
 

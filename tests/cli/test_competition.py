@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernelbot.app import App
+from kernelbot.cli import definition_source
 from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_verdict
@@ -93,6 +95,11 @@ def committed(folder: Path) -> str:
     git = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.org"]
     for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
         subprocess.run([*git, *command], check=True)
+    return head(folder)
+
+
+def head(folder: Path) -> str:
+    git = ["git", "-C", str(folder)]
     return subprocess.check_output([*git, "rev-parse", "HEAD"], text=True).strip()
 
 
@@ -106,12 +113,53 @@ async def test_a_repository_is_pinned_to_the_commit_it_was_read_at(
     )
     commit = committed(folder)
     address = f"file://{folder}#HEAD:rounds"
+    other = kernelbot.home / "other"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    before = committed(other)
 
-    applied = await organizer("competition", "apply", address, "--unchecked")
-    shown = await kernelbot("competition", "show", "class")
+    applied = await organizer(
+        "competition", "apply", address, "--unchecked", GIT_DIR=str(other / ".git")
+    )
+    shown = await organizer("competition", "show", "class")
+    to_others = await kernelbot("competition", "show", "class")
 
     assert applied.code == 0, applied.err
     assert f"Defined in: file://{folder}#:rounds at {commit}" in shown.out
+    assert str(folder) not in to_others.out, "a path of the server's"
+    assert [(other / "mine.txt").read_text(), head(other)] == ["mine", before]
+
+
+async def test_a_reference_that_names_nothing_is_told_what_may_be_one(
+    kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    folder = kernelbot.home / "repository"
+    folder.mkdir()
+    (folder / "a.txt").write_text("a")
+    short = committed(folder)[:8]
+
+    outcome = await organizer("competition", "check", f"file://{folder}#{short}")
+
+    assert (
+        f"couldn't find remote ref {short}. REF is a branch, a tag or a full commit id."
+        in outcome.err
+    )
+
+
+@pytest.mark.parametrize("name", ["random", "zeros"])
+async def test_a_repository_is_refused_for_its_size_before_it_is_unpacked(
+    kernelbot: CommandLine, organizer: CommandLine, name: str
+) -> None:
+    folder = kernelbot.home / "repository"
+    folder.mkdir()
+    size = definition_source.MAX_BYTES + 1
+    (folder / "data").write_bytes(os.urandom(size) if name == "random" else bytes(size))
+    committed(folder)
+
+    outcome = await organizer("competition", "check", f"file://{folder}")
+
+    assert outcome.code == 1
+    assert "The repository holds more than 64 MiB at that commit." in outcome.err
 
 
 @pytest.mark.parametrize(
@@ -120,8 +168,10 @@ async def test_a_repository_is_pinned_to_the_commit_it_was_read_at(
         ("nowhere.yaml", "cannot be read: no such file"),
         (".", "defines no competition"),
         ("file:///nowhere/at-all", "git: "),
-        ("file:///nowhere#--upload-pack=x", "names no branch, tag or commit"),
+        ("file:///nowhere#--upload-pack=x", "names no branch, tag or full commit id"),
         ("file:///nowhere#main:../..", "or no folder in the repository"),
+        ("https://token@127.0.0.1:1/r.git", "holds a name or password to sign in with"),
+        ("ssh://git:secret@127.0.0.1:1/r.git", "holds a name or password to sign in with"),
     ],
 )
 async def test_a_source_that_is_none_is_refused_in_words(
