@@ -17,7 +17,7 @@ from kernelbot.errors import Conflict
 from kernelbot.services import remeasure
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
-from kernelbot.storage import contests, people, standings
+from kernelbot.storage import contests, people, submissions
 
 SHOWN = 80
 """Characters of an old or new value that a plan repeats."""
@@ -102,25 +102,45 @@ def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str
 
 async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) -> list[int]:
     """The ids of the leaderboards that the catalog names."""
-    kept: list[int] = []
     versions = {
         name: await contests.put_problem(connection, problem)
         for name, problem in catalog.problems.items()
     }
+    posed = {
+        spec.name.lower(): catalog.problems[spec.problem]
+        for competition in catalog.competitions.values()
+        for spec in competition.leaderboards
+    }
+    rows = await contests.every_board(connection)
+    anew = {
+        row.id: posed[row.name.lower()]
+        for row in rows
+        if row.name.lower() in posed and row.problem_digest != posed[row.name.lower()].digest
+    }
+    # Submissions, then boards: in the order of whoever records (storage/queue.py).
+    queued = await submissions.lock_queued(connection, list(anew))
+    touched = [
+        row.id
+        for row in rows
+        if row.name.lower() in posed
+        or row.competition in catalog.competitions
+        or (source.whole and row.source == source.name)
+    ]
+    await contests.lock_boards(connection, touched)
+    kept: list[int] = []
     for competition in catalog.competitions.values():
         competition_id = await contests.put_competition(
             connection, competition, source.name, source.pinned
         )
         for spec in competition.leaderboards:
             problem_id = versions[spec.problem]
-            board_id, other_version = await contests.put_leaderboard(
+            board_id = await contests.put_leaderboard(
                 connection, competition_id, competition, spec, problem_id
             )
-            if other_version:
-                ranked = await remeasure.ranked(connection, board_id)
-                await standings.rebuild(connection, board_id)
-                problem = catalog.problems[spec.problem]
-                await remeasure.queue(connection, board_id, problem_id, problem, spec.gpus, ranked)
+            if board_id in anew:
+                await remeasure.everybody(
+                    connection, board_id, problem_id, anew[board_id], spec.gpus, queued
+                )
             kept.append(board_id)
     return kept
 

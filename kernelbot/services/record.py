@@ -17,7 +17,7 @@ from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
-from kernelbot.services import competitions, light
+from kernelbot.services import competitions, light, remeasure
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, contests, fleet, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
@@ -55,8 +55,8 @@ async def verdict(
             return False
         if await artefacts.keep(connection, run.id, lease):
             await artefacts.bound_person(connection, run.user_id, ctx.settings.artefact_bytes)
-        if score is not None and Mode(run.mode) is Mode.RANKED and not note:
-            await _rank(connection, submission, run)
+        if score is not None and Mode(run.mode) is Mode.RANKED:
+            await _count(connection, submission, run)
         await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
@@ -68,16 +68,17 @@ async def passed_after_all(
 ) -> None:
     """A person has released this quarantined run: it passes and is ranked like any other.
 
-    Raises Conflict when it would not count all the same; it goes on waiting then.
+    On a version of the problem that is not posed any more it is measured again instead. Raises
+    Conflict when it would not count all the same; it goes on waiting then.
     """
     before = from_json(Verdict, held.document)
     found = replace(before, kind=VerdictKind.PASSED, message="", rule="", evidence="")
     score, note = await _score(ctx, connection, submission, held.id, found)
-    if note:
+    if note not in ("", remeasure.OUTDATED):
         raise Conflict(f"Run {held.id} would not count: {note}")
-    run = await store.decide(connection, held.id, found, score, Outcome.RELEASED, reason)
+    run = await store.decide(connection, held.id, found, score, Outcome.RELEASED, reason, note)
     if score is not None:
-        await _rank(connection, submission, run)
+        await _count(connection, submission, run)
     await _tell_decision(connection, submission, run, Outcome.RELEASED, reason)
 
 
@@ -145,12 +146,20 @@ async def _score(
         # Whatever came from outside, recording goes on: bounds of other cases bound nothing.
         bounds = known if len(known) == len(found.measurements) else ()
     score = scoring.score(found.measurements, rule, bounds)
-    user = await people.user(connection, submission.user_id)
+    user = await people.user_recorded(connection, submission.user_id)
     if user.banned_until is not None and user.banned_until > datetime.now(UTC):
         return score, "the account is suspended."
     if not await contests.is_current(connection, submission.leaderboard_id, submission.problem_id):
-        return score, "the problem has a new version since this was sent; send it again."
+        return score, remeasure.OUTDATED
     return score, ""
+
+
+async def _count(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
+    """A ranked run passed: it counts, or is measured again, or neither (its note says why)."""
+    if not run.note:
+        await _rank(connection, submission, run)
+    elif run.note == remeasure.OUTDATED:
+        await remeasure.one(connection, submission, run.gpu)
 
 
 async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
@@ -252,7 +261,9 @@ async def _tell_decision(
     """Its submission may have ended long ago: nobody watches it any more."""
     data = {"verdict": run.verdict, "decision": decision.value, "reason": reason}
     await store.add_event(connection, submission.id, run.id, "decided", data)
-    if submission.channel == "discord":
+    # What is measured again was sent by nobody: its owner is where they were when they sent the first.
+    first = submission.repeats and await store.submission(connection, submission.repeats)
+    if (first or submission).channel == "discord":
         payload = {"submission_id": submission.id, "run_id": run.id}
         await outbox.add(connection, f"decided:{run.id}", "decided", payload)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -10,68 +10,75 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.submission import REPEAT_PRIORITY
-from kernelbot.judge.protocol import Mode
+from kernelbot.storage import contests, standings, submissions
 from kernelbot.storage import queue as jobs
-from kernelbot.storage import standings, submissions
 
 CHANNEL = "repeat"
+OUTDATED = (
+    "the problem has a new version since this was sent; "
+    "it is measured again if that still takes its language and GPU."
+)
+"""The note of a run that passed on a version which its board does not pose any more."""
 
 
-async def ranked(connection: AsyncConnection, board_id: int) -> Sequence[Row[Any]]:
-    """Everybody's best on each GPU, to be remembered before the board begins anew."""
-    return await standings.best_submissions(connection, board_id)
-
-
-async def queue(
+async def everybody(
     connection: AsyncConnection,
     board_id: int,
     problem_id: int,
     problem: Problem,
-    gpus: Sequence[str],
-    before: Sequence[Row[Any]],
-) -> int:
-    """Queue those of ``before`` that have nothing on the board now; how many submissions.
+    gpus: Collection[str],
+    queued: Sequence[int],
+) -> None:
+    """Begin a board anew with a version of its problem. Of ``queued`` nothing has begun: what was sent
+    to the board is run on this version. Then everybody's best that has nothing on it yet is queued,
+    the fastest first; the caller holds the board.
 
     They are submissions of their own that name the one they repeat: the first keeps its verdict, the
     new one counts as sent when the first was, costs no allowance and waits behind everybody else.
     """
-    again = {(row.user_id, row.gpu) for row in await ranked(connection, board_id)}
-    wanted: dict[int, list[str]] = {}
-    for row in before:
-        runs_there = row.gpu in gpus and row.language in problem.languages and not row.banned
-        if runs_there and (row.user_id, row.gpu) not in again:
-            wanted.setdefault(row.submission_id, []).append(row.gpu)
-    for submission_id, on in wanted.items():
-        await _queue_one(connection, problem_id, problem, submission_id, on)
-    return len(wanted)
-
-
-async def _queue_one(
-    connection: AsyncConnection,
-    problem_id: int,
-    problem: Problem,
-    submission_id: int,
-    gpus: list[str],
-) -> None:
-    first = await submissions.submission(connection, submission_id)
-    assert first is not None, "submissions are never deleted"
-    code = await submissions.code(connection, submission_id)
-    await submissions.add(
+    await submissions.move(
         connection,
-        leaderboard_id=first.leaderboard_id,
+        queued,
+        board_id=board_id,
         problem_id=problem_id,
-        user_id=first.user_id,
-        mode=Mode.RANKED.value,
-        file_name=first.file_name,
-        language=first.language,
-        code_digest=bytes(first.code_digest),
-        code=bytes(code.content),
-        channel=CHANNEL,
-        profile_case=None,
-        idempotency_key=None,
-        repeats=first.repeats or first.id,
+        digest=problem.digest,
+        languages=problem.languages,
+    )
+    before = await standings.best_submissions(connection, board_id)
+    await standings.rebuild(connection, board_id)
+    there = {
+        (row.user_id, row.gpu) for row in await standings.best_submissions(connection, board_id)
+    }
+    wanted = [
+        (row.submission_id, row.gpu)
+        for row in before
+        if row.gpu in gpus
+        and row.language in problem.languages
+        and not row.banned
+        and (row.user_id, row.gpu) not in there
+    ]
+    await _queue(connection, problem_id, wanted)
+
+
+async def one(connection: AsyncConnection, submission: Row[Any], gpu: str) -> None:
+    """Queue a submission again whose run was under way when the problem changed."""
+    posed = await contests.posed(connection, submission.leaderboard_id)
+    if gpu in posed.gpus and submission.language in posed.languages:
+        await _queue(connection, posed.problem_id, [(submission.id, gpu)])
+
+
+async def _queue(
+    connection: AsyncConnection, problem_id: int, wanted: Sequence[tuple[int, str]]
+) -> None:
+    if not wanted:
+        return
+    ids, gpus = zip(*wanted, strict=True)
+    await submissions.repeat(
+        connection,
+        ids,
+        gpus,
+        await jobs.enqueue(connection, gpus, REPEAT_PRIORITY),
+        problem_id=problem_id,
         priority=REPEAT_PRIORITY,
-        problem_digest=problem.digest,
-        gpus=gpus,
-        queue_ids=await jobs.enqueue(connection, gpus, REPEAT_PRIORITY),
+        channel=CHANNEL,
     )

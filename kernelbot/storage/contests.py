@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, distinct, func, insert, select, text, update
+from sqlalchemy import Row, distinct, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,6 @@ from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.problem import Problem
 from kernelbot.storage.tables import (
     competitions,
-    leaderboard_gpus,
     leaderboards,
     problem_files,
     problems,
@@ -40,6 +39,16 @@ FROM_BOARDS = """
     ) g
     WHERE NOT l.retired
 """
+# Those too that are hidden now: their results and what was promised about them come back with them.
+EVERY_BOARD = text("""
+    SELECT l.id, l.name, l.retired, l.code_opens_at, c.name AS competition, c.source,
+           c.document->>'licence' AS licence, p.name AS problem, p.digest AS problem_digest,
+           p.content_digest
+    FROM leaderboards l
+    JOIN competitions c ON c.id = l.competition_id
+    JOIN problems p ON p.id = l.problem_id
+    ORDER BY l.id
+""")
 BOARDS = text(FROM_BOARDS + " ORDER BY c.id, l.id")
 BOARD_NAMED = text(FROM_BOARDS + " AND lower(l.name) = lower(:name)")
 
@@ -132,11 +141,8 @@ async def put_leaderboard(
     competition: Competition,
     spec: LeaderboardSpec,
     problem_id: int,
-) -> tuple[int, bool]:
-    """Create or change a leaderboard: its id, and whether results so far are of another version.
-
-    GPUs that are no longer named keep their standings.
-    """
+) -> int:
+    """Create or change a leaderboard; its id. GPUs that are no longer named keep their standings."""
     values = {
         "name": spec.name,
         "competition_id": competition_id,
@@ -150,39 +156,43 @@ async def put_leaderboard(
         "other_per_hour": competition.other_per_hour,
         "retired": False,
     }
-    found = await connection.execute(
-        select(leaderboards.c.id, problems.c.digest)
-        .join(problems, problems.c.id == leaderboards.c.problem_id)
-        .where(func.lower(leaderboards.c.name) == spec.name.lower())
+    query = (
+        upsert(leaderboards)
+        .values(**values)
+        .on_conflict_do_update(index_elements=[func.lower(leaderboards.c.name)], set_=values)
+        .returning(leaderboards.c.id)
     )
-    before = found.first()
-    if before is None:
-        made = insert(leaderboards).values(**values).returning(leaderboards.c.id)
-        board_id = (await connection.execute(made)).scalar_one()
-        await _put_gpus(connection, int(board_id), spec.gpus)
-        return int(board_id), False
-    await connection.execute(
-        update(leaderboards).where(leaderboards.c.id == before.id).values(**values)
-    )
-    await _put_gpus(connection, before.id, spec.gpus)
-    posed = await _digest(connection, problem_id)
-    return before.id, before.digest != posed
+    board_id = int((await connection.execute(query)).scalar_one())
+    for statement in (WITHDRAW_GPUS, OFFER_GPUS):
+        await connection.execute(statement, {"board": board_id, "gpus": list(spec.gpus)})
+    return board_id
 
 
-async def _put_gpus(connection: AsyncConnection, board_id: int, gpus: Sequence[str]) -> None:
-    await connection.execute(
-        update(leaderboard_gpus)
-        .where(leaderboard_gpus.c.leaderboard_id == board_id)
-        .values(offered=False)
-    )
-    for place, gpu in enumerate(gpus):
-        await connection.execute(
-            upsert(leaderboard_gpus)
-            .values(leaderboard_id=board_id, gpu=gpu, place=place)
-            .on_conflict_do_update(
-                index_elements=["leaderboard_id", "gpu"], set_={"place": place, "offered": True}
-            )
-        )
+WITHDRAW_GPUS = text("""
+    UPDATE leaderboard_gpus SET offered = false
+    WHERE leaderboard_id = :board AND offered AND gpu <> ALL(:gpus)
+""")
+OFFER_GPUS = text("""
+    INSERT INTO leaderboard_gpus AS g (leaderboard_id, gpu, place)
+    SELECT :board, gpu, nth - 1
+    FROM unnest(CAST(:gpus AS text[])) WITH ORDINALITY AS named(gpu, nth)
+    ON CONFLICT (leaderboard_id, gpu) DO UPDATE SET place = excluded.place, offered = true
+    WHERE NOT g.offered OR g.place <> excluded.place
+""")
+
+LOCK_BOARDS = text(
+    "SELECT id FROM leaderboards WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
+)
+LOCK_GPUS = text("""
+    SELECT gpu FROM leaderboard_gpus WHERE leaderboard_id = ANY(:ids)
+    ORDER BY leaderboard_id, gpu FOR NO KEY UPDATE
+""")
+
+
+async def lock_boards(connection: AsyncConnection, ids: Sequence[int]) -> None:
+    """Hold these leaderboards, then their GPUs, in the order of whoever records on them or voids."""
+    for statement in (LOCK_BOARDS, LOCK_GPUS):
+        await connection.execute(statement, {"ids": list(ids)})
 
 
 # What an organizer takes out of their files: of these competitions, and of all that came from there.
@@ -212,6 +222,10 @@ async def lock_catalog(connection: AsyncConnection) -> None:
 
 async def boards(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(BOARDS)).all()
+
+
+async def every_board(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    return (await connection.execute(EVERY_BOARD)).all()
 
 
 async def board_named(connection: AsyncConnection, name: str) -> Row[Any] | None:
@@ -262,8 +276,24 @@ async def _digest(connection: AsyncConnection, problem_id: int) -> Any:
     return (await connection.execute(query)).scalar_one()
 
 
+POSED = text("""
+    SELECT l.problem_id, p.document->'languages' AS languages,
+           ARRAY(SELECT gpu FROM leaderboard_gpus WHERE leaderboard_id = l.id AND offered) AS gpus
+    FROM leaderboards l JOIN problems p ON p.id = l.problem_id WHERE l.id = :id
+""")
+
+
+async def posed(connection: AsyncConnection, leaderboard_id: int) -> Row[Any]:
+    """What a board poses now: (problem_id, languages, gpus)."""
+    return (await connection.execute(POSED, {"id": leaderboard_id})).one()
+
+
 async def is_current(connection: AsyncConnection, leaderboard_id: int, problem_id: int) -> bool:
-    """Whether results on this version of the problem compare with those on the board's."""
+    """Whether results on this version of the problem compare with those on the board's; the board
+    keeps its version until the end of the transaction."""
+    await connection.execute(
+        select(leaderboards.c.id).where(leaderboards.c.id == leaderboard_id).with_for_update(read=True)
+    )
     query = (
         select(problems.c.digest)
         .join(leaderboards, leaderboards.c.problem_id == problems.c.id)

@@ -85,6 +85,52 @@ ADD = text(
     """
 )
 
+# Each names the first submission of its code, whichever repeat of it is measured again.
+REPEAT = text(
+    """
+    WITH wanted AS (
+        SELECT coalesce(s.repeats, s.id) AS first, place.gpu, place.queue_id, place.nth
+        FROM unnest(CAST(:submissions AS bigint[]), CAST(:gpus AS text[]),
+                    CAST(:queue_ids AS bigint[]))
+             WITH ORDINALITY AS place(submission_id, gpu, queue_id, nth)
+        JOIN submissions s ON s.id = place.submission_id
+    ), added AS (
+        INSERT INTO submissions (leaderboard_id, problem_id, user_id, mode, file_name, language,
+                                 code_digest, channel, repeats)
+        SELECT s.leaderboard_id, :problem_id, s.user_id, s.mode, s.file_name, s.language,
+               s.code_digest, :channel, s.id
+        FROM (SELECT first, min(nth) AS nth FROM wanted GROUP BY first) each
+        JOIN submissions s ON s.id = each.first
+        ORDER BY each.nth
+        RETURNING id, leaderboard_id, user_id, code_digest, mode, repeats
+    )
+    INSERT INTO runs (submission_id, leaderboard_id, user_id, code_digest, gpu, mode, priority,
+                      queue_id, problem_digest)
+    SELECT added.id, added.leaderboard_id, added.user_id, added.code_digest, wanted.gpu, added.mode,
+           :priority, wanted.queue_id, p.digest
+    FROM added JOIN wanted ON wanted.first = added.repeats JOIN problems p ON p.id = :problem_id
+    ORDER BY wanted.nth
+    """
+)
+
+LOCK_QUEUED = text(
+    """
+    SELECT id FROM submissions
+    WHERE leaderboard_id = ANY(:boards) AND mode = 'ranked' AND status = 'queued'
+    ORDER BY id FOR NO KEY UPDATE
+    """
+)
+MOVE = text(
+    """
+    WITH moved AS (
+        UPDATE submissions SET problem_id = :problem_id
+        WHERE id = ANY(:ids) AND leaderboard_id = :board AND language = ANY(:languages)
+        RETURNING id
+    )
+    UPDATE runs SET problem_digest = :digest FROM moved WHERE submission_id = moved.id
+    """
+)
+
 SUBMISSION = """
     SELECT s.*, l.name AS leaderboard, c.name AS competition, p.name AS problem,
            p.document->>'title' AS title, u.name AS user_name
@@ -129,6 +175,44 @@ async def facts(
 async def add(connection: AsyncConnection, **values: Any) -> list[Row[Any]]:
     """Store a submission, its code (once, whoever sends it) and its runs; the runs."""
     return list((await connection.execute(ADD, values)).all())
+
+
+async def repeat(
+    connection: AsyncConnection,
+    ids: Sequence[int],
+    gpus: Sequence[str],
+    queue_ids: Sequence[int],
+    *,
+    problem_id: int,
+    priority: int,
+    channel: str,
+) -> None:
+    """Send these ranked submissions again for a version of the problem, each on the GPU beside it."""
+    values = {"submissions": list(ids), "gpus": list(gpus), "queue_ids": list(queue_ids)}
+    await connection.execute(
+        REPEAT,
+        {**values, "problem_id": problem_id, "priority": priority, "channel": channel},
+    )
+
+
+async def lock_queued(connection: AsyncConnection, boards: Sequence[int]) -> Sequence[int]:
+    """The ranked submissions to these boards of which nothing has begun; none begins before the end
+    of the transaction."""
+    return (await connection.execute(LOCK_QUEUED, {"boards": list(boards)})).scalars().all()
+
+
+async def move(
+    connection: AsyncConnection,
+    ids: Sequence[int],
+    *,
+    board_id: int,
+    problem_id: int,
+    digest: str,
+    languages: Sequence[str],
+) -> None:
+    """Have those of ``lock_queued`` that are in one of these languages run on another version."""
+    values = {"ids": list(ids), "board": board_id, "problem_id": problem_id}
+    await connection.execute(MOVE, {**values, "digest": digest, "languages": list(languages)})
 
 
 async def submission(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
@@ -427,7 +511,7 @@ QUARANTINED = text(
 )
 DECIDE = text(
     """
-    UPDATE runs SET verdict = :verdict, seconds = :seconds, error = :error
+    UPDATE runs SET verdict = :verdict, seconds = :seconds, error = :error, note = :note
     WHERE id = :id RETURNING *
     """
 )
@@ -449,10 +533,12 @@ async def decide(
     score: Score | None,
     decision: Outcome,
     reason: str,
+    note: str = "",
 ) -> Row[Any]:
     """Replace the verdict of a run that a person has decided about; its measurements stay."""
     values = {
         "id": run_id,
+        "note": note,
         "verdict": verdict.kind.value,
         "seconds": score.seconds if score else None,
         "error": score.error if score else None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Competition, Freeze, LeaderboardSpec
+from kernelbot.domain.problem import sealed
 from kernelbot.services import publish
 from kernelbot.services.catalog import Catalog, load_catalog
 from kernelbot.services.publish import Plan, Source
@@ -39,6 +40,13 @@ def contest(*boards: LeaderboardSpec, **values: Any) -> Competition:
 def catalog_of(app: App, shelf: Path, *competitions: Competition) -> Catalog:
     loaded = load_catalog(shelf, list(app.targets))
     return dataclasses.replace(loaded, competitions={item.name: item for item in competitions})
+
+
+def posed_anew(catalog: Catalog, name: str = "vectoradd", **change: Any) -> Catalog:
+    """With another version of a problem."""
+    change = change or {"cpu_tests": ({"size": 5},)}
+    changed = sealed(dataclasses.replace(catalog.problems[name], **change))
+    return dataclasses.replace(catalog, problems={**catalog.problems, name: changed})
 
 
 async def published(

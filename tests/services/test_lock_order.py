@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +15,25 @@ from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, identity, moderation, quarantine, submissions, submit
+from kernelbot.services import (
+    dispatch,
+    identity,
+    moderation,
+    publish,
+    quarantine,
+    submissions,
+    submit,
+)
+from kernelbot.storage import contests
+from kernelbot.storage import standings as store_standings
 from kernelbot.storage import submissions as store
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 from tests.patience import until
+from tests.services.contest import board, catalog_of, contest, posed_anew, published
 
 REASON = "A noisy machine."
+FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 HOLD_RUN = text("SELECT id FROM runs WHERE id = :id FOR NO KEY UPDATE NOWAIT")
 
 
@@ -65,6 +80,67 @@ async def test_standings_are_written_without_waiting_for_a_submission_they_point
 
     (run,) = (await submissions.submission(app, ada, best.id)).runs
     assert run.ranking.startswith("Ranked 1st of 1")
+
+
+async def test_publishing_takes_boards_in_the_order_of_whoever_voids(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest(board(), board("matmul")))
+    turned = posed_anew(catalog_of(app, shelf, contest(board("matmul"), board())))
+
+    async with app.database.transaction() as voiding, asyncio.timeout(20):
+        first, second = [row.id for row in await contests.boards(voiding)]
+        await store_standings.next_revision(voiding, first, "CPU")
+        publishing = asyncio.create_task(publish.apply(app, turned, publish.Source()))
+        await until(lambda: waiting_for_locks(app))
+        await store_standings.next_revision(voiding, second, "CPU")
+
+    await asyncio.wait_for(publishing, 10)
+
+
+async def test_publishing_recording_and_banning_at_once_never_deadlock(
+    app: App, shelf: Path
+) -> None:
+    root = await admin(app)
+    boards = board(gpus=("T4", "CPU")), board("matmul")
+    await published(app, shelf, contest(*boards))
+    for turn in range(6):
+        ada = await make_actor(app, f"ada{turn}")
+        for name in ("vectoradd", "matmul"):
+            await submitted(app, ada, leaderboard=name)
+            await judge_one(app)
+        await submitted(app, ada)
+        held = await claim_one(app)
+        catalog = catalog_of(app, shelf, contest(*boards[:: (-1) ** turn]))
+        catalog = posed_anew(catalog, cpu_tests=({"size": 5 + turn},))
+
+        async with asyncio.timeout(20):
+            await asyncio.gather(
+                publish.apply(app, catalog, publish.Source()),
+                dispatch.finish(app, held, make_verdict(ns=1e6)),
+                moderation.ban(app, root, f"#{ada.user_id}", FOR_EVER, REASON, void=True),
+            )
+        while await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}):
+            pass  # what is measured again is taken away before the next turn
+
+
+async def test_what_is_recorded_during_a_ban_is_voided_with_the_rest(app: App) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    await submitted(app, ada)
+    claimed = await claim_one(app)
+
+    async with app.database.transaction() as holder, asyncio.timeout(10):
+        await holder.execute(text("SELECT FROM leaderboard_gpus FOR UPDATE"))
+        recording = asyncio.create_task(dispatch.finish(app, claimed, make_verdict()))
+        await until(lambda: waiting_for_locks(app))
+        tomorrow = datetime.now(UTC) + timedelta(days=1)
+        banning = asyncio.create_task(moderation.ban(app, root, "ada", tomorrow, REASON, void=True))
+        await until(lambda: banned_or_waiting(app, banning))
+
+    await asyncio.wait_for(asyncio.gather(recording, banning), 10)
+    assert (await standings.board(app, None, "vectoradd", "CPU")).standings == ()
+
+
+async def banned_or_waiting(app: App, banning: asyncio.Task[None]) -> bool:
+    return banning.done() or await waiting_for_locks(app) == 2
 
 
 async def test_decisions_recordings_cancellations_and_voidings_at_once_never_deadlock(

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.competition_scoring import CompetitionScoring
-from kernelbot.domain.problem import sealed
 from kernelbot.errors import Conflict, NotFound
 from kernelbot.services import (
     competition_standings,
     competitions,
+    dispatch,
     publish,
     standings,
     submissions,
@@ -22,18 +21,11 @@ from kernelbot.services import (
 )
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.publish import Kind, Source
-from tests.factories import judge_one, make_actor, make_verdict, ranked, submitted
-from tests.services.contest import HOUR, board, catalog_of, contest, now, published
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.services.contest import HOUR, board, catalog_of, contest, now, posed_anew, published
 
 OURS = Source()
 ELSEWHERE = Source(name="https://git.example/rounds.git", pinned="c0ffee")
-
-
-def posed_anew(catalog: Catalog, name: str = "vectoradd", **change: Any) -> Catalog:
-    """With another version of a problem."""
-    change = change or {"cpu_tests": ({"size": 5},)}
-    changed = sealed(dataclasses.replace(catalog.problems[name], **change))
-    return dataclasses.replace(catalog, problems={**catalog.problems, name: changed})
 
 
 async def planned(app: App, catalog: Catalog, source: Source = OURS) -> list[tuple[str, str]]:
@@ -306,3 +298,61 @@ async def test_scoring_changes_the_standings_across_problems_at_once(app: App, s
         assert [page.items[0].score, page.mine.score] == expected
         rest = await competition_standings.totals(app, bob, "getting-started", cursor=page.cursor)
         assert [item.user_name for item in rest.items] == ["bob"]
+
+
+async def times(app: App) -> list[tuple[str, float]]:
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    return [(item.entry.user_name, round(item.entry.seconds * 1e3)) for item in page.items]
+
+
+async def test_two_changes_in_a_row_lose_nobodys_standing(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest())
+    for name, ns in (("ada", 2e6), ("bob", 4e6)):
+        await ranked(app, await make_actor(app, name), ns)
+    for size in (5, 6):
+        catalog = posed_anew(catalog_of(app, shelf, contest()), cpu_tests=({"size": size},))
+        await publish.apply(app, catalog, OURS)
+
+    for ns in (1e6, 5e6):
+        held = await judge_one(app, make_verdict(ns=ns))
+        assert held.job.problem_digest == catalog.problems["vectoradd"].digest
+
+    assert await times(app) == [("ada", 1), ("bob", 5)]
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 0
+
+
+async def test_what_still_waits_when_a_problem_changes_is_run_on_its_new_version(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest(ranked_per_hour=1))
+    sent = await submitted(app, ada)
+    catalog = posed_anew(catalog_of(app, shelf, contest(ranked_per_hour=1)))
+    await publish.apply(app, catalog, OURS)
+
+    held = await judge_one(app, make_verdict(ns=3e6))
+
+    assert held.submission_id == sent.id
+    assert held.job.problem_digest == catalog.problems["vectoradd"].digest
+    assert await times(app) == [("ada", 3)]
+
+
+async def test_what_runs_while_a_problem_changes_is_measured_again_for_nothing(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    limited = contest(ranked_per_hour=1)
+    await published(app, shelf, limited)
+    sent = await submitted(app, ada)
+    running = await claim_one(app)
+    for size in (5, 6):  # the repeat of the first is running, too, when the second change comes
+        catalog = posed_anew(catalog_of(app, shelf, limited), cpu_tests=({"size": size},))
+        await publish.apply(app, catalog, OURS)
+        assert await dispatch.finish(app, running, make_verdict(ns=2e6))
+        running = await claim_one(app)
+    assert await dispatch.finish(app, running, make_verdict(ns=3e6))
+
+    mine = (await submissions.mine(app, ada)).items
+    assert [item.repeats for item in mine] == [sent.id, sent.id, None]
+    assert "it is measured again" in mine[-1].runs[0].ranking
+    assert await times(app) == [("ada", 3)]

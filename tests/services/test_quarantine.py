@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,9 +12,11 @@ from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound
 from kernelbot.judge.protocol import Hint, Mode, Verdict, VerdictKind
-from kernelbot.services import identity, moderation, quarantine, standings, submissions
+from kernelbot.services import identity, moderation, publish, quarantine, standings, submissions
+from kernelbot.services.publish import Source
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_actor, make_verdict, ranked, submitted
+from tests.services.contest import catalog_of, contest, posed_anew, published
 
 HINT = Hint(rule="patches a clock", line=3, text="torch.cuda.Event = Mine")
 
@@ -170,3 +173,22 @@ async def test_a_decision_needs_a_reason(app: App) -> None:
     _, run_id = await set_aside(app, await make_actor(app))
     with pytest.raises(InvalidInput, match="reason"):
         await quarantine.release(app, await admin(app), run_id, " ")
+
+
+async def test_a_run_of_an_old_version_is_released_and_measured_again_on_the_new_one(
+    app: App, shelf: Path
+) -> None:
+    root, ada = await admin(app), await make_actor(app, "ada")
+    await published(app, shelf, contest())
+    submission_id, run_id = await set_aside(app, ada)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest())), Source())
+
+    await quarantine.release(app, root, run_id, "a noisy machine")
+
+    (run,) = (await submissions.submission(app, ada, submission_id)).runs
+    assert run.kind is VerdictKind.PASSED
+    assert run.ranking.startswith("Not ranked: the problem has a new version since this was sent")
+    assert await people_on_board(app) == []
+    await judge_one(app, make_verdict(ns=3e6))
+    assert await people_on_board(app) == ["ada"]
+    assert (await quarantine.waiting(app, root)).items == ()

@@ -98,7 +98,11 @@ async def quarantine_list(
     return json_response(present.quarantine(page))
 
 
-@router.post("/runs/{run_id}/release", **DECISION)
+@router.post(
+    "/runs/{run_id}/release",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409, 413),
+)
 async def release(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) -> Response:
     """Let a quarantined run pass: it counts as if it always had."""
     await quarantine.release(ctx, actor, run_id, body.reason)
