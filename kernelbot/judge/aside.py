@@ -7,12 +7,12 @@ import os
 import time
 from collections.abc import Sequence
 
-from kernelbot.judge import cgroups, sandbox
+from kernelbot.judge import sandbox
 from kernelbot.judge.build import Workshop
 from kernelbot.judge.channel import Channel
-from kernelbot.judge.guard import Tree, Watch, forget, register
+from kernelbot.judge.guard import Tree, Watch, forget
 from kernelbot.judge.output import Drain
-from kernelbot.judge.process import fenced_plan
+from kernelbot.judge.process import adopted, fenced_plan
 from kernelbot.judge.protocol import Job
 from kernelbot.judge.warm import NotForked, Nursery, Order, reap
 
@@ -38,9 +38,7 @@ def output_of(
     trees: list[Tree] = []
 
     def adopt(pid: int) -> None:
-        held = sandbox.holds_groups(fence)
-        group = cgroups.create(job.limits.memory_bytes, job.limits.processes) if held else None
-        trees.append(register(pid, group))
+        trees.append(adopted(pid, job, fence))
 
     channel = Channel()
     output, written = os.pipe()
@@ -53,7 +51,7 @@ def output_of(
         os.close(written)
         channel.close()
     drain = Drain(output, limit)
-    watch = Watch(trees[0], job.limits.memory_bytes, workshop.work)
+    watch = Watch(trees[0], job.memory_bytes, workshop.work)
     try:
         ended = _ended_well(pid, timeout_s)
     finally:

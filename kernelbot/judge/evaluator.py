@@ -26,16 +26,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.judge import cgroups, folders, sandbox, syscalls
 from kernelbot.judge import device as devices
+from kernelbot.judge import folders, sandbox
 from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
-from kernelbot.judge.guard import Tree, Watch, forget, register, undisturbed
+from kernelbot.judge.guard import Tree, Watch, forget, undisturbed
 from kernelbot.judge.output import Drain
 from kernelbot.judge.process import (
     ADDRESS_SPACE,
     OUT_OF_MEMORY_TEXT,
     Failure,
     NotStarted,
+    adopted,
+    fenced_plan,
 )
 from kernelbot.judge.protocol import (
     PROBLEM_DIR,
@@ -380,7 +382,7 @@ class Evaluation:
         log = Drain(output, 2 * job.limits.output_bytes)
         tree = self._tree
         assert tree is not None
-        watch = Watch(tree, job.limits.memory_bytes, self._workshop.work)
+        watch = Watch(tree, job.memory_bytes, self._workshop.work)
         began = time.monotonic()
         try:
             code = _wait(pid, min(limit_s, SETTLED_S))
@@ -412,20 +414,11 @@ class Evaluation:
     def _order(self, line: list[str], given: dict[str, str]) -> Order:
         assert self._fence is not None
         job, fence, workshop = self._job, self._fence, self._workshop
-        environment = sandbox.environment(workshop.work, job.device)
-        plan = sandbox.Plan(
-            uid=fence.uid,
-            parent=os.getpid(),
-            landlock=fence.landlock,
-            namespaces=fence.namespaces,
-            workdir=str(workshop.work),
-            read=[*sandbox.read_paths(), str(workshop.runtime.parent)],
-            memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
-            processes=job.limits.processes,
-            environment=environment | {"POPCORN_FD": str(CHANNEL)} | given,
-            seccomp=syscalls.filter_program(loopback=job.world_size > 1).hex(),
-            loopback=job.world_size > 1,
-            outside=sandbox.network_to_leave(fence) if job.world_size > 1 else "",
+        plan = fenced_plan(workshop, job, fence)
+        plan = replace(
+            plan,
+            memory_bytes=job.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
+            environment=plan.environment | {"POPCORN_FD": str(CHANNEL)} | given,
         )
         behind = sandbox.bubblewrap(plan, workshop.runtime) if fence.kind == "bubblewrap" else []
         # Not every fence leaves a process in the folder it is for.
@@ -434,14 +427,11 @@ class Evaluation:
 
     def _adopt(self, pid: int) -> None:
         assert self._fence is not None
-        limits = self._job.limits
-        held = sandbox.holds_groups(self._fence)
-        group = cgroups.create(limits.memory_bytes, limits.processes) if held else None
-        self._tree = register(pid, group)
+        self._tree = adopted(pid, self._job, self._fence)
 
     def _exceeded(self, what: str, log: str) -> Failure:
         if what == "memory":
-            limit = self._job.limits.memory_bytes / (1 << 30)
+            limit = self._job.memory_bytes / (1 << 30)
             text = f"Out of memory: the limit is {limit:.3g} GiB."
             return Failure(VerdictKind.OUT_OF_MEMORY, text, detail=log)
         return Failure(

@@ -34,7 +34,7 @@ from kernelbot.judge.channel import (
 )
 from kernelbot.judge.deck import Deck, HostDeck, Sets, trial
 from kernelbot.judge.device import cores
-from kernelbot.judge.guard import Unstoppable, Watch, forget, register
+from kernelbot.judge.guard import Tree, Unstoppable, Watch, forget, register
 from kernelbot.judge.inside.driver import Unavailable
 from kernelbot.judge.output import Drain, printable
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated, time_ungated
@@ -188,10 +188,7 @@ class Contestant:
 
     def _adopt(self, pid: int) -> None:
         """The process is there and waits: whatever it starts from now on is held with it."""
-        held = sandbox.holds_groups(self.fence)
-        limits = self._job.memory_bytes, self._job.limits.processes
-        group = cgroups.create(*limits) if held else None
-        self._tree = register(pid, group)
+        self._tree = adopted(pid, self._job, self.fence)
 
     @property
     def fences(self) -> tuple[str, ...]:
@@ -548,6 +545,12 @@ class Contestant:
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.005)
+
+
+def adopted(pid: int, job: Job, fence: sandbox.Fence) -> Tree:
+    """The tree of a process that has just been started, in a group that holds all that comes of it."""
+    held = sandbox.holds_groups(fence)
+    return register(pid, cgroups.create(job.memory_bytes, job.limits.processes) if held else None)
 
 
 def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,23 @@ def custom_kernel(line):
     return None if told == "4" else told
 """
     assert self_evaluated(tmp_path, source, world_size=4).passed
+
+
+def test_a_program_for_several_devices_may_use_the_memory_of_all_ranks(tmp_path: Path) -> None:
+    source = """
+import time
+def custom_kernel(line):
+    held = bytearray(b"x") * (800 << 20)
+    time.sleep(0.5)
+"""
+    limits = replace(LIMITS, memory_bytes=1 << 29)
+    for name, ranks, kind in (
+        ("one", 1, VerdictKind.OUT_OF_MEMORY),
+        ("four", 4, VerdictKind.PASSED),
+    ):
+        place = tmp_path / name
+        place.mkdir()
+        assert self_evaluated(place, source, world_size=ranks, limits=limits).kind is kind
 
 
 def test_the_cases_reach_the_program_in_the_fields_own_spelling(tmp_path: Path) -> None:
