@@ -56,7 +56,7 @@ class Workshop:
         return self.work / "cache"
 
     def belongs_to(self, uid: int) -> None:
-        """Hand the work folder to the uid that the contestant will run as; -1 keeps ours.
+        """Hand the work folder to the uid that the contestant will run as; -1: to us.
 
         Raises OSError when the folder is no longer there.
         """

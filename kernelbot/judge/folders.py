@@ -43,7 +43,7 @@ class Usage:
 
 
 def give(folder: Path, uid: int) -> None:
-    """Make the folder private, and its content the uid's; -1 keeps the owner.
+    """Make the folder private, and its content the uid's; -1: ours, whoever had it before.
 
     Files with a second name stay as they are: the other name may be anybody's. Raises OSError only
     when the folder itself is not there; what else cannot be handed over is the contestant's loss.
@@ -51,25 +51,26 @@ def give(folder: Path, uid: int) -> None:
     descriptor = os.open(folder, FOLDER)
     try:
         os.fchmod(descriptor, 0o700)
-        if uid < 0:
+        owner, group = (uid, uid) if uid >= 0 else (os.getuid(), os.getgid())
+        if uid < 0 and os.fstat(descriptor).st_uid == owner:
             return
-        os.fchown(descriptor, uid, uid)
+        os.fchown(descriptor, owner, group)
     finally:
         os.close(descriptor)
     with contextlib.suppress(TooDeep):
         for place, entry in _walk(folder):
             with contextlib.suppress(OSError):
-                _give_entry(place, entry.name, uid)
+                _give_entry(place, entry.name, owner, group)
 
 
-def _give_entry(place: int, name: str, uid: int) -> None:
+def _give_entry(place: int, name: str, owner: int, group: int) -> None:
     """Look at the very file that is changed: the name could be another's by then."""
     descriptor = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place)
     try:
         found = os.fstat(descriptor)
         shared = stat.S_ISREG(found.st_mode) and found.st_nlink > 1
         if not shared and not stat.S_ISLNK(found.st_mode):
-            os.chown(f"/proc/self/fd/{descriptor}", uid, uid)
+            os.chown(f"/proc/self/fd/{descriptor}", owner, group)
     finally:
         os.close(descriptor)
 
@@ -169,6 +170,8 @@ def make(place: Path, prefix: str) -> tuple[Path, int]:
         fresh = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
         if (held := hold(fresh)) is not None:
             return fresh, held
+        with contextlib.suppress(OSError):  # somebody has taken it for abandoned, and away
+            fresh.rmdir()
     raise OSError(f"no folder that is made in {place} can be held")
 
 

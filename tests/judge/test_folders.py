@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import ctypes
+import fcntl
 import os
 import subprocess
 import tempfile
@@ -139,8 +140,28 @@ def test_links_out_of_the_folder_change_nothing_on_the_machine(tmp_path: Path) -
         assert owner(victim) == os.getuid()
 
 
+def test_a_folder_that_cannot_be_held_is_not_left_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError("this file system has no locks")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(OSError, match="can be held"):
+        folders.make(tmp_path, "some-")
+    assert not list(tmp_path.iterdir())
+
+
 # An ordinary user cannot give files away, so there is nothing to show. Continuous integration runs as root.
 if os.getuid() == 0:
+
+    def test_a_folder_that_was_given_away_can_be_taken_back(tmp_path: Path) -> None:
+        work = tmp_path / "work"
+        (work / "sub").mkdir(parents=True)
+        (work / "file").touch()
+        folders.give(work, UID)
+        folders.give(work, -1)
+        assert {owner(path) for path in (work, *work.iterdir())} == {0}
 
     def test_what_a_link_points_to_keeps_its_owner(tmp_path: Path) -> None:
         work, outside = tmp_path / "work", tmp_path / "outside"

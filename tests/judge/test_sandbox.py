@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from kernelbot.judge import sandbox, staging
-from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
+from kernelbot.judge.protocol import Mode, Tolerance, Verdict, VerdictKind
 from tests.judge.bench import HERE, a_job, problem
 
+PR_CAPBSET_DROP, CAP_SYS_ADMIN = 24, 21
 HERE_AVAILABLE = sorted({fence.kind for fence in sandbox.fences()})
 
 
@@ -74,6 +76,26 @@ from task import custom_kernel
         verdict = judged(tmp_path, source, "bubblewrap")
         for place in ("/tmp", "/dev/shm"):
             assert f"{place} [] {sandbox.SCRATCH_BYTES}" in verdict.log, verdict
+
+
+# Nobody else has the fence that gives the folder away.
+if os.getuid() == 0:
+
+    def test_a_run_whose_stronger_fences_fall_goes_on_behind_the_next(tmp_path: Path) -> None:
+        """Ranks need a network of their own, so without the right to make one `user` is no fence."""
+        job = a_job(
+            world_size=2, tests=({"n": 100},), contestant_files=("task.py",),
+            tolerances=(Tolerance(rtol=1e-4, atol=1e-4),),
+        )  # fmt: skip
+        source = (HERE / "honest" / "ranks_allreduce.py").read_bytes()
+        staging.stage(tmp_path, job, problem("allreduce"), source)
+        subprocess.run(
+            staging.command(tmp_path), timeout=120, check=True,
+            preexec_fn=lambda: sandbox._prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN),
+        )  # fmt: skip
+        verdict = staging.read_verdict(tmp_path)
+        assert verdict.passed, verdict
+        assert verdict.harness.isolation != "user"
 
 
 def test_a_second_process_is_never_within_reach_of_the_first() -> None:
