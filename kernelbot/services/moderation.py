@@ -37,7 +37,7 @@ async def ban(
         user_id = await _user(connection, user_name)
         await people.ban(connection, user_id, until, reason)
         if void:
-            touched = await standings.entries_of_person(connection, user_id)
+            touched = await standings.places_of_person(connection, user_id)
             async with _boards_held(connection, touched):
                 await standings.void_person(connection, user_id)
         await people.record(
@@ -89,11 +89,11 @@ async def _set_void(
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
-        touched = (
-            await standings.entries_of(connection, submission_id)
-            if 0 < submission_id <= MAX_ID
-            else ()
-        )
+        known = 0 < submission_id <= MAX_ID
+        sent = await submissions.submission(connection, submission_id) if known else None
+        if sent is not None:
+            await people.hold(connection, sent.user_id)
+        touched = await standings.places_of_code(connection, submission_id) if sent else ()
         if not touched:
             raise NotFound(
                 f"Submission {submission_id} stands on no leaderboard.", code="unknown_submission"

@@ -103,9 +103,18 @@ async def set_role(connection: AsyncConnection, user_id: int, role: str) -> None
     await connection.execute(update(users).where(users.c.id == user_id).values(role=role))
 
 
-async def user(connection: AsyncConnection, user_id: int) -> Row[Any]:
-    found: Row[Any] = (await connection.execute(select(users).where(users.c.id == user_id))).one()
+async def user_recorded(connection: AsyncConnection, user_id: int) -> Row[Any]:
+    """The person for whom a result is recorded. Until that is done nobody bans them or voids what is
+    theirs: both hold the person first (``ban``, ``hold``)."""
+    query = select(users).where(users.c.id == user_id).with_for_update(read=True)
+    found: Row[Any] = (await connection.execute(query)).one()
     return found
+
+
+async def hold(connection: AsyncConnection, user_id: int) -> None:
+    """Nothing is recorded for this person until the end of the transaction."""
+    query = select(users.c.id).where(users.c.id == user_id).with_for_update(key_share=True)
+    await connection.execute(query)
 
 
 async def users_named(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:

@@ -33,12 +33,17 @@ SCORES = text(
     """
 )
 
+# Code that was voided stays void: on another GPU, and measured again on another version.
 PUT_ENTRY = text(
     """
     INSERT INTO entries AS e (leaderboard_id, gpu, user_id, code_digest, problem_digest, run_id,
-                              submission_id, seconds, error, runs, submitted_at)
+                              submission_id, seconds, error, runs, submitted_at, void)
     SELECT :board, :gpu, :user, :code, :problem, :run, s.id, :seconds, :error, :runs,
-           coalesce(o.created_at, s.created_at)
+           coalesce(o.created_at, s.created_at),
+           EXISTS (SELECT FROM leaderboard_gpus g
+                   JOIN entries v ON v.leaderboard_id = g.leaderboard_id AND v.gpu = g.gpu
+                                 AND v.user_id = :user AND v.code_digest = :code
+                   WHERE g.leaderboard_id = :board AND v.void)
     FROM submissions s LEFT JOIN submissions o ON o.id = s.repeats
     WHERE s.id = :submission
     ON CONFLICT (leaderboard_id, gpu, user_id, code_digest, problem_digest) DO UPDATE
@@ -243,38 +248,47 @@ async def best_submissions(connection: AsyncConnection, board_id: int) -> Sequen
 
 ENTRIES_OF = text(
     """
-    SELECT e.leaderboard_id, e.gpu, e.user_id, e.void, posed.digest = sent.digest AS current
+    SELECT e.gpu, e.void, posed.digest = sent.digest AS current
     FROM submissions s
     JOIN problems sent ON sent.id = s.problem_id
     JOIN leaderboards l ON l.id = s.leaderboard_id
     JOIN problems posed ON posed.id = l.problem_id
     JOIN entries e ON e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
                   AND e.code_digest = s.code_digest AND e.problem_digest = sent.digest
-    WHERE s.id = :id ORDER BY e.leaderboard_id, e.gpu
+    WHERE s.id = :id
     """
 )
-SET_VOID = text(
-    """
-    UPDATE entries e SET void = :void
+
+# All that a submission's code stands for: on any GPU and any version of the problem.
+OF_CODE = """
     FROM submissions s
     WHERE s.id = :id AND e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
       AND e.code_digest = s.code_digest
-    """
+"""
+PLACES_OF_CODE = text(
+    f"""
+    SELECT DISTINCT leaderboard_id, gpu, user_id FROM entries e WHERE EXISTS (SELECT {OF_CODE})
+    ORDER BY leaderboard_id, gpu
+    """  # noqa: S608  made of constants
 )
-
-
-ENTRIES_OF_PERSON = text(
+SET_VOID = text(f"UPDATE entries e SET void = :void {OF_CODE}")  # noqa: S608  made of constants
+PLACES_OF_PERSON = text(
     """
     SELECT DISTINCT leaderboard_id, gpu, user_id FROM entries
-    WHERE user_id = :user AND NOT void ORDER BY leaderboard_id, gpu
+    WHERE user_id = :user ORDER BY leaderboard_id, gpu
     """
 )
 VOID_PERSON = text("UPDATE entries SET void = true WHERE user_id = :user")
 
 
 async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
-    """What a submission's code stands for: (board, gpu, user, void, current)."""
+    """What a submission's code stands for on the version it was sent for: (gpu, void, current)."""
     return (await connection.execute(ENTRIES_OF, {"id": submission_id})).all()
+
+
+async def places_of_code(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
+    """Where a submission's code has an entry: (board, gpu, user)."""
+    return (await connection.execute(PLACES_OF_CODE, {"id": submission_id})).all()
 
 
 async def set_void(connection: AsyncConnection, submission_id: int, void: bool) -> None:
@@ -282,9 +296,9 @@ async def set_void(connection: AsyncConnection, submission_id: int, void: bool) 
     await connection.execute(SET_VOID, {"id": submission_id, "void": void})
 
 
-async def entries_of_person(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
-    """Where a person has anything that counts: (board, gpu, user)."""
-    return (await connection.execute(ENTRIES_OF_PERSON, {"user": user_id})).all()
+async def places_of_person(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
+    """Where a person has an entry: (board, gpu, user)."""
+    return (await connection.execute(PLACES_OF_PERSON, {"user": user_id})).all()
 
 
 async def void_person(connection: AsyncConnection, user_id: int) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound
-from kernelbot.services import identity, moderation
+from kernelbot.services import identity, moderation, publish, standings
+from kernelbot.services.publish import Source
 from tests.conftest import ADMIN_TOKEN
-from tests.factories import make_actor, ranked, submitted
+from tests.factories import judge_one, make_actor, ranked, submitted
+from tests.services.contest import board, catalog_of, contest, posed_anew, published
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
@@ -65,6 +68,33 @@ async def test_a_reason_is_needed_and_bounded(app: App, reason: str) -> None:
 async def test_what_stands_nowhere_cannot_be_voided(app: App, submission_id: int) -> None:
     with pytest.raises(NotFound, match="stands on no leaderboard"):
         await moderation.void(app, await admin(app), submission_id, "x")
+
+
+async def test_a_void_holds_on_every_gpu_and_version_until_it_is_lifted(
+    app: App, shelf: Path
+) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    several = contest(board(gpus=("CPU", "T4", "L4")))
+    await published(app, shelf, several)
+    first = await ranked(app, ada, 1e6)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, several)), Source())
+    await submitted(app, ada, gpus=("T4",))
+    await judge_one(app, gpu="T4")
+
+    async def where() -> list[str]:
+        boards = [await standings.board(app, None, "vectoradd", gpu) for gpu in ("CPU", "T4", "L4")]
+        return [item.gpu for item in boards if item.standings]
+
+    assert await where() == ["T4"]
+    await moderation.void(app, root, first.id, "it copied")
+    assert await where() == []
+    await judge_one(app)  # it was to be measured again
+    await submitted(app, ada, gpus=("L4",))
+    await judge_one(app, gpu="L4")
+    assert await where() == []
+
+    await moderation.restore(app, root, first.id, "it did not")
+    assert await where() == ["CPU", "T4", "L4"]
 
 
 async def test_members_moderate_nothing(app: App) -> None:
