@@ -71,7 +71,7 @@ class Definition:
     def elements(self, case: Case) -> int:
         axes = self.axes(case)
         return sum(
-            math.prod(int(axis) if axis.isdigit() else axes[axis] for axis in tensor.shape or ())
+            math.prod(int(axis) if _is_size(axis) else axes[axis] for axis in tensor.shape or ())
             for tensor in (*self.inputs.values(), *self.outputs.values())
         )
 
@@ -88,6 +88,11 @@ def read(
     cases = [] if reader.flaws else _workloads(reader, lines, workloads, found)
     reader.finish()
     return found, cases
+
+
+def _is_size(axis: str) -> bool:
+    """Whether a shape says a number there; ``²`` is a digit too, and no number to ``int``."""
+    return axis.isascii() and axis.isdigit()
 
 
 class _Doubled(ValueError):
@@ -119,6 +124,8 @@ def _json(reader: Reader, content: bytes, file: str, line: int = 0) -> Node | No
         at, reason = line, "is not UTF-8 text"
     except _Doubled as error:
         at, reason = line, f"is ambiguous: {error}"
+    except ValueError:  # Python reads whole numbers up to 4,300 digits
+        at, reason = line, "holds a number with too many digits"
     except RecursionError:
         at, reason = line, "nests too deeply"
     reader.flaw(at, "", reason, "Fix it with a JSON editor", file=file)
@@ -255,7 +262,7 @@ def _shape(reader: Reader, spec: Section, place: str, known: set[str]) -> tuple[
     items = reader.items(node, f"{place}.shape", limit=16, what="names of axes", empty=True)
     for at, item in enumerate(items):
         axis = reader.text(item, f"{place}.shape[{at}]", limit=100)
-        if axis and not axis.isdigit() and axis not in known:
+        if axis and not _is_size(axis) and axis not in known:
             remedy = f"The axes are: {', '.join(sorted(known))}"
             reader.flaw(item.line, f"{place}.shape[{at}]", f"there is no axis {axis!r}", remedy)
         axes.append(axis or "")

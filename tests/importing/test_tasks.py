@@ -161,6 +161,7 @@ def test_a_constraint_about_data_is_left_to_the_reader() -> None:
             "inputs.x.dtype: 'float4' is unknown",
         ),
         ({"inputs": {"rows": {"shape": [], "dtype": "int8"}}}, "is the name of something else"),
+        ({"inputs": {"x": {"shape": ["²"], "dtype": "float32"}}}, "there is no axis '²'"),
         ({"outputs": {"y": {"shape": None, "dtype": "int8"}}}, "outputs.y: is a number"),
         ({"custom_inputs_entrypoint": "make"}, "defines no function 'make'"),
         ({"outptus": {}}, "unknown key 'outptus'. Did you mean 'outputs'?"),
@@ -200,6 +201,7 @@ def test_a_workload_that_cannot_be_used_is_named_by_its_line(
         (b'{"name": \n oops}', "definition.json:2: is not JSON"),
         (b"\xff", "is not UTF-8 text"),
         (b"[" * 100_000, "nests too deeply"),
+        (b'{"name": ' + b"1" * 5000 + b"}", "holds a number with too many digits"),
     ],
 )
 def test_a_definition_that_is_no_json_says_why(content: bytes, said: str) -> None:
