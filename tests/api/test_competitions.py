@@ -126,6 +126,19 @@ async def test_opened_code_comes_with_its_licence(
     refused(await bob.get(sent["url"]), 404, "unknown_submission")
 
 
+async def test_a_long_licence_is_cut_where_it_is_a_header_and_whole_in_the_competition(
+    app: App, shelf: Path, ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    long = "©" * 2000
+    await published(app, shelf, contest(board(), licence=long))
+    sent = (await submit(ada)).json()
+
+    found = await ada.get(f"{sent['url']}/code")
+
+    assert unquote(found.headers["x-licence"]) == "©" * 100 + "…"
+    assert (await ada.get(CLASS)).json()["definition"]["licence"] == long
+
+
 async def test_a_frozen_page_is_one_for_everybody_and_another_for_who_is_faster_now(
     app: App,
     shelf: Path,

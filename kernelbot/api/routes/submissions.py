@@ -32,6 +32,8 @@ from kernelbot.services import submissions, submit
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"], dependencies=SECURED)
 
 RECONNECT_MS = 1000
+LICENCE_SHOWN = 100
+"""Characters in a header: each takes up to 12 bytes, and proxies take no header of any length."""
 
 FORM: dict[str, Any] = {
     "requestBody": {
@@ -137,10 +139,13 @@ async def cancel_submission(ctx: Ctx, actor: Member, submission_id: Id) -> Respo
 )
 async def submitted_code(ctx: Ctx, actor: Member, submission_id: Id) -> Response:
     """The file as you sent it; of others once their competition opens code, under the licence in
-    `x-licence` (percent-encoded)."""
+    `x-licence` (percent-encoded; a long one ends in … after 100 characters, whole in its competition)."""
     found = await submissions.code(ctx, actor, submission_id)
     answer = attachment(found.content, found.file_name, "text/plain; charset=utf-8")
-    answer.headers["x-licence"] = quote(found.licence)
+    licence = found.licence
+    if len(licence) > LICENCE_SHOWN:
+        licence = licence[:LICENCE_SHOWN] + "…"
+    answer.headers["x-licence"] = quote(licence)
     return answer
 
 
