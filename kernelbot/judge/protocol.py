@@ -312,7 +312,8 @@ def in_steps(seconds: float, step_s: float) -> float:
     """Rounded up to the step, to twice, four times, eight times the step ...; nothing stays nothing."""
     if not seconds:
         return 0.0
-    return math.ldexp(step_s, max(0, math.ceil(math.log2(seconds / step_s))))
+    fraction, exponent = math.frexp(seconds / step_s)  # exact, unlike a logarithm
+    return math.ldexp(step_s, max(0, exponent - (fraction == 0.5)))
 
 
 def spec(args: CaseArgs) -> str:

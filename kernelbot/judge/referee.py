@@ -62,7 +62,8 @@ from kernelbot.judge.warm import Nursery
 HIDDEN = "hidden cases"
 FAILED_HIDDEN = "The submission fails on a hidden case: no right output, or none in time."
 HIDDEN_STEP_S = 0.25
-"""What checking the hidden cases takes is rounded up to this, twice this, four times this ..."""
+"""What checking the hidden cases and clearing up takes is rounded up to this, twice this, four times
+this ..."""
 FAULT_MESSAGE = "The judge failed; this is not your fault and the run will be repeated."
 PASSED = {
     Mode.TEST: "All tests passed.",
@@ -210,6 +211,7 @@ class Referee:
         self._artefacts: tuple[Artefact, ...] = ()
         self._quarantine: tuple[str, str] | None = None  # rule and evidence
         self._reason = ""  # what really went wrong in a hidden case, for the operator
+        self._hidden_from = 0.0  # when the hidden cases began to be checked
         self._held_from = 0.0  # when the first process was started that makes the device its own
         self._held_s = 0.0
 
@@ -243,7 +245,15 @@ class Referee:
         finally:
             with undisturbed():
                 self._clear_up(workshop)
+        self._draw_out()
         return self._failed(failure) if failure is not None else self._passed()
+
+    def _draw_out(self) -> None:
+        """How long the hidden cases and what they left took shows in few steps. A cancelled run has no verdict
+        that it could wait for."""
+        if self._hidden_from:
+            took = time.monotonic() - self._hidden_from
+            time.sleep(in_steps(took, HIDDEN_STEP_S) - took)
 
     def _clear_up(self, workshop: Workshop | None) -> None:
         self._end_contestants()
@@ -272,21 +282,22 @@ class Referee:
             self._check(first, problem)
         if self._job.mode is Mode.TEST:
             return
+        last = first
         with self._stage_of(Stage.MEASURE):
             if self._job.mode is Mode.PROFILE:
                 self._profile(workshop, first, problem)
             elif self._job.mode is Mode.BENCHMARK:
                 self._measure(bench)
-                self._conclude()
             else:
-                last = first
                 while spares or self._wants_another():
                     self._end(last)
                     spare = spares.pop(0) if spares else None
                     last = self._fresh(workshop, spare, first.fence)
                     self._measure(self._build_again(last, problem))
-                self._check_hidden(last, problem)
-                self._conclude()
+        if self._job.mode is Mode.RANKED:
+            self._check_hidden(last, problem)
+        if self._job.mode is not Mode.PROFILE:
+            self._conclude()
 
     def _reuse(self, workshop: Workshop, fence: sandbox.Fence) -> cache.Cache | None:
         """Give the contestant what the same code has compiled before; nothing of it runs yet."""
@@ -481,14 +492,15 @@ class Referee:
             self._done(index, args, len(self._job.tests))
 
     def _check_hidden(self, contestant: Contestant, problem: Problem) -> None:
-        """The last thing of a run, when no time is left to be taken: a submission could tell by its
-        times what it saw. It can tell by failing, in one way, and by taking long, in few steps."""
+        """The last thing of a run, when no time is left to be taken and no event to be told: a submission
+        could tell by its times what it saw. It can tell by failing, in one way, and by taking long, in few
+        steps."""
         if not self._job.hidden_tests:
             return
         self._case = None
         contestant.enter(Stage.CHECK)
         check, build = self._budgets[Stage.CHECK], self._budgets[Stage.BUILD]
-        began = time.monotonic()
+        self._hidden_from = time.monotonic()
         try:
             for args in self._job.hidden_tests:
                 with Lane(contestant, problem, args, check, build) as lane:
@@ -497,10 +509,6 @@ class Referee:
             self._reason = f"a hidden case ({spec(args)}): {failure.kind}: {failure.message}"
             self._note_hidden(FAILED_HIDDEN)
             raise _failed_hidden(failure) from failure
-        finally:
-            self._end(contestant)
-            took = time.monotonic() - began
-            time.sleep(in_steps(took, HIDDEN_STEP_S) - took)
         self._note_hidden("")
 
     def _note_hidden(self, complaint: str) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
+import shutil
+import signal
 import subprocess
 import textwrap
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -108,22 +113,51 @@ def test_hidden_cases_come_when_all_times_are_taken(tmp_path: Path) -> None:
     assert ("hidden cases", True) in [(case.spec, case.ok) for case in found.verdict.cases]
 
 
-def test_how_long_hidden_cases_take_shows_in_few_steps(tmp_path: Path) -> None:
-    """Whoever watches a run sees when it ends: taking longer is a way to speak."""
-    job = a_job(Mode.RANKED, hidden_tests=({"n": 3500},))
-    source = "def custom_kernel(data):\n    return data[2].copy_(data[0] + data[1])\n"
-    staging.stage(tmp_path, job, judge_files("add"), source.encode())
-    at = []
-    with subprocess.Popen(staging.command(tmp_path), stdout=subprocess.PIPE) as judging:
+ADDING = "def custom_kernel(data):\n    return data[2].copy_(data[0] + data[1])\n"
+
+
+@contextlib.contextmanager
+def at_hidden(directory: Path, source: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A judge that has told its last event: only hidden cases are left to be checked."""
+    job = a_job(Mode.RANKED, hidden_tests=({"n": 3500},), limits=replace(LIMITS, check_s=60))
+    staging.stage(directory, job, judge_files("add"), source.encode())
+    line = staging.command(directory)
+    with subprocess.Popen(
+        line, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+    ) as judging:
         assert judging.stdout is not None
-        for line in judging.stdout:
-            at.append((time.monotonic(), json.loads(line)))
-    verdict = staging.read_verdict(tmp_path)
+        for event in map(json.loads, judging.stdout):
+            if (event["stage"], event["message"]) == ("measure", "finished"):
+                break
+        yield judging
+        assert judging.stdout.read() == ""
+
+
+def test_how_long_hidden_cases_and_what_they_left_take_shows_in_few_steps(tmp_path: Path) -> None:
+    """Whoever watches a run sees when it ends: taking longer is a way to speak."""
+    removing = tmp_path / "slow" / "rm"
+    removing.parent.mkdir()
+    removing.write_text(f'#!/bin/sh\nsleep 1.1\nexec {shutil.which("rm")} "$@"\n')
+    removing.chmod(0o755)
+    (tmp_path / "job").mkdir()
+    path = f"{removing.parent}:{os.environ['PATH']}"
+    with at_hidden(tmp_path / "job", ADDING, PATH=path) as judging:
+        began = time.monotonic()
+        judging.wait(60)
+        took = time.monotonic() - began
+    verdict = staging.read_verdict(tmp_path / "job")
     assert verdict.passed, verdict
-    measured, over = at[-2:]
-    assert (measured[1]["kind"], over[1]["message"]) == ("case", "finished")
-    assert over[0] - measured[0] > 0.2
+    assert took > 1.9
     assert verdict.spent.check_s < 0.2  # what it really took
+
+
+def test_a_judge_that_is_cancelled_in_a_hidden_case_leaves_at_once(tmp_path: Path) -> None:
+    source = ADDING.replace("(data):", "(data):\n    if len(data[0]) == 3500: while_waiting()")
+    source += "def while_waiting():\n    import time\n    time.sleep(600)\n"
+    with at_hidden(tmp_path, source) as judging:
+        time.sleep(4.2)  # the next step is eight seconds
+        judging.terminate()
+        assert judging.wait(3) == 128 + signal.SIGTERM
 
 
 @pytest.mark.parametrize(
@@ -137,6 +171,8 @@ def test_how_long_hidden_cases_take_shows_in_few_steps(tmp_path: Path) -> None:
         (0.9, 1.0),
         (1.01, 2.0),
         (60.0, 64.0),
+        (32.0, 32.0),
+        (32.00000000000001, 64.0),
     ],
 )
 def test_steps_are_powers_of_two(seconds: float, told: float) -> None:
