@@ -42,9 +42,7 @@ def _done(source: str, *, write: bool, unchecked: bool) -> Plan:
     with opened(source) as files:
         catalog = files.load(list(app.targets_of(settings)), settings.problems_dir)
         checked = (
-            publication.demand_checked(settings, catalog, files.root, unchecked=unchecked)
-            if write
-            else {}
+            publication.demand_checked(settings, catalog, unchecked=unchecked) if write else {}
         )
         origin = _origin(files, settings)
 

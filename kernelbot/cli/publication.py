@@ -1,14 +1,14 @@
 """Nothing is published whose check was not put to the test: what ``kernelbot up`` asks before it loads.
 
-``checked.json`` beside the problems answers for what was checked before; what it does not know is
-audited here, on the processor, and kept in the data folder. A machine without torch publishes what
-another one has checked.
+``checked.json`` of the installation, beside its problems and in the data folder, answers for what was
+checked before; what it does not know is audited here, on the processor, and kept in the data folder. A
+machine without torch publishes what another one has checked. The note that comes with files from
+elsewhere counts for nothing: they would vouch for themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from kernelbot.checking import findings, ledger
 from kernelbot.checking.findings import Level
@@ -27,12 +27,11 @@ UNCHECKED = "not checked: published so on request"
 def demand_checked(
     settings: Settings,
     catalog: Catalog,
-    root: Path,
     *,
     unchecked: bool,
     without_hanging: bool = False,
 ) -> dict[str, str]:
-    """How each problem that gets a leaderboard was checked, in words; the catalog comes from ``root``.
+    """How each problem that gets a leaderboard was checked, in words.
 
     Raises InvalidInput for one whose check is vacuous, that hangs, or that cannot be checked here,
     unless ``unchecked`` is asked for. ``without_hanging`` leaves those that hang out instead.
@@ -45,8 +44,7 @@ def demand_checked(
         for board in competition.leaderboards
     }
     problems = [problem for name, problem in catalog.problems.items() if name in named]
-    roots = dict.fromkeys((root, settings.problems_dir, settings.data_dir))
-    ledgers = [problem_check.known(folder) for folder in roots]
+    ledgers = [problem_check.known(folder) for folder in (settings.problems_dir, settings.data_dir)]
     words, missing = {}, []
     for problem in problems:
         entry = next(filter(None, (ledger.holds(entries, problem) for entries in ledgers)), None)
@@ -76,7 +74,8 @@ def _checked_now(
     except Declined:
         raise InvalidInput(
             f"{names}: nobody has checked this version, and this machine has no torch to do it. "
-            "Run `kernelbot problem check DIR --record` on one that has, or start with --unchecked.",
+            "Run `kernelbot problem check DIR --record` on one that has, and put what it notes into "
+            f"{settings.problems_dir / ledger.FILE}; or add --unchecked.",
             code="unchecked_problem",
         ) from None
     entries = problem_check.known(settings.data_dir)

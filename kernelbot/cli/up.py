@@ -420,13 +420,11 @@ async def _prepare_only(settings: Settings, *, unchecked: bool) -> int:
 
 async def _prepare(settings: Settings, *, unchecked: bool) -> Prepared:
     """Schema, problems, administrator. A server that is not up yet is waited for."""
-    root = settings.problems_dir
-    catalog = load_catalog(root, app.targets_of(settings))
+    catalog = load_catalog(settings.problems_dir, app.targets_of(settings))
     checked = await asyncio.to_thread(
         publication.demand_checked,
         settings,
         catalog,
-        root,
         unchecked=unchecked,
         without_hanging=True,
     )

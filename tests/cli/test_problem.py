@@ -222,12 +222,15 @@ def tree(tmp_path: Path) -> Settings:
 
 
 def demanded(
-    tree: Settings, *, unchecked: bool = False, without_hanging: bool = False
+    tree: Settings,
+    *,
+    root: Path | None = None,
+    unchecked: bool = False,
+    without_hanging: bool = False,
 ) -> dict[str, str]:
     return publication.demand_checked(
         tree,
-        load_catalog(tree.problems_dir, ["CPU"]),
-        tree.problems_dir,
+        load_catalog(root or tree.problems_dir, ["CPU"]),
         unchecked=unchecked,
         without_hanging=without_hanging,
     )
@@ -314,3 +317,15 @@ def test_the_ledger_beside_the_problems_spares_the_check(
         "double": "checked on cuda, 77 null solutions refused; not checked on the processor"
     }
     assert json.loads(ledger.written(entries))["checked"]["double"]["devices"] == ["cuda"]
+
+
+def test_a_ledger_that_comes_with_files_from_elsewhere_vouches_for_none_of_them(
+    tree: Settings, tmp_path: Path
+) -> None:
+    theirs = tree.problems_dir.rename(tmp_path / "theirs")
+    write_problem(theirs / "double", atol="0.5")
+    entries = ledger.with_entry({}, problem_check.load_problem(theirs / "double"), "cuda", 77)
+    (theirs / ledger.FILE).write_text(ledger.written(entries))
+
+    with pytest.raises(InvalidInput, match="double: The check is vacuous"):
+        demanded(tree, root=theirs)
