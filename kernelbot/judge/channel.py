@@ -29,6 +29,7 @@ HEADER = struct.Struct("<cQ")
 
 WARM, READY, PREPARED, LOADED, DONE = b"W", b"R", b"P", b"L", b"D"
 FAILED, MISMATCH = b"E", b"M"
+ENDED = b"X"
 
 
 @dataclass(frozen=True)
@@ -94,25 +95,16 @@ class Switchboard:
     """The channels of all processes that run a submission together."""
 
     def __init__(self, channels: Sequence[Channel]) -> None:
-        self._poll, self._ends = select.poll(), select.poll()
+        self._poll = select.poll()
         self._numbers: dict[int, int] = {}
         for number, channel in enumerate(channels):
             self._numbers[channel.fileno()] = number
-            self._poll.register(channel.fileno(), select.POLLIN | select.POLLHUP)
-            self._ends.register(channel.fileno(), 0)
+            self._poll.register(channel.fileno(), select.POLLIN)
 
     def heard(self, timeout_s: float) -> list[int]:
-        """Which channels have something to say, by their numbers; none when all are silent that long.
-
-        Those whose other end is gone come first: what the others say may be about that.
-        """
+        """Which channels have something to say or no other end any more, by their numbers; none when all
+        are silent that long."""
         found = self._poll.poll(max(0.0, timeout_s) * 1000)
-        found.sort(key=lambda one: not one[1] & select.POLLHUP)
-        return [self._numbers[descriptor] for descriptor, _ in found]
-
-    def gone(self, timeout_s: float) -> list[int]:
-        """Which channels have no other end any more; waits so long for one that has not yet."""
-        found = self._ends.poll(max(0.0, timeout_s) * 1000)
         return [self._numbers[descriptor] for descriptor, _ in found]
 
 

@@ -17,7 +17,7 @@ import os
 import signal
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -47,7 +47,9 @@ ADDRESS_SPACE = 8 << 30
 PATIENCE_NS = 250_000_000
 IMPATIENCE_NS = 3_000_000
 ECHO_S = 0.2
-"""How long it may take until a process whose end others have noticed has closed its channel."""
+"""How long it may take until it is known that a rank has ended, when another has noticed it."""
+ENDING_S = 4.0
+"""The same when its channel is closed: what it had on its device is taken apart in between."""
 OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
 OUT_OF_MEMORY_TEXT = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
 
@@ -137,9 +139,12 @@ class Contestant:
         self._number = 0
         self._unarmed = 0
         self.ranks = [Rank(job.device != "cpu") for _ in range(job.world_size)]
-        self._board = Switchboard([rank.channel for rank in self.ranks])
-        # Of several ranks none is the process that is started: that one forks them, and waits.
-        first = self.ranks[0].channel if self._alone else Channel()
+        self._channels = [rank.channel for rank in self.ranks]
+        if not self._alone:
+            # None of them is the process that is started: that one forks them, and waits.
+            self._channels.append(Channel())
+        self._board = Switchboard(self._channels)
+        first = self._channels[-1]
         output, written = os.pipe()
         try:
             self._pid = nursery.start(
@@ -154,10 +159,8 @@ class Contestant:
             raise NotStarted(f"{fence.kind}: {error}") from error
         finally:
             os.close(written)
-            if not self._alone:
-                first.close()
-        for rank in self.ranks:
-            rank.channel.theirs.close()
+        for each in self._channels:
+            each.theirs.close()
         self._log = Drain(output, 2 * job.limits.output_bytes)
         self._watch = Watch(self._tree, job.memory_bytes, workshop.work)
         for number, rank in enumerate(self.ranks):
@@ -312,6 +315,7 @@ class Contestant:
     def _let_go(self) -> None:
         for rank in self.ranks:
             rank.close()
+        self._channels[-1].close()
 
     def _call_cpu(self, timeout_s: float) -> Sample:
         for rank in self.ranks:
@@ -334,7 +338,9 @@ class Contestant:
         def hopeless() -> bool:
             """An error, an end or a time-out: waiting for the doorbell says which."""
             heard = self._board.heard(0)
-            return stuck(pages, heard, number, gated=self.gated) or time.monotonic() > deadline
+            if len(pages) in heard or time.monotonic() > deadline:
+                return True
+            return stuck(pages, heard, number, gated=self.gated)
 
         for page, arena in zip(pages, arenas, strict=True):
             page.choose(arena.at)
@@ -376,9 +382,9 @@ class Contestant:
         answered = bool(torch.equal(found, page.probed(found.numel())))
         return answered and arena.unchanged()
 
-    def told(self, failure: Failure, rank: int) -> Failure:
-        """A failure by the name of the rank that it is about, where there are several."""
-        return failure if self._alone else failure.of(rank)
+    def told(self, failure: Failure, rank: int | None) -> Failure:
+        """A failure by the name of the rank that it is about, where there are several; None: all of them."""
+        return failure if self._alone or rank is None else failure.of(rank)
 
     # --- doorbells -----------------------------------------------------------------------------
 
@@ -387,7 +393,7 @@ class Contestant:
     ) -> list[Doorbell]:
         """The next doorbell of all ranks or of some, if it is the one that is due.
 
-        The first that is not, of whichever rank, is raised as a Failure.
+        Those that are not, of whichever ranks, are raised as one Failure.
         """
         awaited = range(len(self.ranks)) if of is None else of
         deadline = time.monotonic() + timeout_s
@@ -396,25 +402,62 @@ class Contestant:
             heard = self._board.heard(deadline - time.monotonic())
             if not heard:
                 raise self.out_of_time(missing)
+            failures: dict[int, Failure | None] = {}
             for rank in heard:
                 try:
                     bells[rank] = self._due(rank, tag if rank in missing else b"")
+                except Closed:
+                    failures[rank] = None
                 except Failure as failure:
-                    raise self._blamed(failure, rank) from None
+                    failures[rank] = failure
+            if failures:
+                raise self._blamed(failures)
         return [bells[rank] for rank in awaited]
 
-    def _blamed(self, failure: Failure, rank: int) -> Failure:
-        """A failure told as its rank's; what a rank raises because another has ended is that one's."""
-        if not self._alone and failure.detail and (gone := self._board.gone(ECHO_S)):
-            return self.told(self._ended(), gone[0])
+    def _blamed(self, failures: Mapping[int, Failure | None]) -> Failure:
+        """The one to tell of failures that came at once, as its rank's. None: the channel is closed.
+
+        What a rank raises, or that it ends, because another has ended is that one's.
+        """
+        rank, failure = next(iter(failures.items()))
+        if failure is None or failure.detail:
+            first = self._first_to_end(ECHO_S if failure else ENDING_S)
+            if first is not None:
+                rank, code = first
+                failure = failures.get(rank)
+                return self.told(failure, rank) if failure else self._ended(code, rank)
+        if failure is None:
+            status = self._exit_code(timeout_s=1.0)
+            return self._ended(status, rank if status is None else None)
         return self.told(failure, rank)
 
-    def _due(self, rank: int, tag: bytes) -> Doorbell:
-        """What a rank has to say, if it is what is due; otherwise raises Failure."""
+    def _first_to_end(self, timeout_s: float) -> tuple[int, int] | None:
+        """The first rank to end and its exit code, or minus the signal, by the word of the process that
+        forked them; None when it says nothing."""
+        if self._alone:
+            return None
+        self._tree.go()  # it may stand still with the others
+        waiting = self._channels[-1]
         try:
-            bell = self.ranks[rank].channel.receive()
-        except Closed:
-            raise self._ended() from None
+            bell = (
+                waiting.receive() if Switchboard([waiting]).heard(timeout_s) else Doorbell(b"", 0)
+            )
+        except (Closed, Garbled):
+            return None
+        if bell.tag != channel.ENDED or bell.number >= len(self.ranks) or len(bell.text) != 4:
+            return None
+        return bell.number, int.from_bytes(bell.text, "little", signed=True)
+
+    def _receive(self, rank: int) -> Doorbell:
+        """What a rank has to say. The process that waits for them speaks when one is gone."""
+        if rank == len(self.ranks):
+            raise Closed
+        return self.ranks[rank].channel.receive()
+
+    def _due(self, rank: int, tag: bytes) -> Doorbell:
+        """What a rank has to say, if it is what is due; otherwise raises Failure or Closed."""
+        try:
+            bell = self._receive(rank)
         except Garbled:
             raise self._foul("something was written to the judge's channel") from None
         if bell.number == self._number and bell.tag == channel.FAILED:
@@ -437,16 +480,18 @@ class Contestant:
                 VerdictKind.CRASHED, "The program started processes that could not be stopped."
             ) from None
         if heard := self._board.heard(0):
-            rank = heard[0]
-            failure = self._foul("an extra doorbell rang after the call was over")
-            try:
-                self.ranks[rank].channel.receive()
-            except Closed:
-                failure = self._ended()
-            except Garbled:
-                pass
-            raise self.told(failure, rank)
+            raise self._blamed({rank: self._untimely(rank) for rank in heard})
         return ran_on
+
+    def _untimely(self, rank: int) -> Failure | None:
+        """What is wrong with a rank that is heard when nothing is due; None: its channel is closed."""
+        try:
+            self._receive(rank)
+        except Closed:
+            return None
+        except Garbled:
+            pass
+        return self._foul("an extra doorbell rang after the call was over")
 
     def out_of_time(self, missing: Sequence[int] = ()) -> Failure:
         """``missing``: the ranks that were waited for in vain."""
@@ -516,24 +561,24 @@ class Contestant:
         text = f"Out of memory: the limit is {limit:.3g} GiB{together}."
         return Failure(VerdictKind.OUT_OF_MEMORY, text)
 
-    def _ended(self) -> Failure:
-        """Why the process is gone, or why it has closed its end although it is not."""
-        code = self._exit_code(timeout_s=1.0)
+    def _ended(self, code: int | None, rank: int | None) -> Failure:
+        """Why a process is gone, or why it has closed its end although it is not: a rank, or for None
+        the one that waits for them."""
         doing = "while it was imported" if self._stage is Stage.BUILD else "during a call"
         if self._watch.exceeded:
             return self._exceeded()
         if code is None:
-            return Failure(
+            failure = Failure(
                 VerdictKind.CRASHED, f"The program closed its connection to the judge {doing}."
             )
-        if code > 128 and (self.fence.kind == "bubblewrap" or not self._alone):
-            code = 128 - code  # how a process that waits says that its child was killed by a signal
+            return self.told(failure, rank)
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
-        return Failure(
+        failure = Failure(
             VerdictKind.CRASHED,
             f"The program {how} {doing}.",
             guarded=f"The program ended {doing}.",  # eight bits of an input fit in the code
         )
+        return self.told(failure, rank)
 
     def _exit_code(self, timeout_s: float) -> int | None:
         """Exit code, or minus the signal; None while it lives. Leaves it to be reaped later."""
@@ -541,7 +586,10 @@ class Contestant:
         while True:
             found = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
             if found is not None:
-                return found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+                code = found.si_status if found.si_code == os.CLD_EXITED else -found.si_status
+                waited = self.fence.kind == "bubblewrap" and 128 < code < 128 + signal.NSIG
+                # How a process that waits says that its child was killed by a signal.
+                return 128 - code if waited else code
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.005)

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from kernelbot.judge import sandbox
+from kernelbot.judge.process import ENDING_S
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 from tests.judge.bench import Judged, a_job, judge, problem
 
 BEGIN = """
-import gc, os, time
+import gc, os, threading, time
 import torch, torch.distributed as dist
 def hang_up():
     next(o for o in gc.get_objects() if type(o).__name__ == "Runtime").channel.close()
@@ -105,6 +106,9 @@ def test_a_wrong_shape_of_one_rank_names_it(tmp_path: Path) -> None:
     [
         ("raise ValueError('no')", VerdictKind.CRASHED, "rank 1: custom_kernel raised ValueError: no (submission.py, line 9)"),
         ("os._exit(7)", VerdictKind.CRASHED, "rank 1: The program exited with code 7 during a call."),
+        ("os._exit(200)", VerdictKind.CRASHED, "rank 1: The program exited with code 200 during a call."),
+        ("os.fork() and os._exit(7), time.sleep(99)", VerdictKind.CRASHED, "rank 1: The program exited with code 7 during a call."),
+        ("threading.Timer(0.05, os._exit, (3,)).start(); raise ValueError('no')", VerdictKind.CRASHED, "rank 1: custom_kernel raised ValueError: no (submission.py, line 9)"),
         ("os.kill(os.getpid(), 11)", VerdictKind.CRASHED, "rank 1: The program was killed by signal SIGSEGV"),
         ("torch.ones(1 << 40)", VerdictKind.OUT_OF_MEMORY, "rank 1: Out of memory"),
         ("hang_up(), time.sleep(99)", VerdictKind.CRASHED, "rank 1: The program closed its connection"),
@@ -121,8 +125,33 @@ def test_a_rank_that_fails_ends_the_run_while_others_wait_for_it(
     assert f"Test 0 (n: 1000): {message}" in found.verdict.message
     assert found.verdict.stage is Stage.CHECK
     spent = found.verdict.spent
-    assert spent.check_s + spent.build_s < 6
+    assert spent.check_s + spent.build_s < 6 + ENDING_S * ("hang_up" in what)
     assert time.monotonic() - began < 60
+
+
+def test_a_rank_that_ends_because_another_has_is_not_to_blame(tmp_path: Path) -> None:
+    body = """
+    if rank == 1: os._exit(7)
+    try: dist.all_reduce(out)
+    except RuntimeError: os._exit(9)
+    return out
+"""
+    verdict = judged(tmp_path, body).verdict
+    assert "rank 1: The program exited with code 7 during a call." in verdict.message
+
+
+def test_too_much_memory_of_all_ranks_together_is_told_of_none(tmp_path: Path) -> None:
+    found = judged(
+        tmp_path,
+        "    if rank == 1: kept = [b'x' * (1 << 20) for _ in range(3000)]\n"
+        "    dist.all_reduce(out)\n    return out\n",
+        limits=replace(a_job().limits, memory_bytes=1 << 30),
+    )
+    assert found.verdict.kind is VerdictKind.OUT_OF_MEMORY, found.explanation
+    assert (
+        "Test 0 (n: 1000): Out of memory: the limit is 2 GiB for all ranks together."
+        in found.verdict.message
+    )
 
 
 def test_an_import_that_fails_on_one_rank_names_it(tmp_path: Path) -> None:

@@ -43,9 +43,7 @@ def main() -> None:
     hello, descriptors = receive(channel)
     meeting = None
     if hello.get("op") == "divide":
-        first = channel
-        channel, meeting = divide(descriptors)
-        first.close()
+        channel, meeting = divide(channel, descriptors)
         hello, descriptors = receive(channel)
     runtime = Runtime(channel, hello, _only(descriptors), meeting)
     while True:

@@ -9,15 +9,14 @@ import ctypes
 import os
 import signal
 import socket
-import time
+import struct
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 HOST = "127.0.0.1"
-MOURNING_S = 0.5
-"""How long the process that waits outlives the first rank to end: the referee sees that one's channel
-close, and then asks for its code."""
+ENDED = struct.Struct("<cQi")
+"""A doorbell: which rank was the first to end, and its exit code or minus the signal."""
 PATIENCE = timedelta(days=1)
 """Of collectives. The referee's limits are shorter, and all stand still between calls."""
 PR_SET_PDEATHSIG = 1
@@ -70,13 +69,17 @@ def quiet() -> Iterator[None]:
         os.close(kept)
 
 
-def divide(channels: Sequence[int]) -> tuple[socket.socket, Meeting]:
-    """Fork a rank for every channel. Returns in the ranks only; the process that forks them waits."""
+def divide(waiting: socket.socket, channels: Sequence[int]) -> tuple[socket.socket, Meeting]:
+    """Fork a rank for every channel. Returns in the ranks only; the process that forks them waits for the
+    first to end, says through ``waiting`` which and how, and takes the others along."""
     meeting = Meeting()
     parent = os.getpid()
-    for channel in channels:
-        if os.fork():
+    ranks: dict[int, int] = {}
+    for rank, channel in enumerate(channels):
+        if pid := os.fork():
+            ranks[pid] = rank
             continue
+        waiting.close()
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
@@ -86,7 +89,7 @@ def divide(channels: Sequence[int]) -> tuple[socket.socket, Meeting]:
         return socket.socket(fileno=channel), meeting
     for channel in channels:
         os.close(channel)
-    _, status = os.wait()
-    time.sleep(MOURNING_S)
-    code = os.waitstatus_to_exitcode(status)
-    os._exit(code if code >= 0 else 128 - code)
+    pid, status = os.wait()
+    with contextlib.suppress(OSError):  # nobody listens any more
+        waiting.send(ENDED.pack(b"X", ranks[pid], os.waitstatus_to_exitcode(status)))
+    os._exit(0)
