@@ -145,7 +145,7 @@ def test_a_wait_says_the_place_and_the_range(wait: Wait, text: str) -> None:
         (Run(status=Status.CANCELLED), "Cancelled"),
         (Run(kind=VerdictKind.PASSED), "Passed"),
         (Run(kind=VerdictKind.PASSED, seconds=22.4e-6, error=0.0023), "Passed: 22.4 µs ± 0.1"),
-        (Run(kind=VerdictKind.TIMED_OUT, message="Out of time."), "Timed out: Out of time."),
+        (Run(kind=VerdictKind.TIMED_OUT, message="it took 9 s"), "Timed out: it took 9 s"),
     ],
 )
 def test_a_headline_says_what_happened(run: Run, text: str) -> None:

@@ -441,7 +441,7 @@ class Evaluation:
     def _out_of_time(self, limit_s: float, log: str) -> Failure:
         return Failure(
             VerdictKind.TIMED_OUT,
-            f"Out of time: the problem's program took longer than {limit_s:g} s "
+            f"the problem's program took longer than {limit_s:g} s "
             f"in the {self._stage.value} stage.",
             detail=log,
         )

@@ -507,7 +507,7 @@ class Contestant:
             what, limit = "the first call of custom_kernel", round(self._first_call_s, 1)
         return Failure(
             VerdictKind.TIMED_OUT,
-            f"Out of time: {what} in the {self._stage.value} stage took longer than {limit:g} s"
+            f"{what} in the {self._stage.value} stage took longer than {limit:g} s"
             f"{'' if self._alone else _in_vain(missing)}.",
         )
 

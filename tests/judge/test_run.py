@@ -259,7 +259,8 @@ def test_a_first_call_that_never_ends_is_told_with_the_time_it_had(tmp_path: Pat
     limits = replace(LIMITS, build_s=5, check_s=2)
     verdict = judge(tmp_path, ENDLESS, a_job(limits=limits)).verdict
     assert verdict.kind is VerdictKind.TIMED_OUT
-    assert re.search(r"the first call of custom_kernel .* longer than (4\.\d|5) s", verdict.message)
+    words = r"the first call of custom_kernel in the check stage took longer than (4\.\d|5) s\."
+    assert re.fullmatch(rf"Test 0 \(.*\): {words}", verdict.message), verdict.message
 
 
 def test_a_secret_wrong_answer_tells_the_size_of_the_error_only(tmp_path: Path) -> None:
@@ -640,3 +641,29 @@ def test_events_can_go_to_a_descriptor_of_their_own(tmp_path: Path) -> None:
         kinds = {json.loads(text)["kind"] for text in file}
     assert kinds == {"stage", "case"}
     assert done.stdout == b""
+
+
+STARTED_IN_NO_TIME = """
+import sys
+from pathlib import Path
+from kernelbot.judge import guard, process, staging
+from kernelbot.judge.referee import Events, Referee
+from kernelbot.judge.warm import Nursery
+from tests.judge import bench
+
+process.START_S = 0.0
+directory, job = Path(sys.argv[1]), bench.a_job()
+staging.stage(directory, job, bench.problem("add"), b"")
+guard.harden_referee()
+print(Referee(directory, job, Events(None), Nursery.started(), "").judge().fault)
+"""
+
+
+def test_a_runtime_that_does_not_come_up_in_time_is_told_by_the_limit_that_it_had(
+    tmp_path: Path,
+) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", STARTED_IN_NO_TIME, str(tmp_path)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert "starting the runtime in the build stage took longer than 0 s" in said.stdout, said
