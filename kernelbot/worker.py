@@ -53,6 +53,7 @@ class Held:
 
     assignment: Assignment
     slot: Slot
+    starting: asyncio.Task[Launch] | None = None
     launch: Launch | None = None
     cancelled: bool = False
     lost: bool = False
@@ -168,15 +169,24 @@ class Worker:
         package = Package(
             job=assignment.job, problem_files=assignment.problem_files, code=assignment.code
         )
+        held.starting = asyncio.create_task(held.slot.launcher.start(package))
+        if self._unwanted(held):
+            held.starting.cancel()
+        await asyncio.wait([held.starting])
+        if held.starting.cancelled():
+            return our_fault(assignment, "was ended before it was started")
         try:
-            held.launch = await held.slot.launcher.start(package)
+            held.launch = held.starting.result()
         except (OSError, ValueError) as error:
             log.error("a run could not be started", error=repr(error))
             return our_fault(assignment, f"could not be started: {error!r}")
-        if held.cancelled or held.lost or self._stopping.is_set():
+        if self._unwanted(held):
             await held.launch.cancel()
         await self._report_progress(held, held.launch)
         return await held.launch.verdict()
+
+    def _unwanted(self, held: Held) -> bool:
+        return held.cancelled or held.lost or self._stopping.is_set()
 
     async def _report_progress(self, held: Held, launch: Launch) -> None:
         """Pass on the steps: every change of stage, of the others one in a while."""
@@ -269,6 +279,8 @@ class Worker:
     async def _end(self, held: Held) -> None:
         if held.launch is not None:
             self._keep_alive(held.launch.cancel())
+        elif held.starting is not None:
+            held.starting.cancel()  # it may be waiting for devices that another run has
 
     def _keep_alive(self, work: Coroutine[Any, Any, None]) -> None:
         """Have it done beside everything else, and before the worker ends."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import uuid
 from collections.abc import AsyncIterator
@@ -19,7 +20,8 @@ from kernelbot.config import ROOT
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind
-from kernelbot.launchers.base import Package
+from kernelbot.launchers.base import Launcher, Package
+from kernelbot.launchers.devices import Pool
 from kernelbot.launchers.local import LocalLauncher
 from kernelbot.services import dispatch, submissions, submit
 from kernelbot.worker import Slot, Worker, local_slots
@@ -248,7 +250,7 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def working(app: App, bench: Bench, slots: int = 1) -> AsyncIterator[Worker]:
+async def working(app: App, bench: Launcher, slots: int = 1) -> AsyncIterator[Worker]:
     worker = Worker(app, [Slot("CPU", bench) for _ in range(slots)], {})
     task = asyncio.create_task(worker.run())
     try:
@@ -287,6 +289,36 @@ async def test_a_run_cancelled_while_it_starts_is_cancelled(app: App) -> None:
         run = await ended(app, ada, view.id)
 
     assert run.status is Status.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("what", "status"), [("cancel", Status.CANCELLED), ("stop", Status.QUEUED)]
+)
+async def test_a_run_that_waits_for_another_runs_device_is_ended_when_told(
+    app: App, tmp_path: Path, what: str, status: Status
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    pool = Pool([0])
+    _, held = await pool.take(0, 1)
+    launcher = LocalLauncher(tmp_path, os.environ, 0, pool=pool)
+
+    async with working(app, launcher) as worker:
+        await until(lambda: worker._held)
+        if what == "stop":
+            worker.stop()
+        else:
+            await submit.cancel(app, ada, view.id)
+
+        async def over() -> Any:
+            run = await run_of(app, ada, view.id)
+            return run.status is status and run
+
+        run = await until(over, 30)
+
+    assert run.attempt == (0 if what == "stop" else 1)
+    held.close()
+    assert (await pool.take(0, 1))[0] == [0]
 
 
 async def test_a_run_claimed_again_by_its_own_worker_keeps_its_heartbeat(app: App) -> None:

@@ -51,7 +51,8 @@ class Launcher(Protocol):
         ...
 
     async def start(self, package: Package) -> Launch:
-        """Stage and start. Raises OSError when the place to run cannot be had just now."""
+        """Stage and start. Raises OSError when the place to run cannot be had just now. May be cancelled,
+        and leaves nothing behind then."""
         ...
 
     async def close(self) -> None:

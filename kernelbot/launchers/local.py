@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import functools
 import os
-import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -80,14 +79,23 @@ class LocalLauncher:
         """Raises ValueError for a job that needs more devices than there are; waits for them otherwise."""
         indices, held = await self._devices(package.job.world_size)
         with held:
-            folder = await asyncio.to_thread(self._stage, package)
+            begun = asyncio.create_task(self._begun(package, indices))
             try:
-                process = await self._referee(folder.path, indices)
-            except BaseException:
-                await asyncio.to_thread(folder.remove)
+                launch = await asyncio.shield(begun)
+            except asyncio.CancelledError:  # what is half made comes to be, and is ended as a whole
+                await (await begun).close()
                 raise
-            launch = LocalLaunch(process, folder, package.job)
             launch.on_judged(held.pop_all().close)
+        return launch
+
+    async def _begun(self, package: Package, indices: Sequence[int]) -> LocalLaunch:
+        folder = await asyncio.to_thread(self._stage, package)
+        try:
+            process = await self._referee(folder.path, indices)
+        except BaseException:
+            await asyncio.to_thread(folder.remove)
+            raise
+        launch = LocalLaunch(process, folder, package.job)
         self._running.add(launch)
         launch.on_end(self._running.discard)
         return launch
@@ -155,7 +163,7 @@ class JobFolder:
         """Safe to repeat."""
         if self._hold is not None:
             held, self._hold = self._hold, None
-            shutil.rmtree(self.path, ignore_errors=True)
+            folders.remove(self.path)
             os.close(held)
 
 

@@ -231,6 +231,17 @@ class TestLocalLauncher(LauncherContract):
 
         assert place.remains() == []
 
+    async def test_a_start_that_is_cancelled_leaves_nothing(self, place: Here) -> None:
+        starting = asyncio.create_task(place.launcher.start(package(ENDLESS)))
+        await until(lambda: list_of(place.launcher.root))
+
+        starting.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert place.remains() == []
+        assert processes(str(place.launcher.root)) == []
+
     async def test_a_place_that_cannot_be_written_is_an_os_error(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
 
