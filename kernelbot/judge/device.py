@@ -32,16 +32,27 @@ def inspect(kind: str) -> Device:
 
 
 def demand(device: Device, pattern: str, count: int = 1) -> None:
-    """Raise WrongDevice unless the device's name matches the job's regular expression, and there are as
-    many as it needs; ranks share a processor."""
+    """Raise WrongDevice unless there are as many devices as the job needs, the first of its kind, and the
+    name of each matches its regular expression; ranks share a processor."""
     if device.kind != "cpu" and device.count < count:
         raise WrongDevice(f"the job needs {count} devices at once; this machine has {device.count}")
     try:
-        matches = not pattern or re.search(pattern, device.name, re.IGNORECASE) is not None
+        wanted = re.compile(pattern, re.IGNORECASE)
     except re.error as error:
         raise WrongDevice(f"expect_device {pattern!r} is no regular expression: {error}") from error
-    if not matches:
-        raise WrongDevice(f"the job expects a device matching {pattern!r}; this is {device.name!r}")
+    for index, name in enumerate([device.name, *_others(device, count)]):
+        if not wanted.search(name):
+            which = f"number {index}" if count > 1 else "this"
+            raise WrongDevice(f"the job expects devices matching {pattern!r}; {which} is {name!r}")
+
+
+def _others(device: Device, count: int) -> list[str]:
+    """The names of the devices that a run on ``count`` has besides the first."""
+    if device.kind == "cpu" or count == 1:
+        return []
+    import torch
+
+    return [torch.cuda.get_device_name(index) for index in range(1, count)]
 
 
 def _accelerator() -> Device:
