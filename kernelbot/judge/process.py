@@ -135,7 +135,8 @@ class Contestant:
         self._workshop = workshop
         self._stage = Stage.BUILD
         self.compiling = False  # its next call is the first, which compiles what is compiled late
-        self._first_call_s = 0.0  # while the first call lasts: how long it may
+        # What goes on and how long it may take, where the stage's limit is not meant.
+        self._doing: tuple[str, float] | None = ("starting the runtime", START_S)
         self._number = 0
         self._unarmed = 0
         self.ranks = [Rank(job.device != "cpu") for _ in range(job.world_size)]
@@ -210,6 +211,7 @@ class Contestant:
         except Failure as error:
             text = self.close() or error.message
             raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
+        self._doing = None
         self._tree.gather()
         self._rest()
 
@@ -267,14 +269,15 @@ class Contestant:
     def call(self, timeout_s: float) -> Sample:
         """One call on what the arena holds. The contestant stands still before and after."""
         self._number += 1
-        self._first_call_s = timeout_s if self.compiling else 0.0
+        if self.compiling:
+            self._doing = ("the first call of custom_kernel", round(timeout_s, 1))
         self.compiling = False
         if self._job.device == "cpu":
             sample = self._call_cpu(timeout_s)
         else:
             sample = self._call_cuda(timeout_s)
             self._rest()
-        self._first_call_s = 0.0
+        self._doing = None
         return sample
 
     def watch(self, how: str) -> None:
@@ -503,8 +506,7 @@ class Contestant:
             Stage.MEASURE: self._job.limits.measure_s,
         }[self._stage]
         what = "importing and compiling" if self._stage is Stage.BUILD else "calls of custom_kernel"
-        if self._first_call_s:
-            what, limit = "the first call of custom_kernel", round(self._first_call_s, 1)
+        what, limit = self._doing or (what, limit)
         return Failure(
             VerdictKind.TIMED_OUT,
             f"{what} in the {self._stage.value} stage took longer than {limit:g} s"
@@ -598,7 +600,7 @@ class Contestant:
 def adopted(pid: int, job: Job, fence: sandbox.Fence) -> Tree:
     """The tree of a process that has just been started, in a group that holds all that comes of it."""
     held = sandbox.holds_groups(fence)
-    return register(pid, cgroups.create(job.memory_bytes, job.limits.processes) if held else None)
+    return register(pid, cgroups.create(job.memory_bytes, job.processes) if held else None)
 
 
 def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.Plan:
@@ -612,7 +614,7 @@ def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.P
         look=workshop.owner == fence.uid,
         read=[*sandbox.read_paths(), *native.read_paths(), str(workshop.runtime.parent)],
         memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
-        processes=job.limits.processes,
+        processes=job.processes,
         environment=sandbox.environment(workshop.work, job.device),
         seccomp=syscalls.filter_program(
             profiling=job.mode is Mode.PROFILE,

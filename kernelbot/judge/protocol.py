@@ -101,7 +101,7 @@ class Limits:
     measure_s: float = 60.0
     memory_bytes: int = 16 << 30  # host memory of the contestant's process tree, for each rank
     output_bytes: int = 64 << 10  # kept of each of stdout and stderr, head and tail
-    processes: int = 4096  # threads count as processes
+    processes: int = 4096  # threads count as processes; for each rank
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +150,11 @@ class Job:
     def memory_bytes(self) -> int:
         """Host memory of all ranks together."""
         return self.limits.memory_bytes * self.world_size
+
+    @property
+    def processes(self) -> int:
+        """How many processes and threads all ranks may have together."""
+        return self.limits.processes * self.world_size
 
     @property
     def secret(self) -> bool:

@@ -55,6 +55,16 @@ def test_a_ranked_run_is_measured_in_processes_of_its_own(tmp_path: Path) -> Non
     assert len(found.verdict.measurements) == 1
 
 
+def test_the_limit_on_processes_is_for_each_rank(tmp_path: Path) -> None:
+    body = (
+        "    import resource\n    if rank == 0: print(resource.getrlimit(resource.RLIMIT_NPROC))\n"
+    )
+    limits = replace(a_job().limits, processes=150)
+    found = judged(tmp_path, body + "    dist.all_reduce(out)\n    return out\n", limits=limits)
+    assert found.verdict.passed, found.explanation
+    assert "(300, 300)" in found.verdict.log
+
+
 def test_the_ranks_talk_in_a_network_of_their_own(tmp_path: Path) -> None:
     harness = judged(tmp_path, RIGHT).verdict.harness
     fences = set(harness.fences)

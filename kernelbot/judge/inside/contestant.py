@@ -94,7 +94,7 @@ class Runtime:
             torch.cuda.set_device(rank)
             torch.zeros(1, device="cuda").add_(1).cpu()
             self.gates = NoGates(self.page) if hello["plain"] else gates_on(self.page)
-        else:
+        if page is None or meeting is not None:
             torch.set_num_threads(hello["threads"])
         if meeting is not None:
             own = None if page is None else torch.device("cuda", rank)
