@@ -84,18 +84,22 @@ def rank(entries: Sequence[Entry]) -> list[Standing]:
 
 def pooled(runs: Iterable[tuple[bytes, Entry]]) -> list[Entry]:
     """Everybody's best code, from its single runs: each with the digest of its code, as an entry of its
-    own that names the first run of that code."""
+    own that names the first run of that code. One that stands alone may be of several runs already."""
     by_code: dict[tuple[int, bytes], list[Entry]] = {}
     for code, entry in runs:
         by_code.setdefault((entry.user_id, code), []).append(entry)
     best: dict[int, Entry] = {}
     for single in by_code.values():
-        score = pool([Score(seconds=item.seconds, error=item.error) for item in single])
-        made = replace(single[0], seconds=score.seconds, error=score.error, runs=score.runs)
+        made = single[0] if len(single) == 1 else _pooled(single)
         other = best.setdefault(made.user_id, made)
         if (made.seconds, made.submitted_at) < (other.seconds, other.submitted_at):
             best[made.user_id] = made
     return list(best.values())
+
+
+def _pooled(runs: Sequence[Entry]) -> Entry:
+    score = pool([Score(seconds=item.seconds, error=item.error) for item in runs])
+    return replace(runs[0], seconds=score.seconds, error=score.error, runs=score.runs)
 
 
 def podium_change(

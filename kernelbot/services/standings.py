@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 import time
 from collections import OrderedDict
@@ -153,17 +154,19 @@ async def _shown(
 async def _frozen(
     ctx: Context, connection: AsyncConnection, live: Board, board_id: int, freeze: Freeze
 ) -> Board:
-    """The board of what had been decided when the freeze began, less what was voided since. Its
-    revision is 0: the live one would tell that something happens."""
+    """The board of what had counted when the freeze began, less what was voided since. Its revision
+    is 0: the live one would tell that something happens."""
     kept: OrderedDict[Any, tuple[int, Board]] = ctx.cache.setdefault("frozen", OrderedDict())
     key = (board_id, live.gpu, freeze)
-    if key not in kept or kept[key][0] != live.revision:
-        runs = await store.runs_before(connection, board_id, live.gpu, freeze.begins)
-        placed = tuple(ranking.rank(ranking.pooled(runs)))
-        kept[key] = (live.revision, _made(live, placed, freeze.ends))
-        while len(kept) > BOARDS_KEPT:
-            kept.popitem(last=False)
-    return kept[key][1]
+    # A lock and no shared task: it is read on the connection of whoever waits for nobody else.
+    async with ctx.cache.setdefault("freezing", asyncio.Lock()):
+        if key not in kept or kept[key][0] < live.revision:
+            found = await store.board_before(connection, board_id, live.gpu, freeze.begins)
+            placed = tuple(ranking.rank(ranking.pooled(found)))
+            kept[key] = (live.revision, _made(live, placed, freeze.ends))
+            while len(kept) > BOARDS_KEPT:
+                kept.popitem(last=False)
+        return kept[key][1]
 
 
 def _made(live: Board, placed: tuple[Standing, ...], frozen_until: datetime) -> Board:

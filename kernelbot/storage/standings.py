@@ -110,23 +110,49 @@ ENTRIES = """
 ALL = text(ENTRIES)
 FIRST = text(ENTRIES + " LIMIT :limit")
 
-# The runs that counted at some moment, with the entry each belongs to. What is measured again counts
-# since it was measured first.
-RUNS_BEFORE = text(
+# Since when a run counts: since its verdict, a decided one since the decision. What is measured again
+# counts since it was measured first.
+COUNTED_AT = """
+    coalesce((SELECT coalesce(fv.decided_at, f.finished_at)
+              FROM submissions s
+              JOIN runs f ON f.submission_id = s.repeats AND f.gpu = r.gpu AND f.verdict = 'passed'
+                         AND f.note = ''
+              JOIN verdicts fv ON fv.run_id = f.id
+              WHERE s.id = r.submission_id),
+             (SELECT coalesce(v.decided_at, r.finished_at) FROM verdicts v WHERE v.run_id = r.id))
+"""
+COUNTS = "r.mode = 'ranked' AND r.verdict = 'passed' AND r.note = ''"
+
+# A board as it was: the best of everybody's codes that have no run since, as they are pooled now, and
+# the single runs until then of those that have. A person's name is what it is now.
+BOARD_BEFORE = text(
     f"""
-    SELECT e.code_digest, e.user_id, u.name AS user_name, e.submission_id, e.run_id, r.seconds,
-           r.error, 1 AS runs, e.submitted_at
-    FROM entries e
-    JOIN runs r ON r.leaderboard_id = e.leaderboard_id AND r.gpu = e.gpu
-               AND r.user_id = e.user_id AND r.code_digest = e.code_digest
-               AND r.problem_digest = e.problem_digest AND r.mode = 'ranked'
-               AND r.verdict = 'passed' AND r.note = ''
-    JOIN submissions s ON s.id = r.submission_id
-    LEFT JOIN submissions o ON o.id = s.repeats
-    JOIN users u ON u.id = e.user_id
-    WHERE e.leaderboard_id = :board AND e.gpu = :gpu AND NOT e.void AND e.problem_digest = {CURRENT}
-      AND coalesce(o.finished_at, r.finished_at) < :before
-    ORDER BY r.id
+    WITH there AS NOT MATERIALIZED (
+        SELECT * FROM entries WHERE leaderboard_id = :board AND gpu = :gpu AND NOT void
+                                AND problem_digest = {CURRENT}
+    ), later AS MATERIALIZED (
+        SELECT r.user_id, r.code_digest FROM runs r
+        WHERE r.leaderboard_id = :board AND r.gpu = :gpu AND {COUNTS} AND r.finished_at >= :before
+        UNION
+        SELECT r.user_id, r.code_digest FROM verdicts v JOIN runs r ON r.id = v.run_id
+        WHERE r.leaderboard_id = :board AND r.gpu = :gpu AND {COUNTS} AND v.decided_at >= :before
+    ), found AS (
+        (SELECT DISTINCT ON (user_id) code_digest, user_id, submission_id, run_id, seconds, error,
+                runs, submitted_at
+         FROM there
+         WHERE NOT EXISTS (SELECT FROM later WHERE later.user_id = there.user_id
+                           AND later.code_digest = there.code_digest)
+         ORDER BY user_id, seconds, submitted_at)
+        UNION ALL
+        (SELECT e.code_digest, e.user_id, e.submission_id, e.run_id, r.seconds, r.error, 1,
+                e.submitted_at
+         FROM later JOIN there e USING (user_id, code_digest)
+         JOIN runs r ON r.leaderboard_id = :board AND r.gpu = :gpu AND r.user_id = e.user_id
+                    AND r.code_digest = e.code_digest AND r.problem_digest = e.problem_digest
+                    AND {COUNTS}
+         WHERE {COUNTED_AT} < :before)
+    )
+    SELECT found.*, u.name AS user_name FROM found JOIN users u ON u.id = found.user_id
     """  # noqa: S608  made of constants
 )
 
@@ -166,7 +192,7 @@ REVISION_OF = text(
 
 # What is void today is no best of anybody's, whenever it was set.
 BESTS = text(
-    """
+    f"""
     SELECT b.id, u.name AS user_name, b.submission_id, b.seconds, b.error, b.created_at
     FROM bests b JOIN users u ON u.id = b.user_id JOIN runs r ON r.id = b.run_id
     JOIN entries e ON e.leaderboard_id = b.leaderboard_id AND e.gpu = b.gpu AND e.user_id = b.user_id
@@ -174,10 +200,10 @@ BESTS = text(
     WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before AND NOT e.void
       AND (CAST(:user AS bigint) IS NULL OR b.user_id = :user)
       AND (CAST(:user_name AS text) IS NULL OR u.name = :user_name)
-      AND (CAST(:hidden_from AS timestamptz) IS NULL OR b.created_at < :hidden_from
+      AND (CAST(:hidden_from AS timestamptz) IS NULL OR {COUNTED_AT} < :hidden_from
            OR b.user_id = CAST(:reader AS bigint))
     ORDER BY b.id DESC LIMIT :limit
-    """
+    """  # noqa: S608  made of constants
 )
 
 
@@ -318,12 +344,13 @@ async def entries(
     return [Entry(**row._mapping) for row in rows]
 
 
-async def runs_before(
+async def board_before(
     connection: AsyncConnection, board_id: int, gpu: str, before: datetime
 ) -> list[tuple[bytes, Entry]]:
-    """Each with the digest of its code; a single run as an entry."""
+    """What a board consisted of at some moment, less what is void today: codes or single runs of one,
+    each with the digest of its code."""
     values = {"board": board_id, "gpu": gpu, "before": before}
-    rows = (await connection.execute(RUNS_BEFORE, values)).mappings()
+    rows = (await connection.execute(BOARD_BEFORE, values)).mappings()
     return [(bytes(row["code_digest"]), _entry(row)) for row in rows]
 
 
@@ -368,7 +395,7 @@ async def bests_of(
     hidden_from: datetime | None = None,
     reader: int | None = None,
 ) -> Sequence[Row[Any]]:
-    """Of others only those set before ``hidden_from``."""
+    """Of others only those that counted before ``hidden_from``."""
     values = {
         "board": board_id,
         "gpu": gpu,

@@ -302,6 +302,13 @@ verdicts = Table(
     _at("decided_at"),
 )
 
+# What was decided during a freeze.
+Index(
+    "ix_verdicts_decided_at",
+    verdicts.c.decided_at,
+    postgresql_where=text("decided_at IS NOT NULL"),
+)
+
 # Files that a run left, in pieces. They count once ``kept``, which the verdict's transaction says;
 # those that are gone have no pieces any more.
 artefacts = Table(

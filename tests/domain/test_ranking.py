@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from datetime import UTC, datetime, timedelta
@@ -199,3 +200,9 @@ def test_the_single_runs_of_everybodys_best_code_are_pooled() -> None:
     assert (found[1].submission_id, found[1].runs) == (2, 2)
     assert math.isclose(found[1].seconds, 3e-6)
     assert (found[2].submission_id, found[2].runs) == (3, 1)
+
+
+def test_a_code_that_stands_alone_is_taken_as_it_is() -> None:
+    alone = dataclasses.replace(entry(1, 3e-6), runs=4, error=1e-4)
+
+    assert pooled([(b"a", alone)]) == [alone]

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Freeze
 from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.domain.people import Actor
-from kernelbot.services import competition_standings, identity, moderation, standings, submissions
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import (
+    competition_standings,
+    identity,
+    moderation,
+    publish,
+    quarantine,
+    standings,
+    submissions,
+)
+from kernelbot.services.publish import Source
 from tests.conftest import ADMIN_TOKEN
-from tests.factories import CODE, make_actor, ranked
-from tests.services.contest import board, contest, frozen, now, published
+from tests.factories import CODE, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.services.contest import (
+    board,
+    catalog_of,
+    contest,
+    frozen,
+    now,
+    posed_anew,
+    published,
+)
 
 Table = list[tuple[int, str, float]]
 
@@ -134,3 +153,56 @@ async def test_what_is_voided_meanwhile_is_gone_at_once(app: App, people: dict[s
     await moderation.void(app, admin, first.id, "it copied")
 
     assert await table(app, None) == [(1, "bob", 3)]
+
+
+async def test_what_is_released_meanwhile_is_hidden_like_what_is_handed_in(
+    app: App, shelf: Path
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    await freeze(app, shelf, None)
+    await ranked(app, ada, 2e6)
+    await submitted(app, bob)
+    held = await judge_one(app, make_verdict(VerdictKind.QUARANTINED, ns=1e6))
+    await freeze(app, shelf, frozen())
+
+    await quarantine.release(app, admin, held.run_id, "A noisy machine.")
+
+    assert await table(app, None) == [(1, "ada", 2)]
+    assert await history(app, None) == ["ada"]
+    assert await table(app, bob) == [(1, "bob", 1), (2, "ada", 2)]
+    assert await history(app, bob) == ["bob", "ada"]
+
+
+async def test_what_is_measured_again_meanwhile_is_shown_as_far_as_it_counted_before(
+    app: App, shelf: Path, people: dict[str, Actor]
+) -> None:
+    held = contest(board(freeze=frozen(begins=-timedelta(seconds=30)), points=100))
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text(
+                "UPDATE runs SET finished_at = finished_at - interval '1 minute'"
+                " WHERE user_id = :ada"
+            ),
+            {"ada": people["ada"].user_id},
+        )
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, held)), Source())
+    for _ in people:
+        await judge_one(app, make_verdict(ns=5e6))
+
+    assert await table(app, None) == [(1, "ada", 5)]
+    assert await history(app, None) == ["ada", "ada"]
+
+
+async def test_readers_who_come_at_once_share_one_reading_of_what_is_frozen(
+    app: App, people: dict[str, Actor]
+) -> None:
+    statements: list[str] = []
+
+    def note(*values: object) -> None:
+        statements.append(str(values[2]))
+
+    event.listen(app.database.engine.sync_engine, "before_cursor_execute", note)
+    await asyncio.gather(*(table(app, people["ada"]) for _ in range(8)))
+
+    assert sum("later AS MATERIALIZED" in item for item in statements) == 1
