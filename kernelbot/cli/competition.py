@@ -26,6 +26,13 @@ Files = Annotated[
     ),
 ]
 
+TakeOver = Annotated[
+    bool,
+    typer.Option(
+        "--take-over", help="Competitions and leaderboards too that came from somewhere else."
+    ),
+]
+
 
 # --- reading -------------------------------------------------------------------------------------
 
@@ -153,11 +160,11 @@ def check(source: Files, as_json: AsJson = False) -> None:
 
 
 @competition_app.command()
-def plan(source: Files, as_json: AsJson = False) -> None:
+def plan(source: Files, take_over: TakeOver = False, as_json: AsJson = False) -> None:
     """What `apply` would change, re-measure or refuse; on the machine of the installation."""
     from kernelbot.cli import competition_files
 
-    found = competition_files.plan(source)
+    found = competition_files.plan(source, take_over=take_over)
     _tell(found, as_json)
     raise typer.Exit(Exit.REFUSED if found.refusals else Exit.PASSED)
 
@@ -171,12 +178,23 @@ def apply(
             "--unchecked", help="Problems too that `kernelbot problem check` refuses or never saw."
         ),
     ] = False,
+    take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish the files, all or nothing; on the machine of the installation."""
     from kernelbot.cli import competition_files
 
-    _tell(competition_files.apply(source, unchecked=unchecked), as_json)
+    done = competition_files.apply(source, unchecked=unchecked, take_over=take_over)
+    _tell(done, as_json)
+
+
+@competition_app.command()
+def hide(name: Name) -> None:
+    """Take a competition off every list; its results stay. On the machine of the installation."""
+    from kernelbot.cli import competition_files
+
+    competition_files.hide(name)
+    result(f"{clean(name)} is hidden until its files are applied again.")
 
 
 def _tell(found: Any, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import AsyncIterator
 
 from pydantic import SecretStr
@@ -27,24 +28,36 @@ def check(source: str) -> list[str]:
         return files.load(list(app.targets_of(settings)), settings.problems_dir).leaderboards
 
 
-def plan(source: str) -> Plan:
+def plan(source: str, *, take_over: bool) -> Plan:
     """What applying would do; nothing is written."""
-    return _done(source, write=False, unchecked=False)
+    return _done(source, write=False, unchecked=False, take_over=take_over)
 
 
-def apply(source: str, *, unchecked: bool) -> Plan:
+def apply(source: str, *, unchecked: bool, take_over: bool) -> Plan:
     """Do it, and say what was done. Raises Conflict, and writes nothing, if anything is refused."""
-    return _done(source, write=True, unchecked=unchecked)
+    return _done(source, write=True, unchecked=unchecked, take_over=take_over)
 
 
-def _done(source: str, *, write: bool, unchecked: bool) -> Plan:
+def hide(name: str) -> None:
+    """Take a competition off every list. Raises NotFound."""
+    settings = read_settings({})
+
+    async def run() -> None:
+        async with _installation(settings) as made:
+            await publish.hide(made, name)
+
+    with lost_connection_as_unavailable():
+        asyncio.run(run())
+
+
+def _done(source: str, *, write: bool, unchecked: bool, take_over: bool) -> Plan:
     settings = read_settings({})
     with opened(source) as files:
         catalog = files.load(list(app.targets_of(settings)), settings.problems_dir)
         checked = (
             publication.demand_checked(settings, catalog, unchecked=unchecked) if write else {}
         )
-        origin = _origin(files, settings)
+        origin = dataclasses.replace(_origin(files, settings), takes_over=take_over)
 
         async def run() -> Plan:
             async with _installation(settings) as made:

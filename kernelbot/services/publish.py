@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.target import Target
-from kernelbot.errors import Conflict
+from kernelbot.errors import Conflict, NotFound
 from kernelbot.services import remeasure
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
@@ -45,6 +45,15 @@ class Source:
     name: str = ""  # a path or a repository; empty: the problems folder of this installation
     pinned: str = ""  # the commit, of a repository
     whole: bool = True  # what it does not name any more is to be hidden; False: it is one file
+    takes_over: bool = False  # also what came from another source
+
+    @property
+    def described(self) -> str:
+        return _described(self.name)
+
+
+def _described(source: str) -> str:
+    return source or "the problems folder of this installation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +98,18 @@ async def apply(
                 pinned=source.pinned,
             )  # fmt: skip
     return planned
+
+
+async def hide(ctx: Context, name: str) -> None:
+    """Take a competition off every list, with all its leaderboards, until its files are applied again;
+    results stay. Raises NotFound."""
+    async with ctx.database.transaction() as connection:
+        await contests.lock_catalog(connection)
+        row = await contests.competition_named(connection, name) if name.isprintable() else None
+        if row is None:
+            raise NotFound(f"There is no competition {name[:80]!r}.", code="unknown_competition")
+        await contests.retire_missing(connection, [], [row.name], None)
+        await people.record(connection, None, "competition.hide", f"competition:{row.name}")
 
 
 def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str]:
@@ -150,7 +171,7 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
 
 @dataclass(frozen=True)
 class _Now:
-    """What the database knows."""
+    """What the database knows, shown or hidden."""
 
     competitions: Mapping[str, Row[Any]]
     boards: Mapping[str, Row[Any]]  # by their names in lower case
@@ -161,9 +182,9 @@ class _Now:
 async def _plan(
     ctx: Context, connection: AsyncConnection, catalog: Catalog, source: Source
 ) -> Plan:
-    rows = await contests.boards(connection)
+    rows = await contests.every_board(connection)
     now = _Now(
-        competitions={row.name: row for row in await contests.all_competitions(connection)},
+        competitions={row.name: row for row in await contests.every_competition(connection)},
         boards={row.name.lower(): row for row in rows},
         people=await contests.people_on_boards(connection),
         submitted=frozenset(await contests.submitted_to(connection)),
@@ -172,14 +193,14 @@ async def _plan(
     for competition in catalog.competitions.values():
         changes += _of_competition(competition, now, source)
         for spec in competition.leaderboards:
-            board = now.boards.get(spec.name.lower())
             changes += _too_few_gpus(spec, catalog.problems[spec.problem], ctx.targets)
-            if board is not None and board.competition != competition.name:
-                changes += _taken(spec.name, board, catalog, now, source)
-            elif board is not None:
-                changes += _of_version(spec.name, board, catalog.problems[spec.problem], now)
-    for name, row in now.competitions.items():
-        if source.whole and row.source == source.name and name not in catalog.competitions:
+            board = now.boards.get(spec.name.lower())
+            if board is not None:
+                changes += _of_board(spec, board, competition, catalog, now, source)
+    shown = dict.fromkeys(row.competition for row in rows if not row.retired)
+    for name in shown:
+        ours = source.whole and now.competitions[name].source == source.name
+        if ours and name not in catalog.competitions:
             changes.append(_change(Kind.HIDDEN, f"competition {name}", "no file defines it"))
     return Plan(changes=tuple(changes))
 
@@ -205,28 +226,37 @@ def _of_competition(competition: Competition, now: _Now, source: Source) -> Iter
         names = ", ".join(board.name for board in competition.leaderboards)
         yield _change(Kind.CREATED, what, f"with the leaderboards {names}")
         return
+    if row.source != source.name:
+        theirs = _described(row.source)
+        if not source.takes_over:
+            remedy = "Give it and its leaderboards other names, or take it over with --take-over"
+            yield _change(Kind.REFUSED, what, f"its files come from {theirs}. {remedy}")
+            return
+        moved = f"its files come from {source.described} now, no longer from {theirs}"
+        yield _change(Kind.CHANGED, what, moved)
+    elif row.pinned != source.pinned:
+        yield _change(Kind.CHANGED, what, f"commit {row.pinned or 'none'} -> {source.pinned}")
+    sent_to = (board.competition for board in now.boards.values() if board.id in now.submitted)
+    if row.document.get("licence") != competition.licence and competition.name in sent_to:
+        remedy = "keep it, or give the competition and its leaderboards new names"
+        yield _change(Kind.REFUSED, what, f"people have submitted under its licence; {remedy}")
     before, after = _normal(row.document), competition.to_document()
     if before is None:
         yield _change(Kind.CHANGED, what, "what there is was stored by another version")
         return
-    if (row.source or "this installation") != (source.name or "this installation"):
-        moved = f"its files come from {source.name or 'this installation'} now"
-        yield _change(Kind.CHANGED, what, f"{moved}, no longer from {row.source or 'here'}")
-    elif row.pinned != source.pinned:
-        yield _change(Kind.CHANGED, what, f"commit {row.pinned or 'none'} -> {source.pinned}")
     old = {item["name"]: item for item in before.pop("leaderboards")}
     new = {item["name"]: item for item in after.pop("leaderboards")}
     yield from _differences(what, before, after)
     for name, spec in new.items():
         if name in old:
             yield from _differences(f"leaderboard {name}", old[name], spec)
-        else:
+        elif name.lower() not in now.boards:
             yield _change(Kind.CREATED, f"leaderboard {name}", f"of the problem {spec['problem']}")
     for name in old.keys() - new.keys():
         board = now.boards.get(name.lower())
-        ranked = now.people.get(board.id, 0) if board else 0
-        yield _change(Kind.HIDDEN, f"leaderboard {name}", f"results of {ranked} people stay")
-    yield from _broken_promises(competition.name, before, after, old, new, now)
+        if board is not None and board.competition == competition.name and not board.retired:
+            ranked = now.people.get(board.id, 0)
+            yield _change(Kind.HIDDEN, f"leaderboard {name}", f"results of {ranked} people stay")
 
 
 def _normal(document: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -254,60 +284,74 @@ def _short(value: object) -> str:
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
 
-def _broken_promises(
-    name: str,
-    before: Mapping[str, Any],
-    after: Mapping[str, Any],
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
+def _of_board(
+    spec: LeaderboardSpec,
+    board: Row[Any],
+    competition: Competition,
+    catalog: Catalog,
     now: _Now,
+    source: Source,
 ) -> Iterator[Change]:
-    """People handed their code in under a licence, to be shown not before some time."""
-    boards = [board for board in now.boards.values() if board.id in now.submitted]
-    sent_to = {board.name for board in boards if board.competition == name}
-    if sent_to and before["licence"] != after["licence"]:
-        yield _change(
-            Kind.REFUSED,
-            f"competition {name}",
-            "people have submitted under its licence; keep it, or give the competition a new name",
+    """A leaderboard that there is already, shown or hidden."""
+    what = f"leaderboard {spec.name}"
+    problem = catalog.problems[spec.problem]
+    if board.competition != competition.name:
+        yield from _taken(what, board, catalog, now, source)
+    if board.id in now.submitted:
+        yield from _broken_promises(what, spec, board, competition)
+    if board.retired:
+        ranked = now.people.get(board.id, 0)
+        yield _change(Kind.CHANGED, what, f"shown again, with results of {ranked} people")
+    if board.problem == problem.name:
+        yield from _of_version(what, board, problem, now)
+
+
+def _broken_promises(
+    what: str, spec: LeaderboardSpec, board: Row[Any], competition: Competition
+) -> Iterator[Change]:
+    """People handed their code in for a problem, under a licence, to be shown not before some time."""
+    remedy = "give this one another name with 'leaderboard: ...'"
+    if board.competition != competition.name and board.licence != competition.licence:
+        told = f"people have submitted under the licence of {board.competition}; {remedy}"
+        yield _change(Kind.REFUSED, what, told)
+    if board.problem != spec.problem:
+        told = f"people have submitted to it for the problem {board.problem}; {remedy}"
+        yield _change(Kind.REFUSED, what, told)
+    promised, wanted = board.code_opens_at, spec.code_opens
+    if wanted is not None and (promised is None or wanted < promised):
+        told = (
+            f"code was to open {promised or 'never'}, and people have submitted; "
+            "only a later time is possible"
         )
-    for board in sorted(sent_to & old.keys() & new.keys()):
-        promised, wanted = old[board]["code_opens"], new[board]["code_opens"]
-        if wanted is not None and (promised is None or wanted < promised):
-            yield _change(
-                Kind.REFUSED,
-                f"leaderboard {board}",
-                f"code was to open {promised or 'never'}, and people have submitted; "
-                "only a later time is possible",
-            )
+        yield _change(Kind.REFUSED, what, told)
 
 
 def _taken(
-    name: str, board: Row[Any], catalog: Catalog, now: _Now, source: Source
+    what: str, board: Row[Any], catalog: Catalog, now: _Now, source: Source
 ) -> Iterator[Change]:
-    """A leaderboard may move between competitions that are changed together."""
-    owner = now.competitions[board.competition]
+    """A leaderboard may move between competitions of one source that are changed together."""
+    ours = now.competitions[board.competition].source == source.name
     together = board.competition in catalog.competitions or (
-        source.whole and owner.source == source.name
+        ours and (source.whole or board.retired)
     )
-    if together:
-        yield _change(Kind.CHANGED, f"leaderboard {name}", f"moves from {board.competition}")
+    if together or source.takes_over:
+        yield _change(Kind.CHANGED, what, f"moves from {board.competition}")
     else:
-        remedy = "give this one another name with 'leaderboard: ...'"
+        remedy = "give this one another name with 'leaderboard: ...', or take it over with --take-over"
         detail = f"belongs to the competition {board.competition}; {remedy}"
-        yield _change(Kind.REFUSED, f"leaderboard {name}", detail)
+        yield _change(Kind.REFUSED, what, detail)
 
 
-def _of_version(name: str, board: Row[Any], problem: Problem, now: _Now) -> Iterator[Change]:
+def _of_version(what: str, board: Row[Any], problem: Problem, now: _Now) -> Iterator[Change]:
     if board.problem_digest != problem.digest:
         ranked = now.people.get(board.id, 0)
         detail = (
             f"a new version of {problem.name}; results of {ranked} people stay with the old one and "
             "are measured again"
         )
-        yield _change(Kind.REMEASURED, f"leaderboard {name}", detail)
+        yield _change(Kind.REMEASURED, what, detail)
     elif board.content_digest != problem.content_digest:
-        yield _change(Kind.CHANGED, f"leaderboard {name}", f"texts or examples of {problem.name}")
+        yield _change(Kind.CHANGED, what, f"texts or examples of {problem.name}")
 
 
 def _change(kind: Kind, what: str, detail: str) -> Change:

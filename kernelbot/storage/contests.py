@@ -248,6 +248,12 @@ async def all_competitions(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(ALL_COMPETITIONS)).all()
 
 
+async def every_competition(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Those too of which no leaderboard is shown."""
+    columns = (competitions.c.name, competitions.c.document, competitions.c.source)
+    return (await connection.execute(select(*columns, competitions.c.pinned))).all()
+
+
 async def competition_named(connection: AsyncConnection, name: str) -> Row[Any] | None:
     return (await connection.execute(COMPETITION_NAMED, {"name": name})).first()
 

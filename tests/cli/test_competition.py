@@ -90,6 +90,27 @@ async def test_what_must_not_change_is_refused_before_anything_is_written(
     assert "class" not in (await organizer("competition", "list")).out
 
 
+async def test_what_was_applied_is_hidden_by_name_and_moves_between_files_on_request(
+    kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    public = CLASS.replace("visibility: invite", "visibility: public")
+    first, second = kernelbot.write("first.yaml", public), kernelbot.write("second.yaml", public)
+    await organizer("competition", "apply", first, "--unchecked")
+
+    hidden = await organizer("competition", "hide", "class")
+    listed = await organizer("competition", "list")
+    again = await organizer("competition", "hide", "class")
+    refused = await organizer("competition", "plan", second)
+    moved = await organizer("competition", "apply", second, "--unchecked", "--take-over")
+
+    assert hidden.out == "class is hidden until its files are applied again.\n"
+    assert "A closed class" not in listed.out
+    assert (again.code, "There is no competition 'class'" in again.err) == (1, True)
+    assert re.search("refused +competition class +its files come from .*first.yaml", refused.out)
+    assert moved.code == 0, moved.err
+    assert "A closed class" in (await organizer("competition", "list")).out
+
+
 def committed(folder: Path) -> str:
     """Everything in the folder in a repository of its own; the commit."""
     git = ["git", "-C", str(folder), "-c", "user.name=n", "-c", "user.email=e@example.org"]

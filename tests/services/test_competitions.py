@@ -17,7 +17,7 @@ from kernelbot.app import App
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.problem import sealed
 from kernelbot.errors import NotFound
-from kernelbot.services import competitions, publish, standings, submissions
+from kernelbot.services import competitions, dispatch, publish, standings, submissions
 from kernelbot.services.catalog import Catalog, load_catalog, load_problem
 from kernelbot.services.publish import Source
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
@@ -102,18 +102,19 @@ async def test_several_processes_may_do_it_at_once(app: App, catalog: Catalog) -
     assert len(await rows(app, "SELECT id FROM problems")) == 3
 
 
-async def test_a_changed_problem_is_a_new_version_and_what_waits_keeps_the_old(
+async def test_a_changed_problem_is_a_new_version_and_what_runs_keeps_the_old(
     app: App, catalog: Catalog
 ) -> None:
     ada = await make_actor(app)
     await submitted(app, ada)
+    old = await claim_one(app)
     tests = ({"size": 5},)
     changed = problem_changed(catalog, "vectoradd", cpu_tests=tests, title="Sums")
 
     await publish.apply(app, changed, Source())
     await submitted(app, ada)
 
-    old, new = await claim_one(app), await claim_one(app)
+    new = await claim_one(app)
     assert old.job.tests == catalog.problems["vectoradd"].cpu_tests
     assert new.job.tests == tests
     assert old.job.problem_digest != new.job.problem_digest
@@ -125,17 +126,18 @@ async def test_times_on_another_version_of_the_problem_share_no_leaderboard(
 ) -> None:
     ada, ben = await make_actor(app), await make_actor(app, "ben")
     first = await ranked(app, ada, 1e6)
-    await submitted(app, ben)  # still waiting when the problem changes
+    await submitted(app, ben)
+    running = await claim_one(app)  # while the problem changes
     changed = problem_changed(catalog, "vectoradd", cpu_tests=({"size": 5},))
 
     await publish.apply(app, changed, Source())
-    await judge_one(app, make_verdict(ns=5e5))
+    assert await dispatch.finish(app, running, make_verdict(ns=5e5))
 
     assert (await standings.standings(app, None, "vectoradd", "CPU")).total == 0
     assert "new version" in (await submissions.submission(app, ada, first.id)).runs[0].ranking
-    (waited,) = (await submissions.mine(app, ben)).items
-    assert "new version" in waited.runs[0].ranking
-    assert waited.runs[0].seconds == pytest.approx(5e-4)
+    _, sent = (await submissions.mine(app, ben)).items
+    assert "new version" in sent.runs[0].ranking
+    assert sent.runs[0].seconds == pytest.approx(5e-4)
 
     await ranked(app, ben, 2e6)
     page = await standings.standings(app, None, "vectoradd", "CPU")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from kernelbot.app import App
+from kernelbot.domain.competition import Competition
 from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.errors import Conflict, NotFound
 from kernelbot.services import (
@@ -158,7 +160,7 @@ async def test_a_licence_stays_once_somebody_has_submitted_under_it(app: App, sh
     await published(app, shelf, contest(licence="Apache-2.0"))
     await submitted(app, await make_actor(app))
 
-    with pytest.raises(Conflict, match="keep it, or give the competition a new name"):
+    with pytest.raises(Conflict, match="keep it, or give the competition and its leaderboards new names"):
         await published(app, shelf, contest(licence="GPL-3.0", title="Another"))
 
     view = await competitions.competition(app, None, "getting-started")
@@ -190,6 +192,115 @@ async def test_texts_deadlines_and_gpus_change_without_measuring_again(
 
     assert (await standings.standings(app, None, "vectoradd", "CPU")).total == 1
     assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 0
+
+
+async def test_what_was_promised_outlives_a_leaderboard_that_was_out_for_a_while(
+    app: App, shelf: Path
+) -> None:
+    both = board(), board("matmul")
+    await published(app, shelf, contest(*both))
+    await submitted(app, await make_actor(app))
+    await published(app, shelf, contest(both[1]))
+
+    with pytest.raises(Conflict, match="code was to open never"):
+        await published(app, shelf, contest(board(code_opens=now()), both[1]))
+    with pytest.raises(Conflict, match="under its licence"):
+        await published(app, shelf, contest(both[1], licence="GPL-3.0"))
+    back = catalog_of(app, shelf, contest(*both))
+    assert await planned(app, back) == [("changed", "leaderboard vectoradd")]
+    await publish.apply(app, back, OURS)
+    assert await planned(app, back) == []
+
+
+async def test_what_was_promised_outlives_a_competition_that_was_out_for_a_while(
+    app: App, shelf: Path
+) -> None:
+    away = contest(board("theirs", problem="matmul"), name="theirs")
+    await published(app, shelf, contest(), away)
+    await submitted(app, await make_actor(app), leaderboard="theirs")
+    await published(app, shelf, contest())
+
+    opened = contest(board("theirs", problem="matmul", code_opens=now()), name="theirs")
+    with pytest.raises(Conflict, match="code was to open never"):
+        await published(app, shelf, contest(), opened)
+
+
+async def test_what_was_promised_outlives_another_name_of_the_competition(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest())
+    await submitted(app, await make_actor(app))
+
+    with pytest.raises(Conflict, match="under the licence of getting-started"):
+        await published(app, shelf, contest(name="renamed", licence="GPL-3.0"))
+    with pytest.raises(Conflict, match="code was to open never"):
+        await published(app, shelf, contest(board(code_opens=now()), name="renamed"))
+    await published(app, shelf, contest(name="renamed"))
+
+
+async def test_when_code_opens_is_compared_as_an_instant_in_any_zone(
+    app: App, shelf: Path
+) -> None:
+    def opening(stamp: str) -> Competition:
+        return contest(board(code_opens=datetime.fromisoformat(stamp)))
+
+    await published(app, shelf, opening("2027-03-01T00:00:00+00:00"))
+    await submitted(app, await make_actor(app))
+
+    with pytest.raises(Conflict, match="only a later time is possible"):
+        await published(app, shelf, opening("2027-03-01T01:00:00+14:00"))
+    await published(app, shelf, opening("2027-02-28T23:30:00-12:00"))
+
+
+async def test_a_leaderboard_that_people_submitted_to_keeps_its_problem(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest())
+    other = contest(board(problem="matmul"))
+    assert await planned(app, catalog_of(app, shelf, other)) == [
+        ("changed", "leaderboard vectoradd")
+    ]
+    await submitted(app, await make_actor(app))
+
+    with pytest.raises(Conflict, match="submitted to it for the problem vectoradd"):
+        await published(app, shelf, other)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+async def test_what_came_from_one_source_is_taken_over_by_another_only_on_request(
+    app: App, shelf: Path, shown: bool
+) -> None:
+    theirs = contest(board("theirs", problem="matmul"), name="theirs")
+    await published(app, shelf, contest(), theirs)
+    if not shown:
+        await published(app, shelf, contest())
+    again, board_only = (
+        catalog_of(app, shelf, dataclasses.replace(theirs, name=name)) for name in ("theirs", "new")
+    )
+
+    assert ("refused", "competition theirs") in await planned(app, again, ELSEWHERE)
+    assert ("refused", "leaderboard theirs") in await planned(app, board_only, ELSEWHERE)
+    with pytest.raises(Conflict, match="files come from the problems folder of this installation"):
+        await publish.apply(app, again, ELSEWHERE)
+    await publish.apply(app, again, dataclasses.replace(ELSEWHERE, takes_over=True))
+    assert (await competitions.competition(app, None, "theirs")).source == ELSEWHERE.name
+
+
+async def test_a_hidden_competition_is_gone_until_its_files_are_applied_again(
+    app: App, shelf: Path
+) -> None:
+    theirs = contest(board("theirs", problem="matmul"), name="theirs")
+    alone = dataclasses.replace(ELSEWHERE, whole=False)
+    await published(app, shelf, contest())
+    await published(app, shelf, theirs, source=alone)
+
+    await publish.hide(app, "Theirs")
+
+    assert await names(app) == ["vectoradd"]
+    with pytest.raises(NotFound):
+        await publish.hide(app, "theirs")
+    await published(app, shelf, theirs, source=alone)
+    assert await names(app) == ["vectoradd", "theirs"]
 
 
 # --- measuring again -------------------------------------------------------------------------------
