@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernelbot.errors import InvalidInput
-from kernelbot.judge import sandbox
+from kernelbot.judge import probe, sandbox, staging
 from kernelbot.launchers import devices
 from kernelbot.launchers.devices import Pool
 
@@ -23,21 +23,43 @@ def test_a_worker_without_the_demanded_fence_does_not_start(
         devices.demand_fence("bubblewrap")
 
 
-def test_a_worker_whose_kernel_refuses_what_bubblewrap_promises_does_not_start_and_says_why(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    refused = "No permissions to create new namespace"
+def told_by(bubblewrap_says: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What a worker says that cannot start because bubblewrap does not."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as place:  # where the fence's own uid gets to
-        os.chmod(place, 0o755)
-        program = Path(place) / "bwrap"
-        program.write_text(f"#!/bin/sh\necho 'bwrap: {refused}' >&2\nexit 1\n")
+        os.chmod(place, 0o777)
+        program, tried = Path(place) / "bwrap", Path(place) / "tried"
+        program.write_text(
+            f"#!/bin/sh\n[ $1 = --help ] || echo >> {tried}\n"
+            f"echo 'bwrap: {bubblewrap_says}' >&2\nexit 1\n"
+        )
         program.chmod(0o755)
         monkeypatch.setenv("PATH", f"{place}:{os.environ['PATH']}")
         with pytest.raises(InvalidInput) as raised:
             devices.demand_fence("bubblewrap")
-    assert refused in raised.value.message
-    assert "sysctl" in raised.value.message or "--security-opt" in raised.value.message
+        assert tried.read_text() == "\n"  # once
+    assert bubblewrap_says in raised.value.message
     assert "KERNELBOT_ISOLATION=processes" in raised.value.message
+    return raised.value.message
+
+
+def test_a_worker_whose_kernel_refuses_what_bubblewrap_promises_does_not_start_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = told_by("No permissions to create new namespace", monkeypatch)
+    assert "sysctl" in told or "--security-opt" in told
+
+
+def test_what_to_switch_on_is_told_only_where_something_is_forbidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(probe, "REMEDIES", ())
+    assert probe.remedies(["user: it said nothing"]) == []
+    assert "--security-opt" in probe.remedies(["user: [Errno 1] Operation not permitted"])[0]
+
+
+def test_all_fences_can_be_tried_while_somebody_waits_for_the_answer() -> None:
+    everything = [*probe.candidates("fenced"), sandbox.Fence("bubblewrap")]
+    assert len(everything) * probe.PROBE_S < staging.FENCE_S
 
 
 # An ordinary user without bubblewrap has no fence to show.
