@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -9,7 +10,7 @@ from urllib.parse import quote
 from fastapi import Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from fastapi.security import HTTPBearer
-from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, StringConstraints, WithJsonSchema
 
 from kernelbot.api.schemas import LARGEST_ID
 from kernelbot.domain.people import Actor
@@ -73,9 +74,23 @@ Gpu = Annotated[
     Query(max_length=40, description="GPU kind; may be left out where there is only one."),
     AfterValidator(lambda text: text if text is None else _printable(text)),
 ]
+CURSOR = "[0-9]{1,20}"
+
+
+def _cursor(text: str) -> str:
+    if not re.fullmatch(CURSOR, text):
+        raise ValueError(
+            "is not one of ours; pass the 'cursor' of the part before, or none to begin anew"
+        )
+    return text
+
+
 Cursor = Annotated[
-    str | None,
-    Query(min_length=1, max_length=20, pattern=r"^[0-9]+$", description="From the part before."),
+    Annotated[
+        str, AfterValidator(_cursor), WithJsonSchema({"type": "string", "pattern": f"^{CURSOR}$"})
+    ]
+    | None,
+    Query(description="From the part before."),
 ]
 Limit = Annotated[int, Query(ge=1, le=100)]
 LastEventId = Annotated[

@@ -143,6 +143,18 @@ async def test_a_malformed_parameter_is_named(
     assert refused(await eve.get(path), 422, "invalid_input").startswith(f"{where}: ")
 
 
+@pytest.mark.parametrize("cursor", ["x", "", "-1", "1%0A", "9" * 21])
+async def test_a_cursor_that_is_none_is_told_where_one_comes_from(
+    eve: httpx2.AsyncClient, cursor: str
+) -> None:
+    message = refused(await eve.get(f"/v1/submissions?cursor={cursor}"), 422, "invalid_input")
+
+    assert message == (
+        "query.cursor: is not one of ours; pass the 'cursor' of the part before, or none to begin "
+        "anew."
+    )
+
+
 @pytest.mark.parametrize("number", ["0", "-1", "9223372036854775808", "9" * 5000, "1.5", "x"])
 async def test_a_submission_number_that_cannot_be_is_refused(
     eve: httpx2.AsyncClient, number: str
