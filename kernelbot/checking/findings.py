@@ -232,8 +232,10 @@ def _of_agreement(
 
 
 def _of_nulls(audit: Audit) -> Iterable[Finding]:
-    """One finding for each null solution that was accepted anywhere."""
+    """One finding for each null solution that was accepted anywhere; those that are right for one
+    reason together."""
     right = {item.name: item.reason for item in audit.right}
+    excused: dict[str, dict[str, list[CaseAudit]]] = {}
     names = dict.fromkeys(probe.name for case in audit.cases for probe in case.probes)
     for name in names:
         tried = [
@@ -243,10 +245,14 @@ def _of_nulls(audit: Audit) -> Iterable[Finding]:
         if not passed:
             continue
         if name in right:
-            places = _listed([case for case, _ in passed])
-            yield Finding(level=Level.NOTE, text=f"“{name}” is right on {places}: {right[name]}")
+            excused.setdefault(right[name], {})[name] = [case for case, _ in passed]
         else:
             yield from _of_accepted(name, passed, everywhere=len(passed) == len(tried))
+    for reason, places in excused.items():
+        who = _some([f"“{name}”" for name in places])
+        where = _listed(list(dict.fromkeys(case for found in places.values() for case in found)))
+        verb = "is" if len(places) == 1 else "are"
+        yield Finding(level=Level.NOTE, text=f"{who} {verb} right on {where}: {reason}")
     for name in sorted(set(right) - set(names)):
         yield Finding(
             level=Level.WARNING,
@@ -292,8 +298,11 @@ def _of_accepted(
         )
 
 
-def _listed(cases: Sequence[CaseAudit], most: int = 4) -> str:
-    names = [case.name for case in cases]
+def _listed(cases: Sequence[CaseAudit]) -> str:
+    return _some([case.name for case in cases])
+
+
+def _some(names: Sequence[str], most: int = 4) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

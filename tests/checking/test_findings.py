@@ -107,6 +107,20 @@ def test_an_author_may_say_that_a_null_solution_is_right_and_why() -> None:
     assert "any order is right" in text
 
 
+def test_null_solutions_that_are_right_for_one_reason_are_told_together() -> None:
+    names = ["zeros", "a", "b", "c", "d", "ones"]
+    probes = tuple(replace(accepted(), name=name) for name in names)
+    right = tuple(Right(name=name, reason="any order is right") for name in names[:-1])
+    right += (Right(name="ones", reason="so"),)
+
+    found = told(audit(replace(TIMED, probes=probes), right=right))
+
+    assert [text for _, text in found] == [
+        f"“zeros”, “a”, “b”, “c” and 1 more are right on {TIMED.name}: any order is right",
+        f"“ones” is right on {TIMED.name}: so",
+    ]
+
+
 def test_a_reason_for_what_was_never_tried_is_noticed() -> None:
     found = audit(with_probe(TIMED, refused()), right=(Right(name="zeroes", reason="so"),))
 
