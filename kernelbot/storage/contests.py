@@ -180,9 +180,7 @@ OFFER_GPUS = text("""
     WHERE NOT g.offered OR g.place <> excluded.place
 """)
 
-LOCK_BOARDS = text(
-    "SELECT id FROM leaderboards WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE"
-)
+LOCK_BOARDS = text("SELECT id FROM leaderboards WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 LOCK_GPUS = text("""
     SELECT gpu FROM leaderboard_gpus WHERE leaderboard_id = ANY(:ids)
     ORDER BY leaderboard_id, gpu FOR NO KEY UPDATE
@@ -240,6 +238,7 @@ COMPETITIONS = """
     FROM competitions c
     WHERE EXISTS (SELECT FROM leaderboards l WHERE l.competition_id = c.id AND NOT l.retired)
 """
+EVERY_COMPETITION = text("SELECT name, document, source, pinned FROM competitions")
 ALL_COMPETITIONS = text(COMPETITIONS + " ORDER BY c.id")
 COMPETITION_NAMED = text(COMPETITIONS + " AND lower(c.name) = lower(:name)")
 
@@ -250,8 +249,7 @@ async def all_competitions(connection: AsyncConnection) -> Sequence[Row[Any]]:
 
 async def every_competition(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Those too of which no leaderboard is shown."""
-    columns = (competitions.c.name, competitions.c.document, competitions.c.source)
-    return (await connection.execute(select(*columns, competitions.c.pinned))).all()
+    return (await connection.execute(EVERY_COMPETITION)).all()
 
 
 async def competition_named(connection: AsyncConnection, name: str) -> Row[Any] | None:
@@ -298,7 +296,9 @@ async def is_current(connection: AsyncConnection, leaderboard_id: int, problem_i
     """Whether results on this version of the problem compare with those on the board's; the board
     keeps its version until the end of the transaction."""
     await connection.execute(
-        select(leaderboards.c.id).where(leaderboards.c.id == leaderboard_id).with_for_update(read=True)
+        select(leaderboards.c.id)
+        .where(leaderboards.c.id == leaderboard_id)
+        .with_for_update(read=True)
     )
     query = (
         select(problems.c.digest)

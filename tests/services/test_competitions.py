@@ -20,7 +20,7 @@ from kernelbot.errors import NotFound
 from kernelbot.services import competitions, dispatch, publish, standings, submissions
 from kernelbot.services.catalog import Catalog, load_catalog, load_problem
 from kernelbot.services.publish import Source
-from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.factories import claim_one, make_actor, make_verdict, ranked, submitted
 
 
 async def rows(app: App, query: str) -> list[Any]:
