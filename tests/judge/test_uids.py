@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kernelbot.judge import folders, uids
+from kernelbot.judge import folders, staging, uids
 from kernelbot.judge.protocol import Mode
 from kernelbot.judge.uids import Exhausted, Uids
-from tests.judge.bench import a_job, judge
+from tests.judge.bench import a_job, problem
 
 LOOKING = """
 import os
@@ -25,7 +25,8 @@ for name in os.listdir("/proc"):
         except OSError:
             pass
 print("uid", mine, "others", others)
-from task import custom_kernel
+def custom_kernel(data):
+    return data[0] + data[1]
 """
 
 
@@ -141,10 +142,15 @@ if os.getuid() == 0:
         mine.leave()
 
     def test_a_contestant_shares_its_uid_with_nobody(tmp_path: Path) -> None:
-        log = judge(tmp_path, LOOKING, a_job(Mode.TEST)).verdict.log
-        uid = log.split()[1]
+        staging.stage(tmp_path, a_job(Mode.TEST), problem("add"), LOOKING.encode())
+        # In bubblewrap's namespaces everybody is nobody.
+        subprocess.run(staging.command(tmp_path, isolation="user"), check=True, timeout=120)
+        log = staging.read_verdict(tmp_path).log
+        assert log.startswith("uid ")
+        uid = int(log.split()[1])
+        assert uids.FIRST_UID <= uid <= uids.LAST_UID
         assert "others 0" in log
-        assert not (uids._place() / uid).exists()
+        assert not (uids._place() / str(uid)).exists()
 
 
 def test_a_folder_that_is_held_is_not_taken_for_abandoned(tmp_path: Path) -> None:

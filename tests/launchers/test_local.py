@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ import pytest
 import pytest_asyncio
 
 from kernelbot.config import ROOT
-from kernelbot.judge.protocol import Event, Stage, Tolerance, VerdictKind, dump
+from kernelbot.judge import staging
+from kernelbot.judge.protocol import Event, Job, Stage, Tolerance, VerdictKind, dump
 from kernelbot.launchers import local
 from kernelbot.launchers.base import Package
 from kernelbot.launchers.local import LocalLauncher
@@ -231,11 +233,21 @@ class TestLocalLauncher(LauncherContract):
 
         assert place.remains() == []
 
-    async def test_a_start_that_is_cancelled_leaves_nothing(self, place: Here) -> None:
+    async def test_a_start_that_is_cancelled_leaves_nothing(
+        self, place: Here, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        stage, may_go_on = staging.stage, threading.Event()
+
+        def slowly(directory: Path, job: Job, files: Mapping[str, bytes], code: bytes) -> None:
+            may_go_on.wait(30)
+            stage(directory, job, files, code)
+
+        monkeypatch.setattr(staging, "stage", slowly)
         starting = asyncio.create_task(place.launcher.start(package(ENDLESS)))
         await until(lambda: list_of(place.launcher.root))
 
         starting.cancel()
+        asyncio.get_running_loop().call_later(0.1, may_go_on.set)
 
         with pytest.raises(asyncio.CancelledError):
             await starting
