@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,7 @@ from kernelbot.launchers.local import LocalLauncher
 from kernelbot.launchers.targets import on_this_machine
 from kernelbot.services import artefacts, dispatch
 from kernelbot.services.dispatch import Assignment
-from kernelbot.storage import queue
+from kernelbot.storage import fleet, queue
 from kernelbot.storage.changes import CANCEL
 
 POLL_S = 2.0
@@ -383,12 +383,22 @@ def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
     return made
 
 
+async def most_ranks(app: App, kinds: Collection[str]) -> int:
+    """How many ranks a run on these kinds may have: the fence must stand for as many."""
+    targets = [app.targets[kind] for kind in kinds]
+    processors = [target.name for target in targets if target.device == "cpu"]
+    async with app.database.read() as connection:
+        here = await fleet.ranks_on_a_processor(connection, processors)
+    return max([here, *(target.gpus for target in targets)])
+
+
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
         devices.demand_torch()
-        await asyncio.to_thread(devices.demand_fence, settings.demanded_isolation)
         names = await asyncio.to_thread(devices.cuda_names)
         slots = local_slots(app, names)
+        ranks = await most_ranks(app, {slot.gpu for slot in slots})
+        await asyncio.to_thread(devices.demand_fence, settings.demanded_isolation, ranks)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
         for slot in slots:
             slot.launcher.open()

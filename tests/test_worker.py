@@ -24,7 +24,7 @@ from kernelbot.launchers.base import Launcher, Package
 from kernelbot.launchers.devices import Pool
 from kernelbot.launchers.local import LocalLauncher
 from kernelbot.services import dispatch, submissions, submit
-from kernelbot.worker import Slot, Worker, local_slots
+from kernelbot.worker import Slot, Worker, local_slots, most_ranks
 from tests.factories import CODE, make_actor, make_verdict, submitted
 from tests.launchers.test_local import alive, family
 from tests.patience import until
@@ -441,3 +441,12 @@ async def test_several_gpus_of_a_machine_are_one_slot_and_in_no_other_run_meanwh
     assert not waiting.done()
     held.close()
     assert (await waiting)[0] == [3]
+
+
+async def test_the_fence_must_stand_for_as_many_ranks_as_a_run_may_have(app: App) -> None:
+    assert await most_ranks(app, {"CPU", "H200"}) == 1
+    assert await most_ranks(app, {"CPU", "H200", "H200x4"}) == 4
+    await rows(app, "UPDATE problems SET document = document || '{\"world_size\": 2}'")
+    assert await most_ranks(app, {"CPU", "H200"}) == 2
+    assert await most_ranks(app, {"H200"}) == 1
+    assert await most_ranks(app, set()) == 1

@@ -59,7 +59,7 @@ def judge(
     )
     job = job if wanted is None else replace(job, profile_case=wanted)
     isolation = Settings().isolation
-    _demand_fence(isolation)
+    _demand_fence(isolation, job.world_size)
     with tempfile.TemporaryDirectory(prefix="kernelbot-judge-") as place:
         directory = Path(place)
         staging.stage(directory, job, problem.judge_files, code)
@@ -91,9 +91,9 @@ def read_code(file: Path) -> bytes:
         ) from None
 
 
-def _demand_fence(isolation: str) -> None:
+def _demand_fence(isolation: str, ranks: int) -> None:
     """Raise Declined where the fence that was asked for does not stand, and say what helps."""
-    if isolation and (fault := staging.fence_fault(isolation)):
+    if isolation and (fault := staging.fence_fault(isolation, ranks)):
         raise Declined(
             f"KERNELBOT_ISOLATION={isolation} cannot be had on this machine.\n{fault}",
             code="no_fence",

@@ -35,6 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             choices=("", *sandbox.KINDS, sandbox.FENCED),
             help="accept this fence only, fenced: any but processes (default: the strongest here)",
         )
+    fence.add_argument("--ranks", type=int, default=1, help="of a run, together (default: 1)")
     run.add_argument("--cache", default="", help="folder of compile caches (default: none)")
     serve = commands.add_parser("serve", help="judge what a launcher sends, from a warm start")
     serve.add_argument("descriptor", type=int, help="a socket to the launcher")
@@ -43,7 +44,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "serve":
         warm.become_template(options.descriptor, options.device)
     if options.command == "fence":
-        kind, faults = probe.standing(options.isolation)
+        kind, faults = probe.standing(options.isolation, options.ranks)
         print(kind or faults)
         return 0 if kind else 1
     if not options.directory.is_dir():

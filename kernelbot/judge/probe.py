@@ -22,9 +22,6 @@ from kernelbot.judge.warm import Nursery
 PROBE_S = 20.0
 """For each fence; whoever asks waits for all of them (``staging.FENCE_S``)."""
 SAID = 2000
-JOB = Job(
-    run_id="probe", mode=Mode.TEST, problem="probe", problem_digest="", tests=(), benchmarks=()
-)
 REMEDIES = (
     ("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1",
      "AppArmor keeps user namespaces from bubblewrap. Give /usr/bin/bwrap a profile that has `userns,`, "
@@ -41,20 +38,25 @@ IN_A_CONTAINER = (
 )
 
 
-def standing(isolation: str) -> tuple[str, str]:
-    """The kind of the strongest accepted fence that stands here, "" when none does; and what was in
-    the way of the others. To be asked in a process of its own, which becomes a referee's like."""
+def standing(isolation: str, ranks: int = 1) -> tuple[str, str]:
+    """The kind of the strongest accepted fence that stands here for so many ranks, which need a network
+    to talk; "" when none does; and what was in the way of the others. To be asked in a process of its
+    own, which becomes a referee's like."""
     guard.harden_referee()
+    job = Job(
+        run_id="probe", mode=Mode.TEST, problem="probe", problem_digest="", tests=(), benchmarks=(),
+        world_size=ranks,
+    )  # fmt: skip
     nursery, uids = Nursery.started(), Uids()
     faults: list[str] = []
     try:
         with tempfile.TemporaryDirectory(prefix="kernelbot-probe-") as place:
-            staging.stage(Path(place), JOB, {}, b"")
-            workshop = Workshop(Path(place), JOB)
+            staging.stage(Path(place), job, {}, b"")
+            workshop = Workshop(Path(place), job)
             try:
                 for fence in candidates(isolation, uids.another()):
                     workshop.belongs_to(fence.uid)
-                    if fault := _fault(nursery, workshop, fence):
+                    if fault := _fault(nursery, workshop, job, fence):
                         faults.append(f"{fence.kind}: {fault}")
                     else:
                         return fence.kind, "\n".join(faults)
@@ -71,11 +73,11 @@ def candidates(isolation: str, uid: int = -1) -> list[sandbox.Fence]:
     return [fence for fence in sandbox.fences(isolation, uid) if not fence.join]
 
 
-def _fault(nursery: Nursery, workshop: Workshop, fence: sandbox.Fence) -> str:
+def _fault(nursery: Nursery, workshop: Workshop, job: Job, fence: sandbox.Fence) -> str:
     """Why an interpreter that does nothing does not run behind the fence; "" when it does."""
     line = [sys.executable, "-I", "-c", ""]
     try:
-        aside.output_of(nursery, workshop, JOB, fence, line, timeout_s=PROBE_S, limit=SAID)
+        aside.output_of(nursery, workshop, job, fence, line, timeout_s=PROBE_S, limit=SAID)
     except Unfinished as error:
         return str(error)
     return ""

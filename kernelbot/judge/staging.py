@@ -75,11 +75,13 @@ def without_secrets(base: Mapping[str, str]) -> dict[str, str]:
     return {name: base[name] for name in names if name in base}
 
 
-def fence_fault(isolation: str) -> str:
-    """Why no fence of the accepted kind stands on this machine; "" when a process runs behind one."""
+def fence_fault(isolation: str, ranks: int = 1) -> str:
+    """Why no fence of the accepted kind stands on this machine; "" when a process runs behind one, as one
+    of so many ranks."""
     if not sandbox.fences(isolation):
         return NO_FENCE
     line = [sys.executable, "-m", "kernelbot.judge", "fence", "--isolation", isolation]
+    line += ["--ranks", str(ranks)]
     try:
         asked = subprocess.run(
             line, capture_output=True, text=True, timeout=FENCE_S, check=False, cwd="/",

@@ -62,11 +62,12 @@ def demand_torch() -> None:
         )
 
 
-def demand_fence(isolation: str) -> None:
-    """Raise InvalidInput where no fence of the kind that is demanded stands on this machine."""
+def demand_fence(isolation: str, ranks: int = 1) -> None:
+    """Raise InvalidInput where no fence of the kind that is demanded stands on this machine for runs of so
+    many ranks."""
     if isolation in ("", "processes"):
         return
-    if fault := staging.fence_fault(isolation):
+    if fault := staging.fence_fault(isolation, ranks):
         raise InvalidInput(
             "This server is there for others, and nothing here can hold strangers' code "
             f"(demanded: {isolation}).\n{fault}\n"

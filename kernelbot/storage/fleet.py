@@ -34,6 +34,17 @@ QUEUES = text(
     FROM pgqueuer WHERE status = 'queued' GROUP BY 1
     """
 )
+RANKS_ON_A_PROCESSOR = text(
+    """
+    SELECT max(coalesce(
+        (p.document->>'cpu_world_size')::int, (p.document->>'world_size')::int, 1
+    ))
+    FROM leaderboard_gpus g
+    JOIN leaderboards l ON l.id = g.leaderboard_id
+    JOIN problems p ON p.id = l.problem_id
+    WHERE g.gpu = ANY(:kinds)
+    """
+)
 RUNNING_COUNTS = text(
     "SELECT gpu, count(*) AS running FROM runs WHERE status = 'running' GROUP BY 1"
 )
@@ -90,6 +101,12 @@ async def slots(connection: AsyncConnection, alive_s: float) -> dict[str, int]:
     """How many runs at once, by GPU, over the workers heard of within ``alive_s``."""
     rows = await connection.execute(SLOTS, {"alive": alive_s})
     return {row.gpu: int(row.slots) for row in rows}
+
+
+async def ranks_on_a_processor(connection: AsyncConnection, kinds: Sequence[str]) -> int:
+    """The most that a run on one of these kinds, which are processors, has."""
+    found = await connection.execute(RANKS_ON_A_PROCESSOR, {"kinds": list(kinds)})
+    return found.scalar_one() or 1
 
 
 async def running(connection: AsyncConnection, gpu: str) -> list[tuple[int, str, float]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -67,6 +69,23 @@ if sandbox.fences("fenced"):
 
     def test_a_worker_with_a_fence_that_stands_starts() -> None:
         devices.demand_fence("fenced")
+
+
+# Only root can show what a judge without the right to make networks can do.
+if os.getuid() == 0:
+
+    def test_a_fence_without_a_network_of_its_own_does_not_stand_for_several_ranks() -> None:
+        def said(ranks: int) -> str:
+            line = [sys.executable, "-m", "kernelbot.judge", "fence", "--isolation", "user"]
+            told = subprocess.run(
+                ["setpriv", "--bounding-set=-sys_admin", *line, "--ranks", str(ranks)],
+                capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            return told.stdout
+
+        why = "several ranks need a network of their own"
+        assert why in said(2)
+        assert why not in said(1)
 
 
 def test_a_worker_that_nobody_demands_anything_of_starts_anywhere(
