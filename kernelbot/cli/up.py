@@ -384,13 +384,20 @@ class Supervisor:
         result(f"  API docs      {settings.url}/docs")
         result(f"  Leaderboards  {', '.join(prepared.leaderboards)}")
         result(
-            f"  Submit        {ours} submit problems/vectoradd/starter/with_torch.py "
-            f"--leaderboard vectoradd --gpu CPU --mode ranked{where}"
+            f"  Submit        {ours} submit {self._first_try(prepared.leaderboards)} "
+            f"--mode ranked{where}"
         )
         result(f"  Logs          {self._logs}")
         result(
             f"  Processes     {', '.join(c.name for c in self.children)} ({bot}Ctrl-C stops all)"
         )
+
+    def _first_try(self, leaderboards: Sequence[str]) -> str:
+        """A shipped starter where it is among the problems, else any file."""
+        starter = self._settings.problems_dir / "vectoradd" / "starter" / "with_torch.py"
+        if "vectoradd" in leaderboards and starter.is_file():
+            return f"{os.path.relpath(starter)} --leaderboard vectoradd --gpu CPU"
+        return f"FILE --leaderboard {leaderboards[0] if leaderboards else 'NAME'}"
 
 
 async def _run(settings: Settings, *, worker: bool, bot: bool, unchecked: bool) -> int:

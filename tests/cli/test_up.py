@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -137,6 +138,7 @@ def test_it_comes_up_tells_where_and_stops_with_nothing_left_running(
     installation.start()
 
     assert f"{installation.url}/docs" in installation.output
+    assert "submit problems/vectoradd/starter/with_torch.py --leader" in installation.output
     assert installation.output.count(installation.token) == 1, "the new token is told once"
     assert stat.S_IMODE((installation.data / "admin-token").stat().st_mode) == 0o600
     assert installation.ready()
@@ -222,6 +224,23 @@ def test_a_database_given_by_url_is_used_and_no_postgres_is_started(
     assert installation.ready()
     assert not (installation.data / "postgres").exists()
     assert installation.ends_with(signal.SIGTERM) == 0
+
+
+def test_what_to_submit_first_is_of_the_problems_that_are_there(
+    installation: Installation, database_url: str, tmp_path: Path
+) -> None:
+    problems = tmp_path / "problems"
+    shutil.copytree(ROOT / "problems" / "vectoradd", problems / "vectoradd")
+    (problems / "competitions").mkdir()
+    (problems / "competitions" / "mine.yaml").write_text(
+        "name: mine\ntitle: Mine\nlicence: MIT\ngpus: [CPU]\n"
+        "problems: [{problem: vectoradd, leaderboard: mine}]\n"
+    )
+    environment = {"DATABASE_URL": database_url, "KERNELBOT_PROBLEMS_DIR": str(problems)}
+
+    installation.start("--no-worker", "--unchecked", environment=environment)
+
+    assert "submit FILE --leaderboard mine --mode ranked" in installation.output
 
 
 def test_a_broken_problem_file_is_told_with_its_place(
