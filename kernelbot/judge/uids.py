@@ -33,7 +33,7 @@ class Uids:
         self._held: dict[int, int] = {}  # with the descriptors that hold them
 
     def another(self) -> int:
-        """One that nobody else has; -1, which is to stay who one is, without the right to change.
+        """One that nobody else has who notes them here; -1, which is to stay who one is, without the right to change.
 
         Raises Exhausted.
         """
@@ -83,7 +83,7 @@ def _end(path: Path) -> None:
 
 
 def _place() -> Path:
-    """Where they are noted: of root alone, the same for every referee of the machine."""
+    """Where they are noted: of root alone, the same for every referee that sees this ``/run``."""
     for parent in PLACES:
         place = parent / FOLDER
         with contextlib.suppress(OSError):

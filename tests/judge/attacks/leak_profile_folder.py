@@ -1,5 +1,6 @@
 # expect: passed
 # mode: profile
+# device: cuda
 # The folder for a profiler's report becomes a link to one that only the judge can read.
 import os
 
