@@ -12,7 +12,7 @@ told apart share a place here as times do on a leaderboard.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -24,6 +24,10 @@ from kernelbot.domain.ranking import TIE_Z, Standing
 DEFAULT_PLACES = 10
 ROUNDING = 1e-9
 """Relative; sums of the same shares in another order differ by less."""
+
+
+_Weighted = tuple[float, float, float]
+"""Weight, value, absolute error of the value."""
 
 
 class Rule(StrEnum):
@@ -222,14 +226,15 @@ def _total(
     made = [
         _Problem(
             worth[name],
-            *combined([(1 / len(found), *_value(part)) for part in found]),
+            *_mean(found, combined),
             reached_at=_reached_at(found, first),
         )
         for name, found in problems.items()
         if worth[name] > 0
     ]
-    best = _best_of_mean if geometric else _best_of_sum
-    chosen = best(made, len(made) if scoring.count is None else scoring.count)
+    chosen: Sequence[_Problem] = made
+    if scoring.count is not None:
+        chosen = (_best_of_mean if geometric else _best_of_sum)(made, scoring.count)
     score, error = combined([item[:3] for item in chosen])
     return Total(
         user_id=own[0].entry.user_id,
@@ -284,18 +289,27 @@ def _first(count: int, problems: Sequence[_Problem], values: Sequence[float]) ->
     return [problems[at] for at in order[:count]]
 
 
+def _mean(
+    parts: Sequence[Part], combined: Callable[[Sequence[_Weighted]], tuple[float, float]]
+) -> tuple[float, float]:
+    """Over the GPUs of a problem; most have one."""
+    if len(parts) == 1:
+        return _value(parts[0])
+    return combined([(1 / len(parts), *_value(part)) for part in parts])
+
+
 def _value(part: Part) -> tuple[float, float]:
     return part.share, part.share * part.error
 
 
-def _sum(values: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """Of (weight, value, absolute error): the weighted sum and its error."""
+def _sum(values: Sequence[_Weighted]) -> tuple[float, float]:
+    """The weighted sum and its error."""
     score = math.fsum(weight * value for weight, value, _ in values)
     return score, math.sqrt(math.fsum((weight * error) ** 2 for weight, _, error in values))
 
 
-def _geometric(values: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """Of the same: the weighted geometric mean and its error. One zero makes all of it zero."""
+def _geometric(values: Sequence[_Weighted]) -> tuple[float, float]:
+    """The weighted geometric mean and its error. One zero makes all of it zero."""
     known = [item for item in values if item[0] > 0]
     if not known or any(value <= 0 for _, value, _ in known):
         return 0.0, 0.0

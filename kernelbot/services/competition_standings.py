@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import bisect
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from kernelbot.domain import competition_scoring
 from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.competition_scoring import CompetitionScoring, Event, Rule, Total
 from kernelbot.domain.people import Actor
-from kernelbot.errors import InvalidInput, NotFound, did_you_mean
-from kernelbot.services import competitions, standings
+from kernelbot.errors import InvalidInput, NotFound, Unavailable, did_you_mean
+from kernelbot.services import access, competitions, standings
 from kernelbot.services.context import Context
 from kernelbot.services.paging import bounded, number
 from kernelbot.services.standings import Board
@@ -21,8 +23,8 @@ from kernelbot.services.views import EventStandings, TotalsPage
 TOTALS_KEPT = 100
 """Competitions whose totals a process keeps in memory; the least recently read goes first."""
 
-Key = tuple[str, str]
-_Kept = tuple[CompetitionScoring, Sequence[Event], tuple[Total, ...]]
+Key = tuple[str, str, bool]  # competition, phase, whether seen through a freeze
+_Kept = tuple[CompetitionScoring, Sequence[Event], Sequence[Total]]
 
 
 async def totals(
@@ -39,7 +41,7 @@ async def totals(
     Raises NotFound where the organizer has not said how problems are weighed against each other.
     """
     view = await competitions.competition(ctx, actor, name)
-    competition = Competition.from_document(view.document)
+    competition = _read(view.document)
     if competition.scoring is None:
         raise NotFound(
             f"{competition.name} has no standings across its problems; look at their leaderboards: "
@@ -48,17 +50,27 @@ async def totals(
         )
     chosen = _phase(competition, phase, datetime.now(UTC))
     specs = [board for board in competition.leaderboards if board.phase == chosen]
+    found = await standings.boards(ctx, actor, [spec.name for spec in specs])
+    # One that is not among them was hidden just now.
     boards = [
-        (spec, await standings.board(ctx, actor, spec.name, gpu))
+        (spec, *found[spec.name.lower(), gpu])
         for spec in specs
         for gpu in spec.gpus
+        if (spec.name.lower(), gpu) in found
     ]
-    events = [_event(competition, spec, board) for spec, board in boards]
-    placed = _placed(ctx, (competition.name, chosen), competition.scoring, events)
+    events = [_event(competition, spec, common) for spec, common, _ in boards]
+    reader = actor.user_id if actor else None
+    through = access.organizes(actor)
+    key = (competition.name, chosen, through)
+    placed = await _placed(ctx, key, competition.scoring, events)
+    if reader is not None and any(own is not common for _, common, own in boards):
+        own_events = [_event(competition, spec, own) for spec, _, own in boards]
+        placed = await asyncio.to_thread(
+            competition_scoring.with_own, placed, own_events, reader, competition.scoring
+        )
     after, limit = number(cursor, 0), bounded(limit)
     start = bisect.bisect_right(placed, after, key=lambda item: item.position)
-    items = placed[start : start + limit]
-    reader = actor.user_id if actor else None
+    items = tuple(placed[start : start + limit])
     return TotalsPage(
         competition=competition.name,
         phase=chosen,
@@ -77,26 +89,38 @@ async def totals(
         mine=next((item for item in placed if item.user_id == reader), None),
         cursor=str(items[-1].position) if start + limit < len(placed) else None,
         frozen_until=max(
-            (board.frozen_until for _, board in boards if board.frozen_until), default=None
+            (board.frozen_until for _, board, _ in boards if board.frozen_until), default=None
         ),
-        seen_through=any(board.seen_through for _, board in boards),
+        seen_through=any(board.seen_through for _, board, _ in boards),
     )
 
 
-def _placed(
+def _read(document: Mapping[str, Any]) -> Competition:
+    try:
+        return Competition.from_document(document)
+    except (KeyError, TypeError, ValueError) as error:
+        raise Unavailable(
+            "This competition was stored by another version of the program, which is being changed "
+            "just now; its leaderboards are shown meanwhile."
+        ) from error
+
+
+async def _placed(
     ctx: Context, key: Key, scoring: CompetitionScoring, events: Sequence[Event]
-) -> tuple[Total, ...]:
+) -> Sequence[Total]:
     """The totals, from memory while nothing they are made of has changed: of thousands of people they
-    take tenths of a second. In a freeze what each sees is their own, and the last is kept."""
+    take a second, in which one thread makes them and everybody else is served."""
     cache: OrderedDict[Key, _Kept] = ctx.cache.setdefault("totals", OrderedDict())
-    known = cache.get(key)
-    # Unchanged boards hand out the very same standings, so comparing them is quick.
-    if known is None or known[:2] != (scoring, events):
-        cache[key] = (scoring, events, tuple(competition_scoring.totals(events, scoring)))
-        while len(cache) > TOTALS_KEPT:
-            cache.popitem(last=False)
-    cache.move_to_end(key)
-    return cache[key][2]
+    async with ctx.cache.setdefault("totalling", defaultdict(asyncio.Lock))[key]:
+        known = cache.get(key)
+        # Unchanged boards hand out the very same standings, so comparing them is quick.
+        if known is None or known[:2] != (scoring, events):
+            placed = await asyncio.to_thread(competition_scoring.totals, events, scoring)
+            known = cache[key] = (scoring, events, placed)
+            while len(cache) > TOTALS_KEPT:
+                cache.popitem(last=False)
+        cache.move_to_end(key)
+    return known[2]
 
 
 def _phase(competition: Competition, phase: str | None, now: datetime) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import bisect
 import time
-from collections import OrderedDict
-from collections.abc import Mapping
+from collections import OrderedDict, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -118,11 +118,34 @@ async def board(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -
     if freeze is None and known is not None and known.revision == wanted.revision:
         return known
     async with ctx.database.read() as connection:
-        if freeze is not None and access.organizes(actor):
-            live = await _ranked(ctx, connection, wanted)
-            return replace(live, frozen_until=freeze.ends, seen_through=True)
-        reader = actor.user_id if actor else None
-        return await _shown(ctx, connection, wanted, freeze, reader)
+        return (await _seen(ctx, connection, wanted, actor))[1]
+
+
+async def boards(
+    ctx: Context, actor: Actor | None, names: Sequence[str]
+) -> dict[tuple[str, str], tuple[Board, Board]]:
+    """By name (in lower case) and GPU those of these boards that this person sees: as it is in
+    everybody's eyes, or in every organizer's, and as it is in theirs, which a freeze makes another."""
+    rows = await store.revisions(ctx.database, *names)
+    async with ctx.database.read() as connection:
+        seen = (await access.of(connection, actor)).of(rows)
+        return {
+            (row.name.lower(), row.gpu): await _seen(ctx, connection, row, actor) for row in seen
+        }
+
+
+async def _seen(
+    ctx: Context, connection: AsyncConnection, row: Revision, actor: Actor | None
+) -> tuple[Board, Board]:
+    freeze = _holding(row)
+    live = await _ranked(ctx, connection, row)
+    if freeze is None:
+        return live, live
+    if access.organizes(actor):
+        through = replace(live, frozen_until=freeze.ends, seen_through=True)
+        return through, through
+    frozen = await _frozen(ctx, connection, live, row.id, freeze)
+    return frozen, _with_own(frozen, live, actor.user_id if actor else None)
 
 
 async def board_of_run(
@@ -131,24 +154,14 @@ async def board_of_run(
     """The board a run counts on as the run's owner sees it, also when it was hidden or retired since;
     on the caller's connection, because whoever holds one and waits for another can wait for ever."""
     row = await store.revision(connection, leaderboard_id, gpu)
-    return await _shown(ctx, connection, row, _holding(row), owner)
+    live, freeze = await _ranked(ctx, connection, row), _holding(row)
+    if freeze is None:
+        return live
+    return _with_own(await _frozen(ctx, connection, live, row.id, freeze), live, owner)
 
 
 def _holding(row: Revision | Row[Any]) -> Freeze | None:
     return freeze_at(row.frozen_from, row.frozen_until, datetime.now(UTC))
-
-
-async def _shown(
-    ctx: Context,
-    connection: AsyncConnection,
-    row: Revision | Row[Any],
-    freeze: Freeze | None,
-    reader: int | None,
-) -> Board:
-    live = await _ranked(ctx, connection, row)
-    if freeze is None:
-        return live
-    return _with_own(await _frozen(ctx, connection, live, row.id, freeze), live, reader)
 
 
 async def _frozen(
@@ -158,8 +171,8 @@ async def _frozen(
     is 0: the live one would tell that something happens."""
     kept: OrderedDict[Any, tuple[int, Board]] = ctx.cache.setdefault("frozen", OrderedDict())
     key = (board_id, live.gpu, freeze)
-    # A lock and no shared task: it is read on the connection of whoever waits for nobody else.
-    async with ctx.cache.setdefault("freezing", asyncio.Lock()):
+    # A lock and no shared task, which could outlive the connection of the caller it reads on.
+    async with ctx.cache.setdefault("freezing", defaultdict(asyncio.Lock))[key]:
         if key not in kept or kept[key][0] < live.revision:
             found = await store.board_before(connection, board_id, live.gpu, freeze.begins)
             placed = tuple(ranking.rank(ranking.pooled(found)))

@@ -162,7 +162,7 @@ REVISION = """
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
-    WHERE lower(l.name) = lower($1) AND NOT l.retired
+    WHERE lower(l.name) = ANY($1) AND NOT l.retired
     ORDER BY g.place
 """
 
@@ -358,9 +358,10 @@ def _entry(row: Mapping[Any, Any]) -> Entry:
     return Entry(**{item.name: row[item.name] for item in fields(Entry)})
 
 
-async def revisions(database: Database, name: str) -> list[Revision]:
-    """The board's GPUs with the revision of each, in the order the organizer named them."""
-    return [Revision(**record) for record in await database.ask(REVISION, name)]
+async def revisions(database: Database, *names: str) -> list[Revision]:
+    """The boards' GPUs with the revision of each, of each board in the order the organizer named them."""
+    found = await database.ask(REVISION, [name.lower() for name in names])
+    return [Revision(**record) for record in found]
 
 
 async def revision(connection: AsyncConnection, board_id: int, gpu: str) -> Row[Any]:

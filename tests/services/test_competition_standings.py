@@ -1,0 +1,80 @@
+"""Standings across problems as they are served: few questions, made once and beside the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain import competition_scoring
+from kernelbot.domain.competition_scoring import CompetitionScoring, Event, Total
+from kernelbot.errors import Unavailable
+from kernelbot.services import competition_standings
+from tests.factories import make_actor, ranked
+from tests.services.contest import board, contest, published
+
+NAME = "getting-started"
+
+
+@pytest.fixture
+async def scored(app: App, shelf: Path) -> None:
+    """A competition of three problems on two GPUs each, and somebody in it."""
+    boards = [
+        board(name, gpus=("CPU", "T4"), points=100) for name in ("vectoradd", "matmul", "histogram")
+    ]
+    await published(app, shelf, contest(*boards, scoring=CompetitionScoring()))
+    await ranked(app, await make_actor(app), 1e6)
+
+
+async def test_one_question_tells_whether_any_leaderboard_has_changed(
+    app: App, scored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    ask = app.database.ask
+
+    async def noted(query: str, *arguments: object) -> object:
+        asked.append(query)
+        return await ask(query, *arguments)
+
+    monkeypatch.setattr(app.database, "ask", noted)
+    page = await competition_standings.totals(app, None, NAME)
+
+    assert len(page.events) == 6
+    assert len(asked) == 1
+
+
+async def test_readers_who_come_at_once_share_totals_made_beside_the_event_loop(
+    app: App, scored: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_in: list[threading.Thread] = []
+    made = competition_scoring.totals
+
+    def noted(events: Sequence[Event], scoring: CompetitionScoring) -> list[Total]:
+        made_in.append(threading.current_thread())
+        return made(events, scoring)
+
+    monkeypatch.setattr(competition_scoring, "totals", noted)
+    pages = await asyncio.gather(*(competition_standings.totals(app, None, NAME) for _ in range(5)))
+
+    assert [page.items[0].user_name for page in pages] == ["ada"] * 5
+    assert len(made_in) == 1
+    assert made_in[0] is not threading.main_thread()
+
+
+@pytest.mark.parametrize("change", ['{"handicap": 2}', '{"scoring": {"rule": "median"}}'])
+async def test_what_another_version_stored_can_be_had_later(
+    app: App, scored: None, change: str
+) -> None:
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE competitions SET document = document || CAST(:change AS jsonb)"),
+            {"change": change},
+        )
+
+    with pytest.raises(Unavailable, match="another version"):
+        await competition_standings.totals(app, None, NAME)
