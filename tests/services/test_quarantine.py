@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
@@ -192,3 +193,21 @@ async def test_a_run_of_an_old_version_is_released_and_measured_again_on_the_new
     await judge_one(app, make_verdict(ns=3e6))
     assert await people_on_board(app) == ["ada"]
     assert (await quarantine.waiting(app, root)).items == ()
+
+
+async def test_who_sent_the_first_by_discord_is_told_there_of_a_decision_about_its_repeat(
+    app: App, shelf: Path
+) -> None:
+    root, ada = await admin(app), await make_actor(app, "ada", "discord")
+    await published(app, shelf, contest())
+    await ranked(app, ada, 1e6)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest())), Source())
+    held = await judge_one(app, doubtful())
+
+    await quarantine.release(app, root, held.run_id, "A noisy machine.")
+
+    async with app.database.read() as connection:
+        told = await connection.execute(
+            text("SELECT payload->'run_id' FROM outbox WHERE topic = 'decided'")
+        )
+        assert list(told.scalars()) == [held.run_id]
