@@ -160,7 +160,9 @@ async def test_a_licence_stays_once_somebody_has_submitted_under_it(app: App, sh
     await published(app, shelf, contest(licence="Apache-2.0"))
     await submitted(app, await make_actor(app))
 
-    with pytest.raises(Conflict, match="keep it, or give the competition and its leaderboards new names"):
+    with pytest.raises(
+        Conflict, match="keep it, or give the competition and its leaderboards new names"
+    ):
         await published(app, shelf, contest(licence="GPL-3.0", title="Another"))
 
     view = await competitions.competition(app, None, "getting-started")
@@ -238,9 +240,7 @@ async def test_what_was_promised_outlives_another_name_of_the_competition(
     await published(app, shelf, contest(name="renamed"))
 
 
-async def test_when_code_opens_is_compared_as_an_instant_in_any_zone(
-    app: App, shelf: Path
-) -> None:
+async def test_when_code_opens_is_compared_as_an_instant_in_any_zone(app: App, shelf: Path) -> None:
     def opening(stamp: str) -> Competition:
         return contest(board(code_opens=datetime.fromisoformat(stamp)))
 
@@ -409,6 +409,24 @@ async def test_scoring_changes_the_standings_across_problems_at_once(app: App, s
         assert [page.items[0].score, page.mine.score] == expected
         rest = await competition_standings.totals(app, bob, "getting-started", cursor=page.cursor)
         assert [item.user_name for item in rest.items] == ["bob"]
+
+
+async def test_one_submission_measures_a_code_again_on_all_gpus_it_stood_on(
+    app: App, shelf: Path
+) -> None:
+    ada, everywhere = await make_actor(app), contest(board(gpus=("CPU", "T4")))
+    await published(app, shelf, everywhere)
+    await submitted(app, ada, gpus=("CPU", "T4"))
+    for size in (5, 6, 7):
+        for gpu in ("CPU", "T4"):
+            held = await claim_one(app, gpu)
+            assert held.gpu == gpu
+            assert await dispatch.finish(app, held, make_verdict(ns=1e6))
+        catalog = posed_anew(catalog_of(app, shelf, everywhere), cpu_tests=({"size": size},))
+        await publish.apply(app, catalog, OURS)
+
+    mine = (await submissions.mine(app, ada)).items
+    assert [sorted(run.gpu for run in item.runs) for item in mine] == [["CPU", "T4"]] * 4
 
 
 async def times(app: App) -> list[tuple[str, float]]:
