@@ -2,7 +2,8 @@
 
 The first line says the verdict: ``# expect: wrong_answer`` (or ``//`` in C++). An attack may be
 ``expect: passed`` when it gains nothing: with ``at least: N ms``, the time that it tries to hide,
-its measurement must show it; without, it would raise an error that begins with ``leak:``. Other
+its measurement must show it; without, it would raise an error that begins with ``leak:``, which is
+none where the part of a fence that it is up against (``behind: own-network``) is not to be had. Other
 lines of the kind: ``mode`` (benchmark), ``problem`` (add), ``build seconds``, ``device: cuda`` for
 what needs a GPU, ``slow``. The class is the first word of the name.
 
@@ -121,16 +122,22 @@ class Outcome:
 
     @property
     def as_told(self) -> bool:
-        return self.verdict.kind in self.entry.expected and not self.profits
+        # A leak that is no profit is one that nothing was promised against.
+        return not self.profits and (self._leaked or self.verdict.kind in self.entry.expected)
 
     @property
     def profits(self) -> bool:
         """Whether a cheat got what it wanted: a pass, a time below its cost, a secret, a retry."""
-        if self.verdict.kind is VerdictKind.JUDGE_FAILED or self._leaked:
+        if self.verdict.kind is VerdictKind.JUDGE_FAILED or (self._leaked and self._promised):
             return True
         if not self.verdict.passed:
             return False
         return VerdictKind.PASSED not in self.entry.expected or self._too_fast
+
+    @property
+    def _promised(self) -> bool:
+        """Whether the part of the fence is there that the attack tries to get past."""
+        return self.entry.header("behind") in ("", *self.verdict.harness.fences)
 
     @property
     def _leaked(self) -> bool:

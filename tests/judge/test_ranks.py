@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import os
 import subprocess
 import sys
@@ -189,15 +190,21 @@ def test_no_rank_outlives_the_run(tmp_path: Path) -> None:
         os.setsid()
         time.sleep(600)
     if rank == 0:
-        print(os.getcwd())
+        folder = os.path.dirname(os.getcwd())
+        print(folder, len(titles_with(folder)))
     dist.all_reduce(out)
     return out
 """
-    found = judged(tmp_path, left, world_size=4)
+    looking = f"import contextlib\nfrom pathlib import Path\n{inspect.getsource(titles_with)}"
+    found = judged(
+        tmp_path,
+        BEGIN.replace("def custom_kernel", f"{looking}\ndef custom_kernel") + left,
+        world_size=4,
+    )
     assert found.verdict.passed, found.explanation
-    folder = Path(found.verdict.log.splitlines()[0])
-    assert folder.name == "work"
-    assert titles_with(str(folder.parent)) == []
+    folder, living = found.verdict.log.split()[:2]
+    assert int(living) >= 4
+    assert titles_with(folder) == []
 
 
 def test_a_secret_run_tells_the_rank_and_nothing_of_its_input(tmp_path: Path) -> None:

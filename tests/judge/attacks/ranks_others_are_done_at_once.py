@@ -3,13 +3,15 @@
 # at least: 15 ms
 # All ranks but the first ring at once; it works on, in their buffers too, which it got through memory
 # that they share. The time is that of the last to ring.
+import contextlib
 import mmap
 import os
 import time
 
 import torch
 
-PLACE = "/dev/shm/others"
+# In a memory that other runs have too, as behind the fence processes, it must be this one's alone.
+PLACE = f"/dev/shm/{os.path.basename(os.path.dirname(os.getcwd()))}"
 MOST = 1 << 20
 
 
@@ -31,10 +33,12 @@ def custom_kernel(data):
             boxes[other] = shared(other)
     n = x.numel()
     mine = boxes[rank]
-    mine[: n].copy_(x)
+    mine[:n].copy_(x)
     mine[-1] = mine[-1] + 1  # how many calls this one has had
     while any(box[-1] < mine[-1] for box in boxes.values()):
         time.sleep(0.0001)
+    with contextlib.suppress(FileNotFoundError):  # all have it by now
+        os.unlink(f"{PLACE}-{rank}")
     out.copy_(sum(box[:n] for box in boxes.values()))
     mine[-2] = mine[-1]
     while any(box[-2] < mine[-1] for box in boxes.values()):
