@@ -337,7 +337,9 @@ def _taken(
     if together or source.takes_over:
         yield _change(Kind.CHANGED, what, f"moves from {board.competition}")
     else:
-        remedy = "give this one another name with 'leaderboard: ...', or take it over with --take-over"
+        remedy = (
+            "give this one another name with 'leaderboard: ...', or take it over with --take-over"
+        )
         detail = f"belongs to the competition {board.competition}; {remedy}"
         yield _change(Kind.REFUSED, what, detail)
 
