@@ -46,6 +46,7 @@ DECK = {
     "supervisor": 1,
 }
 """How often each is killed in a round; the order within a round is random."""
+FLEETING = ("contestant", "referee")
 SEEK_S = 5.0
 SENDERS = 6
 FINISH_S = 1800.0
@@ -305,8 +306,10 @@ class Storm:
     # --- what befalls it ---------------------------------------------------------------------------
 
     async def _kill_for_ever(self) -> None:
-        first = list(DECK)
-        self._random.shuffle(first)
+        # Those that come and go first: there is nothing to find of them once all that flows is judged.
+        lasting = [kind for kind in DECK if kind not in FLEETING]
+        self._random.shuffle(lasting)
+        first = [*FLEETING, *lasting]
         for kind in first:
             while not await self._strike(kind):
                 pass
