@@ -13,6 +13,7 @@ from kernelbot.domain.competition import Competition, Freeze, Registration, Visi
 from kernelbot.domain.competition_scoring import CompetitionScoring, Missing, Ties
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.services.catalog import load_catalog, load_competition, load_one
+from tests.services.mistakes import assert_told
 
 GPUS = ["CPU", "H100", "MI300X"]
 PROBLEMS = {"vectoradd": None, "matmul": None}
@@ -195,12 +196,7 @@ def test_a_mistake_is_told_with_file_line_key_reason_and_remedy(
 ) -> None:
     edited(file, old, new)
 
-    found = flaws(file)
-
-    told = [flaw for flaw in found if reason in flaw.reason]
-    assert told, [str(flaw) for flaw in found]
-    assert (told[0].file, told[0].line, told[0].path) == ("spring.yaml", line, path)
-    assert remedy in told[0].remedy
+    assert_told(flaws(file), file="spring.yaml", line=line, path=path, reason=reason, remedy=remedy)
 
 
 WHOLE = """\
@@ -318,12 +314,7 @@ def test_a_mistake_in_the_rest_is_told_as_well(
     assert old in WHOLE
     file.write_text(WHOLE.replace(old, new, 1))
 
-    found = flaws(file)
-
-    told = [flaw for flaw in found if reason in flaw.reason]
-    assert told, [str(flaw) for flaw in found]
-    assert (told[0].line, told[0].path) == (line, path)
-    assert remedy in told[0].remedy
+    assert_told(flaws(file), file="spring.yaml", line=line, path=path, reason=reason, remedy=remedy)
 
 
 def test_all_mistakes_are_told_at_once(file: Path) -> None:

@@ -14,6 +14,7 @@ from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Tolerance, VerdictKind
 from kernelbot.services.catalog import MAX_FILE_BYTES, MAX_FILES, load_problem
+from tests.services.mistakes import assert_told
 
 SPEC = """\
 name: scale
@@ -281,12 +282,8 @@ def test_a_mistake_is_told_with_file_line_key_reason_and_remedy(
 ) -> None:
     edited(folder, old, new)
 
-    found = flaws(folder)
-
-    told = [flaw for flaw in found if reason in flaw.reason]
-    assert told, [str(flaw) for flaw in found]
-    assert (told[0].file, told[0].line, told[0].path) == ("problems/scale/problem.yaml", line, path)
-    assert any(words in told[0].remedy for words in remedy.split("|"))
+    place = "problems/scale/problem.yaml"
+    assert_told(flaws(folder), file=place, line=line, path=path, reason=reason, remedy=remedy)
 
 
 def test_all_mistakes_are_told_at_once(folder: Path) -> None:
