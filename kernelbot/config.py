@@ -105,6 +105,12 @@ class Settings(BaseSettings):
         default=None,
         description="If set, a token with this value and every scope exists. kernelbot up makes one.",
     )
+    check_patience_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds one case of a problem may take beyond the problem's limits when it is checked; "
+        "half of them are for the reference on changed inputs.",
+    )
     artefact_days: int = Field(
         default=14, ge=1, description="Days that files of a run, a profiler's report say, are kept."
     )

@@ -1,4 +1,4 @@
-"""Runs the reference and the check of one problem on all its cases: ``python -m kernelbot.checking DIR``.
+"""Runs the reference and the check of one problem on all its cases, for ``python -m kernelbot.checking``.
 
 DIR is a job directory as the judge gets it, without need of a submission. Progress leaves as JSON
 lines; ``audit.json`` is written at the end. The problem's own code runs here with the rights of
@@ -27,8 +27,6 @@ from kernelbot.judge.protocol import PROBLEM_DIR, Job, Tolerance, spec, to_json
 
 DRAWS = 3
 """What is accepted once may have been lucky: a null solution passes a case that accepts it so often."""
-PATIENCE_S = 30.0
-"""For running the reference on changed inputs of one case."""
 SAMPLE = 1 << 16
 """Elements of each output that are looked at first: most null solutions are wrong there already."""
 NOISE = 4.0
@@ -39,8 +37,11 @@ Tell = Callable[[str, int, int], None]
 """Called with a case, how many are done and how many there are."""
 
 
-def audit(directory: Path, job: Job, tell: Tell) -> Audit:
-    """What there is to know about the problem in a job directory."""
+def audit(directory: Path, job: Job, tell: Tell, patience_s: float) -> Audit:
+    """What there is to know about the problem in a job directory.
+
+    Half of ``patience_s`` goes to the reference on changed inputs of one case.
+    """
     import torch
 
     # Many short operations: threads that wait for each other on busy cores cost more than they give.
@@ -50,7 +51,7 @@ def audit(directory: Path, job: Job, tell: Tell) -> Audit:
         problem = open_problem(directory / PROBLEM_DIR, job)
     except (ProblemFault, devices.WrongDevice) as fault:
         return _unreadable(job, str(fault))
-    auditor = _Auditor(problem, job)
+    auditor = _Auditor(problem, job, patience_s / 2)
     found = []
     places = _places(job)
     for done, (where, args) in enumerate(places):
@@ -68,17 +69,18 @@ def audit(directory: Path, job: Job, tell: Tell) -> Audit:
     )
 
 
-def case_limit_s(job: Job) -> float:
+def case_limit_s(job: Job, patience_s: float) -> float:
     """How long one case may take here: what a run may take for all of them, and our patience."""
-    return job.limits.check_s + job.limits.measure_s + 2 * PATIENCE_S
+    return job.limits.check_s + job.limits.measure_s + patience_s
 
 
-def overdue(job: Job, where: str) -> Audit:
+def overdue(job: Job, where: str, patience_s: float) -> Audit:
     """An audit that was killed while it was at this case."""
     limit = f"limits.check {job.limits.check_s:g} + limits.measure {job.limits.measure_s:g}"
     fault = (
-        f"nothing came back within {case_limit_s(job):g} s ({limit} + {2 * PATIENCE_S:g}), so the "
-        "audit was killed. Does generate_input, the reference or the check hang?"
+        f"nothing came back within {case_limit_s(job, patience_s):g} s ({limit} + patience "
+        f"{patience_s:g}), so the audit was killed. Does generate_input, the reference or the check "
+        "hang? If they are slow and no more, KERNELBOT_CHECK_PATIENCE_S gives them longer."
     )
     return replace(_unreadable(job, fault, where), overdue=f"{where}: {fault}")
 
@@ -116,9 +118,10 @@ def _places(job: Job) -> list[tuple[tuple[str, ...], Mapping[str, Any]]]:
 class _Auditor:
     """One problem on one device."""
 
-    def __init__(self, problem: Problem, job: Job) -> None:
+    def __init__(self, problem: Problem, job: Job, changed_s: float) -> None:
         self._problem = problem
         self._job = job
+        self._changed_s = changed_s
         self._memory = _Memory(job.device)
         self.own_check = job.style != "reference" or problem.said("check") is not None
 
@@ -259,7 +262,7 @@ class _Auditor:
         found = []
         untried = 0
         for null in nulls:
-            if null.weight is Weight.INPUT and time.monotonic() - began > PATIENCE_S:
+            if null.weight is Weight.INPUT and time.monotonic() - began > self._changed_s:
                 untried += 1
                 continue
             probe = self._probe(case, scene, null, noise)

@@ -123,10 +123,13 @@ def _loaded(folder: Path) -> Checked:
 # --- the audit ---------------------------------------------------------------------------------
 
 
-def audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
+def audited(
+    problems: Sequence[Problem], device: DeviceKind, settings: Settings | None = None
+) -> list[Audit]:
     """The audit of each problem, in processes of their own. Raises Declined without torch."""
+    patience_s = (settings or Settings()).check_patience_s
     auditable = [problem for problem in problems if not _untested(problem)]
-    found = iter(_audited(auditable, device) if auditable else ())
+    found = iter(_audited(auditable, device, patience_s) if auditable else ())
     return [
         _unaudited(problem, device, why) if (why := _untested(problem)) else next(found)
         for problem in problems
@@ -147,7 +150,7 @@ def _unaudited(problem: Problem, device: DeviceKind, why: str) -> Audit:
     )  # fmt: skip
 
 
-def _audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
+def _audited(problems: Sequence[Problem], device: DeviceKind, patience_s: float) -> list[Audit]:
     with tempfile.TemporaryDirectory(prefix="kernelbot-check-") as place:
         folders = []
         for at, problem in enumerate(problems):
@@ -156,16 +159,16 @@ def _audited(problems: Sequence[Problem], device: DeviceKind) -> list[Audit]:
             job = problem.job_to_try(device)
             staging.stage(folder, job, problem.judge_files, b"")
             folders.append(folder)
-        errors = _run(folders)
+        errors = _run(folders, patience_s)
         return [
             read_audit(folder, problem, device, errors)
             for folder, problem in zip(folders, problems, strict=True)
         ]
 
 
-def _run(folders: Sequence[Path]) -> str:
+def _run(folders: Sequence[Path], patience_s: float) -> str:
     """What the auditing processes wrote to stderr."""
-    with tempfile.TemporaryFile("w+b") as errors, _process(folders, errors) as process:
+    with tempfile.TemporaryFile("w+b") as errors, _process(folders, errors, patience_s) as process:
         assert process.stdout is not None
         with _progress() as say:
             for line in process.stdout:
@@ -179,9 +182,11 @@ def _run(folders: Sequence[Path]) -> str:
 
 
 @contextmanager
-def _process(folders: Sequence[Path], errors: Any) -> Iterator[subprocess.Popen[bytes]]:
+def _process(
+    folders: Sequence[Path], errors: Any, patience_s: float
+) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "kernelbot.checking", *map(str, folders)],
+        [sys.executable, "-m", "kernelbot.checking", str(patience_s), *map(str, folders)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,

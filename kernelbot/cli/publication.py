@@ -70,7 +70,7 @@ def _checked_now(
         f"solutions: {clean(names)}."
     )
     try:
-        audits = problem_check.audited(problems, "cpu")
+        audits = problem_check.audited(problems, "cpu", settings)
     except Declined:
         raise InvalidInput(
             f"{names}: nobody has checked this version, and this machine has no torch to do it. "

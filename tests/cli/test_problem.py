@@ -139,19 +139,21 @@ async def test_each_problem_that_must_not_be_published_is_refused_with_its_reaso
 HANGING = REFERENCE.replace("2 * data[0]", "__import__('time').sleep(1e6)")
 
 
-@pytest.mark.slow
 async def test_a_reference_that_hangs_is_killed_named_with_its_limit_and_holds_up_no_other(
     plain: CommandLine, tmp_path: Path
 ) -> None:
     hanging = write_problem(tmp_path / "hanging", reference=HANGING, limit=1)
     sound = write_problem(tmp_path / "sound")
 
-    outcome = await plain("problem", "check", str(hanging), str(sound), "--no-examples", "--json")
+    outcome = await plain(
+        "problem", "check", str(hanging), str(sound), "--no-examples", "--json",
+        KERNELBOT_CHECK_PATIENCE_S="4",
+    )  # fmt: skip
 
     refused, fit = outcome.document["items"]
     assert (refused["fit"], fit["fit"]) == (False, True)
     (finding,) = refused["findings"]
-    assert finding["text"].startswith("tests[0]: nothing came back within 62 s (limits.check 1 +")
+    assert finding["text"].startswith("tests[0]: nothing came back within 6 s (limits.check 1 +")
     assert "the audit was killed" in finding["text"]
 
 
@@ -269,16 +271,17 @@ def test_a_problem_that_hangs_is_left_out_and_the_others_are_published(
     file.write_text(COMPETITION.replace("}]", "}, {problem: hanging}]"))
     write_problem(tree.problems_dir / "double")
     write_problem(tree.problems_dir / "hanging", reference=HANGING, limit=1)
+    tree = tree.model_copy(update={"check_patience_s": 4.0})
 
     words = demanded(tree, without_hanging=True)
 
     assert list(words) == ["double"]
     said = capsys.readouterr().err
     assert "hanging is left out, and its leaderboards are hidden until" in said
-    assert "tests[0]: nothing came back within 62 s" in said
+    assert "tests[0]: nothing came back within 6 s" in said
     limited = load_catalog(tree.problems_dir, ["CPU"]).limited_to(words)
     assert limited.leaderboards == ["double"]
-    with pytest.raises(InvalidInput, match=r"hanging: tests\[0\]: nothing came back within 62 s"):
+    with pytest.raises(InvalidInput, match=r"hanging: tests\[0\]: nothing came back within 6 s"):
         demanded(tree)
 
 
