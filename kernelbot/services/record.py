@@ -164,7 +164,9 @@ async def _count(connection: AsyncConnection, submission: Row[Any], run: Row[Any
 
 async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
     board_id, gpu = run.leaderboard_id, run.gpu
-    revision = await standings.next_revision(connection, board_id, gpu)
+    # What is measured again counts since it was measured first.
+    counts_now = submission.repeats is None
+    revision = await standings.next_revision(connection, board_id, gpu, counts_now=counts_now)
     before = await _top(connection, board_id, gpu)
     best = await _own(connection, run)
     pooled = scoring.pool(await standings.scores(connection, run))

@@ -9,7 +9,7 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import admission, ranking, scoring
 from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
-from kernelbot.domain.ranking import Standing
+from kernelbot.domain.ranking import Entry, Standing
 from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services import access, competitions, light
 from kernelbot.services.context import Context
@@ -32,6 +32,9 @@ BOARDS_KEPT = 500
 
 PEOPLE_KEPT_S = 5.0
 """How old the numbers of people in the list of leaderboards may be."""
+
+
+Key = TypeVar("Key")
 
 
 @dataclass(frozen=True)
@@ -113,12 +116,22 @@ async def board(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -
     """The ranked board as this person sees it: one small read to learn its revision, the rest from
     memory if unchanged."""
     wanted = await _chosen(ctx, actor, name, gpu)
-    known = _cache(ctx).get((wanted.id, wanted.gpu))
-    freeze = _holding(wanted)
-    if freeze is None and known is not None and known.revision == wanted.revision:
+    known = _unchanged(ctx, actor, wanted)
+    if known is not None:
         return known
     async with ctx.database.read() as connection:
-        return (await _seen(ctx, connection, wanted, actor))[1]
+        ((_, board),) = (await _seen(ctx, connection, [wanted], actor)).values()
+    return board
+
+
+def _unchanged(ctx: Context, actor: Actor | None, row: Revision) -> Board | None:
+    """The board from memory alone, where that says what this person sees of it."""
+    freeze = _holding(row)
+    if freeze is None:
+        known = _cache(ctx).get((row.id, row.gpu))
+        return known if known is not None and known.revision == row.revision else None
+    frozen = _frozen_cache(ctx).get((row.id, row.gpu, freeze)) if actor is None else None
+    return frozen if frozen is not None and frozen.revision == row.shown else None
 
 
 async def boards(
@@ -129,23 +142,30 @@ async def boards(
     rows = await store.revisions(ctx.database, *names)
     async with ctx.database.read() as connection:
         seen = (await access.of(connection, actor)).of(rows)
-        return {
-            (row.name.lower(), row.gpu): await _seen(ctx, connection, row, actor) for row in seen
-        }
+        return await _seen(ctx, connection, seen, actor)
 
 
 async def _seen(
-    ctx: Context, connection: AsyncConnection, row: Revision, actor: Actor | None
-) -> tuple[Board, Board]:
-    freeze = _holding(row)
-    live = await _ranked(ctx, connection, row)
-    if freeze is None:
-        return live, live
-    if access.organizes(actor):
-        through = replace(live, frozen_until=freeze.ends, seen_through=True)
-        return through, through
-    frozen = await _frozen(ctx, connection, live, row.id, freeze)
-    return frozen, _with_own(frozen, live, actor.user_id if actor else None)
+    ctx: Context, connection: AsyncConnection, rows: Sequence[Revision], actor: Actor | None
+) -> dict[tuple[str, str], tuple[Board, Board]]:
+    reader = actor.user_id if actor else None
+    own: Mapping[tuple[int, str], Entry] = {}
+    if reader is not None and not access.organizes(actor):
+        frozen = [row.id for row in rows if _holding(row)]
+        own = await store.own_entries(connection, frozen, reader) if frozen else {}
+    found = {}
+    for row in rows:
+        freeze = _holding(row)
+        if freeze is None or access.organizes(actor):
+            common = await _ranked(ctx, connection, row)
+            if freeze is not None:
+                common = replace(common, frozen_until=freeze.ends, seen_through=True)
+            theirs = common
+        else:
+            common = await _frozen(ctx, connection, row, freeze)
+            theirs = _with_own(common, own.get((row.id, row.gpu)))
+        found[row.name.lower(), row.gpu] = common, theirs
+    return found
 
 
 async def board_of_run(
@@ -154,10 +174,11 @@ async def board_of_run(
     """The board a run counts on as the run's owner sees it, also when it was hidden or retired since;
     on the caller's connection, because whoever holds one and waits for another can wait for ever."""
     row = await store.revision(connection, leaderboard_id, gpu)
-    live, freeze = await _ranked(ctx, connection, row), _holding(row)
+    freeze = _holding(row)
     if freeze is None:
-        return live
-    return _with_own(await _frozen(ctx, connection, live, row.id, freeze), live, owner)
+        return await _ranked(ctx, connection, row)
+    own = await store.own_entries(connection, [row.id], owner)
+    return _with_own(await _frozen(ctx, connection, row, freeze), own.get((row.id, gpu)))
 
 
 def _holding(row: Revision | Row[Any]) -> Freeze | None:
@@ -165,37 +186,39 @@ def _holding(row: Revision | Row[Any]) -> Freeze | None:
 
 
 async def _frozen(
-    ctx: Context, connection: AsyncConnection, live: Board, board_id: int, freeze: Freeze
+    ctx: Context, connection: AsyncConnection, row: Revision | Row[Any], freeze: Freeze
 ) -> Board:
-    """The board of what had counted when the freeze began, less what was voided since. Its revision
-    is 0: the live one would tell that something happens."""
-    kept: OrderedDict[Any, tuple[int, Board]] = ctx.cache.setdefault("frozen", OrderedDict())
-    key = (board_id, live.gpu, freeze)
+    """The board of what had counted when the freeze began, less what was voided since. It is read anew
+    only when something of that changes: new results raise no number of it, which also would tell that
+    they come."""
+    cache = _frozen_cache(ctx)
+    key = (row.id, row.gpu, freeze)
     # A lock and no shared task, which could outlive the connection of the caller it reads on.
     async with ctx.cache.setdefault("freezing", defaultdict(asyncio.Lock))[key]:
-        if key not in kept or kept[key][0] < live.revision:
-            found = await store.board_before(connection, board_id, live.gpu, freeze.begins)
+        known = cache.get(key)
+        if known is None or known.revision < row.shown:
+            found = await store.board_before(connection, row.id, row.gpu, freeze.begins)
             placed = tuple(ranking.rank(ranking.pooled(found)))
-            kept[key] = (live.revision, _made(live, placed, freeze.ends))
-            while len(kept) > BOARDS_KEPT:
-                kept.popitem(last=False)
-        return kept[key][1]
+            made = await _made(ctx, connection, row, placed)
+            known = replace(made, revision=row.shown, frozen_until=freeze.ends)
+            _keep(cache, key, known)
+    return known
 
 
-def _made(live: Board, placed: tuple[Standing, ...], frozen_until: datetime) -> Board:
-    by_user = {item.entry.user_id: item for item in placed}
-    return replace(live, revision=0, standings=placed, by_user=by_user, frozen_until=frozen_until)
-
-
-def _with_own(frozen: Board, live: Board, reader: int | None) -> Board:
+def _with_own(frozen: Board, own: Entry | None) -> Board:
     """With what the reader has reached since."""
-    own = live.by_user.get(reader) if reader is not None else None
-    before = frozen.by_user.get(reader) if reader is not None else None
-    if own is None or (before is not None and before.entry == own.entry):
+    if own is None:
         return frozen
-    others = [item.entry for item in frozen.standings if item.entry.user_id != reader]
-    assert frozen.frozen_until is not None
-    return _made(frozen, tuple(ranking.rank([*others, own.entry])), frozen.frozen_until)
+    before = frozen.by_user.get(own.user_id)
+    if before is not None and before.entry == own:
+        return frozen
+    others = [item.entry for item in frozen.standings if item.entry.user_id != own.user_id]
+    return _with_places(frozen, tuple(ranking.rank([*others, own])))
+
+
+def _with_places(board: Board, placed: tuple[Standing, ...]) -> Board:
+    by_user = {item.entry.user_id: item for item in placed}
+    return replace(board, standings=placed, by_user=by_user)
 
 
 async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]) -> Board:
@@ -206,15 +229,26 @@ async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row
         # Read after the revision: at worst the entries are newer than the number under which
         # they are kept, and the next revision replaces them.
         placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
-        by_user = {item.entry.user_id: item for item in placed}
-        itself = await contests.self_evaluated(connection, row.id)
-        best = await _light_seconds(ctx, connection, row)
-        known = Board(row.name, row.gpu, row.revision, placed, by_user, itself, best)
-        cache[key] = known
-        while len(cache) > BOARDS_KEPT:
-            cache.popitem(last=False)
-    cache.move_to_end(key)
+        known = await _made(ctx, connection, row, placed)
+    _keep(cache, key, known)
     return known
+
+
+async def _made(
+    ctx: Context,
+    connection: AsyncConnection,
+    row: Revision | Row[Any],
+    placed: tuple[Standing, ...],
+) -> Board:
+    return Board(
+        leaderboard=row.name,
+        gpu=row.gpu,
+        revision=row.revision,
+        standings=placed,
+        by_user={item.entry.user_id: item for item in placed},
+        self_evaluated=await contests.self_evaluated(connection, row.id),
+        light_seconds=await _light_seconds(ctx, connection, row),
+    )
 
 
 async def _light_seconds(
@@ -230,6 +264,20 @@ async def _light_seconds(
 def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
     kept: OrderedDict[tuple[int, str], Board] = ctx.cache.setdefault("boards", OrderedDict())
     return kept
+
+
+def _frozen_cache(ctx: Context) -> OrderedDict[tuple[int, str, Freeze], Board]:
+    kept: OrderedDict[tuple[int, str, Freeze], Board] = ctx.cache.setdefault(
+        "frozen", OrderedDict()
+    )
+    return kept
+
+
+def _keep(cache: OrderedDict[Key, Board], key: Key, board: Board) -> None:
+    cache[key] = board
+    cache.move_to_end(key)
+    while len(cache) > BOARDS_KEPT:
+        cache.popitem(last=False)
 
 
 async def _chosen(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -> Revision:

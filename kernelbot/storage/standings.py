@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -19,8 +19,13 @@ from kernelbot.storage.tables import bests, standings
 # two consecutive states of the board and each change gets a revision of its own.
 NEXT_REVISION = text(
     """
-    UPDATE leaderboard_gpus SET revision = revision + 1
-    WHERE leaderboard_id = :board AND gpu = :gpu RETURNING revision
+    UPDATE leaderboard_gpus g
+    SET revision = g.revision + 1,
+        shown = g.shown + CASE WHEN CAST(:counts_now AS boolean) AND l.frozen_from <= now()
+                                    AND now() < l.frozen_until THEN 0 ELSE 1 END
+    FROM leaderboards l
+    WHERE g.leaderboard_id = :board AND g.gpu = :gpu AND l.id = g.leaderboard_id
+    RETURNING g.revision
     """
 )
 
@@ -93,7 +98,7 @@ REBUILD = text(
 )
 RAISE_ALL = text(
     """
-    UPDATE leaderboard_gpus g SET revision = g.revision + 1
+    UPDATE leaderboard_gpus g SET revision = g.revision + 1, shown = g.shown + 1
     FROM (SELECT gpu FROM leaderboard_gpus WHERE leaderboard_id = :board
           ORDER BY gpu FOR UPDATE) held
     WHERE g.leaderboard_id = :board AND g.gpu = held.gpu
@@ -108,6 +113,14 @@ ENTRIES = """
     ORDER BY st.seconds, st.submitted_at
 """
 ALL = text(ENTRIES)
+OWN_ENTRIES = text(
+    """
+    SELECT st.leaderboard_id, st.gpu, st.user_id, u.name AS user_name, st.submission_id, st.run_id,
+           st.seconds, st.error, st.runs, st.submitted_at
+    FROM standings st JOIN users u ON u.id = st.user_id
+    WHERE st.leaderboard_id = ANY(:boards) AND st.user_id = :user
+    """
+)
 FIRST = text(ENTRIES + " LIMIT :limit")
 
 # Since when a run counts: since its verdict, a decided one since the decision. What is measured again
@@ -158,7 +171,7 @@ BOARD_BEFORE = text(
 
 REVISION = """
     SELECT l.id, l.name, c.id AS competition_id, c.visibility, c.public_from, l.frozen_from,
-           l.frozen_until, g.gpu, g.revision
+           l.frozen_until, g.gpu, g.revision, g.shown
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
@@ -180,11 +193,12 @@ class Revision:
     frozen_until: datetime | None
     gpu: str
     revision: int
+    shown: int  # less the changes that a freeze hides
 
 
 REVISION_OF = text(
     """
-    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision
+    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision, g.shown
     FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
     WHERE l.id = :board AND g.gpu = :gpu
     """
@@ -207,9 +221,13 @@ BESTS = text(
 )
 
 
-async def next_revision(connection: AsyncConnection, board_id: int, gpu: str) -> int:
-    result = await connection.execute(NEXT_REVISION, {"board": board_id, "gpu": gpu})
-    return int(result.scalar_one())
+async def next_revision(
+    connection: AsyncConnection, board_id: int, gpu: str, *, counts_now: bool = False
+) -> int:
+    """Hold a board that is about to change. With ``counts_now`` by a result that counts from this
+    transaction on, which nobody is shown in a freeze."""
+    values = {"board": board_id, "gpu": gpu, "counts_now": counts_now}
+    return int((await connection.execute(NEXT_REVISION, values)).scalar_one())
 
 
 async def scores(connection: AsyncConnection, run: Row[Any]) -> list[Score]:
@@ -342,6 +360,15 @@ async def entries(
     else:
         rows = await connection.execute(FIRST, {**values, "limit": limit})
     return [Entry(**row._mapping) for row in rows]
+
+
+async def own_entries(
+    connection: AsyncConnection, board_ids: Iterable[int], user_id: int
+) -> dict[tuple[int, str], Entry]:
+    """What one person has on these boards, by board and GPU."""
+    values = {"boards": sorted(set(board_ids)), "user": user_id}
+    rows = (await connection.execute(OWN_ENTRIES, values)).mappings()
+    return {(row["leaderboard_id"], row["gpu"]): _entry(row) for row in rows}
 
 
 async def board_before(

@@ -175,6 +175,7 @@ leaderboards = Table(
 Index("uq_leaderboards_lower_name", func.lower(leaderboards.c.name), unique=True)
 
 # ``revision`` rises with every change of the standings: readers cache by it, recorders queue on it.
+# ``shown`` rises with those that everybody sees, of which a freeze keeps new results back.
 leaderboard_gpus = Table(
     "leaderboard_gpus",
     metadata,
@@ -183,6 +184,7 @@ leaderboard_gpus = Table(
     Column("place", Integer, nullable=False),
     Column("offered", Boolean, nullable=False, server_default=text("true")),
     Column("revision", BigInteger, nullable=False, server_default="0"),
+    Column("shown", BigInteger, nullable=False, server_default="0"),
 )
 
 code_blobs = Table(

@@ -195,15 +195,61 @@ async def test_what_is_measured_again_meanwhile_is_shown_as_far_as_it_counted_be
     assert await history(app, None) == ["ada", "ada"]
 
 
-async def test_readers_who_come_at_once_share_one_reading_of_what_is_frozen(
-    app: App, people: dict[str, Actor]
-) -> None:
-    statements: list[str] = []
+@pytest.fixture
+def readings(app: App) -> list[str]:
+    """What is asked of the database to make the board on the processor as it was."""
+    made: list[str] = []
 
     def note(*values: object) -> None:
-        statements.append(str(values[2]))
+        if "later AS MATERIALIZED" in str(values[2]) and "'CPU'" in repr(values[3]):
+            made.append(str(values[2]))
 
     event.listen(app.database.engine.sync_engine, "before_cursor_execute", note)
+    return made
+
+
+async def test_readers_who_come_at_once_share_one_reading_of_what_is_frozen(
+    app: App, people: dict[str, Actor], readings: list[str]
+) -> None:
     await asyncio.gather(*(table(app, people["ada"]) for _ in range(8)))
 
-    assert sum("later AS MATERIALIZED" in item for item in statements) == 1
+    assert len(readings) == 1
+
+
+async def test_new_results_are_no_reason_to_read_what_is_frozen_again(
+    app: App, people: dict[str, Actor], readings: list[str]
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    before = await table(app, None)
+
+    await ranked(app, people["ada"], 1.5e6, CODE + b"# one more\n")
+    await ranked(app, people["bob"], 3e6)  # the code he had before
+    await submitted(app, people["cy"])
+    held = await judge_one(app, make_verdict(VerdictKind.QUARANTINED, ns=1e6))
+    await quarantine.release(app, admin, held.run_id, "A noisy machine.")
+
+    assert await table(app, None) == before
+    assert await table(app, people["ada"]) == [(1, "ada", 1.5), (2, "bob", 3)]
+    assert await totals(app, None) == ["ada", "bob"]
+    assert len(readings) == 1
+
+
+async def test_what_is_voided_or_restored_changes_what_is_frozen_each_time(
+    app: App, people: dict[str, Actor], readings: list[str]
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    (first,) = (await submissions.mine(app, people["ada"])).items
+    told = [(await standings.standings(app, None, "vectoradd", "CPU")).revision]
+
+    for change, expected in (
+        (moderation.void, ["bob"]),
+        (moderation.restore, ["ada", "bob"]),
+    ):
+        await change(app, admin, first.id, "it copied")
+        assert [name for _, name, _ in await table(app, None)] == expected
+        told.append((await standings.standings(app, None, "vectoradd", "CPU")).revision)
+
+    await moderation.ban(app, admin, "bob", now() + timedelta(days=1), "no", void=True)
+    assert [name for _, name, _ in await table(app, None)] == ["ada"]
+    assert len(readings) == 4
+    assert told == sorted(set(told))
