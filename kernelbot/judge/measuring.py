@@ -20,6 +20,7 @@ from kernelbot.judge.cases import Case, Problem, ProblemFault
 from kernelbot.judge.channel import Arena
 from kernelbot.judge.deck import Sets
 from kernelbot.judge.device import Meter, keep_busy
+from kernelbot.judge.inside.driver import NoRoom
 from kernelbot.judge.process import Contestant, Failure, Sample
 from kernelbot.judge.protocol import Job, VerdictKind
 from kernelbot.judge.timing import Overhead, Plan, Series
@@ -34,6 +35,8 @@ METER_EVERY = 8
 LONGEST_REST_S = 0.25
 CLOCK_TOLERANCE, RETRIES = 0.03, 2
 """How far below its normal clock a device may be, and how often a case is then measured again."""
+NO_ROOM = ("CUDA error: out of memory", "_ALLOC_FAILED")
+"""What torch and the libraries below it say besides OutOfMemoryError: pinned memory, workspaces."""
 UNSETTLED = "the output was still changing when the call had ended"
 
 
@@ -174,20 +177,25 @@ def room_for_us() -> Iterator[None]:
 
     Raises Failure in place of the referee's own out-of-memory errors.
     """
-    import torch
-
     try:
         yield
     except Exception as error:
-        if not isinstance(error, Failure) and any(
-            isinstance(item, torch.OutOfMemoryError) for item in (error, error.__cause__)
-        ):
+        if not isinstance(error, Failure) and any(map(_no_room, (error, error.__cause__))):
             raise Failure(
                 VerdictKind.OUT_OF_MEMORY,
                 "Out of memory: the program left none of the device's for the input and the check.",
                 guarded="Out of memory.",
             ) from error
         raise
+
+
+def _no_room(error: BaseException | None) -> bool:
+    """Whether a device's memory was full, whichever library says so."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | NoRoom):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_ROOM)
 
 
 class Bench:

@@ -202,8 +202,9 @@ class Contestant:
 
     # --- steps ---------------------------------------------------------------------------------
 
-    def warm(self) -> None:
-        """Wait until the runtime is up. Raises NotStarted."""
+    def warm(self, *, gated: bool = False, sharing: bool = False) -> None:
+        """Wait until the runtime is up. Raises NotStarted, also where it came up without the gates or the
+        shared memory that it must have."""
         try:
             bells = self._expect(channel.WARM, START_S)
             self.gated = all(bell.text == b"gates" for bell in bells)
@@ -211,6 +212,10 @@ class Contestant:
         except Failure as error:
             text = self.close() or error.message
             raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
+        lost = lack(gates=(gated, self.gated), shared_memory=(sharing, self.sharing))
+        if lost:
+            self.close()
+            raise NotStarted(f"{self.fence.kind}: it came up without {lost}")
         self._doing = None
         self._tree.gather()
         self._rest()
@@ -595,6 +600,12 @@ class Contestant:
             if time.monotonic() > deadline:
                 return None
             time.sleep(0.005)
+
+
+def lack(**parts: tuple[bool, bool]) -> str:
+    """The first part that must be there and is not, in words; "" if none. Pairs: it must be, it is."""
+    lost = (name for name, (wanted, there) in parts.items() if wanted and not there)
+    return next(lost, "").replace("_", " ")
 
 
 def adopted(pid: int, job: Job, fence: sandbox.Fence) -> Tree:

@@ -202,6 +202,7 @@ class Referee:
         }
         self._contestants: list[Contestant] = []
         self._fence: sandbox.Fence | None = None
+        self._gates = self._sharing = False  # what the first process came up with
         self._uids = Uids()
         self._recipe: dict[str, Any] | None = None
         self._problem: Problem | None = None
@@ -347,6 +348,7 @@ class Referee:
             except NotStarted as error:
                 faults.append(str(error))
                 continue
+            self._gates, self._sharing = contestant.gated, contestant.sharing
             if self._job.device != "cpu" and not contestant.gated:
                 self._harness = replace(self._harness, evidence="device-events-bounded")
             self._harness = replace(self._harness, fences=contestant.fences)
@@ -367,8 +369,10 @@ class Referee:
             self._opened().rehearse(self._job.tests[0])
 
     def _warm(self, contestant: Contestant) -> None:
+        """With all that the first one had: whoever is checked meanwhile could fill the device's memory, so
+        that those to be measured find no room for their gates."""
         try:
-            contestant.warm()
+            contestant.warm(gated=self._gates, sharing=self._sharing)
         except NotStarted:
             self._contestants.remove(contestant)
             raise

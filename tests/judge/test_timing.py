@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import mmap
 import os
 import random
 import subprocess
@@ -21,7 +22,10 @@ from kernelbot.judge.deck import HostDeck, Secrets
 from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
+from kernelbot.judge.inside.driver import NoRoom
+from kernelbot.judge.measuring import room_for_us
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated
+from kernelbot.judge.process import Failure, lack
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
 from tests.judge import bench
@@ -347,6 +351,43 @@ def test_a_call_of_several_processes_ends_with_the_last_of_them() -> None:
         page.close()
 
 
+def test_words_that_are_written_when_the_clock_has_stopped_come_too_late() -> None:
+    page = Page()
+    asked = torch.arange(3)
+    page.words[gates.ANSWER] = page.words[gates.PROBED] = 4  # as if it had answered
+    time_gated([page], 4, [torch.empty(0, dtype=torch.int64)], [asked], lambda: True)
+    contestants = mmap.mmap(page.descriptor, gates.PAGE_BYTES)
+    contestants[gates.PROBED_AT : gates.PROBED_AT + 24] = b"\1" * 24
+    assert page.probed(3).tolist() == [0, 0, 0]
+    contestants.close()
+    page.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        NoRoom("cuMemCreate failed: CUDA_ERROR_OUT_OF_MEMORY"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_whoever_fills_the_device_ends_for_want_of_memory_and_not_the_judge(
+    fault: RuntimeError,
+) -> None:
+    with pytest.raises(Failure, match="Out of memory") as found, room_for_us():
+        raise fault
+    assert found.value.kind is VerdictKind.OUT_OF_MEMORY
+    with pytest.raises(RuntimeError, match="illegal"), room_for_us():
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+
+def test_a_process_that_comes_up_with_less_than_the_first_one_is_not_measured() -> None:
+    assert lack(gates=(True, True), shared_memory=(False, False)) == ""
+    assert lack(gates=(True, False), shared_memory=(True, False)) == "gates"
+    assert lack(gates=(True, True), shared_memory=(True, False)) == "shared memory"
+
+
 @pytest.mark.parametrize(("gated", "word"), [(True, gates.PROBED), (False, gates.ANSWER)])
 def test_who_is_done_and_rings_is_not_taken_for_one_that_failed(gated: bool, word: int) -> None:
     pages = [Page(), Page()]
@@ -402,7 +443,6 @@ from pathlib import Path
 from kernelbot.judge import guard, staging, timing
 from kernelbot.judge.protocol import Mode
 from kernelbot.judge.referee import Events, Referee
-from kernelbot.judge.warm import Nursery
 from tests.judge import bench
 
 directory, submission, unsure = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])

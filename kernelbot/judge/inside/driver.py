@@ -18,6 +18,7 @@ from .kernels import PTX
 
 L2_CACHE_SIZE, MULTIPROCESSORS = 38, 16
 POSIX_DESCRIPTOR = 1
+OUT_OF_MEMORY = 2
 FUNCTIONS = (
     "cuCtxGetCurrent", "cuCtxGetDevice", "cuDeviceGetAttribute",
     "cuMemGetAllocationGranularity", "cuMemCreate", "cuMemRelease", "cuMemAddressReserve",
@@ -32,6 +33,10 @@ FUNCTIONS = (
 
 class Unavailable(Exception):
     """The driver, or the part of it that was asked for, is not there."""
+
+
+class NoRoom(RuntimeError):
+    """The device has no memory left."""
 
 
 class _Location(ctypes.Structure):
@@ -73,7 +78,8 @@ class Driver:
     def __call__(self, name: str, *arguments: Any) -> None:
         status = self._functions[name](*arguments)
         if status:
-            raise RuntimeError(f"{name} failed: {self._word(status)}")
+            fault = NoRoom if status == OUT_OF_MEMORY else RuntimeError
+            raise fault(f"{name} failed: {self._word(status)}")
 
     def _word(self, status: int) -> str:
         word = ctypes.c_char_p()
