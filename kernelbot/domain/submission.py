@@ -79,10 +79,11 @@ def parse_mode(word: str) -> Mode:
 def ranking_note(mode: Mode, status: Status, verdict: VerdictKind | None, note: str = "") -> str:
     """The last line of every report: ranked or not ranked, and why.
 
-    ``note`` is what the recording of the run had to add (a ban, an end of the competition).
+    ``note`` is what the recording of the run had to add (a ban, a new version of the problem), or why it
+    was never begun.
     """
     if status is Status.CANCELLED:
-        return "Not ranked: it was cancelled."
+        return f"Not ranked: {note or 'it was cancelled.'}"
     if not status.final:
         return "Not decided yet."
     if verdict is VerdictKind.JUDGE_FAILED:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,9 +14,10 @@ from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.target import Target
 from kernelbot.errors import Conflict, NotFound
-from kernelbot.services import remeasure
+from kernelbot.services import remeasure, unposed
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
+from kernelbot.services.unposed import Posed
 from kernelbot.storage import contests, people, submissions
 
 SHOWN = 80
@@ -138,8 +139,11 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
         for row in rows
         if row.name.lower() in posed and row.problem_digest != posed[row.name.lower()].digest
     }
-    # Submissions, then boards: in the order of whoever records (storage/queue.py).
-    queued = await submissions.lock_queued(connection, list(anew))
+    # Jobs, submissions, then boards: in the order of whoever records (storage/queue.py).
+    unjudged = await unposed.hold(connection, _taken_from_now_on(catalog, rows, anew))
+    queued = await submissions.lock_queued(
+        connection, list(anew), [run.submission_id for run, _ in unjudged]
+    )
     touched = [
         row.id
         for row in rows
@@ -163,7 +167,24 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
                     connection, board_id, problem_id, anew[board_id], spec.gpus, queued
                 )
             kept.append(board_id)
+    await unposed.end(connection, unjudged)
     return kept
+
+
+def _taken_from_now_on(
+    catalog: Catalog, rows: Sequence[Row[Any]], anew: Collection[int]
+) -> dict[int, Posed]:
+    """By the ids of the leaderboards that are there already."""
+    specs = {
+        spec.name.lower(): spec
+        for competition in catalog.competitions.values()
+        for spec in competition.leaderboards
+    }
+    return {
+        row.id: Posed(catalog.problems[spec.problem].languages, spec.gpus, row.id in anew)
+        for row in rows
+        if (spec := specs.get(row.name.lower())) is not None
+    }
 
 
 # --- planning ------------------------------------------------------------------------------------

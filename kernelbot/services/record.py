@@ -74,7 +74,7 @@ async def passed_after_all(
     before = from_json(Verdict, held.document)
     found = replace(before, kind=VerdictKind.PASSED, message="", rule="", evidence="")
     score, note = await _score(ctx, connection, submission, held.id, found)
-    if note not in ("", remeasure.OUTDATED):
+    if note not in ("", remeasure.OUTDATED, remeasure.NOT_TAKEN):
         raise Conflict(f"Run {held.id} would not count: {note}")
     run = await store.decide(connection, held.id, found, score, Outcome.RELEASED, reason, note)
     if score is not None:
@@ -150,16 +150,20 @@ async def _score(
     if user.banned_until is not None and user.banned_until > datetime.now(UTC):
         return score, "the account is suspended."
     if not await contests.is_current(connection, submission.leaderboard_id, submission.problem_id):
-        return score, remeasure.OUTDATED
+        gpu = await store.gpu_of(connection, run_id)
+        return score, await remeasure.note(connection, submission, gpu)
     return score, ""
 
 
 async def _count(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
-    """A ranked run passed: it counts, or is measured again, or neither (its note says why)."""
+    """A ranked run passed: it counts, or is measured again, or costs nothing, or none of these (its note
+    says why)."""
     if not run.note:
         await _rank(connection, submission, run)
     elif run.note == remeasure.OUTDATED:
         await remeasure.one(connection, submission, run.gpu)
+    elif run.note == remeasure.NOT_TAKEN:
+        await store.refund(connection, submission.id)
 
 
 async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:

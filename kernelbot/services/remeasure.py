@@ -14,11 +14,13 @@ from kernelbot.storage import contests, standings, submissions
 from kernelbot.storage import queue as jobs
 
 CHANNEL = "repeat"
-OUTDATED = (
-    "the problem has a new version since this was sent; "
-    "it is measured again if that still takes its language and GPU."
-)
+OUTDATED = "the problem has a new version since this was sent; it is measured again."
 """The note of a run that passed on a version which its board does not pose any more."""
+NOT_TAKEN = (
+    "the problem has a new version since this was sent, which does not take its language or GPU. "
+    "It costs nothing of your allowance."
+)
+"""The note of one that cannot be measured again."""
 
 
 async def everybody(
@@ -60,11 +62,17 @@ async def everybody(
     await _queue(connection, problem_id, wanted)
 
 
+async def note(connection: AsyncConnection, submission: Row[Any], gpu: str) -> str:
+    """What becomes of a run that passed on a version which its board does not pose any more."""
+    posed = await contests.posed(connection, submission.leaderboard_id)
+    taken = gpu in posed.gpus and submission.language in posed.languages
+    return OUTDATED if taken else NOT_TAKEN
+
+
 async def one(connection: AsyncConnection, submission: Row[Any], gpu: str) -> None:
     """Queue a submission again whose run was under way when the problem changed."""
     posed = await contests.posed(connection, submission.leaderboard_id)
-    if gpu in posed.gpus and submission.language in posed.languages:
-        await _queue(connection, posed.problem_id, [(submission.id, gpu)])
+    await _queue(connection, posed.problem_id, [(submission.id, gpu)])
 
 
 async def _queue(

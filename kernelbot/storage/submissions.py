@@ -113,10 +113,28 @@ REPEAT = text(
     """
 )
 
+UNBEGUN = text(
+    """
+    SELECT r.id, r.submission_id, r.queue_id, r.gpu, s.language, s.mode, s.leaderboard_id
+    FROM submissions s JOIN runs r ON r.submission_id = s.id
+    WHERE s.leaderboard_id = ANY(:boards) AND s.status IN ('queued', 'running')
+      AND r.status = 'queued'
+    ORDER BY r.id
+    """
+)
+WITHDRAW = text(
+    """
+    UPDATE runs SET status = 'cancelled', note = :note, finished_at = now()
+    WHERE id = :id AND status = 'queued' RETURNING id
+    """
+)
+REFUND = text("UPDATE submissions SET refunded = true WHERE id = :id")
+
 LOCK_QUEUED = text(
     """
-    SELECT id FROM submissions
-    WHERE leaderboard_id = ANY(:boards) AND mode = 'ranked' AND status = 'queued'
+    SELECT id, status = 'queued' AND mode = 'ranked' AS waits FROM submissions
+    WHERE (leaderboard_id = ANY(:boards) AND mode = 'ranked' AND status = 'queued')
+       OR id = ANY(:others)
     ORDER BY id FOR NO KEY UPDATE
     """
 )
@@ -195,10 +213,30 @@ async def repeat(
     )
 
 
-async def lock_queued(connection: AsyncConnection, boards: Sequence[int]) -> Sequence[int]:
+async def unbegun(connection: AsyncConnection, boards: Sequence[int]) -> Sequence[Row[Any]]:
+    """The runs on these boards that nobody has begun, with their submissions' language and mode."""
+    return (await connection.execute(UNBEGUN, {"boards": list(boards)})).all()
+
+
+async def withdraw(connection: AsyncConnection, run_id: int, note: str) -> bool:
+    """End a run that nobody has begun, and say why; it costs its owner nothing. False: it has begun. The
+    caller holds its job and its submission."""
+    ended = (await connection.execute(WITHDRAW, {"id": run_id, "note": note})).first()
+    return ended is not None
+
+
+async def refund(connection: AsyncConnection, submission_id: int) -> None:
+    """It costs its owner nothing, whatever comes of it."""
+    await connection.execute(REFUND, {"id": submission_id})
+
+
+async def lock_queued(
+    connection: AsyncConnection, boards: Sequence[int], others: Sequence[int]
+) -> Sequence[int]:
     """The ranked submissions to these boards of which nothing has begun; none begins before the end
-    of the transaction."""
-    return (await connection.execute(LOCK_QUEUED, {"boards": list(boards)})).scalars().all()
+    of the transaction. ``others`` are locked with them, in one order."""
+    rows = await connection.execute(LOCK_QUEUED, {"boards": list(boards), "others": list(others)})
+    return [row.id for row in rows if row.waits]
 
 
 async def move(
@@ -366,8 +404,9 @@ RELEASE = text(
 SETTLE = text(
     """
     UPDATE submissions s SET finished_at = now(),
-           refunded = EXISTS (SELECT FROM runs WHERE submission_id = s.id
-                              AND verdict = 'judge_failed'),
+           refunded = refunded OR EXISTS (SELECT FROM runs WHERE submission_id = s.id
+                                          AND (verdict = 'judge_failed'
+                                               OR (status = 'cancelled' AND note <> ''))),
            status = CASE WHEN EXISTS (SELECT FROM runs WHERE submission_id = s.id AND status = 'done')
                          THEN 'done' ELSE 'cancelled' END
     WHERE s.id = :id AND s.status NOT IN ('done', 'cancelled') AND NOT EXISTS (
@@ -591,7 +630,8 @@ async def request_cancel(connection: AsyncConnection, submission_id: int) -> int
 async def settle(connection: AsyncConnection, submission_id: int) -> bool:
     """Mark the submission done if its last run is; True for the one caller that made it so.
 
-    It costs nothing of the allowance when any of its runs failed by our fault, whichever ended last.
+    It costs nothing of the allowance when any of its runs failed by our fault or was withdrawn, whichever
+    ended last.
     """
     result = await connection.execute(SETTLE, {"id": submission_id})
     return result.first() is not None

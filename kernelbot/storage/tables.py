@@ -254,7 +254,7 @@ runs = Table(
     Column("verdict", String(24)),
     Column(
         "note", Text, nullable=False, server_default=""
-    ),  # why a passed ranked run is not ranked
+    ),  # why a passed ranked run is not ranked, or why one that had not begun never will
     Column("seconds", Float),
     Column("error", Float),
     Column("attempt", Integer, nullable=False, server_default="0"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import uuid
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 from kernelbot.app import App
 from kernelbot.domain.competition import Competition
 from kernelbot.domain.competition_scoring import CompetitionScoring
+from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, NotFound
 from kernelbot.services import (
+    announce,
     competition_standings,
     competitions,
     dispatch,
@@ -485,3 +488,93 @@ async def test_what_runs_while_a_problem_changes_is_measured_again_for_nothing(
     assert [item.repeats for item in mine] == [sent.id, sent.id, None]
     assert "it is measured again" in mine[-1].runs[0].ranking
     assert await times(app) == [("ada", 3)]
+
+
+# --- what is not taken any more -------------------------------------------------------------------
+
+
+async def ranking(app: App, ada: Actor, submission_id: int) -> tuple[str, str]:
+    """How a submission stands, and the last line of its first run."""
+    view = await submissions.submission(app, ada, submission_id)
+    return view.status.value, view.runs[0].ranking
+
+
+async def left(app: App, ada: Actor) -> int | None:
+    (allowance,) = await submit.allowance(app, ada)
+    return allowance.ranked_left
+
+
+async def test_what_waits_in_a_language_that_the_new_version_lacks_ends_with_the_reason_for_nothing(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app, channel="discord")
+    limited = contest(ranked_per_hour=1)
+    await published(app, shelf, limited)
+    sent = await submitted(app, ada)
+    assert await left(app, ada) == 0
+
+    native = posed_anew(catalog_of(app, shelf, limited), languages=("cuda",))
+    await publish.apply(app, native, OURS)
+
+    assert await ranking(app, ada, sent.id) == (
+        "cancelled",
+        "Not ranked: the problem has a new version, which takes cuda and no python. "
+        "It costs nothing of your allowance.",
+    )
+    assert await left(app, ada) == 1
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+    assert [item.topic for item in await announce.claim(app, ["finished"], 9, 60)] == ["finished"]
+
+
+@pytest.mark.parametrize("mode", ["ranked", "test"])
+async def test_what_waits_for_a_gpu_that_is_offered_no_more_ends_with_the_reason_for_nothing(
+    app: App, shelf: Path, mode: str
+) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest(board(gpus=("CPU", "T4")), ranked_per_hour=1))
+    sent = await submitted(app, ada, gpus=("CPU", "T4"), mode=mode)
+
+    await published(app, shelf, contest(ranked_per_hour=1))
+    await judge_one(app)
+
+    view = await submissions.submission(app, ada, sent.id)
+    assert [(run.gpu, run.status.value) for run in view.runs] == [
+        ("CPU", "done"),
+        ("T4", "cancelled"),
+    ]
+    assert "does not offer T4 any more. It costs nothing" in view.runs[1].ranking
+    assert await left(app, ada) == 1
+    assert await dispatch.claim(app, uuid.uuid4(), {"T4": 1}) == []
+
+
+async def test_what_ran_in_a_language_that_the_new_version_lacks_costs_nothing(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    limited = contest(ranked_per_hour=1)
+    await published(app, shelf, limited)
+    sent = await submitted(app, ada)
+    running = await claim_one(app)
+    native = posed_anew(catalog_of(app, shelf, limited), languages=("cuda",))
+    await publish.apply(app, native, OURS)
+
+    assert await dispatch.finish(app, running, make_verdict(ns=2e6))
+
+    status, told = await ranking(app, ada, sent.id)
+    assert status == "done"
+    assert "does not take its language or GPU. It costs nothing" in told
+    assert await left(app, ada) == 1
+    assert len((await submissions.mine(app, ada)).items) == 1
+
+
+async def test_tests_that_wait_are_judged_on_the_version_they_were_sent_for(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest())
+    await submitted(app, ada, mode="test")
+
+    native = posed_anew(catalog_of(app, shelf, contest()), languages=("cuda",))
+    await publish.apply(app, native, OURS)
+
+    assert (await judge_one(app)).job.problem_digest != native.problems["vectoradd"].digest

@@ -1,0 +1,63 @@
+"""What waits for a language or a GPU that its leaderboard takes no longer: ended, with the reason, for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.judge.protocol import Mode
+from kernelbot.services import record
+from kernelbot.storage import queue, submissions
+
+FREE = "It costs nothing of your allowance."
+
+
+@dataclass(frozen=True)
+class Posed:
+    """What a leaderboard takes from now on."""
+
+    languages: Collection[str]
+    gpus: Collection[str]
+    anew: bool  # another version of its problem than before
+
+
+def why_not(posed: Posed, gpu: str, language: str, mode: Mode) -> str:
+    """Why a run that has not begun will never be judged; empty: it will be."""
+    if gpu not in posed.gpus:
+        return f"the leaderboard does not offer {gpu} any more. {FREE}"
+    # What is not ranked is judged on the version it was sent for.
+    if posed.anew and mode is Mode.RANKED and language not in posed.languages:
+        taken = ", ".join(posed.languages)
+        return f"the problem has a new version, which takes {taken} and no {language}. {FREE}"
+    return ""
+
+
+async def hold(
+    connection: AsyncConnection, boards: Mapping[int, Posed]
+) -> Sequence[tuple[Row[Any], str]]:
+    """The runs that will not be judged, each with the reason; none of them begins before the end of the
+    transaction. To be asked before anything else is locked, as the queue goes first."""
+    found = [
+        (run, why)
+        for run in await submissions.unbegun(connection, list(boards))
+        if (why := why_not(boards[run.leaderboard_id], run.gpu, run.language, Mode(run.mode)))
+    ]
+    await queue.lock(connection, [run.id for run, _ in found])
+    return found
+
+
+async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]]) -> None:
+    """End what ``hold`` gave, but for what began meanwhile; its owner is told as of any other end."""
+    for run, why in held:
+        if not await submissions.withdraw(connection, run.id, why):
+            continue
+        await queue.finish(connection, run.queue_id, "canceled")
+        data = {"why": why}
+        await submissions.add_event(connection, run.submission_id, run.id, "cancelled", data)
+        submission = await submissions.lock(connection, run.submission_id)
+        assert submission is not None, "submissions are never deleted"
+        await record.settle(connection, submission)
