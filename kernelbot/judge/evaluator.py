@@ -18,7 +18,6 @@ import platform
 import re
 import secrets
 import select
-import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -346,7 +345,12 @@ class Evaluation:
     def _fill(self, cases: Sequence[Mapping[str, Any]] = ()) -> None:
         """Everything but the caches as it was: one stage leaves nothing for the next to find."""
         assert self._fence is not None
-        work, job = self._workshop.work, self._job
+        files = self._files(cases)
+        work = self._workshop.work
+        try:
+            place = os.open(work, folders.FOLDER)
+        except OSError:
+            raise self._disturbed() from None
         try:
             for entry in work.iterdir():
                 if entry.name in ("home", "tmp", "cache"):
@@ -355,14 +359,29 @@ class Evaluation:
                     folders.remove(entry)
                 else:
                     entry.unlink()
-            for name in job.contestant_files:
-                _copy(self._directory / PROBLEM_DIR / name, work / name)
-            _copy(self._directory / SUBMISSION_DIR / job.submission, work / job.submission)
-            (work / CASES_FILE).write_text("\n".join(map(spec, cases)) + "\n")
+            for name, content in files.items():
+                folders.put(place, name, content)
             self._workshop.belongs_to(self._fence.uid)
         except OSError:
-            text = "The program moved or removed the folder that it ran in."
-            raise Failure(VerdictKind.CRASHED, text) from None
+            raise self._disturbed() from None
+        finally:
+            os.close(place)
+
+    def _files(self, cases: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+        """What a program finds in its folder."""
+        job, given = self._job, self._directory / PROBLEM_DIR
+        files = {name: (given / name).read_bytes() for name in job.contestant_files}
+        submitted = self._directory / SUBMISSION_DIR / job.submission
+        return files | {
+            job.submission: submitted.read_bytes(),
+            CASES_FILE: ("\n".join(map(spec, cases)) + "\n").encode(),
+        }
+
+    def _disturbed(self) -> Failure:
+        return Failure(
+            VerdictKind.CRASHED,
+            "The program moved, removed or replaced folders or files that are given to it anew.",
+        )
 
     def _program(self, line: list[str], given: dict[str, str], limit_s: float) -> Ended:
         """Run one command behind the fence to its end. Raises Failure when it may not go on."""
@@ -525,11 +544,6 @@ def _wrong(where: str, said: str) -> Failure:
 def _lines(said: str) -> str:
     """A value of several lines travels with its breaks written out."""
     return shorten(said.replace("\\n", "\n"))
-
-
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
 
 
 def _wait(pid: int, timeout_s: float) -> int | None:

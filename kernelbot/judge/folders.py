@@ -28,6 +28,7 @@ ATTEMPTS = 20
 """To make a folder that nobody takes for abandoned before it is held: one is nearly always enough."""
 IPC_RMID = 0
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class TooDeep(Exception):
@@ -73,6 +74,27 @@ def _give_entry(place: int, name: str, owner: int, group: int) -> None:
             os.chown(f"/proc/self/fd/{descriptor}", owner, group)
     finally:
         os.close(descriptor)
+
+
+def put(folder: int, name: str, content: bytes) -> None:
+    """Write a file below an open folder, in place of one of that name, and make the folders on its way.
+
+    Follows no link: where the contestant has put one, or makes one meanwhile, OSError is raised.
+    """
+    *parents, last = Path(name).parts
+    opened: list[int] = []
+    try:
+        for parent in parents:
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(parent, 0o755, dir_fd=folder)
+            opened.append(folder := os.open(parent, FOLDER, dir_fd=folder))
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(last, dir_fd=folder)
+        with open(os.open(last, NEW_FILE, 0o644, dir_fd=folder), "wb") as file:
+            file.write(content)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
 
 
 def usage(folder: Path, *, entries: int) -> Usage:

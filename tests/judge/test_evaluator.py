@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kernelbot.judge import sandbox, staging
 from kernelbot.judge.evaluator import parsed
 from kernelbot.judge.protocol import Job, Limits, Mode, Verdict, VerdictKind
 from tests.judge.bench import LIMITS, a_job, judge
@@ -122,6 +124,30 @@ def test_the_first_wrong_test_is_told_with_its_line_breaks(tmp_path: Path) -> No
     verdict = self_evaluated(tmp_path, source)
     assert verdict.kind is VerdictKind.WRONG_ANSWER
     assert verdict.message == "Test 1 (m: [96, 128]; case: dense): far\n off"
+
+
+@pytest.mark.parametrize("isolation", sorted({fence.kind for fence in sandbox.fences()}))
+def test_a_link_in_the_place_of_a_kept_folder_leads_none_of_the_judges_files_out(
+    tmp_path: Path, isolation: str
+) -> None:
+    outside, directory = tmp_path / "outside", tmp_path / "job"
+    outside.mkdir(mode=0o777)
+    outside.chmod(0o777)
+    (outside / "tables.txt").write_text("another's")
+    source = f"import os\nos.rename('cache', 'moved')\nos.symlink({str(outside)!r}, 'cache')\n"
+    files = {"eval.py": EVAL, "cache/tables.txt": b"the problem's"}
+    job = a_job(
+        style="evaluator", main="eval.py", contestant_files=tuple(files), tests=CASES,
+        benchmarks=CASES,
+    )  # fmt: skip
+    staging.stage(directory, job, files, source.encode())
+
+    subprocess.run(staging.command(directory, isolation=isolation), timeout=120, check=False)
+
+    verdict = staging.read_verdict(directory, job.run_id)
+    assert verdict.kind is VerdictKind.CRASHED, (verdict.message, verdict.fault)
+    assert "moved, removed or replaced" in verdict.message
+    assert (outside / "tables.txt").read_text() == "another's"
 
 
 def test_a_ranked_run_has_a_secret_seed_and_repeats_nothing(tmp_path: Path) -> None:

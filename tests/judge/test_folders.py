@@ -140,6 +140,36 @@ def test_links_out_of_the_folder_change_nothing_on_the_machine(tmp_path: Path) -
         assert owner(victim) == os.getuid()
 
 
+def test_a_file_is_put_in_place_of_another_and_makes_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "file").write_text("an older one")
+    place = os.open(tmp_path, folders.FOLDER)
+
+    for name in ("sub/file", "sub/deeper/file", "file"):
+        folders.put(place, name, b"new")
+
+    os.close(place)
+    assert {path.read_text() for path in tmp_path.rglob("file")} == {"new"}
+    assert len(list(tmp_path.rglob("file"))) == 3
+
+
+@pytest.mark.parametrize("name", ["link", "folder/file", "sub/link"])
+def test_no_link_leads_what_is_put_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    work, outside = tmp_path / "work", tmp_path / "outside"
+    (work / "sub").mkdir(parents=True)
+    outside.mkdir()
+    (outside / "file").write_text("another's")
+    for link, target in (("link", "file"), ("sub/link", "file"), ("folder", ".")):
+        (work / link).symlink_to(outside / target)
+    place = os.open(work, folders.FOLDER)
+
+    with contextlib.suppress(OSError):
+        folders.put(place, name, b"new")
+
+    os.close(place)
+    assert (outside / "file").read_text() == "another's"
+
+
 def test_a_folder_that_cannot_be_held_is_not_left_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
