@@ -22,6 +22,11 @@ from kernelbot.judge.protocol import PROBLEM_DIR, SUBMISSION_DIR, Job
 PREFIX = "kernelbot-work-"
 RUNTIME = Path(__file__).with_name("inside")
 COMPILER_ERROR = re.compile(r"\S+[:(]\d+\)?:?.*\berror\b")
+UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+ASKED_FOR = re.compile(
+    r"(?:[Tt]ried to allocate|Unable to allocate) (\d{1,20}(?:\.\d{1,9})?) (bytes|[KMGTPE]iB)"
+)
+"""What torch and numpy say of an allocation that failed."""
 LONGEST_LINE = 400
 """Longer lines are no compiler's, and would be a way to keep a regular expression busy."""
 
@@ -135,6 +140,21 @@ def summary(name: str, traceback: str) -> str:
         (line for line in reversed(lines) if _begins_with(line, name)), lines[-1] if lines else name
     )
     return shorten(last + _place(lines))
+
+
+def no_memory(traceback: str) -> str:
+    """One sentence about an exception for want of memory: how much was asked for, if it says so, and where."""
+    found = ASKED_FOR.search(traceback)
+    amount = f"the {_amount(float(found[1]), found[2])} that" if found else "what"
+    return f"No memory was left for {amount} it asked for{_place(traceback.splitlines())}."
+
+
+def _amount(number: float, unit: str) -> str:
+    """Bytes in the unit that suits: ``37.3 GiB``."""
+    at = UNITS.index(unit)
+    while number >= 1024 and at + 1 < len(UNITS):
+        number, at = number / 1024, at + 1
+    return f"{number:.3g} {UNITS[at]}"
 
 
 def detail(name: str, text: str) -> str:

@@ -27,16 +27,18 @@ from typing import Any
 
 from kernelbot.judge import device as devices
 from kernelbot.judge import folders, sandbox
-from kernelbot.judge.build import Workshop, shorten, summary, syntax_error
+from kernelbot.judge.build import Workshop, no_memory, shorten, summary, syntax_error
 from kernelbot.judge.guard import Tree, Watch, forget, undisturbed
 from kernelbot.judge.output import Drain
 from kernelbot.judge.process import (
     ADDRESS_SPACE,
+    NO_MEMORY,
     OUT_OF_MEMORY_TEXT,
     Failure,
     NotStarted,
     adopted,
     fenced_plan,
+    over_limit,
 )
 from kernelbot.judge.protocol import (
     PROBLEM_DIR,
@@ -328,7 +330,9 @@ class Evaluation:
 
     def _ended(self, ended: Ended) -> Failure:
         if any(text in ended.log for text in OUT_OF_MEMORY_TEXT):
-            return Failure(VerdictKind.OUT_OF_MEMORY, "Out of memory.", detail=ended.log)
+            return Failure(
+                VerdictKind.OUT_OF_MEMORY, no_memory(ended.log), guarded=NO_MEMORY, detail=ended.log
+            )
         if ended.code < 0:
             how = f"was killed by signal {-ended.code}"
         else:
@@ -450,8 +454,7 @@ class Evaluation:
 
     def _exceeded(self, what: str, log: str) -> Failure:
         if what == "memory":
-            limit = self._job.memory_bytes / (1 << 30)
-            text = f"Out of memory: the limit is {limit:.3g} GiB."
+            text = over_limit(self._job.memory_bytes)
             return Failure(VerdictKind.OUT_OF_MEMORY, text, detail=log)
         return Failure(
             VerdictKind.CRASHED, "The program wrote too many files or too much in them.", detail=log

@@ -21,7 +21,7 @@ from kernelbot.judge.channel import Arena
 from kernelbot.judge.deck import Sets
 from kernelbot.judge.device import Meter, keep_busy
 from kernelbot.judge.inside.driver import NoRoom
-from kernelbot.judge.process import Contestant, Failure, Sample
+from kernelbot.judge.process import NO_MEMORY, Contestant, Failure, Sample
 from kernelbot.judge.protocol import Job, VerdictKind
 from kernelbot.judge.timing import Overhead, Plan, Series
 
@@ -183,8 +183,8 @@ def room_for_us() -> Iterator[None]:
         if not isinstance(error, Failure) and any(map(_no_room, (error, error.__cause__))):
             raise Failure(
                 VerdictKind.OUT_OF_MEMORY,
-                "Out of memory: the program left none of the device's for the input and the check.",
-                guarded="Out of memory.",
+                "The program left none of the device's memory for the input and the check.",
+                guarded=NO_MEMORY,
             ) from error
         raise
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from kernelbot.judge import cgroups, channel, native, sandbox, syscalls
-from kernelbot.judge.build import Workshop, detail, shorten, summary
+from kernelbot.judge.build import Workshop, detail, no_memory, shorten, summary
 from kernelbot.judge.channel import (
     Arena,
     Channel,
@@ -50,8 +50,13 @@ ECHO_S = 0.2
 """How long it may take until it is known that a rank has ended, when another has noticed it."""
 ENDING_S = 4.0
 """The same when its channel is closed: what it had on its device is taken apart in between."""
-OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError")
-OUT_OF_MEMORY_TEXT = ("can't allocate memory", "CUDA out of memory", "Cannot allocate memory")
+OUT_OF_MEMORY = ("MemoryError", "OutOfMemoryError", "_ArrayMemoryError")
+OUT_OF_MEMORY_TEXT = (
+    "can't allocate memory", "Cannot allocate memory", "CUDA out of memory", "HIP out of memory",
+    "CUDA error: out of memory", "HIP error: out of memory",
+)  # fmt: skip
+NO_MEMORY = "No memory was left."
+"""What may be said of it when inputs are secret: how much was asked for could tell of them."""
 
 
 class Failure(Exception):
@@ -524,9 +529,8 @@ class Contestant:
         known = name if name in dir(builtins) else "an exception"
         secret = f"custom_kernel raised {known}. Run it in test mode to see where."
         if name in OUT_OF_MEMORY or any(word in text for word in OUT_OF_MEMORY_TEXT):
-            message = f"Out of memory: {summary(name, text)}"
             return Failure(
-                VerdictKind.OUT_OF_MEMORY, message, guarded="Out of memory.", detail=text
+                VerdictKind.OUT_OF_MEMORY, no_memory(text), guarded=NO_MEMORY, detail=text
             )
         if self._stage is Stage.BUILD:
             # In the measured process it can: the checked one may have left it a note.
@@ -563,10 +567,8 @@ class Contestant:
             return Failure(
                 VerdictKind.CRASHED, "The program's use of the machine could not be told."
             )
-        limit = self._job.memory_bytes / (1 << 30)
-        together = "" if self._alone else " for all ranks together"
-        text = f"Out of memory: the limit is {limit:.3g} GiB{together}."
-        return Failure(VerdictKind.OUT_OF_MEMORY, text)
+        who = "It" if self._alone else "All ranks together"
+        return Failure(VerdictKind.OUT_OF_MEMORY, over_limit(self._job.memory_bytes, who))
 
     def _ended(self, code: int | None, rank: int | None) -> Failure:
         """Why a process is gone, or why it has closed its end although it is not: a rank, or for None
@@ -635,6 +637,11 @@ def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.P
         loopback=job.world_size > 1,
         outside=sandbox.network_to_leave(fence) if job.world_size > 1 else "",
     )
+
+
+def over_limit(memory_bytes: int, who: str = "It") -> str:
+    """What is said of a program that used more memory than it may."""
+    return f"{who} used more memory than the limit of {memory_bytes / (1 << 30):.3g} GiB."
 
 
 def _split(text: bytes) -> tuple[str, str]:

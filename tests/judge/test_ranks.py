@@ -121,7 +121,7 @@ def test_a_wrong_shape_of_one_rank_names_it(tmp_path: Path) -> None:
         ("os.fork() and os._exit(7), time.sleep(99)", VerdictKind.CRASHED, "rank 1: The program exited with code 7 during a call."),
         ("threading.Timer(0.05, os._exit, (3,)).start(); raise ValueError('no')", VerdictKind.CRASHED, "rank 1: custom_kernel raised ValueError: no (submission.py, line 9)"),
         ("os.kill(os.getpid(), 11)", VerdictKind.CRASHED, "rank 1: The program was killed by signal SIGSEGV"),
-        ("torch.ones(1 << 40)", VerdictKind.OUT_OF_MEMORY, "rank 1: Out of memory"),
+        ("torch.ones(1 << 40)", VerdictKind.OUT_OF_MEMORY, "rank 1: No memory was left for the 4 TiB that it asked for (submission.py, line 9)."),
         ("hang_up(), time.sleep(99)", VerdictKind.CRASHED, "rank 1: The program closed its connection"),
     ],
 )  # fmt: skip
@@ -160,7 +160,7 @@ def test_too_much_memory_of_all_ranks_together_is_told_of_none(tmp_path: Path) -
     )
     assert found.verdict.kind is VerdictKind.OUT_OF_MEMORY, found.explanation
     assert (
-        "Test 0 (n: 1000): Out of memory: the limit is 2 GiB for all ranks together."
+        "Test 0 (n: 1000): All ranks together used more memory than the limit of 2 GiB."
         in found.verdict.message
     )
 

@@ -375,7 +375,7 @@ def test_words_that_are_written_when_the_clock_has_stopped_come_too_late() -> No
 def test_whoever_fills_the_device_ends_for_want_of_memory_and_not_the_judge(
     fault: RuntimeError,
 ) -> None:
-    with pytest.raises(Failure, match="Out of memory") as found, room_for_us():
+    with pytest.raises(Failure, match="left none of the device's memory") as found, room_for_us():
         raise fault
     assert found.value.kind is VerdictKind.OUT_OF_MEMORY
     with pytest.raises(RuntimeError, match="illegal"), room_for_us():
