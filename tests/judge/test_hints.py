@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
-from kernelbot.judge.hints import find
+from kernelbot.judge.hints import LONGEST, find, find_in_time
 from tests.judge.corpus import HONEST
 
 FOR_INTEREST = {"library-only"}
@@ -88,6 +90,25 @@ def test_words_in_comments_and_strings_raise_no_hint() -> None:
 )
 def test_no_file_upsets_the_reader(source: str) -> None:
     assert isinstance(find(source.encode("utf-8", "surrogatepass"), "submission.py"), tuple)
+
+
+def test_comments_that_are_never_closed_are_read_once() -> None:
+    assert find(b"/* " * 300_000, "submission.cu") == ()
+
+
+def test_a_source_that_keeps_its_reader_busy_is_read_no_longer_than_it_may() -> None:
+    """Each of these is looked through again from every level that it is in."""
+    nested = ("x.to(" * 150 + ")" * 150 + "\n") * 1000
+    began = time.monotonic()
+    (hint,) = find_in_time(nested.encode(), "submission.py", limit_s=1)
+    assert time.monotonic() - began < 2
+    assert (hint.rule, hint.line) == ("unusual-text", 1)
+    assert len(hint.text) <= LONGEST
+
+
+def test_reading_aside_finds_the_same() -> None:
+    source = b"import gc\ngc.get_objects()  # \xff\n"
+    assert find_in_time(source, "submission.py") == find(source, "submission.py") != ()
 
 
 def test_a_hint_is_short_and_printable() -> None:
