@@ -15,7 +15,7 @@ import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kernelbot.judge import aside, folders, profiling
 from kernelbot.judge.artefacts import NotKept, Shelf, text_of
@@ -23,7 +23,7 @@ from kernelbot.judge.aside import Unfinished
 from kernelbot.judge.build import Workshop
 from kernelbot.judge.cases import Problem
 from kernelbot.judge.measuring import Budget, Lane
-from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
+from kernelbot.judge.process import START_S, Contestant, Failure, NotStarted, Sample
 from kernelbot.judge.profiling import Kernel, Profiler
 from kernelbot.judge.profiling_ncu import NsightCompute
 from kernelbot.judge.profiling_rocprof import RocProf
@@ -34,15 +34,19 @@ from kernelbot.judge.warm import Nursery
 Tool = Callable[[list[str]], list[str]]
 """Puts a program's command line in front of the runtime's."""
 TRACE = "trace.json.gz"
-TRACE_S = 60.0
-LEAVE_S = 60.0
-EXPORT_S = 60.0
 TEXT_BYTES = 16 << 20
 """Of what a tool says: some forty thousand characters for each kernel."""
 
 
+def limit_s(job: Job) -> float:
+    """How long profiling may take, from starting its processes to reading what they left: the three limits
+    of a run together, once more. Launchers wait for that long."""
+    limits = job.limits
+    return limits.build_s + limits.check_s + limits.measure_s
+
+
 class Stand:
-    """Processes for profiling and checked calls in them, on budgets of their own: what was found
+    """Processes for profiling and checked calls in them, on a budget of their own: what was found
     right before must not be called too slow for being profiled."""
 
     def __init__(
@@ -64,8 +68,7 @@ class Stand:
         self._problem = problem
         self._args = args
         self._recipe = recipe
-        self._build = Budget(job.limits.build_s)
-        self._budget = Budget(job.limits.measure_s)
+        self._budget = Budget(limit_s(job))
 
     @contextlib.contextmanager
     def fresh(self, tool: Tool | None = None) -> Iterator[Contestant]:
@@ -75,12 +78,13 @@ class Stand:
             self._nursery, self._workshop, self._job, self._fence, tool, plain=True
         )
         try:
-            contestant.warm()
+            with self._budget.charged() as left:
+                contestant.warm(timeout_s=min(left, START_S))
         except NotStarted as error:  # which has ended it
             self.printed = str(error).partition(": ")[2]
             raise
         try:
-            with self._build.charged() as left:
+            with self._budget.charged() as left:
                 contestant.load(left, self._recipe)
             contestant.enter(Stage.MEASURE)
             yield contestant
@@ -90,8 +94,18 @@ class Stand:
     @contextlib.contextmanager
     def calls(self, contestant: Contestant) -> Iterator[Callable[[], Sample]]:
         """Calls of the benchmark, each with a fresh input and checked."""
-        with Lane(contestant, self._problem, self._args, self._budget, self._build) as lane:
+        with Lane(contestant, self._problem, self._args, self._budget, self._budget) as lane:
             yield lane.sample
+
+    def trace(self, contestant: Contestant) -> tuple[str, BinaryIO]:
+        """What torch's profiler saw of the last call: its table, and its trace as an open file."""
+        with self._budget.charged() as left:
+            return contestant.trace(left)
+
+    def leave(self, contestant: Contestant) -> None:
+        """Have it end like a program that is over; the tool writes its report then."""
+        with self._budget.charged() as left:
+            contestant.leave(left)
 
     @contextlib.contextmanager
     def folder(self) -> Iterator[tuple[Path, int]]:
@@ -108,10 +122,21 @@ class Stand:
 
     def output_of(self, line: list[str]) -> str:
         """What a command prints behind the contestant's fence. Raises Unfinished."""
-        return aside.output_of(
-            self._nursery, self._workshop, self._job, self._fence, line,
-            timeout_s=EXPORT_S, limit=TEXT_BYTES,
-        )  # fmt: skip
+        with self._budget.charged() as left:
+            return aside.output_of(
+                self._nursery, self._workshop, self._job, self._fence, line,
+                timeout_s=left, limit=TEXT_BYTES,
+            )  # fmt: skip
+
+    @property
+    def overrun(self) -> str:
+        """That the time for profiling is over, in words; empty while some is left."""
+        if self._budget.left_s > 0:
+            return ""
+        return (
+            f"profiling took longer than the {self._budget.limit_s:g} s that it may take, as long as the "
+            "problem's limits for build, check and measure together"
+        )
 
 
 def tool_for(device: str) -> Profiler | None:
@@ -122,8 +147,9 @@ def tool_for(device: str) -> Profiler | None:
 
 def profile(stand: Stand, tool: Profiler | None, shelf: Shelf, call_ns: float = math.nan) -> str:
     """Everything there is to say, the plain words first; files go to the shelf."""
+    traced = _traced(stand, shelf)  # first: it is quick, and whatever time is left is the tool's
     parts = [_counted(stand, tool, shelf, call_ns)] if tool is not None else []
-    return "\n\n".join((*parts, _traced(stand, shelf)))
+    return "\n\n".join((*parts, traced))
 
 
 def _traced(stand: Stand, shelf: Shelf) -> str:
@@ -133,12 +159,12 @@ def _traced(stand: Stand, shelf: Shelf) -> str:
             call()
             contestant.watch("torch")
             call()
-            table, file = contestant.trace(TRACE_S)
+            table, file = stand.trace(contestant)
             with file:
                 size = os.fstat(file.fileno()).st_size
                 note = _kept(functools.partial(shelf.put, file, size, TRACE, "application/gzip"))
     except (Failure, NotStarted) as error:
-        return f"torch.profiler gave nothing: {_reason(error)}"
+        return f"torch.profiler gave nothing: {stand.overrun or _reason(error)}"
     return f"torch.profiler\n{table.strip()}{note}"
 
 
@@ -154,14 +180,15 @@ def _counted(stand: Stand, tool: Profiler, shelf: Shelf, call_ns: float) -> str:
                     call()
                     contestant.watch("range")
                     call()
-                contestant.leave(LEAVE_S)
+                stand.leave(contestant)
             kernels = _found(stand, tool, folder, place)
             notes = [
                 _kept(functools.partial(shelf.take, place, item.path, item.name, item.media_type))
                 for item in tool.reports
             ]
     except (Failure, NotStarted, Unfinished, NotKept, ValueError, OSError, csv.Error) as error:
-        return f"{tool.name} gave nothing: {tool.trouble(stand.printed) or _reason(error)}"
+        trouble = stand.overrun or tool.trouble(stand.printed) or _reason(error)
+        return f"{tool.name} gave nothing: {trouble}"
     return f"{tool.name}\n{profiling.summary(kernels, call_ns)}{''.join(notes)}"
 
 

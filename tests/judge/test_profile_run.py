@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import pytest
 
 from kernelbot.judge import staging
 from kernelbot.judge.artefacts import MAX_FILE_BYTES, MAX_FILES, NotKept, Shelf, sound
-from kernelbot.judge.protocol import Artefact, Mode, Verdict, VerdictKind
-from tests.judge.bench import HERE, Judged, a_job, judge, problem
+from kernelbot.judge.protocol import Artefact, Job, Mode, Verdict, VerdictKind
+from tests.judge.bench import HERE, LIMITS, Judged, a_job, judge, problem
 
 RIGHT = "import torch\ndef custom_kernel(data):\n    return torch.add(data[0], data[1])\n"
 RAW = (Path(__file__).parent / "recorded" / "ncu_raw_h200.csv").read_text()
@@ -33,10 +34,10 @@ def files_of(directory: Path, verdict: Verdict) -> dict[str, bytes]:
 
 def under_a_tool(
     directory: Path, submission: str = RIGHT, *, around: str = REPORTING, export: str = PRINTING,
-    why_missing: str = "",
+    why_missing: str = "", job: Job | None = None,
 ) -> Judged:  # fmt: skip
     """Judge a profile with a scripted program as the machine's profiler."""
-    staging.stage(directory, a_job(Mode.PROFILE), problem("add"), submission.encode())
+    staging.stage(directory, job or a_job(Mode.PROFILE), problem("add"), submission.encode())
     script = json.dumps({"around": around, "export": export, "why_missing": why_missing})
     done = subprocess.run(
         [sys.executable, "-m", "tests.judge.under_a_tool", str(directory), script],
@@ -159,6 +160,19 @@ def test_a_tool_that_fails_is_told_and_costs_nothing(
     assert told in judged.verdict.log
     assert "aten::add" in judged.verdict.log
     assert [item.name for item in judged.verdict.artefacts] == ["trace.json.gz"]
+
+
+@pytest.mark.parametrize("around", ["sleep 600", '"$@"\nsleep 600'])
+def test_a_tool_that_does_not_end_is_ended_at_the_limit_of_profiling_which_is_told(
+    tmp_path: Path, around: str
+) -> None:
+    job = a_job(Mode.PROFILE, limits=replace(LIMITS, build_s=2, check_s=1, measure_s=1))
+    judged = under_a_tool(tmp_path, job=job, around=around)
+    assert judged.verdict.passed, judged.explanation
+    words = "gave nothing: profiling took longer than the 4 s that it may take"
+    assert words in judged.verdict.log
+    assert "aten::add" in judged.verdict.log
+    assert judged.verdict.spent.wall_s < 30
 
 
 def test_a_torch_profiler_that_breaks_is_told_and_costs_nothing(tmp_path: Path) -> None:
