@@ -94,6 +94,10 @@ def light_text(share: float | None, form: str = "{}") -> str:
     return "" if share is None else form.format(percent(share))
 
 
+EARLIER_SIGN = "*"
+EARLIER_NOTE = f"{EARLIER_SIGN} : place and time on the version of the problem before, until it is measured again."
+
+
 def score_text(seconds: float, error: float, light_seconds: float | None) -> str:
     """A score on a board, with its fraction of the speed of light where that is known."""
     share = light_seconds / seconds if light_seconds and seconds > 0 else None

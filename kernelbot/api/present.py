@@ -238,6 +238,7 @@ def standing(item: Standing) -> dict[str, Any]:
         "error": entry.error,
         "runs": entry.runs,
         "submitted_at": entry.submitted_at.isoformat(),
+        "earlier_version": item.earlier is not None,
     }
 
 
@@ -287,6 +288,7 @@ def _part(event: EventStandings, part: Part) -> schemas.PartOut:
         rank=standing.rank if standing else None,
         seconds=standing.entry.seconds if standing else None,
         submission_id=standing.entry.submission_id if standing else None,
+        earlier_version=standing is not None and standing.earlier is not None,
     )
 
 

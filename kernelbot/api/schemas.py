@@ -286,6 +286,11 @@ class StandingOut(BaseModel):
     error: float = Field(description="Relative standard error.")
     runs: int
     submitted_at: datetime
+    earlier_version: bool = Field(
+        default=False,
+        description="Rank and time are of an earlier version of the problem, kept until the code has been "
+        "measured again; such items are behind all others, and their times compare with nothing here.",
+    )
 
 
 class StandingsOut(BaseModel):
@@ -442,6 +447,10 @@ class PartOut(BaseModel):
     rank: int | None
     seconds: float | None
     submission_id: int | None
+    earlier_version: bool = Field(
+        default=False,
+        description="Of an earlier version of the problem, until it has been measured again.",
+    )
 
 
 class TotalOut(BaseModel):

@@ -417,6 +417,8 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
     notes = [_window(board), report.light_note(page.light_seconds), _frozen(page)]
     if any(item.tied for item in page.items):
         notes.append("= shares its rank: the times cannot be told apart.")
+    if any(item.earlier for item in page.items):
+        notes.append(plain(report.EARLIER_NOTE))
     if board.self_evaluated:
         notes.append(
             "Self-evaluated: measured by the problem's own program, beside each submission."
@@ -428,8 +430,9 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
 
 def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> str:
     own = mine is not None and mine.position == item.position
-    timing = report.score_text(item.entry.seconds, item.entry.error, best)
-    return f"{_row_start(own, item.rank, item.tied, item.entry.user_name)}  {timing}"
+    earlier = item.earlier is not None
+    timing = report.score_text(item.entry.seconds, item.entry.error, None if earlier else best)
+    return f"{_row_start(own, item.rank, item.tied, item.entry.user_name, earlier)}  {timing}"
 
 
 def _frozen(page: StandingsPage | TotalsPage) -> str:
@@ -463,9 +466,9 @@ def _total_row(item: Total, mine: Total | None) -> str:
     return f"{_row_start(own, item.rank, item.tied, item.user_name)}  {item.score:.6g}"
 
 
-def _row_start(own: bool, rank: int, tied: bool, name: str) -> str:
+def _row_start(own: bool, rank: int, tied: bool, name: str, earlier: bool = False) -> str:
     shown = cut(" ".join(clean(name).split()), NAME_WIDTH).ljust(NAME_WIDTH)
-    place = f"{rank}{'=' if tied else ''}"
+    place = f"{rank}{'=' if tied else ''}{report.EARLIER_SIGN if earlier else ''}"
     return f"{'>' if own else ' '}{place:>4}  {shown}"
 
 

@@ -154,6 +154,8 @@ def standings(page: Document) -> None:
     table(("Rank", "Who", "Time", "Submission", "When"), rows)
     if any(item["tied"] for item in page["items"]):
         result("= : closer than their joint error, so they share the rank; the earlier is first.")
+    if any(item.get("earlier_version") for item in page["items"]):
+        result(report.EARLIER_NOTE)
     if page.get("self_evaluated"):
         result("Self-evaluated: measured by the problem's own program, beside each submission.")
     if best:
@@ -173,10 +175,11 @@ def frozen(page: Document) -> None:
 
 def _standing(item: Document, mine: Document | None, best: float | None) -> tuple[object, ...]:
     me = mine is not None and item["position"] == mine["position"]
+    earlier = item.get("earlier_version")
     return (
-        f"{item['rank']}{' =' if item['tied'] else ''}",
+        f"{item['rank']}{' =' if item['tied'] else ''}{f' {report.EARLIER_SIGN}' if earlier else ''}",
         f"{item['user_name']} (you)" if me else item["user_name"],
-        report.score_text(item["seconds"], item["error"], best),
+        report.score_text(item["seconds"], item["error"], None if earlier else best),
         item["submission_id"],
         moment(item["submitted_at"]),
     )

@@ -86,6 +86,8 @@ def standings(page: Document) -> None:
     for event in page["events"]:
         if not event["counts"]:
             result(f"{_title(event, True)} counts for nobody: its speed of light is not known.")
+    if any(part.get("earlier_version") for item in page["items"] for part in item["parts"]):
+        result(report.EARLIER_NOTE)
     frozen(page)
 
 
@@ -108,7 +110,8 @@ def _part(part: Document) -> str:
     share = f"{100 * part['share']:.3g} %"
     if part["seconds"] is None:
         return share if part["share"] else "-"
-    return f"{share} ({report.ordinal(part['rank'])}, {report.format_time(part['seconds'])})"
+    sign = report.EARLIER_SIGN if part.get("earlier_version") else ""
+    return f"{share} ({report.ordinal(part['rank'])}{sign}, {report.format_time(part['seconds'])})"
 
 
 def invites(items: Sequence[Document]) -> None:

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from kernelbot.domain.ranking import TIE_Z, Standing
+from kernelbot.domain.ranking import TIE_Z, Earlier, Standing
 
 DEFAULT_PLACES = 10
 ROUNDING = 1e-9
@@ -100,8 +100,10 @@ class Event:
 
     @cached_property
     def best(self) -> float | None:
-        """The seconds of the fastest."""
-        return min((item.entry.seconds for item in self.standings), default=None)
+        """The seconds of the fastest on the version of the problem that is posed."""
+        return min(
+            (item.entry.seconds for item in self.standings if item.earlier is None), default=None
+        )
 
     def counts(self, scoring: CompetitionScoring) -> bool:
         """Without a bound nobody has a share of the speed of light, so nobody misses it either."""
@@ -184,7 +186,9 @@ def _part(event: Event, standing: Standing | None, scoring: CompetitionScoring) 
         return Part(share=0.0)
     if scoring.share is Share.PLACE:
         return Part(share=_of_place(standing.rank, scoring), standing=standing)
-    share = _of_time(event, standing.entry.seconds, scoring.share)
+    # Who waits to be measured again on another version keeps the share they had.
+    held = standing.earlier or event
+    share = _of_time(event.baseline, held, standing.entry.seconds, scoring.share)
     return Part(share=share, error=standing.entry.error, standing=standing)
 
 
@@ -193,8 +197,10 @@ def _stand_in(event: Event, scoring: CompetitionScoring) -> Part:
     if scoring.missing is Missing.ZERO or event.baseline is None:
         return Part(share=0.0)
     if scoring.share is not Share.PLACE:
-        return Part(share=_of_time(event, event.baseline, scoring.share))
-    ahead = sum(item.entry.seconds < event.baseline for item in event.standings)
+        return Part(share=_of_time(event.baseline, event, event.baseline, scoring.share))
+    ahead = sum(
+        item.entry.seconds < event.baseline for item in event.standings if item.earlier is None
+    )
     return Part(share=_of_place(1 + ahead, scoring))
 
 
@@ -202,12 +208,12 @@ def _of_place(rank: int, scoring: CompetitionScoring) -> float:
     return scoring.places[rank - 1] if rank <= len(scoring.places) else 0.0
 
 
-def _of_time(event: Event, seconds: float, share: Share) -> float:
+def _of_time(baseline: float | None, held: Event | Earlier, seconds: float, share: Share) -> float:
     if share is Share.BASELINE:
-        return (event.baseline or 0.0) / seconds
+        return (baseline or 0.0) / seconds
     if share is Share.SPEED_OF_LIGHT:
-        return min(1.0, (event.light or 0.0) / seconds)
-    return min(1.0, (event.best or seconds) / seconds)
+        return min(1.0, (held.light or 0.0) / seconds)
+    return min(1.0, (held.best or seconds) / seconds)
 
 
 def _total(

@@ -36,13 +36,26 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """What times on an earlier version of a problem compare with."""
+
+    best: float  # seconds of the fastest there
+    light: float | None  # seconds of who is as fast as can be
+
+
+@dataclass(frozen=True, kw_only=True)
 class Standing:
-    """An entry with its place. ``rank`` is shared within a tie; ``position`` counts rows from 1."""
+    """An entry with its place. ``rank`` is shared within a tie; ``position`` counts rows from 1.
+
+    One with ``earlier`` has its rank and time on that version of the problem, until it is measured again;
+    it comes behind all that have theirs on the version that is posed.
+    """
 
     rank: int
     position: int
     tied: bool
     entry: Entry
+    earlier: Earlier | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +93,17 @@ def rank(entries: Sequence[Entry]) -> list[Standing]:
             )
         start = end
     return placed
+
+
+def arranged(placed: Sequence[Standing], earlier: Sequence[Standing]) -> tuple[Standing, ...]:
+    """A board: who is placed on the version that is posed, then who keeps an earlier place meanwhile."""
+    there = {item.entry.user_id for item in placed}
+    kept = sorted(
+        (item for item in earlier if item.entry.user_id not in there),
+        key=lambda item: (item.rank, item.position, item.entry.run_id),
+    )
+    behind = (replace(item, position=len(placed) + nth) for nth, item in enumerate(kept, 1))
+    return (*placed, *behind)
 
 
 def pooled(runs: Iterable[tuple[bytes, Entry]]) -> list[Entry]:

@@ -139,6 +139,7 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
         for row in rows
         if row.name.lower() in posed and row.problem_digest != posed[row.name.lower()].digest
     }
+    versions_before = {row.id: row.problem_digest for row in rows}
     # Jobs, submissions, then boards: in the order of whoever records (storage/queue.py).
     unjudged = await unposed.hold(connection, _taken_from_now_on(catalog, rows, anew))
     queued = await submissions.lock_queued(
@@ -163,8 +164,9 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
                 connection, competition_id, competition, spec, problem_id
             )
             if board_id in anew:
+                before = versions_before[board_id]
                 await remeasure.everybody(
-                    connection, board_id, problem_id, anew[board_id], spec.gpus, queued
+                    connection, board_id, problem_id, anew[board_id], spec.gpus, queued, before
                 )
             kept.append(board_id)
     await unposed.end(connection, unjudged)
@@ -181,9 +183,10 @@ def _taken_from_now_on(
         for spec in competition.leaderboards
     }
     return {
-        row.id: Posed(catalog.problems[spec.problem].languages, spec.gpus, row.id in anew)
+        row.id: Posed(problem.digest, problem.languages, spec.gpus, row.id in anew)
         for row in rows
         if (spec := specs.get(row.name.lower())) is not None
+        and (problem := catalog.problems[spec.problem])
     }
 
 
@@ -197,6 +200,7 @@ class _Now:
     competitions: Mapping[str, Row[Any]]
     boards: Mapping[str, Row[Any]]  # by their names in lower case
     people: Mapping[int, int]  # with a standing, by leaderboard
+    measured: Mapping[int, int]  # with a result on any version of the problem
     submitted: frozenset[int]  # leaderboards that somebody has sent something to
 
 
@@ -208,6 +212,7 @@ async def _plan(
         competitions={row.name: row for row in await contests.every_competition(connection)},
         boards={row.name.lower(): row for row in rows},
         people=await contests.people_on_boards(connection),
+        measured=await contests.people_measured(connection),
         submitted=frozenset(await contests.submitted_to(connection)),
     )
     changes: list[Change] = []
@@ -367,7 +372,7 @@ def _taken(
 
 def _of_version(what: str, board: Row[Any], problem: Problem, now: _Now) -> Iterator[Change]:
     if board.problem_digest != problem.digest:
-        ranked = now.people.get(board.id, 0)
+        ranked = now.measured.get(board.id, 0)
         detail = (
             f"a new version of {problem.name}; results of {ranked} people stay with the old one and "
             "are measured again"

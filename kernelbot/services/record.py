@@ -57,6 +57,8 @@ async def verdict(
             await artefacts.bound_person(connection, run.user_id, ctx.settings.artefact_bytes)
         if score is not None and Mode(run.mode) is Mode.RANKED:
             await _count(connection, submission, run)
+        if score is None or run.note:
+            await not_measured(connection, submission, run.gpu)
         await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
@@ -79,6 +81,8 @@ async def passed_after_all(
     run = await store.decide(connection, held.id, found, score, Outcome.RELEASED, reason, note)
     if score is not None:
         await _count(connection, submission, run)
+    if note:
+        await not_measured(connection, submission, run.gpu)
     await _tell_decision(connection, submission, run, Outcome.RELEASED, reason)
 
 
@@ -94,6 +98,7 @@ async def refused_after_all(
         cases=tuple(replace(case, measurement=None) for case in before.cases),
     )
     run = await store.decide(connection, held.id, found, None, Outcome.REFUSED, reason)
+    await not_measured(connection, submission, run.gpu)
     await _tell_decision(connection, submission, run, Outcome.REFUSED, reason)
 
 
@@ -105,10 +110,17 @@ async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.U
         run = await store.finish(connection, run_id, lease, status="cancelled")
         if run is None or submission is None:
             return False
+        await not_measured(connection, submission, run.gpu)
         await queue.finish(connection, run.queue_id, "canceled")
         await store.add_event(connection, submission_id, run_id, "cancelled", {})
         await settle(connection, submission)
     return True
+
+
+async def not_measured(connection: AsyncConnection, submission: Row[Any], gpu: str) -> None:
+    """What was to be measured again has ended without counting: the earlier place may go."""
+    if submission.repeats is not None:
+        await standings.next_revision(connection, submission.leaderboard_id, gpu)
 
 
 def _sound(found: Verdict, mode: Mode) -> Verdict:

@@ -30,10 +30,12 @@ async def everybody(
     problem: Problem,
     gpus: Collection[str],
     queued: Sequence[int],
+    before: str,
 ) -> None:
     """Begin a board anew with a version of its problem. Of ``queued`` nothing has begun: what was sent
-    to the board is run on this version. Then everybody's best that has nothing on it yet is queued,
-    the fastest first; the caller holds the board.
+    to the board is run on this version. Then everybody's best is queued who has nothing on it yet, the
+    fastest first, also of who had nothing on the version ``before``, which nothing passed perhaps. The
+    caller holds the board.
 
     They are submissions of their own that name the one they repeat: the first keeps its verdict, the
     new one counts as sent when the first was, costs no allowance and waits behind everybody else.
@@ -46,18 +48,11 @@ async def everybody(
         digest=problem.digest,
         languages=problem.languages,
     )
-    before = await standings.best_submissions(connection, board_id)
     await standings.rebuild(connection, board_id)
-    there = {
-        (row.user_id, row.gpu) for row in await standings.best_submissions(connection, board_id)
-    }
     wanted = [
         (row.submission_id, row.gpu)
-        for row in before
-        if row.gpu in gpus
-        and row.language in problem.languages
-        and not row.banned
-        and (row.user_id, row.gpu) not in there
+        for row in await standings.to_measure(connection, board_id, before)
+        if row.gpu in gpus and row.language in problem.languages and not row.banned
     ]
     await _queue(connection, problem_id, wanted)
 
@@ -70,7 +65,9 @@ async def note(connection: AsyncConnection, submission: Row[Any], gpu: str) -> s
 
 
 async def one(connection: AsyncConnection, submission: Row[Any], gpu: str) -> None:
-    """Queue a submission again whose run was under way when the problem changed."""
+    """Queue a submission again whose run was under way when the problem changed, unless it is queued."""
+    if await standings.is_measured(connection, submission.leaderboard_id, submission.id, gpu):
+        return
     posed = await contests.posed(connection, submission.leaderboard_id)
     await _queue(connection, posed.problem_id, [(submission.id, gpu)])
 

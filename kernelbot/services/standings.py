@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import admission, ranking, scoring
 from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
-from kernelbot.domain.ranking import Entry, Standing
+from kernelbot.domain.ranking import Earlier, Entry, Standing
 from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services import access, competitions, light
 from kernelbot.services.context import Context
@@ -197,9 +197,7 @@ async def _frozen(
     async with ctx.cache.setdefault("freezing", defaultdict(asyncio.Lock))[key]:
         known = cache.get(key)
         if known is None or known.revision < row.shown:
-            found = await store.board_before(connection, row.id, row.gpu, freeze.begins)
-            placed = tuple(ranking.rank(ranking.pooled(found)))
-            made = await _made(ctx, connection, row, placed)
+            made = await _made(ctx, connection, row, freeze)
             known = replace(made, revision=row.shown, frozen_until=freeze.ends)
             _keep(cache, key, known)
     return known
@@ -212,13 +210,15 @@ def _with_own(frozen: Board, own: Entry | None) -> Board:
     before = frozen.by_user.get(own.user_id)
     if before is not None and before.entry == own:
         return frozen
-    others = [item.entry for item in frozen.standings if item.entry.user_id != own.user_id]
-    return _with_places(frozen, tuple(ranking.rank([*others, own])))
+    others = [item for item in frozen.standings if item.entry.user_id != own.user_id]
+    posed = [item.entry for item in others if item.earlier is None]
+    earlier = [item for item in others if item.earlier is not None]
+    placed = ranking.arranged(ranking.rank([*posed, own]), earlier)
+    return replace(frozen, standings=placed, by_user=_by_user(placed))
 
 
-def _with_places(board: Board, placed: tuple[Standing, ...]) -> Board:
-    by_user = {item.entry.user_id: item for item in placed}
-    return replace(board, standings=placed, by_user=by_user)
+def _by_user(placed: Sequence[Standing]) -> dict[int, Standing]:
+    return {item.entry.user_id: item for item in placed}
 
 
 async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]) -> Board:
@@ -228,8 +228,7 @@ async def _ranked(ctx: Context, connection: AsyncConnection, row: Revision | Row
     if known is None or known.revision != row.revision:
         # Read after the revision: at worst the entries are newer than the number under which
         # they are kept, and the next revision replaces them.
-        placed = tuple(ranking.rank(await store.entries(connection, row.id, row.gpu)))
-        known = await _made(ctx, connection, row, placed)
+        known = await _made(ctx, connection, row)
     _keep(cache, key, known)
     return known
 
@@ -238,23 +237,63 @@ async def _made(
     ctx: Context,
     connection: AsyncConnection,
     row: Revision | Row[Any],
-    placed: tuple[Standing, ...],
+    freeze: Freeze | None = None,
 ) -> Board:
+    if freeze is None:
+        placed = ranking.rank(await store.entries(connection, row.id, row.gpu))
+    else:
+        placed = await _version(connection, row, row.digest, freeze)
+    standings = await _with_earlier(ctx, connection, row, placed, freeze)
     return Board(
         leaderboard=row.name,
         gpu=row.gpu,
         revision=row.revision,
-        standings=placed,
-        by_user={item.entry.user_id: item for item in placed},
+        standings=standings,
+        by_user=_by_user(standings),
         self_evaluated=await contests.self_evaluated(connection, row.id),
-        light_seconds=await _light_seconds(ctx, connection, row),
+        light_seconds=await _light_seconds(ctx, connection, row, row.problem_id),
     )
 
 
+async def _with_earlier(
+    ctx: Context,
+    connection: AsyncConnection,
+    row: Revision | Row[Any],
+    placed: Sequence[Standing],
+    freeze: Freeze | None,
+) -> tuple[Standing, ...]:
+    """And behind them who is still to be measured again, each with the place they had: those who are have
+    places among themselves already, and times on different versions compare with nothing."""
+    waiting = await store.unmeasured(connection, row.id, row.gpu, row.digest)
+    kept: list[Standing] = []
+    for digest in dict.fromkeys(waiting.values()):
+        before = await _version(connection, row, digest, freeze)
+        if not before:
+            continue
+        best = min(item.entry.seconds for item in before)
+        problem_id = await contests.version_of(connection, row.id, digest)
+        held = Earlier(best=best, light=await _light_seconds(ctx, connection, row, problem_id))
+        kept += [
+            replace(item, earlier=held)
+            for item in before
+            if waiting.get(item.entry.user_id) == digest
+        ]
+    return ranking.arranged(placed, kept)
+
+
+async def _version(
+    connection: AsyncConnection, row: Revision | Row[Any], digest: str, freeze: Freeze | None
+) -> list[Standing]:
+    """The board of a version of the problem, now or when the freeze began."""
+    if freeze is None:
+        return ranking.rank(await store.on_version(connection, row.id, row.gpu, digest))
+    found = await store.board_before(connection, row.id, row.gpu, digest, freeze.begins)
+    return ranking.rank(ranking.pooled(found))
+
+
 async def _light_seconds(
-    ctx: Context, connection: AsyncConnection, row: Revision | Row[Any]
+    ctx: Context, connection: AsyncConnection, row: Revision | Row[Any], problem_id: int
 ) -> float | None:
-    problem_id = await contests.problem_of(connection, row.id)
     problem = await competitions.readable(ctx, connection, problem_id)
     if problem is None:
         return None
@@ -285,9 +324,10 @@ async def _chosen(ctx: Context, actor: Actor | None, name: str, gpu: str | None)
     rows = await store.revisions(ctx.database, name) if _can_be_asked(name) else []
     if not rows or not await _sees(ctx, actor, rows[0]):
         raise NotFound(f"There is no leaderboard {name[:80]!r}.", code="unknown_leaderboard")
-    if gpu is None and len(rows) == 1:
-        return rows[0]
-    choices = [row.gpu for row in rows]
+    offered = [row for row in rows if row.offered] or rows
+    if gpu is None and len(offered) == 1:
+        return offered[0]
+    choices = [row.gpu for row in offered]
     if gpu is None:
         raise InvalidInput(
             f"{rows[0].name} is ranked per GPU. Say which one you mean: {', '.join(choices)}.",

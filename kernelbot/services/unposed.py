@@ -20,15 +20,19 @@ FREE = "It costs nothing of your allowance."
 class Posed:
     """What a leaderboard takes from now on."""
 
+    digest: str
     languages: Collection[str]
     gpus: Collection[str]
     anew: bool  # another version of its problem than before
 
 
-def why_not(posed: Posed, gpu: str, language: str, mode: Mode) -> str:
+def _why_not(posed: Posed, run: Row[Any]) -> str:
     """Why a run that has not begun will never be judged; empty: it will be."""
+    gpu, language, mode = run.gpu, run.language, Mode(run.mode)
     if gpu not in posed.gpus:
         return f"the leaderboard does not offer {gpu} any more. {FREE}"
+    if run.known:
+        return "it has been measured on this version of the problem."
     # What is not ranked is judged on the version it was sent for.
     if posed.anew and mode is Mode.RANKED and language not in posed.languages:
         taken = ", ".join(posed.languages)
@@ -43,8 +47,10 @@ async def hold(
     transaction. To be asked before anything else is locked, as the queue goes first."""
     found = [
         (run, why)
-        for run in await submissions.unbegun(connection, list(boards))
-        if (why := why_not(boards[run.leaderboard_id], run.gpu, run.language, Mode(run.mode)))
+        for run in await submissions.unbegun(
+            connection, {board_id: posed.digest for board_id, posed in boards.items()}
+        )
+        if (why := _why_not(boards[run.leaderboard_id], run))
     ]
     await queue.lock(connection, [run.id for run, _ in found])
     return found
@@ -60,4 +66,5 @@ async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]])
         await submissions.add_event(connection, run.submission_id, run.id, "cancelled", data)
         submission = await submissions.lock(connection, run.submission_id)
         assert submission is not None, "submissions are never deleted"
+        await record.not_measured(connection, submission, run.gpu)
         await record.settle(connection, submission)

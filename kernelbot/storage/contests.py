@@ -13,6 +13,7 @@ from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.problem import Problem
 from kernelbot.storage.tables import (
     competitions,
+    entries,
     leaderboards,
     problem_files,
     problems,
@@ -57,12 +58,6 @@ SELF_EVALUATED = text("""
     SELECT coalesce(p.document->'task'->>'style' = 'evaluator', false)
     FROM leaderboards l JOIN problems p ON p.id = l.problem_id WHERE l.id = :id
 """)
-
-
-async def problem_of(connection: AsyncConnection, leaderboard_id: int) -> int:
-    """The version of the problem that a board poses now."""
-    query = select(leaderboards.c.problem_id).where(leaderboards.c.id == leaderboard_id)
-    return int((await connection.execute(query)).scalar_one())
 
 
 async def self_evaluated(connection: AsyncConnection, leaderboard_id: int) -> bool:
@@ -273,6 +268,26 @@ async def people_on_boards(
         query = query.where(standings.c.leaderboard_id == board_id)
     rows = await connection.execute(query.group_by(standings.c.leaderboard_id))
     return {row[0]: row[1] for row in rows}
+
+
+async def people_measured(connection: AsyncConnection) -> Mapping[int, int]:
+    """How many people have a result that is not void on any version of its problem, by leaderboard."""
+    count = func.count(distinct(entries.c.user_id))
+    query = select(entries.c.leaderboard_id, count).where(~entries.c.void)
+    rows = await connection.execute(query.group_by(entries.c.leaderboard_id))
+    return {row[0]: row[1] for row in rows}
+
+
+async def version_of(connection: AsyncConnection, leaderboard_id: int, digest: str) -> int:
+    """The latest version of a board's problem with this digest."""
+    posed = problems.alias()
+    query = (
+        select(func.max(problems.c.id))
+        .join(posed, posed.c.name == problems.c.name)
+        .join(leaderboards, leaderboards.c.problem_id == posed.c.id)
+        .where(leaderboards.c.id == leaderboard_id, problems.c.digest == digest)
+    )
+    return int((await connection.execute(query)).scalar_one())
 
 
 async def _digest(connection: AsyncConnection, problem_id: int) -> Any:

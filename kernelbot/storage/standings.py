@@ -136,13 +136,47 @@ COUNTED_AT = """
 """
 COUNTS = "r.mode = 'ranked' AND r.verdict = 'passed' AND r.note = ''"
 
+# A board of a version of its problem, whichever is posed now.
+ON_VERSION = text(
+    """
+    SELECT DISTINCT ON (e.user_id) e.user_id, u.name AS user_name, e.submission_id, e.run_id,
+           e.seconds, e.error, e.runs, e.submitted_at
+    FROM entries e JOIN users u ON u.id = e.user_id
+    WHERE e.leaderboard_id = :board AND e.gpu = :gpu AND NOT e.void AND e.problem_digest = :digest
+    ORDER BY e.user_id, e.seconds, e.submitted_at
+    """
+)
+# Whose code is to be measured again, or was in vain by no fault of theirs; each with the version that it
+# was measured on last.
+UNMEASURED = text(
+    """
+    WITH unmeasured AS (
+        SELECT r.user_id, r.code_digest
+        FROM submissions s JOIN runs r ON r.submission_id = s.id
+        WHERE s.leaderboard_id = :board AND s.repeats IS NOT NULL
+          AND s.status IN ('queued', 'running')
+          AND r.gpu = :gpu AND r.status IN ('queued', 'running')
+        UNION
+        SELECT r.user_id, r.code_digest
+        FROM runs r JOIN submissions s ON s.id = r.submission_id
+        WHERE r.leaderboard_id = :board AND r.gpu = :gpu AND r.mode = 'ranked'
+          AND r.verdict IN ('quarantined', 'judge_failed') AND r.problem_digest = :digest
+          AND s.repeats IS NOT NULL
+    )
+    SELECT DISTINCT ON (e.user_id) e.user_id, e.problem_digest
+    FROM unmeasured JOIN entries e USING (user_id, code_digest)
+    WHERE e.leaderboard_id = :board AND e.gpu = :gpu AND NOT e.void AND e.problem_digest <> :digest
+    ORDER BY e.user_id, e.run_id DESC
+    """
+)
+
 # A board as it was: the best of everybody's codes that have no run since, as they are pooled now, and
 # the single runs until then of those that have. A person's name is what it is now.
 BOARD_BEFORE = text(
     f"""
     WITH there AS NOT MATERIALIZED (
         SELECT * FROM entries WHERE leaderboard_id = :board AND gpu = :gpu AND NOT void
-                                AND problem_digest = {CURRENT}
+                                AND problem_digest = :digest
     ), later AS MATERIALIZED (
         SELECT r.user_id, r.code_digest FROM runs r
         WHERE r.leaderboard_id = :board AND r.gpu = :gpu AND {COUNTS} AND r.finished_at >= :before
@@ -171,9 +205,10 @@ BOARD_BEFORE = text(
 
 REVISION = """
     SELECT l.id, l.name, c.id AS competition_id, c.visibility, c.public_from, l.frozen_from,
-           l.frozen_until, g.gpu, g.revision, g.shown
+           l.frozen_until, g.gpu, g.offered, g.revision, g.shown, p.id AS problem_id, p.digest
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
+    JOIN problems p ON p.id = l.problem_id
     JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
     WHERE lower(l.name) = ANY($1) AND NOT l.retired
     ORDER BY g.place
@@ -192,14 +227,19 @@ class Revision:
     frozen_from: datetime | None
     frozen_until: datetime | None
     gpu: str
+    offered: bool  # False: no longer; its standings stay
     revision: int
     shown: int  # less the changes that a freeze hides
+    problem_id: int  # the version of the problem that is posed
+    digest: str
 
 
 REVISION_OF = text(
     """
-    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision, g.shown
+    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision, g.shown,
+           p.id AS problem_id, p.digest
     FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
+    JOIN problems p ON p.id = l.problem_id
     WHERE l.id = :board AND g.gpu = :gpu
     """
 )
@@ -272,22 +312,74 @@ async def rebuild(connection: AsyncConnection, board_id: int) -> None:
         await connection.execute(statement, {"board": board_id})
 
 
-BEST_SUBMISSIONS = text(
-    """
-    SELECT st.user_id, st.gpu, st.submission_id, s.language,
-           coalesce(u.banned_until > now(), false) AS banned
-    FROM standings st
-    JOIN submissions s ON s.id = st.submission_id
-    JOIN users u ON u.id = st.user_id
-    WHERE st.leaderboard_id = :board
-    ORDER BY st.gpu, st.seconds, st.submission_id
-    """
+# Everybody who has nothing on the version that is posed now, with their best on the one before or, who had
+# nothing on that either, on the one they were measured on last. What is queued for this version is not
+# queued twice.
+TO_MEASURE = text(
+    f"""
+    SELECT * FROM (
+        SELECT DISTINCT ON (e.gpu, e.user_id) e.gpu, e.user_id, e.submission_id, e.seconds, s.language,
+               e.problem_digest <> :before AS older, coalesce(u.banned_until > now(), false) AS banned
+        FROM (SELECT entries.*, max(run_id) OVER (PARTITION BY gpu, user_id, problem_digest) AS latest
+              FROM entries WHERE leaderboard_id = :board AND NOT void) e
+        JOIN submissions s ON s.id = e.submission_id
+        JOIN users u ON u.id = e.user_id
+        WHERE NOT EXISTS (SELECT FROM standings st WHERE st.leaderboard_id = :board
+                          AND st.gpu = e.gpu AND st.user_id = e.user_id)
+          AND NOT EXISTS (SELECT FROM runs r WHERE r.user_id = e.user_id
+                          AND r.leaderboard_id = :board AND r.gpu = e.gpu
+                          AND r.code_digest = e.code_digest AND r.mode = 'ranked'
+                          AND r.status IN ('queued', 'running') AND r.problem_digest = {CURRENT})
+        ORDER BY e.gpu, e.user_id, e.problem_digest <> :before, e.latest DESC, e.seconds, e.submitted_at
+    ) best ORDER BY gpu, older, seconds, submission_id
+    """  # noqa: S608  made of constants
+)
+# Of the code of a submission, on one GPU.
+IS_MEASURED = text(
+    f"""
+    SELECT EXISTS (SELECT FROM entries e
+                   WHERE e.leaderboard_id = s.leaderboard_id AND e.gpu = :gpu
+                     AND e.user_id = s.user_id AND e.code_digest = s.code_digest
+                     AND e.problem_digest = {CURRENT})
+        OR EXISTS (SELECT FROM runs r
+                   WHERE r.user_id = s.user_id AND r.leaderboard_id = s.leaderboard_id
+                     AND r.gpu = :gpu AND r.code_digest = s.code_digest AND r.mode = 'ranked'
+                     AND r.status IN ('queued', 'running') AND r.problem_digest = {CURRENT})
+    FROM submissions s WHERE s.id = :id AND s.leaderboard_id = :board
+    """  # noqa: S608  made of constants
 )
 
 
-async def best_submissions(connection: AsyncConnection, board_id: int) -> Sequence[Row[Any]]:
-    """Who stands on a board with which submission, on each GPU, the fastest first."""
-    return (await connection.execute(BEST_SUBMISSIONS, {"board": board_id})).all()
+async def to_measure(connection: AsyncConnection, board_id: int, before: str) -> Sequence[Row[Any]]:
+    """Who has nothing on the version of the problem that a board poses now, each with the submission to
+    measure again, the fastest first. ``before``: the digest of the version it posed until now."""
+    values = {"board": board_id, "before": before}
+    return (await connection.execute(TO_MEASURE, values)).all()
+
+
+async def is_measured(
+    connection: AsyncConnection, board_id: int, submission_id: int, gpu: str
+) -> bool:
+    """Whether this code has a result on the version that the board poses now, or is to be measured on it."""
+    values = {"board": board_id, "id": submission_id, "gpu": gpu}
+    return bool((await connection.execute(IS_MEASURED, values)).scalar())
+
+
+async def unmeasured(
+    connection: AsyncConnection, board_id: int, gpu: str, digest: str
+) -> dict[int, str]:
+    """Who is to be measured again on this version, with the digest of the one they were measured on last."""
+    values = {"board": board_id, "gpu": gpu, "digest": digest}
+    rows = await connection.execute(UNMEASURED, values)
+    return {row.user_id: row.problem_digest for row in rows}
+
+
+async def on_version(
+    connection: AsyncConnection, board_id: int, gpu: str, digest: str
+) -> list[Entry]:
+    """Everybody's best on a version of the problem."""
+    values = {"board": board_id, "gpu": gpu, "digest": digest}
+    return [Entry(**row._mapping) for row in await connection.execute(ON_VERSION, values)]
 
 
 ENTRIES_OF = text(
@@ -372,11 +464,11 @@ async def own_entries(
 
 
 async def board_before(
-    connection: AsyncConnection, board_id: int, gpu: str, before: datetime
+    connection: AsyncConnection, board_id: int, gpu: str, digest: str, before: datetime
 ) -> list[tuple[bytes, Entry]]:
-    """What a board consisted of at some moment, less what is void today: codes or single runs of one,
-    each with the digest of its code."""
-    values = {"board": board_id, "gpu": gpu, "before": before}
+    """What a board consisted of at some moment on a version of its problem, less what is void today:
+    codes or single runs of one, each with the digest of its code."""
+    values = {"board": board_id, "gpu": gpu, "digest": digest, "before": before}
     rows = (await connection.execute(BOARD_BEFORE, values)).mappings()
     return [(bytes(row["code_digest"]), _entry(row)) for row in rows]
 

@@ -115,10 +115,16 @@ REPEAT = text(
 
 UNBEGUN = text(
     """
-    SELECT r.id, r.submission_id, r.queue_id, r.gpu, s.language, s.mode, s.leaderboard_id
-    FROM submissions s JOIN runs r ON r.submission_id = s.id
-    WHERE s.leaderboard_id = ANY(:boards) AND s.status IN ('queued', 'running')
-      AND r.status = 'queued'
+    SELECT r.id, r.submission_id, r.queue_id, r.gpu, s.language, s.mode, s.leaderboard_id,
+           s.repeats IS NOT NULL
+           AND EXISTS (SELECT FROM entries e
+                       WHERE e.leaderboard_id = r.leaderboard_id AND e.gpu = r.gpu
+                         AND e.user_id = r.user_id AND e.code_digest = r.code_digest
+                         AND e.problem_digest = posed.digest) AS known
+    FROM unnest(CAST(:boards AS bigint[]), CAST(:digests AS text[])) posed(board, digest)
+    JOIN submissions s ON s.leaderboard_id = posed.board
+    JOIN runs r ON r.submission_id = s.id
+    WHERE s.status IN ('queued', 'running') AND r.status = 'queued'
     ORDER BY r.id
     """
 )
@@ -213,9 +219,11 @@ async def repeat(
     )
 
 
-async def unbegun(connection: AsyncConnection, boards: Sequence[int]) -> Sequence[Row[Any]]:
-    """The runs on these boards that nobody has begun, with their submissions' language and mode."""
-    return (await connection.execute(UNBEGUN, {"boards": list(boards)})).all()
+async def unbegun(connection: AsyncConnection, boards: Mapping[int, str]) -> Sequence[Row[Any]]:
+    """The runs on these boards that nobody has begun, with their submissions' language and mode; ``known``
+    are those that measure again what has a result on the version whose digest the board is given with."""
+    values = {"boards": list(boards), "digests": list(boards.values())}
+    return (await connection.execute(UNBEGUN, values)).all()
 
 
 async def withdraw(connection: AsyncConnection, run_id: int, note: str) -> bool:

@@ -283,6 +283,13 @@ Index(
     postgresql_where=text("mode = 'ranked' AND verdict = 'passed'"),
 )
 Index("ix_runs_quarantined", runs.c.id, postgresql_where=text("verdict = 'quarantined'"))
+# Whose are of what is measured again: they keep the place that they had.
+Index(
+    "ix_runs_undecided",
+    runs.c.leaderboard_id,
+    runs.c.gpu,
+    postgresql_where=text("mode = 'ranked' AND verdict IN ('quarantined', 'judge_failed')"),
+)
 Index("ix_runs_running", runs.c.gpu, postgresql_where=text("status = 'running'"))
 # From a place in the queue to the run that waits there.
 Index("ix_runs_queue", runs.c.queue_id, postgresql_where=text("status IN ('queued', 'running')"))

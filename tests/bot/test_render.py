@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbot.bot import render
-from kernelbot.domain.ranking import Entry, Standing
+from kernelbot.domain.ranking import Earlier, Entry, Standing
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
@@ -226,6 +226,24 @@ def test_any_name_makes_a_podium_and_a_leaderboard_that_fit(name: str, title: st
         cursor="10",
     )
     accepts(render.leaderboard(make_board(title=title), page, 0))
+
+
+def test_a_place_of_an_earlier_version_is_marked() -> None:
+    kept = dataclasses.replace(make_standing(2, "bob"), earlier=Earlier(best=1e-3, light=None))
+    page = StandingsPage(
+        leaderboard="vectoradd",
+        gpu="CPU",
+        revision=1,
+        total=2,
+        items=(make_standing(1, "ada"), kept),
+        mine=None,
+        cursor=None,
+    )
+
+    (embed,) = render.leaderboard(make_board(), page, 0).embeds
+
+    assert re.search(r"2\*  bob", embed.description or "")
+    assert "until it is measured again" in (embed.description or "")
 
 
 @settings(max_examples=40, deadline=None)

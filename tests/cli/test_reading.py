@@ -18,8 +18,9 @@ from kernelbot.cli import archive, render, screen
 from kernelbot.cli.failure import Declined
 from kernelbot.cli.profile import Stored, clean_url
 from kernelbot.cli.server import ServerEvent, parse_events
+from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import submit
+from kernelbot.services import publish, submit
 from tests.api.conftest import token_of
 from tests.api.serving import Serving
 from tests.cli.conftest import CommandLine
@@ -33,6 +34,7 @@ from tests.factories import (
     ranked,
     submitted,
 )
+from tests.services.contest import board, catalog_of, contest, posed_anew, published
 
 EVIL = "\x1b[31m[bold red]x[/bold red]\u202e\x07\x9b2J"
 
@@ -48,6 +50,26 @@ async def test_standings_are_a_table_and_a_document(app: App, kernelbot: Command
     assert re.search(r"1 +first +1\.000 ms", table.out), table.out
     assert [item["user_name"] for item in document["items"]] == ["first", "second"]
     assert "histogram" in boards.out
+
+
+async def test_a_place_of_an_earlier_version_is_marked_until_it_is_measured_again(
+    app: App, kernelbot: CommandLine, shelf: Path
+) -> None:
+    scored = contest(board(points=100), scoring=CompetitionScoring())
+    await published(app, shelf, scored)
+    await ranked(app, await make_actor(app, "ada"), ns=1e6)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, scored)), publish.Source())
+
+    table = await kernelbot("leaderboard", "vectoradd")
+    document = (await kernelbot("leaderboard", "vectoradd", "--json")).document
+    totals = await kernelbot("competition", "standings", "getting-started")
+
+    note = "* : place and time on the version of the problem before, until it is measured again."
+    assert re.search(r"1 \* +ada +1\.000 ms", table.out), table.out
+    assert note in table.out
+    assert document["items"][0]["earlier_version"] is True
+    assert re.search(r"1 +ada +100 +100 % \(1st\*, 1\.00 ms\)", totals.out), totals.out
+    assert note in totals.out
 
 
 async def test_own_submissions_are_listed_shown_and_cancelled(

@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import uuid
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Competition
-from kernelbot.domain.competition_scoring import CompetitionScoring
+from kernelbot.domain.competition_scoring import CompetitionScoring, Share
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, NotFound
+from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import (
     announce,
     competition_standings,
     competitions,
     dispatch,
+    identity,
+    moderation,
     publish,
+    quarantine,
     standings,
     submissions,
     submit,
 )
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.publish import Kind, Source
+from tests.conftest import ADMIN_TOKEN
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
-from tests.services.contest import HOUR, board, catalog_of, contest, now, posed_anew, published
+from tests.patience import until
+from tests.services.contest import (
+    HOUR,
+    board,
+    catalog_of,
+    contest,
+    frozen,
+    now,
+    posed_anew,
+    published,
+)
 
 OURS = Source()
 ELSEWHERE = Source(name="https://git.example/rounds.git", pinned="c0ffee")
@@ -490,6 +507,171 @@ async def test_what_runs_while_a_problem_changes_is_measured_again_for_nothing(
     assert await times(app) == [("ada", 3)]
 
 
+# --- the places that people had --------------------------------------------------------------------
+
+
+async def places(app: App) -> list[tuple[int, str, float, bool]]:
+    """Rank, name, milliseconds, and whether it is of an earlier version."""
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [item.position for item in page.items] == list(range(1, page.total + 1))
+    return [
+        (item.rank, item.entry.user_name, round(item.entry.seconds * 1e3), item.earlier is not None)
+        for item in page.items
+    ]
+
+
+def version(app: App, shelf: Path, size: int, *boards: Any, **values: Any) -> Catalog:
+    return posed_anew(
+        catalog_of(app, shelf, contest(*boards, **values)), cpu_tests=({"size": size},)
+    )
+
+
+@pytest.fixture
+async def field(app: App, shelf: Path) -> dict[str, Actor]:
+    """Three who are ranked in this order."""
+    await published(app, shelf, contest())
+    made = {name: await make_actor(app, name) for name in ("ada", "bob", "cy")}
+    for (name, actor), ns in zip(made.items(), (2e6, 4e6, 6e6), strict=True):
+        await ranked(app, actor, ns, f"# {name}\nprint()\n".encode())
+    return made
+
+
+async def test_everybody_keeps_their_place_labelled_until_they_are_measured_again(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    await publish.apply(app, version(app, shelf, 5), OURS)
+    assert await places(app) == [
+        (1, "ada", 2, True),
+        (2, "bob", 4, True),
+        (3, "cy", 6, True),
+    ]
+
+    await judge_one(app, make_verdict(ns=9e6))
+    assert await places(app) == [(1, "ada", 9, False), (2, "bob", 4, True), (3, "cy", 6, True)]
+    await judge_one(app, make_verdict(VerdictKind.WRONG_ANSWER))
+    assert await places(app) == [(1, "ada", 9, False), (3, "cy", 6, True)]
+    await judge_one(app, make_verdict(ns=3e6))
+    assert await places(app) == [(1, "cy", 3, False), (2, "ada", 9, False)]
+
+
+async def test_whoever_is_measured_in_vain_by_no_fault_of_theirs_keeps_the_place_meanwhile(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    await publish.apply(app, version(app, shelf, 5), OURS)
+    held = await judge_one(app, make_verdict(VerdictKind.QUARANTINED, ns=1e6))
+    for _ in range(app.settings.attempts):
+        failed = await until(lambda: dispatch.claim(app, uuid.uuid4(), {"CPU": 1}))
+        await dispatch.finish(app, failed[0], make_verdict(VerdictKind.JUDGE_FAILED))
+        await asyncio.sleep(0.5)
+
+    assert [(name, earlier) for _, name, _, earlier in await places(app)] == [
+        ("ada", True),
+        ("bob", True),
+        ("cy", True),
+    ]
+    await quarantine.refuse(app, admin, held.run_id, "no")
+    assert "ada" not in [name for _, name, _, _ in await places(app)]
+
+
+async def test_who_is_void_or_goes_keeps_no_earlier_place(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    await publish.apply(app, version(app, shelf, 5), OURS)
+
+    await moderation.void(app, admin, 1, "it copied")
+    assert await places(app) == [(1, "bob", 4, True), (2, "cy", 6, True)]
+    (repeat, _) = (await submissions.mine(app, field["cy"])).items
+    await submit.cancel(app, field["cy"], repeat.id)
+    assert await places(app) == [(1, "bob", 4, True)]
+
+
+async def test_a_version_that_nothing_passes_loses_nobodys_standing(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    await publish.apply(app, version(app, shelf, 5), OURS)
+    for _ in field:
+        await judge_one(app, make_verdict(VerdictKind.WRONG_ANSWER))
+    assert await places(app) == []
+
+    mended = version(app, shelf, 6)
+    (change,) = (await publish.plan(app, mended, OURS)).changes
+    assert "results of 3 people" in change.detail
+    await publish.apply(app, mended, OURS)
+
+    assert [(name, earlier) for _, name, _, earlier in await places(app)] == [
+        ("ada", True),
+        ("bob", True),
+        ("cy", True),
+    ]
+    for ns in (1e6, 2e6, 3e6):
+        await judge_one(app, make_verdict(ns=ns))
+    assert await times(app) == [("ada", 1), ("bob", 2), ("cy", 3)]
+
+
+async def test_a_version_that_is_replaced_in_the_middle_measures_each_once_on_the_next(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    await publish.apply(app, version(app, shelf, 5), OURS)
+    await judge_one(app, make_verdict(VerdictKind.WRONG_ANSWER))
+    running = await claim_one(app)
+    await publish.apply(app, version(app, shelf, 6), OURS)
+    assert [name for _, name, _, _ in await places(app)] == ["ada", "bob", "cy"]
+
+    # What was running passes after all, on a version that nobody asks for any more.
+    await dispatch.finish(app, running, make_verdict(ns=5e6))
+    judged = [await judge_one(app, make_verdict(ns=ns)) for ns in (1e6, 2e6, 3e6)]
+
+    assert len({held.code for held in judged}) == 3
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+    assert {name for name, _ in await times(app)} == {"ada", "bob", "cy"}
+
+
+async def test_a_version_that_is_withdrawn_leaves_everything_as_it_was(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    before = await places(app)
+    await publish.apply(app, version(app, shelf, 5), OURS)
+    await judge_one(app, make_verdict(VerdictKind.WRONG_ANSWER))
+
+    await published(app, shelf, contest())
+
+    assert await places(app) == before
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 0
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+
+
+async def test_totals_keep_the_share_that_people_had_until_they_are_measured_again(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    for rule in (
+        CompetitionScoring(places=(1.0, 0.5)),
+        CompetitionScoring(share=Share.BEST),
+    ):
+        await published(app, shelf, contest(board(points=100), scoring=rule))
+        before = await competition_standings.totals(app, None, "getting-started")
+        anew = version(app, shelf, 5, board(points=100), scoring=rule)
+        await publish.apply(app, anew, OURS)
+        after = await competition_standings.totals(app, None, "getting-started")
+
+        assert [(item.user_name, item.score) for item in after.items] == [
+            (item.user_name, item.score) for item in before.items
+        ]
+
+
+async def test_a_freeze_keeps_the_places_that_people_had_when_it_began(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    spec = board(freeze=frozen())
+    await published(app, shelf, contest(spec))
+    await ranked(app, field["cy"], 1e6, b"# hidden\nprint()\n")
+
+    await publish.apply(app, version(app, shelf, 5, spec), OURS)
+
+    assert await places(app) == [(1, "ada", 2, True), (2, "bob", 4, True), (3, "cy", 6, True)]
+
+
 # --- what is not taken any more -------------------------------------------------------------------
 
 
@@ -565,6 +747,20 @@ async def test_what_ran_in_a_language_that_the_new_version_lacks_costs_nothing(
     assert "does not take its language or GPU. It costs nothing" in told
     assert await left(app, ada) == 1
     assert len((await submissions.mine(app, ada)).items) == 1
+
+
+async def test_the_one_gpu_that_is_offered_is_meant_and_results_on_others_stay(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board(gpus=("CPU", "T4"))))
+    await submitted(app, await make_actor(app), gpus=("T4",))
+    held = await claim_one(app, "T4")
+    await dispatch.finish(app, held, make_verdict())
+
+    await published(app, shelf, contest())
+
+    assert (await standings.standings(app, None, "vectoradd", None)).gpu == "CPU"
+    assert (await standings.standings(app, None, "vectoradd", "T4")).total == 1
 
 
 async def test_tests_that_wait_are_judged_on_the_version_they_were_sent_for(
