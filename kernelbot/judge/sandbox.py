@@ -293,8 +293,7 @@ def enter(plan: Plan) -> None:
     """Put up the fence around this process. Raises OSError when a part that was asked for fails."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
-    if plan.namespaces:
-        _private_namespaces(plan)
+    private = _private_namespaces(plan) if plan.namespaces else []
     if plan.outside == os.readlink("/proc/self/ns/net"):
         raise OSError("several ranks need a network of their own, and none can be made here")
     os.chdir(plan.workdir)
@@ -307,7 +306,7 @@ def enter(plan: Plan) -> None:
         _drop_capabilities()
     _prctl(38, 1)  # PR_SET_NO_NEW_PRIVS
     if plan.landlock:
-        _landlock(plan)
+        _landlock(plan, private)
     # After the change of uid, which clears it.
     _prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
     if os.getppid() != plan.parent:
@@ -447,18 +446,23 @@ NEWNS, NEWIPC, NEWNET = 0x00020000, 0x08000000, 0x40000000
 MS_REC, MS_PRIVATE, MS_BIND, MS_NOSUID, MS_NODEV = 0x4000, 0x40000, 0x1000, 0x2, 0x4
 
 
-def _private_namespaces(plan: Plan) -> None:
-    """No network, no shared memory or temporary files of anybody else's (needs root)."""
+def _private_namespaces(plan: Plan) -> list[str]:
+    """No network, no shared memory or temporary files of anybody else's (needs root).
+
+    Returns the folders for everybody's files that hold nobody else's now.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NEWNS | NEWIPC | NEWNET):
-        return  # a container without the right to: uid, limits and Landlock remain
+        return []  # a container without the right to: uid, limits and Landlock remain
     if plan.loopback:
         _raise_loopback()
     _mount(libc, "none", "/", None, MS_REC | MS_PRIVATE)
     base = os.path.dirname(plan.workdir)
     foreign = [path for path in plan.read if not path.startswith(base)]
+    private = []
     for place in ("/dev/shm", "/tmp"):  # noqa: S108
         if os.path.isdir(place) and not any(path.startswith(place) for path in foreign):
+            private.append(place)
             _cover(libc, place, [base], "size=1g,mode=1777")
     # An interpreter in somebody's home folder, temporary files in a closed one: show what is needed
     # without showing the folder.
@@ -468,6 +472,7 @@ def _private_namespaces(plan: Plan) -> None:
     # Only one's own processes; refused where parts of /proc are covered, as in many containers.
     with contextlib.suppress(OSError):
         _mount(libc, "proc", "/proc", "proc", MS_NOSUID | MS_NODEV, "hidepid=2")
+    return private
 
 
 def _raise_loopback() -> None:
@@ -520,7 +525,7 @@ class _Beneath(ctypes.Structure):
     _fields_ = (("access", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
 
-def _landlock(plan: Plan) -> None:
+def _landlock(plan: Plan, private: Sequence[str]) -> None:
     """Files outside the allowed folders, TCP, and signals to processes outside: all refused."""
     libc = ctypes.CDLL(None, use_errno=True)
     version = landlock_version()
@@ -542,7 +547,8 @@ def _landlock(plan: Plan) -> None:
     own = "/proc" if plan.uid >= 0 else "/proc/self/task"
     _allow(libc, ruleset, own, (read | WRITE_FILE) & handled)
     _allow(libc, ruleset, "/dev", (READ_FILE | READ_DIR | WRITE_FILE | TRUNCATE) & handled)
-    for path in (plan.workdir, "/dev/shm"):  # noqa: S108
+    # Plenty of code keeps something in /tmp by that name: it may where nobody else's files are.
+    for path in (plan.workdir, "/dev/shm", *private):  # noqa: S108
         _allow(libc, ruleset, path, handled)
     if libc.syscall(RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0)):
         raise OSError(ctypes.get_errno(), "landlock_restrict_self")

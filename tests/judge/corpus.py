@@ -3,9 +3,10 @@
 The first line says the verdict: ``# expect: wrong_answer`` (or ``//`` in C++). An attack may be
 ``expect: passed`` when it gains nothing: with ``at least: N ms``, the time that it tries to hide,
 its measurement must show it; without, it would raise an error that begins with ``leak:``, which is
-none where the part of a fence that it is up against (``behind: own-network``) is not to be had. Other
-lines of the kind: ``mode`` (benchmark), ``problem`` (add), ``build seconds``, ``device: cuda`` for
-what needs a GPU, ``slow``. The class is the first word of the name.
+none where the part of a fence that it is up against (``behind: own-network``) is not to be had; nor need
+an honest file pass without the part that it lives on. Other lines of the kind: ``mode`` (benchmark),
+``problem`` (add), ``build seconds``, ``device: cuda`` for what needs a GPU, ``slow``. The class is the
+first word of the name.
 
 ``python -m tests.judge.corpus [WORD ...]`` judges what has one of the words in its name, attacks
 and honest ones, and prints the table of classes and verdicts; ``--device cuda`` does so on a GPU,
@@ -135,8 +136,13 @@ class Outcome:
         return VerdictKind.PASSED not in self.entry.expected or self._too_fast
 
     @property
+    def refused(self) -> bool:
+        """Whether an honest file did not get what it was promised."""
+        return not self.verdict.passed and self._promised
+
+    @property
     def _promised(self) -> bool:
-        """Whether the part of the fence is there that the attack tries to get past."""
+        """Whether the part of the fence is there that the attack tries to get past, or the honest file needs."""
         return self.entry.header("behind") in ("", *self.verdict.harness.fences)
 
     @property
@@ -189,7 +195,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
         found = kinds[kind]
         counts = Counter(outcome.verdict.kind.value for outcome in found)
         verdicts = ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
-        bad = sum(not o.verdict.passed if kind == "honest" else o.profits for o in found)
+        bad = sum(o.refused if kind == "honest" else o.profits for o in found)
         rows.append(
             f"| {kind} | {len(found)} | {verdicts} | {bad} {'refused' * (kind == 'honest')} |"
         )
@@ -217,7 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
     for outcome in run_all(picked, options.device, options.workers):
         outcomes.append(outcome)
         attack = outcome.entry.path.parent.name == "attacks"
-        wrong = outcome.profits if attack else not outcome.verdict.passed
+        wrong = outcome.profits if attack else outcome.refused
         bad += wrong
         mark = "BAD " if wrong else "ok  " if outcome.as_told else "else"
         times = ", ".join(f"{found.ns / 1e3:.1f} us" for found in outcome.verdict.measurements)

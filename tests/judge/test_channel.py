@@ -34,6 +34,12 @@ def carried(data: tuple[object, ...], expected: torch.Tensor, buffers: int = 0) 
     return case
 
 
+def test_an_empty_tensor_lies_where_it_was_laid_whatever_the_submission_made_the_default() -> None:
+    with torch.device("meta"):
+        case = carried((torch.zeros(0, 3, device="cpu"),), torch.zeros(1, device="cpu"))
+    assert case.data[0].device.type == "cpu"
+
+
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 def test_every_dtype_arrives_bit_for_bit(dtype: torch.dtype) -> None:
     sent = torch.randint(0, 2, (5, 7)).to(dtype)

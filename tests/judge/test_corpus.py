@@ -32,7 +32,7 @@ def test_an_attack_gains_nothing(entry: Entry, tmp_path: Path) -> None:
 @pytest.mark.parametrize("entry", parameters(HONEST))
 def test_an_honest_submission_passes(entry: Entry, tmp_path: Path) -> None:
     outcome = run(entry, tmp_path)
-    assert outcome.verdict.passed, outcome.judged.explanation
+    assert not outcome.refused, outcome.judged.explanation
 
 
 def test_every_class_of_attack_has_at_least_five_files() -> None:

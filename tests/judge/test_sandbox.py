@@ -32,6 +32,15 @@ def test_honest_work_passes_behind_every_fence_of_this_machine(kind: str, tmp_pa
 
 
 @pytest.mark.parametrize("kind", HERE_AVAILABLE)
+def test_whoever_has_temporary_folders_of_its_own_may_write_there(
+    kind: str, tmp_path: Path
+) -> None:
+    source = (HERE / "honest" / "hard_coded_temporary_folder.py").read_text()
+    verdict = judged(tmp_path, source, kind, Mode.RANKED)
+    assert verdict.passed == ("own-mounts" in verdict.harness.fences), verdict
+
+
+@pytest.mark.parametrize("kind", HERE_AVAILABLE)
 @pytest.mark.parametrize(
     "attack", ["sandbox_write_judge", "precompute_ptrace", "dos_kill_parent", "patch_spare_process"]
 )

@@ -139,7 +139,10 @@ def _own(layout: dict[str, Any]) -> tuple[list[int], list[list[Any]]]:
     slots = [
         _place(memory, slot)
         if slot["device"] != "cpu"
-        else torch.empty_strided(slot["shape"], slot["stride"], dtype=getattr(torch, slot["dtype"]))
+        # Submissions may have made another device the default.
+        else torch.empty_strided(
+            slot["shape"], slot["stride"], dtype=getattr(torch, slot["dtype"]), device="cpu"
+        )
         for slot in layout["slots"]
     ]
     return [memory.data_ptr()], [slots]

@@ -17,7 +17,7 @@ def view(memory: Any, slot: dict[str, Any]) -> Any:
 
     dtype = getattr(torch, slot["dtype"])
     if not slot["nbytes"]:
-        return torch.empty(slot["shape"], dtype=dtype)
+        return torch.empty(slot["shape"], dtype=dtype, device="cpu")
     raw = torch.frombuffer(memory, dtype=torch.uint8, count=slot["nbytes"], offset=slot["offset"])
     return raw.view(dtype).as_strided(slot["shape"], slot["stride"])
 
