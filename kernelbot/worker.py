@@ -33,7 +33,7 @@ from kernelbot.launchers import devices
 from kernelbot.launchers.base import Launch, Launcher, Package
 from kernelbot.launchers.local import LocalLauncher
 from kernelbot.launchers.targets import on_this_machine
-from kernelbot.services import artefacts, dispatch
+from kernelbot.services import artefacts, dispatch, reveal
 from kernelbot.services.dispatch import Assignment
 from kernelbot.storage import fleet, queue
 from kernelbot.storage.changes import CANCEL
@@ -42,6 +42,8 @@ POLL_S = 2.0
 """Longest time until queued work is seen when its notification was lost."""
 PROGRESS_EVERY_S = 0.5
 HOUSEKEEPING_S = 600.0
+REVEAL_S = 10.0
+"""Longest time between the end of a freeze and its announcement."""
 SHUTDOWN_S = 10.0
 
 log = structlog.get_logger()
@@ -93,6 +95,7 @@ class Worker:
             asyncio.create_task(self._heartbeat_for_ever(), name="heartbeat"),
             asyncio.create_task(self._listen(), name="listen"),
             asyncio.create_task(self._clean_for_ever(), name="housekeeping"),
+            asyncio.create_task(self._reveal_for_ever(), name="reveal"),
         ]
         for task in background:
             task.add_done_callback(self._background_ended)
@@ -319,6 +322,12 @@ class Worker:
             await asyncio.sleep(HOUSEKEEPING_S * random.uniform(0.5, 1.5))  # noqa: S311  no secret
             with contextlib.suppress(Unavailable):
                 await dispatch.housekeeping(self._app)
+
+    async def _reveal_for_ever(self) -> None:
+        while True:
+            with contextlib.suppress(Unavailable):
+                await reveal.due(self._app)
+            await asyncio.sleep(REVEAL_S)
 
     # --- the end -----------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
-TOPICS = ("podium", "finished", "decided")
+TOPICS = ("podium", "reveal", "finished", "decided")
 LOOK_EVERY_S = 2.0
 AT_ONCE = 10
 HOLD_S = 20.0
@@ -96,9 +96,8 @@ class Announcer:
 
     async def _post(self, item: Announcement) -> str:
         """In the channel of that name in every guild; the ids of the messages."""
-        change = announce.podium(item)
-        wanted = change.channel or self._ctx.settings.discord_channel
-        post = render.podium(change, render.notice_key(item.id))
+        post = _worded(item)
+        wanted = item.payload["channel"] or self._ctx.settings.discord_channel
         sent, refused = [], []
         for channel in self._channels(wanted):
             try:
@@ -144,3 +143,10 @@ class Announcer:
         missing = [name for name, given in needed.items() if not given]
         if missing:
             raise CannotTell(f"the bot lacks {', '.join(missing)}")
+
+
+def _worded(item: Announcement) -> render.Post:
+    key = render.notice_key(item.id)
+    if item.topic == "reveal":
+        return render.reveal(announce.reveal(item), key)
+    return render.podium(announce.podium(item), key)

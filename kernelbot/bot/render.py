@@ -30,6 +30,7 @@ from kernelbot.services.views import (
     Podium,
     ProblemView,
     QueueView,
+    Reveal,
     RunView,
     StandingsPage,
     SubmissionView,
@@ -555,6 +556,24 @@ def podium(change: Podium, key: str) -> Post:
         was = report.format_time(change.displaced_seconds)
         lines.append(f"There before: {plain(change.displaced_name, 64)} with {was}.")
     embed = _embed(board, "\n".join(lines), GOLD, key)
+    return Post(embeds=(fitted(embed),), key=key)
+
+
+def reveal(found: Reveal, key: str) -> Post:
+    """The podiums of a leaderboard after a freeze."""
+    lines = [f"The freeze of {plain(found.leaderboard, 80)} is over. This is how it stands:"]
+    for shown in found.podiums:
+        lines += ["", f"**{plain(shown.gpu, 40)}**"]
+        for item in shown.places:
+            place = f"{report.ordinal(item.rank)}{' =' if item.tied else ''}"
+            timing = _time(item.seconds, item.error)
+            lines.append(f"{place}: **{plain(item.user_name, 64)}** with {timing}")
+        if shown.more:
+            lines.append(f"… and {shown.more} more who share a place with them")
+    if found.unjudged:
+        lines += ["", f"{found.unjudged} runs are still to be judged, and may change it."]
+    text = cut("\n".join(lines), DESCRIPTION)
+    embed = _embed(plain(found.title, 100), text, GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
 
 

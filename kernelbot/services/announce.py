@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from kernelbot.services.context import Context
-from kernelbot.services.views import Announcement, Podium
+from kernelbot.services.views import Announcement, Place, Podium, Reveal, RevealedPodium
 from kernelbot.storage import outbox
 from kernelbot.storage.changes import OUTBOX
 
@@ -48,3 +48,11 @@ async def failed(ctx: Context, announcement_id: int, trouble: str, retry_s: floa
 
 def podium(announcement: Announcement) -> Podium:
     return Podium(**announcement.payload)
+
+
+def reveal(announcement: Announcement) -> Reveal:
+    podiums = tuple(
+        RevealedPodium(**{**item, "places": tuple(Place(**place) for place in item["places"])})
+        for item in announcement.payload["podiums"]
+    )
+    return Reveal(**{**announcement.payload, "podiums": podiums})

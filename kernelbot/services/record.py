@@ -183,7 +183,7 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
     # What is measured again counts since it was measured first.
     counts_now = submission.repeats is None
     revision = await standings.next_revision(connection, board_id, gpu, counts_now=counts_now)
-    before = await _top(connection, board_id, gpu)
+    before = await head(connection, board_id, gpu)
     best = await _own(connection, run)
     pooled = scoring.pool(await standings.scores(connection, run))
     await standings.put_entry(connection, run, pooled)
@@ -191,13 +191,13 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
     now = await _own(connection, run)
     if now is not None and (best is None or now.seconds < best.seconds):
         await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
-    after = await _top(connection, board_id, gpu)
+    after = await head(connection, board_id, gpu)
     change = ranking.podium_change(before, after, run.user_id)
     if change is not None:
         await _announce(connection, submission, run, revision, change)
 
 
-async def _top(connection: AsyncConnection, board_id: int, gpu: str) -> list[Standing]:
+async def head(connection: AsyncConnection, board_id: int, gpu: str) -> list[Standing]:
     """The head of the board with every tie on the podium whole: within one the earliest is first,
     and that may be the slowest of hundreds where all are as fast as the memory."""
     limit = PODIUM_READS
@@ -221,7 +221,7 @@ async def _announce(
     change: PodiumChange,
 ) -> None:
     board = await contests.board_of(connection, run.leaderboard_id)
-    if submission.repeats is not None or not _may_be_told(board, datetime.now(UTC)):
+    if submission.repeats is not None or not may_be_told(board):
         return
     standing, displaced = change.standing, change.displaced
     payload = {
@@ -243,8 +243,9 @@ async def _announce(
     await outbox.add(connection, key, "podium", payload)
 
 
-def _may_be_told(board: Row[Any], now: datetime) -> bool:
+def may_be_told(board: Row[Any]) -> bool:
     """Not during a freeze; and what not everybody may see only in a channel named for it."""
+    now = datetime.now(UTC)
     if freeze_at(board.frozen_from, board.frozen_until, now) is not None:
         return False
     return bool(board.channel) or is_visible(

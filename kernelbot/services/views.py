@@ -328,7 +328,7 @@ class Announcement:
 
     id: int
     key: str
-    topic: str  # "podium" | "finished" | "decided"
+    topic: str  # "podium" | "reveal" | "finished" | "decided"
     payload: dict[str, Any]
     attempt: int
     created_at: datetime
@@ -363,3 +363,32 @@ class Podium:
     displaced_name: str | None
     displaced_seconds: float | None
     submission_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Somebody among the first three."""
+
+    rank: int
+    tied: bool
+    user_name: str
+    seconds: float
+    error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class RevealedPodium:
+    gpu: str
+    places: tuple[Place, ...]
+    more: int  # who share a place with them and are left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reveal:
+    """What stands on a leaderboard when its freeze has ended, ready to be worded."""
+
+    leaderboard: str
+    title: str
+    channel: str
+    podiums: tuple[RevealedPodium, ...]
+    unjudged: int  # ranked runs that had not ended then

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, distinct, func, insert, select, text
+from sqlalchemy import Row, case, distinct, func, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -151,10 +152,19 @@ async def put_leaderboard(
         "other_per_hour": competition.other_per_hour,
         "retired": False,
     }
+    # A freeze that is taken out while it holds, or when it is over, has ended: that is still to be told.
+    begun = leaderboards.c.frozen_from <= func.now()
+    ended = {
+        "frozen_from": case((begun, leaderboards.c.frozen_from)),
+        "frozen_until": case((begun, func.least(leaderboards.c.frozen_until, func.now()))),
+    }
     query = (
         upsert(leaderboards)
         .values(**values)
-        .on_conflict_do_update(index_elements=[func.lower(leaderboards.c.name)], set_=values)
+        .on_conflict_do_update(
+            index_elements=[func.lower(leaderboards.c.name)],
+            set_=values if spec.freeze else {**values, **ended},
+        )
         .returning(leaderboards.c.id)
     )
     board_id = int((await connection.execute(query)).scalar_one())
@@ -174,6 +184,24 @@ OFFER_GPUS = text("""
     ON CONFLICT (leaderboard_id, gpu) DO UPDATE SET place = excluded.place, offered = true
     WHERE NOT g.offered OR g.place <> excluded.place
 """)
+
+# In one order, and after whoever records on one of them has done so.
+REVEAL = text("""
+    UPDATE leaderboards l SET revealed = l.frozen_until
+    FROM (SELECT id FROM leaderboards
+          WHERE frozen_until <= now() AND revealed IS DISTINCT FROM frozen_until AND NOT retired
+          ORDER BY id FOR NO KEY UPDATE) ended
+    WHERE l.id = ended.id AND l.revealed IS DISTINCT FROM l.frozen_until
+    RETURNING l.id, l.frozen_until
+""")
+
+
+async def reveal(connection: AsyncConnection) -> list[tuple[int, datetime]]:
+    """The leaderboards whose freeze has ended and for whom nobody has been given it before, each with
+    the end. They are held."""
+    rows = (await connection.execute(REVEAL)).all()
+    return sorted((int(row.id), row.frozen_until) for row in rows)
+
 
 LOCK_BOARDS = text("SELECT id FROM leaderboards WHERE id = ANY(:ids) ORDER BY id FOR NO KEY UPDATE")
 LOCK_GPUS = text("""

@@ -226,6 +226,20 @@ async def unbegun(connection: AsyncConnection, boards: Mapping[int, str]) -> Seq
     return (await connection.execute(UNBEGUN, values)).all()
 
 
+UNJUDGED = text(
+    """
+    SELECT count(*) FROM runs r JOIN submissions s ON s.id = r.submission_id
+    WHERE s.leaderboard_id = :board AND s.mode = 'ranked' AND s.status IN ('queued', 'running')
+      AND r.status IN ('queued', 'running')
+    """
+)
+
+
+async def unjudged(connection: AsyncConnection, board_id: int) -> int:
+    """How many ranked runs on this board have not ended."""
+    return int((await connection.execute(UNJUDGED, {"board": board_id})).scalar_one())
+
+
 async def withdraw(connection: AsyncConnection, run_id: int, note: str) -> bool:
     """End a run that nobody has begun, and say why; it costs its owner nothing. False: it has begun. The
     caller holds its job and its submission."""

@@ -166,6 +166,7 @@ leaderboards = Table(
     _at("closes_at"),
     _at("frozen_from"),
     _at("frozen_until"),
+    _at("revealed"),  # the end of the freeze that was announced last
     _at("code_opens_at"),
     Column("ranked_per_hour", Integer),
     Column("other_per_hour", Integer),

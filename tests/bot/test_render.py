@@ -21,9 +21,12 @@ from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKi
 from kernelbot.services.views import (
     ArtefactView,
     LeaderboardView,
+    Place,
     Podium,
     ProblemView,
     QueueView,
+    Reveal,
+    RevealedPodium,
     RunView,
     StandingsPage,
     SubmissionView,
@@ -244,6 +247,31 @@ def test_a_place_of_an_earlier_version_is_marked() -> None:
 
     assert re.search(r"2\*  bob", embed.description or "")
     assert "until it is measured again" in (embed.description or "")
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=TEXTS)
+def test_any_names_make_a_reveal_that_fits(name: str) -> None:
+    place = Place(rank=1, tied=True, user_name=name, seconds=1e-5, error=0.001)
+    podium = RevealedPodium(gpu=name, places=(place,) * 10, more=7)
+    found = Reveal(leaderboard=name, title=name, channel="", podiums=(podium,) * 8, unjudged=3)
+
+    accepts(render.reveal(found, "notice 1"))
+
+
+def test_a_reveal_says_who_stands_where() -> None:
+    places = tuple(
+        Place(rank=rank, tied=False, user_name=name, seconds=rank * 1e-5, error=0.001)
+        for rank, name in enumerate(("ada", "bob"), 1)
+    )
+    podium = RevealedPodium(gpu="H100", places=places, more=0)
+    found = Reveal(leaderboard="matmul", title="Matmul", channel="", podiums=(podium,), unjudged=0)
+
+    (embed,) = render.reveal(found, "notice 1").embeds
+
+    assert "The freeze of matmul is over." in (embed.description or "")
+    assert "**H100**\n1st: **ada** with 10.0" in (embed.description or "")
+    assert "still to be judged" not in (embed.description or "")
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,133 @@
+"""The end of a freeze is announced: once, with what stands then, and to nobody who may not see it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kernelbot.app import App
+from kernelbot.domain.competition import Freeze, Visibility
+from kernelbot.services import announce, reveal
+from kernelbot.services.views import Reveal
+from kernelbot.worker import Slot, Worker
+from tests.factories import CODE, make_actor, ranked, submitted
+from tests.patience import until
+from tests.services.contest import board, contest, frozen, published
+
+MINUTE = timedelta(minutes=1)
+
+
+async def freeze(app: App, shelf: Path, held: Freeze | None, **values: Any) -> None:
+    await published(app, shelf, contest(board(freeze=held), **values))
+
+
+def over(minutes: int = 1) -> Freeze:
+    return frozen(begins=-9 * MINUTE, ends=-minutes * MINUTE)
+
+
+async def told(app: App) -> list[Reveal]:
+    found = await announce.claim(app, [reveal.TOPIC], 99, 60)
+    return [announce.reveal(item) for item in found]
+
+
+async def named(app: App) -> list[list[tuple[int, str]]]:
+    return [
+        [(place.rank, place.user_name) for podium in item.podiums for place in podium.places]
+        for item in await told(app)
+    ]
+
+
+@pytest.fixture
+async def hidden(app: App, shelf: Path) -> None:
+    """Four are ranked, the first and the last of them in a freeze."""
+    await freeze(app, shelf, None)
+    for name, ns in (("bob", 2e6), ("cy", 3e6)):
+        await ranked(app, await make_actor(app, name), ns)
+    await freeze(app, shelf, frozen())
+    for name, ns in (("ada", 1e6), ("dee", 4e6)):
+        await ranked(app, await make_actor(app, name), ns)
+
+
+async def test_when_a_freeze_ends_its_podium_is_announced_once_whoever_looks(
+    app: App, shelf: Path, hidden: None
+) -> None:
+    await reveal.due(app)
+    assert await told(app) == []
+
+    await freeze(app, shelf, over())
+    await asyncio.gather(*(reveal.due(app) for _ in range(5)))
+    await reveal.due(app)
+
+    assert await named(app) == [[(1, "ada"), (2, "bob"), (3, "cy")]]
+    assert await reveal.due(app) == 0
+
+
+async def test_what_is_still_to_be_judged_is_said_and_announced_when_it_is(
+    app: App, shelf: Path, hidden: None
+) -> None:
+    await submitted(app, await make_actor(app, "eve"), code=CODE + b"# late\n")
+    await freeze(app, shelf, over())
+    await reveal.due(app)
+
+    (found,) = await told(app)
+    assert (found.unjudged, found.leaderboard, found.title) == (1, "vectoradd", "Vector addition")
+    await ranked(app, await make_actor(app, "fay"), 0.5e6)
+    (*_, last) = await announce.claim(app, ["podium"], 99, 60)
+    assert last.payload["leaderboard"] == "vectoradd"
+
+
+async def test_a_freeze_that_is_taken_out_has_ended_too(
+    app: App, shelf: Path, hidden: None
+) -> None:
+    await freeze(app, shelf, None)
+    await freeze(app, shelf, None)
+    await reveal.due(app)
+    await freeze(app, shelf, None)
+    await reveal.due(app)
+
+    assert await named(app) == [[(1, "ada"), (2, "bob"), (3, "cy")]]
+
+
+async def test_each_of_two_freezes_is_announced(app: App, shelf: Path, hidden: None) -> None:
+    for minutes in (2, 1):
+        await freeze(app, shelf, over(minutes))
+        await reveal.due(app)
+
+    assert len(await told(app)) == 2
+
+
+@pytest.mark.parametrize(("channel", "announcements"), [("", 0), ("staff", 1)])
+async def test_what_not_everybody_may_see_is_told_only_in_a_channel_of_its_own(
+    app: App, shelf: Path, hidden: None, channel: str, announcements: int
+) -> None:
+    private = {"visibility": Visibility.PRIVATE, "channel": channel}
+    await freeze(app, shelf, over(), **private)
+    await reveal.due(app)
+
+    assert len(await told(app)) == announcements
+
+
+async def test_nothing_is_announced_where_nobody_is_ranked(app: App, shelf: Path) -> None:
+    await freeze(app, shelf, over())
+
+    assert await reveal.due(app) == 1
+    assert await told(app) == []
+
+
+async def test_a_worker_sees_to_it(app: App, shelf: Path, hidden: None) -> None:
+    class Idle:
+        async def close(self) -> None:
+            pass
+
+    await freeze(app, shelf, over())
+    worker = Worker(app, [Slot("T4", Idle())], {})  # type: ignore[arg-type]
+    task = asyncio.create_task(worker.run())
+    try:
+        assert await until(lambda: told(app))
+    finally:
+        worker.stop()
+        await task
