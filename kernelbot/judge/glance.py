@@ -77,14 +77,20 @@ class Glance:
 
     def agrees(self, found: Any) -> bool:
         """Whether ``found``, the output's bytes afterwards, are what was seen. True without a look."""
-        import torch
-
         if not self._taken:
             return True
         _engine(self._index)[1].synchronize()
         size, step = (self._rows, self._width), (self._pitch, 1)
         rows = found.as_strided(size, step, found.storage_offset() + self._start)
-        return bool(torch.equal(rows.cpu(), self._seen))
+        return _bytes(rows.cpu().contiguous()) == _bytes(self._seen)
+
+
+def _bytes(memory: Any) -> bytes:
+    """The bytes of a contiguous tensor of the host.
+
+    ``torch.equal`` wakes all of its threads for these 64 KiB: 7 ms a call with 64 cores, half of a sample.
+    """
+    return ctypes.string_at(memory.data_ptr(), memory.nbytes)
 
 
 @functools.cache

@@ -1,6 +1,6 @@
 """Measuring: one case with one contestant, and all benchmarks in one process.
 
-Every call, timed or not, is on a fresh input and compared. Each process measures the cases in
+Every timed call is on a fresh input, and every call is compared. Each process measures the cases in
 another random order, after the empty call of each case was timed, which happens before the
 submission is loaded.
 """
@@ -103,6 +103,22 @@ class Lane:
         """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
         sample: Sample = self._checked(self._contestant.call, twice=twice)
         return sample
+
+    def warm_up(self, calls: int, wall_s: float) -> None:
+        """Checked calls that nobody times, on one input: references may take longer than the calls.
+
+        Raises Failure as :meth:`sample` does. Who remembers the answer meanwhile gains nothing by it.
+        """
+        began = time.monotonic()
+        with room_for_us():
+            cases = self._problem.fresh_for_all(self._args)
+            self._lay_out(cases)
+            for _ in range(calls):
+                _, outputs = self._answered(self._contestant.call, cases)
+                for rank, case in enumerate(cases):
+                    self._demand(rank, *self._problem.verdict(case, outputs[rank]))
+                if time.monotonic() - began > wall_s:
+                    break
 
     def empty(self, calls: int) -> list[Sample]:
         """Calls of a process that has loaded nothing yet: what remains is what a call costs."""
@@ -251,7 +267,7 @@ class Bench:
         plan = self._plan
         outside, claimed = self._overheads[index]
         series = Series(outside_overhead=outside, claimed_overhead=claimed)
-        self._warm_up(lane)
+        lane.warm_up(plan.warmup, plan.wall_s)
         began = time.monotonic()
         readings: list[tuple[float, float]] = []
         while not self._enough(series, time.monotonic() - began):
@@ -270,13 +286,6 @@ class Bench:
         series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
         series.watts = statistics.median(watts for _, watts in readings)
         return series.without_late(plan.min_samples)
-
-    def _warm_up(self, lane: Lane) -> None:
-        began = time.monotonic()
-        for _ in range(self._plan.warmup):
-            lane.sample()
-            if time.monotonic() - began > self._plan.wall_s:
-                break
 
     def _enough(self, series: Series, elapsed_s: float) -> bool:
         samples, overhead = series.finest

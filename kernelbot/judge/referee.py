@@ -129,7 +129,9 @@ def run(
 def _hints(directory: Path, job: Job) -> tuple[Hint, ...]:
     """For organizers; what goes wrong with them is no reason to lose a verdict."""
     with contextlib.suppress(Exception):
-        return hints.find_in_time(_read(directory / SUBMISSION_DIR / job.submission), job.submission)
+        return hints.find_in_time(
+            _read(directory / SUBMISSION_DIR / job.submission), job.submission
+        )
     return ()
 
 
@@ -214,6 +216,7 @@ class Referee:
         self._reason = ""  # what really went wrong in a hidden case, for the operator
         self._hidden_from = 0.0  # when the hidden cases began to be checked
         self._held_from = 0.0  # when the first process was started that makes the device its own
+        self._measuring_from = 0.0
         self._held_s = 0.0
 
     def judge(self) -> Verdict:
@@ -285,6 +288,7 @@ class Referee:
             return
         last = first
         with self._stage_of(Stage.MEASURE):
+            self._measuring_from = time.monotonic()
             if self._job.mode is Mode.PROFILE:
                 self._profile(workshop, first, problem)
             elif self._job.mode is Mode.BENCHMARK:
@@ -541,6 +545,7 @@ class Referee:
         """Whether one more process would make a case surer, and there is plenty of time for it."""
         budgets = (self._budgets[Stage.BUILD], self._budgets[Stage.MEASURE])
         spare = all(budget.left_s > budget.spent_s for budget in budgets)
+        spare &= time.monotonic() - self._measuring_from < self.plan.patience_s
         return spare and timing.unsure(self.series, self.plan, gated=self._gated)
 
     @property

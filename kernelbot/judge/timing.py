@@ -1,6 +1,6 @@
 """How many samples a case needs, and what a Measurement is made of.
 
-Looks are set beforehand (12, 24, 48 samples): stopping whenever the interval happens to be narrow
+Looks are set beforehand (6, 12, 24, 48 samples): stopping whenever the interval happens to be narrow
 would favour lucky streaks. Slow calls stop at the wall cap with few samples and a wide, honest
 interval. What an empty call costs is measured in every process before the submission is loaded, on
 each case's own memory, and subtracted; the result is never below what that can resolve.
@@ -30,7 +30,7 @@ EXCESS_NS, EXCESS = 2_000.0, 0.02
 """By how much it may be longer. That gains nobody anything."""
 PROOF_NS, PROOF = 2_500.0, 0.01
 """By how much a claim must beat the outside clock to be evidence against it."""
-PROOF_SAMPLES = 8
+PROOF_SAMPLES = 6
 PROOF_RANK = 0.2
 """Outliers of the outside clock only lengthen it: even a call among its quickest must contradict."""
 HOST_BOUND = 0.3
@@ -47,7 +47,8 @@ class Plan:
     min_samples: int = 3
     wall_s: float = 1.0  # cap on one case in one process, the referee's own work included
     processes: int = 1  # fresh ones that a ranked run is measured in
-    most_processes: int = 1  # where these differ among themselves
+    most_processes: int = 1  # where these differ among themselves, and measuring
+    patience_s: float = 15.0  # has not taken longer than this yet
     unsure: float = 0.01  # relative standard error of a case above which they do
     empty_calls: int = 72
     warm_s: float = 0.0  # of load before the first call, so that clocks are up
@@ -61,7 +62,7 @@ class Plan:
 
 CPU_PLAN = Plan()
 CUDA_PLAN = Plan(
-    warmup=3, looks=(12, 24, 48), target=0.004, wall_s=2.0, processes=3, most_processes=5, empty_calls=18,
+    warmup=3, looks=(6, 12, 24, 48), target=0.004, wall_s=2.0, processes=3, most_processes=5, empty_calls=18,
     warm_s=0.1, duty=0.3,
 )  # fmt: skip
 
@@ -225,12 +226,16 @@ def combine(cases: Sequence[Sequence[Measurement]]) -> list[Measurement]:
 def unsure(runs: Sequence[Sequence[Series]], plan: Plan, *, gated: bool) -> bool:
     """Whether another process would tell more: some differ in ways that no number of calls evens out.
 
-    Asks for the spread and never for the times themselves, so nobody can wait for a lucky one.
+    Asks for the spread and never for the times themselves, so nobody can wait for a lucky one. Calls
+    that wait for the host differ for ever, and are said to.
     """
     if any(len(case) >= plan.most_processes for case in runs):
         return False
     found = combine([decide(case, gated=gated) for case in runs])
-    return any(one.stderr_ns > plan.unsure * one.ns for one in found)
+    return any(
+        one.stderr_ns > plan.unsure * one.ns and not any(run.host_bound for run in case)
+        for one, case in zip(found, runs, strict=True)
+    )
 
 
 def _combined(case: Sequence[Measurement], spread: tuple[float, int]) -> Measurement:

@@ -25,7 +25,7 @@ from kernelbot.judge.inside.data import view
 from kernelbot.judge.inside.driver import NoRoom
 from kernelbot.judge.measuring import room_for_us
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated
-from kernelbot.judge.process import Failure, lack
+from kernelbot.judge.process import Failure, beyond_free, lack
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
 from tests.judge import bench
@@ -108,6 +108,24 @@ def test_noise_of_the_outside_clock_alone_never_accuses_anybody() -> None:
     for seed in range(300):
         noisy = a_series(3_000.0, jitter_ns=1_500.0, outliers=0.5, seed=seed)
         assert noisy.contradiction() == ""
+
+
+def test_noise_accuses_nobody_of_three_processes_with_the_fewest_samples() -> None:
+    for seed in range(0, 900, 3):
+        fewest = [
+            a_series(3_000.0, jitter_ns=1_500.0, outliers=0.5, seed=at, count=timing.PROOF_SAMPLES)
+            for at in range(seed, seed + 3)
+        ]
+        assert timing.contradictions(fewest) == ""
+
+
+def test_processes_that_differ_ask_for_another_unless_they_wait_for_the_host() -> None:
+    def wanted(late: int) -> bool:
+        runs = [[a_series(ns, late=late) for ns in (60_000.0, 90_000.0, 150_000.0)]]
+        return timing.unsure(runs, timing.CUDA_PLAN, gated=True)
+
+    assert wanted(late=0)
+    assert not wanted(late=20)
 
 
 def test_one_process_alone_accuses_nobody_of_three() -> None:
@@ -382,6 +400,11 @@ def test_whoever_fills_the_device_ends_for_want_of_memory_and_not_the_judge(
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
+def test_launching_is_free_and_working_before_the_gate_opens_is_not() -> None:
+    assert beyond_free(900_000) == 0
+    assert beyond_free(30_000_000) == 27_000_000
+
+
 def test_a_process_that_comes_up_with_less_than_the_first_one_is_not_measured() -> None:
     assert lack(gates=(True, True), shared_memory=(False, False)) == ""
     assert lack(gates=(True, False), shared_memory=(True, False)) == "gates"
@@ -443,27 +466,69 @@ from pathlib import Path
 from kernelbot.judge import guard, staging, timing
 from kernelbot.judge.protocol import Mode
 from kernelbot.judge.referee import Events, Referee
+from kernelbot.judge.warm import Nursery
 from tests.judge import bench
 
-directory, submission, unsure = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+directory, submission = Path(sys.argv[1]), sys.argv[2]
+unsure, patience_s = float(sys.argv[3]), float(sys.argv[4])
 job = bench.a_job(Mode.RANKED)
 staging.stage(directory, job, bench.problem("add"), submission.encode())
 guard.harden_referee()
 referee = Referee(directory, job, Events(None), Nursery.started(), "")
-referee.plan = replace(timing.CPU_PLAN, processes=2, most_processes=3, unsure=unsure)
+referee.plan = replace(
+    timing.CPU_PLAN, processes=2, most_processes=3, unsure=unsure, patience_s=patience_s
+)
 verdict = referee.judge()
 print(verdict.kind, *(found.processes for found in verdict.measurements), verdict.fault)
 """
 
 
-@pytest.mark.parametrize(("unsure", "processes"), [(1e9, 2), (0.0, 3)])
-def test_processes_that_differ_are_joined_by_another_and_those_that_agree_are_enough(
-    tmp_path: Path, unsure: float, processes: int
+@pytest.mark.parametrize(
+    ("unsure", "patience_s", "processes"), [(1e9, 60.0, 2), (0.0, 60.0, 3), (0.0, 0.0, 2)]
+)
+def test_processes_that_differ_are_joined_by_another_if_they_agree_or_took_long_they_are_enough(
+    tmp_path: Path, unsure: float, patience_s: float, processes: int
 ) -> None:
     found = subprocess.run(
-        [sys.executable, "-c", RANKED, str(tmp_path), HONEST, str(unsure)],
+        [sys.executable, "-c", RANKED, str(tmp_path), HONEST, str(unsure), str(patience_s)],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
     )
     assert found.stdout.split() == ["passed", str(processes)], found.stderr
+
+
+COUNTED = (
+    RANKED[: RANKED.index("directory, submission")]
+    + """
+job = bench.a_job(Mode.BENCHMARK)
+files = bench.problem("add")
+files["reference.py"] += b'''
+import pathlib
+solve, place = reference, pathlib.Path(__file__).with_name("solved")
+def reference(data):
+    with place.open("a") as file:
+        file.write(".")
+    return solve(data)
+'''
+directory = Path(sys.argv[1])
+staging.stage(directory, job, files, sys.argv[2].encode())
+guard.harden_referee()
+referee = Referee(directory, job, Events(None), Nursery.started(), "")
+referee.plan = replace(timing.CPU_PLAN, warmup=200, looks=(3,))
+verdict = referee.judge()
+print(verdict.kind, len(next(directory.rglob("solved")).read_text()))
+"""
+)
+
+
+def test_warming_up_does_not_wait_for_the_reference_again_and_again(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", COUNTED, str(tmp_path), HONEST],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    kind, references = found.stdout.split()
+    assert kind == "passed", found.stderr
+    assert int(references) < 100
