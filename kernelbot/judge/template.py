@@ -13,7 +13,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -23,6 +23,7 @@ from kernelbot.judge import staging
 ANSWER_S = 180.0
 """A template that still imports torch, on a cold, busy machine, answers when it has."""
 END_S = 5.0
+PROGRAM = ("kernelbot.judge", "serve")
 MAX_MESSAGE = 64 << 10
 
 
@@ -47,11 +48,14 @@ class Ended:
 
 
 def start(
-    device: str, environment: Mapping[str, str]
+    device: str, environment: Mapping[str, str], program: Sequence[str] = PROGRAM
 ) -> tuple[socket.socket, subprocess.Popen[bytes]]:
-    """A template for "cpu" or "cuda": our end of its socket, and its process. It ends when ours closes."""
+    """A template for "cpu" or "cuda": our end of its socket, and its process. It ends when ours closes.
+
+    ``program``: a module and its first arguments, where another one is to be the template.
+    """
     end, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    line = [sys.executable, "-m", "kernelbot.judge", "serve", str(theirs.fileno())]
+    line = [sys.executable, "-m", *program, str(theirs.fileno())]
     with theirs:
         process = subprocess.Popen(
             [*line, "--device", device],
@@ -89,8 +93,13 @@ def receive(end: socket.socket) -> Forked | Ended:
 class Template:
     """A template for one job at a time. Every method raises OSError when it is gone or too slow."""
 
-    def __init__(self, device: str, environment: Mapping[str, str] = os.environ) -> None:
-        self.end, self.process = start(device, environment)
+    def __init__(
+        self,
+        device: str,
+        environment: Mapping[str, str] = os.environ,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
+        self.end, self.process = start(device, environment, program)
 
     def __enter__(self) -> Self:
         return self

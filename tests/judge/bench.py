@@ -21,7 +21,7 @@ from typing import Any
 
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Job, Limits, Mode, Tolerance, Verdict
-from kernelbot.judge.template import Template
+from kernelbot.judge.template import PROGRAM, Template
 
 HERE = Path(__file__).parent
 LIMITS = Limits(
@@ -65,9 +65,9 @@ def a_job(mode: Mode = Mode.TEST, **changes: Any) -> Job:
 
 
 @functools.cache
-def template(device: str) -> Template:
+def template(device: str, program: Sequence[str] = PROGRAM) -> Template:
     """The one that this test process shares; one job at a time."""
-    made = Template(device)
+    made = Template(device, program=program)
     atexit.register(made.close)
     return made
 
@@ -78,10 +78,11 @@ def judge(
     job: Job | None = None,
     files: Mapping[str, bytes] | None = None,
     timeout_s: float = 120,
+    program: Sequence[str] = PROGRAM,
 ) -> Judged:
     """Stage a directory, have a warm judge judge it, read what came of it."""
     job = _stage(directory, submission, job, files)
-    serving = template("cpu" if job.device == "cpu" else "cuda")
+    serving = template("cpu" if job.device == "cpu" else "cuda", program)
     with contextlib.ExitStack() as stack:
         (events, told), (errors, said) = os.pipe(), os.pipe()
         heard = [stack.enter_context(_Heard(end)) for end in (events, errors)]

@@ -6,24 +6,22 @@ import gzip
 import io
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kernelbot.judge import staging
 from kernelbot.judge.artefacts import MAX_FILE_BYTES, MAX_FILES, NotKept, Shelf, sound
 from kernelbot.judge.protocol import Artefact, Job, Mode, Verdict, VerdictKind
-from tests.judge.bench import HERE, LIMITS, Judged, a_job, judge, problem
+from tests.judge.bench import HERE, LIMITS, Judged, a_job, judge
+from tests.judge.under_a_tool import SCRIPT
 
 RIGHT = "import torch\ndef custom_kernel(data):\n    return torch.add(data[0], data[1])\n"
 RAW = (Path(__file__).parent / "recorded" / "ncu_raw_h200.csv").read_text()
 REPORTING = '"$@"\nprintf report > $FOLDER/profile.ncu-rep\n'
 PRINTING = f"cat <<'END'\n{RAW}\nEND\n"
-TREE = Path(__file__).resolve().parents[2]
+UNDER_A_TOOL = "tests.judge.under_a_tool"
 
 
 def files_of(directory: Path, verdict: Verdict) -> dict[str, bytes]:
@@ -37,18 +35,9 @@ def under_a_tool(
     why_missing: str = "", job: Job | None = None,
 ) -> Judged:  # fmt: skip
     """Judge a profile with a scripted program as the machine's profiler."""
-    staging.stage(directory, job or a_job(Mode.PROFILE), problem("add"), submission.encode())
     script = json.dumps({"around": around, "export": export, "why_missing": why_missing})
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.judge.under_a_tool", str(directory), script],
-        capture_output=True, timeout=120, check=False, cwd=TREE,
-    )  # fmt: skip
-    return Judged(
-        verdict=staging.read_verdict(directory, "run-1"),
-        events=[],
-        returncode=done.returncode,
-        errors=done.stderr.decode(errors="replace"),
-    )
+    (directory / SCRIPT).write_text(script)
+    return judge(directory, submission, job or a_job(Mode.PROFILE), program=(UNDER_A_TOOL,))
 
 
 def test_a_trace_of_the_call_lies_beside_the_verdict(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
-"""The judge with a scripted program in the place of a vendor's profiler: ``DIR JSON``.
+"""A template of the judge with scripted programs in the place of a vendor's profiler: ``DESCRIPTOR --device KIND``.
 
-The script is a shell's: ``$FOLDER`` is where reports go, ``"$@"`` is the program to be run under it.
+What a run's program does is in ``script.json`` of its directory, in a shell's words: ``$FOLDER`` is where
+reports go, ``"$@"`` is the program to be run under it.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
-from kernelbot.judge import __main__, profiling_run
+from kernelbot.judge import __main__ as judge
+from kernelbot.judge import profiling_run, warm
 from kernelbot.judge.profiling_ncu import NsightCompute
+
+SCRIPT = "script.json"
 
 
 class Scripted(NsightCompute):
@@ -32,7 +37,13 @@ class Scripted(NsightCompute):
         return ["sh", "-c", f"FOLDER={folder}\n{self._export}"]
 
 
-if __name__ == "__main__":
-    script = json.loads(sys.argv[2])
+def judge_task(task: warm.Task, nursery: warm.Nursery) -> None:
+    script = json.loads((task.directory / SCRIPT).read_text())
     profiling_run.tool_for = lambda device: Scripted(**script)  # type: ignore[assignment]
-    sys.exit(__main__.main(["run", sys.argv[1]]))
+    judge.judge_task(task, nursery)
+
+
+if __name__ == "__main__":
+    descriptor, _, device = sys.argv[1:]
+    sys.argv[1:] = ["template", descriptor, str(os.getppid()), device]
+    warm.main(judge_task)

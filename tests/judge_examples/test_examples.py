@@ -1,8 +1,8 @@
 """Every problem in ``problems/`` is fit to be published: its check refuses every null solution, and
 every example, starters among them, gets the verdict that it promises.
 
-They are judged as ranked, which checks, measures and hides the most, by the real judge on the CPU;
-torch is imported once for all of them.
+They are judged as ranked, which checks, measures and hides the most, by the real judge on the CPU, which
+measures briefly here; torch is imported once for all of them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from kernelbot.cli import problem_check
 from kernelbot.cli.warm_judge import WarmJudge
 from kernelbot.domain import directives
 from kernelbot.domain.problem import Example, Problem
-from kernelbot.judge.protocol import Mode, VerdictKind
+from kernelbot.judge import timing
+from kernelbot.judge.protocol import Limits, Mode, VerdictKind
 from kernelbot.services.catalog import load_problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,9 +35,13 @@ EXAMPLES = [
 ]
 
 
+SOON = Limits(build_s=5, check_s=5, measure_s=5)
+"""For what never ends: when it is ended makes no other verdict of it."""
+
+
 @pytest.fixture(scope="module")
 def judge() -> Iterator[WarmJudge]:
-    with WarmJudge("cpu") as started:
+    with WarmJudge("cpu", ("tests.judge_examples.briefly",)) as started:
         yield started
 
 
@@ -55,11 +60,13 @@ def program(path: str, source: bytes) -> str:
 def test_an_example_gets_the_verdict_it_promises(
     problem: Problem, example: Example, judge: WarmJudge
 ) -> None:
-    verdict = judge(problem, example.path, Mode.RANKED)
+    limits = SOON if example.expect is VerdictKind.TIMED_OUT else None
+    verdict = judge(problem, example.path, Mode.RANKED, limits=limits)
 
     assert verdict.kind is example.expect, (verdict.message, verdict.fault, verdict.log)
     measured = len(problem.cpu_benchmarks) if verdict.kind is VerdictKind.PASSED else 0
     assert len(verdict.measurements) == measured
+    assert all(found.samples >= timing.CPU_PLAN.min_samples for found in verdict.measurements)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS.values(), ids=PROBLEMS)
@@ -101,12 +108,13 @@ def test_no_null_solution_is_accepted_by_any_problem() -> None:
         assert all(len(case.probes) > 8 for case in audit.cases), audit.problem
 
 
-def test_the_slow_vectoradd_is_measurably_slower_than_the_starter(judge: WarmJudge) -> None:
+def test_the_slow_vectoradd_is_measurably_slower_than_the_starter() -> None:
     problem = PROBLEMS["vectoradd"]
     best = {}
-    for path in ("examples/correct_slow.py", "starter/with_torch.py"):
-        verdict = judge(problem, path, Mode.BENCHMARK)
-        # The best time of the largest case: what a busy machine disturbs least.
-        best[path] = verdict.measurements[-1].best_ns
+    with WarmJudge("cpu") as judge:
+        for path in ("examples/correct_slow.py", "starter/with_torch.py"):
+            verdict = judge(problem, path, Mode.BENCHMARK)
+            # The best time of the largest case: what a busy machine disturbs least.
+            best[path] = verdict.measurements[-1].best_ns
 
     assert best["examples/correct_slow.py"] > 2 * best["starter/with_torch.py"]
