@@ -1,8 +1,8 @@
 """`kernelbot problem check --device cuda` in two halves, for a GPU machine that has torch and nothing else.
 
-    python -m tests.judge.gpu_problems stage DIR [NAME...]     where the command line is installed
-    python -m tests.judge.gpu_problems run DIR [--no-examples] on the GPU: standard library and torch
-    python -m tests.judge.gpu_problems show DIR [--record]     where the command line is installed
+    python -m tests.judge.gpu_problems stage DIR [--mode benchmark] [NAME...]   where the command line is installed
+    python -m tests.judge.gpu_problems run DIR [--no-examples] [--only WORD]    on the GPU: standard library and torch
+    python -m tests.judge.gpu_problems show DIR [--record] [--table]            where the command line is installed
 
 DIR travels between the two; ``run`` leaves out what is there already, so it can be cut off and repeated.
 """
@@ -11,13 +11,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kernelbot.checking import findings
+
+if TYPE_CHECKING:
+    from kernelbot.checking.findings import Outcome
+    from kernelbot.cli.problem_check import Checked
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 600.0
+CASE_S = 120.0
+"""Beyond the limits of a problem, for one case of its audit."""
 
 
 def main() -> None:
@@ -26,17 +36,20 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--no-examples", dest="examples", action="store_false")
+    parser.add_argument("--mode", default="ranked", help="benchmark takes a third of the time")
+    parser.add_argument("--only", default="", help="submissions whose path contains this")
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--table", action="store_true", help="the rows of docs/problems.md")
     options = parser.parse_args()
     if options.what == "stage":
-        stage(options.folder, options.names)
+        stage(options.folder, options.names, options.mode)
     elif options.what == "run":
-        run(options.folder.resolve(), examples=options.examples)
+        run(options.folder.resolve(), examples=options.examples, only=options.only)
     else:
-        show(options.folder, record=options.record)
+        show(options.folder, record=options.record, table=options.table)
 
 
-def stage(folder: Path, names: list[str]) -> None:
+def stage(folder: Path, names: list[str], mode: str) -> None:
     """A job directory for each audit and each submission."""
     from kernelbot.judge import staging
     from kernelbot.judge.protocol import Mode
@@ -53,21 +66,21 @@ def stage(folder: Path, names: list[str]) -> None:
             target = place / f"{number:02}"
             target.mkdir()
             name = Path(example.path).name
-            job = problem.job(run_id="local", mode=Mode.RANKED, device="cuda", submission_name=name)
+            job = problem.job(run_id="local", mode=Mode(mode), device="cuda", submission_name=name)
             staging.stage(target, job, problem.judge_files, problem.files[example.path])
             about = {"path": example.path, "expect": example.expect.value}
             (target / "about.json").write_text(json.dumps(about))
         print(path.name, len(list(place.iterdir())) - 1, "submissions")
 
 
-def run(folder: Path, *, examples: bool) -> None:
+def run(folder: Path, *, examples: bool, only: str) -> None:
     """Audits first, then the submissions from a warm judge; what it says is the table in short."""
     missing = [
         path for path in sorted(folder.glob("*/audit")) if not (path / "audit.json").exists()
     ]
     began = time.monotonic()
     if missing:
-        command = [sys.executable, "-m", "kernelbot.checking", *map(str, missing)]
+        command = [sys.executable, "-m", "kernelbot.checking", str(CASE_S), *map(str, missing)]
         subprocess.run(command, cwd=ROOT, check=False)
     print(f"audits: {time.monotonic() - began:.0f} s", flush=True)
     if not examples:
@@ -78,12 +91,12 @@ def run(folder: Path, *, examples: bool) -> None:
     with WarmJudge("cuda") as judge:
         for about in sorted(folder.glob("*/*/about.json")):
             place = about.parent
-            if (place / "verdict.json").exists():
+            wanted = json.loads(about.read_text())
+            if (place / "verdict.json").exists() or only not in wanted["path"]:
                 continue
             began = time.monotonic()
             judge.judge(place, PATIENCE_S)
             verdict = staging.read_verdict(place, "local")
-            wanted = json.loads(about.read_text())
             mark = "  " if verdict.kind.value == wanted["expect"] else "✗ "
             took = f"{time.monotonic() - began:.1f} s"
             times = ", ".join(f"{item.ns / 1e3:.1f}" for item in verdict.measurements)
@@ -92,9 +105,8 @@ def run(folder: Path, *, examples: bool) -> None:
             print(f"{mark}{name}: {verdict.kind.value} in {took} [{times}] µs {why}", flush=True)
 
 
-def show(folder: Path, *, record: bool) -> None:
-    """The same tables as those of the command."""
-    from kernelbot.checking import findings
+def show(folder: Path, *, record: bool, table: bool) -> None:
+    """The same tables as those of the command, or a row of docs/problems.md for each problem."""
     from kernelbot.cli import problem_check, problem_report
     from kernelbot.cli.problem_check import Checked
     from kernelbot.judge import staging
@@ -117,10 +129,44 @@ def show(folder: Path, *, record: bool) -> None:
         item.findings += findings.of_audit(audit)
         if item.outcomes:
             item.findings += findings.of_examples(item.outcomes, problem.limits)
-        problem_report.show(item)
         checked.append(item)
+        if table:
+            print(row(item))
+        else:
+            problem_report.show(item)
     if record:
         print(problem_check.record(checked, "cuda"))
+
+
+def row(item: Checked) -> str:
+    """Cases; null solutions that were refused, of those tried; submissions; and the starters' times."""
+    problem, audit = item.problem, item.audit
+    assert problem is not None
+    assert audit is not None
+    accepted = sum(probe.accepted for case in audit.cases for probe in case.probes)
+    right = sum(outcome.as_expected for outcome in item.outcomes)
+    starters = [
+        f"{Path(outcome.path).name.removeprefix('with_')} {times(outcome)}"
+        for outcome in item.outcomes
+        if outcome.path.startswith("starter") and outcome.got == "passed"
+    ]
+    fit = "yes" if findings.publishable(item.findings) else "no"
+    count = sum(len(case.where) for case in audit.cases)
+    return (
+        f"| {problem.name} | {count} | {audit.trials - accepted} of {audit.trials} "
+        f"| {right} of {len(item.outcomes)} | {'; '.join(starters)} | {fit} |"
+    )
+
+
+def times(outcome: Outcome) -> str:
+    """The range of times over the benchmarks, and of their shares of the speed of light."""
+    us = [ns / 1e3 for ns in outcome.times_ns]
+    shares = [float(found[1]) for text in outcome.light if (found := re.match(r"([\d.]+) %", text))]
+    span = " to ".join(
+        f"{time:.3g}" if time < 1000 else f"{time:,.0f}" for time in (min(us), max(us))
+    )
+    span += " µs"
+    return f"{span}, {min(shares):.2g} to {max(shares):.2g} %" if shares else span
 
 
 if __name__ == "__main__":
