@@ -82,7 +82,12 @@ def headline(run: Run) -> str:
 
 
 def decision_text(outcome: str, reason: str) -> str:
-    """What an organizer decided about a run that was set aside."""
+    """What an organizer decided about a run."""
+    if outcome == Outcome.VOIDED:
+        because = f": {reason}" if reason else "."
+        return f"An organizer has taken this code off the leaderboard{because}"
+    if outcome == Outcome.RESTORED:
+        return f"An organizer has put this code back on the leaderboard: {reason}"
     if outcome == Outcome.RELEASED:
         return f"The judge had set it aside; an organizer lets it count: {reason}"
     # Why not is in the headline.

@@ -124,7 +124,7 @@ class SpentOut(BaseModel):
 
 
 class DecisionOut(BaseModel):
-    """What an organizer decided about a run that the judge had set aside."""
+    """What an organizer decided about a run that the judge had set aside, or about code that counted."""
 
     outcome: Outcome
     reason: str
@@ -151,7 +151,9 @@ class RunOut(BaseModel):
     headline: str = Field(description="The verdict in one line.")
     message: str
     ranking: str = Field(description="Ranked or not ranked, and why.")
-    decision: DecisionOut | None = Field(description="An organizer's, about a quarantined run.")
+    decision: DecisionOut | None = Field(
+        description="An organizer's, about a quarantined run or its code."
+    )
     seconds: float | None = Field(description="The score.")
     error: float | None = Field(description="Relative standard error of the score.")
     light: float | None = Field(default=None, description=SPEED_OF_LIGHT)

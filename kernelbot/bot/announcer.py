@@ -75,6 +75,7 @@ class Announcer:
             reached = await self._cards.decided(
                 int(item.payload["submission_id"]),
                 int(item.payload["run_id"]),
+                render.decision_key(item.id),
                 since=item.created_at,
                 again=item.attempt > 1,
             )

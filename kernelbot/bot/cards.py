@@ -111,7 +111,7 @@ class Cards:
         return await self._has_place(submission_id) and await self.refresh(submission_id)
 
     async def decided(
-        self, submission_id: int, run_id: int, *, since: datetime, again: bool
+        self, submission_id: int, run_id: int, key: str, *, since: datetime, again: bool
     ) -> bool:
         """Tell the owner what a person decided about a run, on the card too, which may be closed.
 
@@ -123,7 +123,7 @@ class Cards:
             card = await store.card(self._ctx, submission_id)
             assert card is not None, "cards are never deleted"
             view = await submissions.submission(self._ctx, READER, submission_id)
-            post = render.decision(view, run_id, int(card.user_subject))
+            post = render.decision(view, run_id, int(card.user_subject), key)
             reached = await self._bring(card, view, _Said(post, since, again))
             if card.closed:
                 self._forget(submission_id)

@@ -156,8 +156,8 @@ def card_key(submission_id: int) -> str:
     return f"submission {submission_id}"
 
 
-def decision_key(run_id: int) -> str:
-    return f"decision {run_id}"
+def decision_key(announcement_id: int) -> str:
+    return f"decision {announcement_id}"
 
 
 def result_key(submission_id: int) -> str:
@@ -275,12 +275,11 @@ def result(view: SubmissionView, user: int | None) -> Post:
     )
 
 
-def decision(view: SubmissionView, run_id: int, user: int) -> Post:
+def decision(view: SubmissionView, run_id: int, user: int, key: str) -> Post:
     """What a person decided about one run, for its owner."""
     run = next(run for run in view.runs if run.id == run_id)
     content = f"<@{user}> #{view.id} on {plain(view.leaderboard)}: an organizer has decided."
     embed, files = _run_result(view, run, DESCRIPTION)
-    key = decision_key(run_id)
     embed.set_footer(text=key)
     return Post(cut(content, CONTENT), (embed,), tuple(files), pings=(user,), key=key)
 

@@ -120,10 +120,12 @@ def words(kind: str, data: Mapping[str, Any]) -> str:
             return counted(data)
         case "retry":
             return f"{data.get('why', 'a fault of ours')}; it runs again, nothing is lost"
-        case "finished" | "decided":
+        case "finished":
             return str(data.get("verdict", "")).replace("_", " ")
+        case "decided":
+            return f"{data.get('decision', '')}: {data.get('reason', '')}"
         case "cancelled":
-            return "cancelled"
+            return f"cancelled: {data['why']}" if "why" in data else "cancelled"
         case _:
             return ""
 

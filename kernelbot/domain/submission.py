@@ -24,10 +24,12 @@ class Status(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a person decided about a run that the judge had set aside."""
+    """What a person decided about a run: that the judge had set aside, or that counted."""
 
     RELEASED = "released"
     REFUSED = "refused"
+    VOIDED = "voided"  # its code is off the leaderboard
+    RESTORED = "restored"  # and was put back
 
 
 @dataclass(frozen=True, kw_only=True)

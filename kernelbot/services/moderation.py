@@ -11,8 +11,10 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict, InvalidInput, NotFound
-from kernelbot.judge.protocol import Verdict, from_json
+from kernelbot.judge.protocol import Verdict, VerdictKind, from_json
+from kernelbot.services import record
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import Page, RunHints
@@ -36,11 +38,12 @@ async def ban(
     async with ctx.database.transaction() as connection:
         user_id = await _user(connection, user_name)
         await people.ban(connection, user_id, until, reason)
+        told = await standings.last_run(connection, user_id) if void else None
         if void:
             touched = await standings.places_of_person(connection, user_id)
             async with _boards_held(connection, touched):
-                await standings.void_person(connection, user_id)
-        await people.record(
+                await standings.void_person(connection, user_id, reason)
+        line = await people.record(
             connection,
             admin.user_id,
             "user.ban",
@@ -49,6 +52,10 @@ async def ban(
             reason=reason,
             void=void,
         )
+        # Once, however much it is: each submission says it too.
+        sent = await submissions.submission(connection, told.submission_id) if told else None
+        if told is not None and sent is not None:
+            await record.bring(connection, sent, told.id, f"decided:audit:{line}")
 
 
 async def unban(ctx: Context, admin: Actor, user_name: str) -> None:
@@ -75,7 +82,8 @@ async def _user(connection: AsyncConnection, name: str) -> int:
 
 
 async def void(ctx: Context, admin: Actor, submission_id: int, reason: str) -> int:
-    """Take what this submission's code stands for off the boards; how many boards it touched."""
+    """Take what this submission's code stands for off the boards; how many boards it touched. Its owner
+    is told why."""
     return await _set_void(ctx, admin, submission_id, reason, void=True)
 
 
@@ -90,7 +98,7 @@ async def _set_void(
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
         known = 0 < submission_id <= MAX_ID
-        sent = await submissions.submission(connection, submission_id) if known else None
+        sent = await submissions.lock(connection, submission_id) if known else None
         if sent is not None:
             await people.hold(connection, sent.user_id)
         touched = await standings.places_of_code(connection, submission_id) if sent else ()
@@ -99,10 +107,16 @@ async def _set_void(
                 f"Submission {submission_id} stands on no leaderboard.", code="unknown_submission"
             )
         async with _boards_held(connection, touched):
-            await standings.set_void(connection, submission_id, void)
+            await standings.set_void(connection, submission_id, void, reason)
         action = "submission.void" if void else "submission.restore"
         target = f"submission:{submission_id}"
-        await people.record(connection, admin.user_id, action, target, reason=reason)
+        line = await people.record(connection, admin.user_id, action, target, reason=reason)
+        run_id = await standings.run_of(connection, submission_id)
+        if sent is not None and run_id is not None:
+            decision = (Outcome.VOIDED if void else Outcome.RESTORED).value
+            data = {"decision": decision, "reason": reason, "verdict": VerdictKind.PASSED.value}
+            await submissions.add_event(connection, submission_id, run_id, "decided", data)
+            await record.bring(connection, sent, run_id, f"decided:audit:{line}")
     return len(touched)
 
 

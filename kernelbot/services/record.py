@@ -280,11 +280,16 @@ async def _tell_decision(
     """Its submission may have ended long ago: nobody watches it any more."""
     data = {"verdict": run.verdict, "decision": decision.value, "reason": reason}
     await store.add_event(connection, submission.id, run.id, "decided", data)
-    # What is measured again was sent by nobody: its owner is where they were when they sent the first.
+    await bring(connection, submission, run.id, f"decided:{run.id}")
+
+
+async def bring(connection: AsyncConnection, submission: Row[Any], run_id: int, key: str) -> None:
+    """Have a decision about a run brought to its owner, where they are: what is measured again was sent by
+    nobody, so where they were when they sent the first."""
     first = submission.repeats and await store.submission(connection, submission.repeats)
     if (first or submission).channel == "discord":
-        payload = {"submission_id": submission.id, "run_id": run.id}
-        await outbox.add(connection, f"decided:{run.id}", "decided", payload)
+        payload = {"submission_id": submission.id, "run_id": run_id}
+        await outbox.add(connection, key, "decided", payload)
 
 
 async def settle(connection: AsyncConnection, submission: Row[Any]) -> None:

@@ -87,12 +87,19 @@ async def _placed(
     board = await standings.board_of_run(ctx, connection, row.leaderboard_id, run.gpu, row.user_id)
     entries = await boards.entries_of(connection, row.id)
     entry = next((entry for entry in entries if entry.gpu == run.gpu), None)
-    if entry is not None and not entry.current:
+    if entry is not None and not entry.current and not entry.void:
         words = await _outdated_words(connection, row.id)
     else:
         standing = None if entry is None or entry.void else board.by_user.get(row.user_id)
         words = ranked_words(standing, len(board.standings), row.id)
-    return dataclasses.replace(run, ranking=words)
+    decision = run.decision if entry is None or entry.decided_at is None else _of_code(entry)
+    return dataclasses.replace(run, ranking=words, decision=decision)
+
+
+def _of_code(entry: Row[Any]) -> Decision:
+    """What was decided last about a run's code."""
+    outcome = Outcome.VOIDED if entry.void else Outcome.RESTORED
+    return Decision(outcome=outcome, reason=entry.reason, at=entry.decided_at)
 
 
 async def _outdated_words(connection: AsyncConnection, submission_id: int) -> str:

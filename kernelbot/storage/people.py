@@ -188,11 +188,11 @@ async def revoke_others(connection: AsyncConnection, user_id: int, name: str, di
 
 async def record(
     connection: AsyncConnection, actor_id: int | None, action: str, target: str, **detail: Any
-) -> None:
-    """Write down who did what to what."""
-    await connection.execute(
-        insert(audit_log).values(actor_id=actor_id, action=action, target=target, detail=detail)
-    )
+) -> int:
+    """Write down who did what to what; the number of the line."""
+    values = {"actor_id": actor_id, "action": action, "target": target, "detail": detail}
+    made = await connection.execute(insert(audit_log).values(**values).returning(audit_log.c.id))
+    return int(made.scalar_one())
 
 
 async def audit(

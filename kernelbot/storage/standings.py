@@ -42,14 +42,19 @@ SCORES = text(
 PUT_ENTRY = text(
     """
     INSERT INTO entries AS e (leaderboard_id, gpu, user_id, code_digest, problem_digest, run_id,
-                              submission_id, seconds, error, runs, submitted_at, void)
+                              submission_id, seconds, error, runs, submitted_at, void, reason,
+                              decided_at)
     SELECT :board, :gpu, :user, :code, :problem, :run, s.id, :seconds, :error, :runs,
-           coalesce(o.created_at, s.created_at),
-           EXISTS (SELECT FROM leaderboard_gpus g
-                   JOIN entries v ON v.leaderboard_id = g.leaderboard_id AND v.gpu = g.gpu
-                                 AND v.user_id = :user AND v.code_digest = :code
-                   WHERE g.leaderboard_id = :board AND v.void)
-    FROM submissions s LEFT JOIN submissions o ON o.id = s.repeats
+           coalesce(o.created_at, s.created_at), coalesce(v.void, false), coalesce(v.reason, ''),
+           v.decided_at
+    FROM submissions s
+    LEFT JOIN submissions o ON o.id = s.repeats
+    LEFT JOIN LATERAL (
+        SELECT v.void, v.reason, v.decided_at FROM leaderboard_gpus g
+        JOIN entries v ON v.leaderboard_id = g.leaderboard_id AND v.gpu = g.gpu
+                      AND v.user_id = :user AND v.code_digest = :code
+        WHERE g.leaderboard_id = :board AND v.void LIMIT 1
+    ) v ON true
     WHERE s.id = :submission
     ON CONFLICT (leaderboard_id, gpu, user_id, code_digest, problem_digest) DO UPDATE
     SET seconds = excluded.seconds, error = excluded.error, runs = excluded.runs
@@ -384,7 +389,7 @@ async def on_version(
 
 ENTRIES_OF = text(
     """
-    SELECT e.gpu, e.void, posed.digest = sent.digest AS current
+    SELECT e.gpu, e.void, e.reason, e.decided_at, posed.digest = sent.digest AS current
     FROM submissions s
     JOIN problems sent ON sent.id = s.problem_id
     JOIN leaderboards l ON l.id = s.leaderboard_id
@@ -407,18 +412,39 @@ PLACES_OF_CODE = text(
     ORDER BY leaderboard_id, gpu
     """  # noqa: S608  made of constants
 )
-SET_VOID = text(f"UPDATE entries e SET void = :void {OF_CODE}")  # noqa: S608  made of constants
+SET_VOID = text(
+    f"UPDATE entries e SET void = :void, reason = :reason, decided_at = now() {OF_CODE}"  # noqa: S608  made of constants
+)
 PLACES_OF_PERSON = text(
     """
     SELECT DISTINCT leaderboard_id, gpu, user_id FROM entries
     WHERE user_id = :user ORDER BY leaderboard_id, gpu
     """
 )
-VOID_PERSON = text("UPDATE entries SET void = true WHERE user_id = :user")
+VOID_PERSON = text(
+    """
+    UPDATE entries SET void = true, reason = :reason, decided_at = now()
+    WHERE user_id = :user AND NOT void
+    """
+)
+LAST_RUN = text(
+    """
+    SELECT r.submission_id, r.id FROM entries e JOIN runs r ON r.id = e.run_id
+    WHERE e.user_id = :user AND NOT e.void ORDER BY e.run_id DESC LIMIT 1
+    """
+)
+RUN_OF = text(
+    """
+    SELECT r.id FROM runs r
+    WHERE r.submission_id = :id AND r.mode = 'ranked' AND r.verdict = 'passed' AND r.note = ''
+    ORDER BY r.id LIMIT 1
+    """
+)
 
 
 async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
-    """What a submission's code stands for on the version it was sent for: (gpu, void, current)."""
+    """What a submission's code stands for on the version it was sent for: (gpu, void, reason, decided_at,
+    current)."""
     return (await connection.execute(ENTRIES_OF, {"id": submission_id})).all()
 
 
@@ -427,9 +453,17 @@ async def places_of_code(connection: AsyncConnection, submission_id: int) -> Seq
     return (await connection.execute(PLACES_OF_CODE, {"id": submission_id})).all()
 
 
-async def set_void(connection: AsyncConnection, submission_id: int, void: bool) -> None:
+async def set_void(
+    connection: AsyncConnection, submission_id: int, void: bool, reason: str
+) -> None:
     """Void or restore what a submission's code stands for."""
-    await connection.execute(SET_VOID, {"id": submission_id, "void": void})
+    await connection.execute(SET_VOID, {"id": submission_id, "void": void, "reason": reason})
+
+
+async def run_of(connection: AsyncConnection, submission_id: int) -> int | None:
+    """The first run of a submission that counted."""
+    found: int | None = (await connection.execute(RUN_OF, {"id": submission_id})).scalar()
+    return found
 
 
 async def places_of_person(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
@@ -437,9 +471,14 @@ async def places_of_person(connection: AsyncConnection, user_id: int) -> Sequenc
     return (await connection.execute(PLACES_OF_PERSON, {"user": user_id})).all()
 
 
-async def void_person(connection: AsyncConnection, user_id: int) -> None:
+async def last_run(connection: AsyncConnection, user_id: int) -> Row[Any] | None:
+    """The last of a person's codes that is not void: (submission_id, id) of its first run."""
+    return (await connection.execute(LAST_RUN, {"user": user_id})).first()
+
+
+async def void_person(connection: AsyncConnection, user_id: int, reason: str) -> None:
     """Void everything of a person."""
-    await connection.execute(VOID_PERSON, {"user": user_id})
+    await connection.execute(VOID_PERSON, {"user": user_id, "reason": reason})
 
 
 async def entries(

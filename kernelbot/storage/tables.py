@@ -389,6 +389,9 @@ entries = Table(
     Column("runs", Integer, nullable=False),
     _at("submitted_at", now=True),
     Column("void", Boolean, nullable=False, server_default=text("false")),
+    # Of whoever made it void last, or put it back.
+    Column("reason", Text, nullable=False, server_default=""),
+    _at("decided_at"),
 )
 
 standings = Table(

@@ -15,7 +15,7 @@ from kernelbot.app import App
 from kernelbot.bot.__main__ import end
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
-from kernelbot.services import dispatch, identity, quarantine
+from kernelbot.services import dispatch, identity, moderation, quarantine, reveal
 from tests import factories
 from tests.bot.conftest import BotProcess
 from tests.conftest import ADMIN_TOKEN
@@ -28,6 +28,7 @@ from tests.fakes.discord_world import (
     User,
 )
 from tests.fakes.gate import Gate
+from tests.services.contest import HOUR, board, contest, frozen, published
 
 KERNEL = Upload("kernel.py", factories.CODE)
 
@@ -139,6 +140,25 @@ async def test_a_change_of_the_podium_is_posted_in_every_guild_without_pinging_a
     assert "@everyone" not in first.text() + second.text()
     await discord.until(lambda: len(podiums(discord, other)) == 2, "both in the other guild")
     assert first.pings == second.pings == set()
+
+
+async def test_the_end_of_a_freeze_is_posted_once(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board(freeze=frozen())))
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 20_000)
+    over = frozen(begins=-2 * HOUR, ends=-HOUR)
+    await published(app, shelf, contest(board(freeze=over)))
+
+    await reveal.due(app)
+    await process.start()
+
+    def posts() -> list[Message]:
+        return [item for item in discord.read(channel) if "The freeze of " in item.text()]
+
+    (post,) = await discord.until(posts, "the end of the freeze")
+    assert "1st: **ada** with 20.0" in post.text()
+    await nothing_waits(app)
 
 
 @pytest.mark.slow
@@ -301,6 +321,26 @@ async def test_a_refused_run_is_told_to_its_owner_where_their_thread_was_deleted
     assert told.channel is discord.dm(ada)
     assert "Disqualified: It replaced the timer." in told.text()
     assert podiums(discord, channel) == []
+
+
+async def test_each_decision_about_code_that_counted_is_told_with_its_reason(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    held = await factories.judge_one(app, factories.make_verdict())
+    await discord.until(lambda: results(discord, ada), "the result")
+
+    await moderation.void(app, await root(app), held.submission_id, "It *copied*.")
+    await discord.until(lambda: decisions(discord, ada), "the void")
+    await moderation.restore(app, await root(app), held.submission_id, "It did not.")
+    await discord.until(lambda: len(decisions(discord, ada)) == 2, "the restoration")
+
+    void, restored = decisions(discord, ada)
+    assert "taken this code off the leaderboard: It" in void.text()
+    assert "Not ranked" in void.text()
+    assert "back on the leaderboard: It did not." in restored.text()
+    assert "Ranked 1st of 1" in restored.text()
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,9 +11,11 @@ import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound
-from kernelbot.services import identity, moderation, publish, standings
+from kernelbot.services import announce, identity, moderation, publish, standings, submissions
 from kernelbot.services.publish import Source
+from kernelbot.services.views import EventView
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_actor, ranked, submitted
 from tests.services.contest import board, catalog_of, contest, posed_anew, published
@@ -83,7 +86,9 @@ async def test_a_void_holds_on_every_gpu_and_version_until_it_is_lifted(
 
     async def where() -> list[str]:
         boards = [await standings.board(app, None, "vectoradd", gpu) for gpu in ("CPU", "T4", "L4")]
-        return [item.gpu for item in boards if item.standings]
+        return [
+            item.gpu for item in boards if any(placed.earlier is None for placed in item.standings)
+        ]
 
     assert await where() == ["T4"]
     await moderation.void(app, root, first.id, "it copied")
@@ -95,6 +100,74 @@ async def test_a_void_holds_on_every_gpu_and_version_until_it_is_lifted(
 
     await moderation.restore(app, root, first.id, "it did not")
     assert await where() == ["CPU", "T4", "L4"]
+
+
+async def test_the_owner_of_voided_code_is_told_why_wherever_they_look(
+    app: App, shelf: Path
+) -> None:
+    root, ada = await admin(app), await make_actor(app, channel="discord")
+    first = await ranked(app, ada, 1e6)
+    await announce.claim(app, ["finished"], 9, 60)
+
+    await moderation.void(app, root, first.id, "It copied.")
+    again = await ranked(app, ada, 1e6)  # the same code is void wherever it comes from
+
+    for view in (first, again):
+        (run,) = (await submissions.submission(app, ada, view.id)).runs
+        assert run.ranking == "Not ranked: a moderator has taken this code off the leaderboard."
+        assert run.decision is not None
+        assert (run.decision.outcome, run.decision.reason) == (Outcome.VOIDED, "It copied.")
+        assert run.decision.at <= datetime.now(UTC)
+    assert decided(await submissions.events(app, first.id, 0)) == [("voided", "It copied.")]
+    (told,) = await announce.claim(app, ["decided"], 9, 60)
+    assert told.payload == {"submission_id": first.id, "run_id": first.runs[0].id}
+
+
+def decided(events: Sequence[EventView]) -> list[tuple[str, str]]:
+    return [
+        (item.data["decision"], item.data["reason"]) for item in events if item.kind == "decided"
+    ]
+
+
+async def test_each_decision_about_the_same_code_is_told(app: App) -> None:
+    root, ada = await admin(app), await make_actor(app, channel="discord")
+    view = await ranked(app, ada, 1e6)
+
+    for decide, reason in (
+        (moderation.void, "It copied."),
+        (moderation.restore, "It did not."),
+        (moderation.void, "It did."),
+    ):
+        await decide(app, root, view.id, reason)
+        (run,) = (await submissions.submission(app, ada, view.id)).runs
+        assert run.decision is not None
+        assert run.decision.reason == reason
+
+    assert len(await announce.claim(app, ["decided"], 9, 60)) == 3
+
+
+async def test_who_is_banned_with_all_their_code_is_told_once_and_reads_why_of_each(
+    app: App,
+) -> None:
+    root, ada = await admin(app), await make_actor(app, channel="discord")
+    views = [await ranked(app, ada, 1e6, f"# {nth}\nprint()\n".encode()) for nth in range(3)]
+
+    await moderation.ban(app, root, "ada", TOMORROW, "Several accounts", void=True)
+
+    for view in views:
+        (run,) = (await submissions.submission(app, ada, view.id)).runs
+        assert run.decision is not None
+        assert run.decision.reason == "Several accounts"
+    (told,) = await announce.claim(app, ["decided"], 9, 60)
+    assert told.payload["submission_id"] == views[-1].id
+
+
+async def test_who_came_by_no_discord_is_sent_nothing_there(app: App) -> None:
+    view = await ranked(app, await make_actor(app), 1e6)
+
+    await moderation.void(app, await admin(app), view.id, "It copied.")
+
+    assert await announce.claim(app, ["decided"], 9, 60) == ()
 
 
 async def test_members_moderate_nothing(app: App) -> None:
