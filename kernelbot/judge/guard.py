@@ -122,6 +122,7 @@ class Tree:
         self._group = group
         self._stopped: list[int] = []
         self._dead: set[tuple[int, int]] = set()  # number and start, as of the last stop
+        self._worked: dict[int, dict[str, float]] = {}  # each thread's time, as of the last stop
 
     @property
     def fences(self) -> tuple[str, ...]:
@@ -178,6 +179,7 @@ class Tree:
             if settled and not new:
                 self._stopped = members
                 self._dead = {(pid, found[pid].started) for pid in set(found) - set(members)}
+                self._worked = {pid: _worked_by_thread_us(pid) for pid in members}
                 # A system call that was under way ends before its thread stops.
                 return ran_on or _worked_us(self.root) - worked_us > RAN_ON_US
             known |= new
@@ -189,6 +191,21 @@ class Tree:
                 known -= let_go
                 ran_on = True
             found = self._found()
+
+    def stood_still(self) -> bool:
+        """Whether nothing of it has run since :meth:`stop`.
+
+        A stopped process is continued by more than its referee: a timer, a descriptor or another process's end
+        can be told to send the signal. What is frozen in a control group hears none of them.
+        """
+        if self._group is not None:
+            return True
+        for pid, before in self._worked.items():
+            now = _worked_by_thread_us(pid)
+            ended = before.keys() - now.keys()
+            if ended or sum(now.values()) - sum(before.values()) > RAN_ON_US:
+                return False
+        return True
 
     def _freeze(self, group: cgroups.Group, timeout_s: float) -> bool:
         """Frozen, nothing of it runs code of its own; a system call under way still ends first."""
@@ -378,12 +395,20 @@ def _thread_states(pid: int) -> list[str]:
 
 def _worked_us(pid: int) -> float:
     """Processor time of all threads of the process so far."""
-    total = 0
+    return sum(_worked_by_thread_us(pid).values())
+
+
+def _worked_by_thread_us(pid: int) -> dict[str, float]:
+    """The same of each thread that has not ended."""
+    found = {}
     with contextlib.suppress(OSError):
         for task in os.listdir(f"/proc/{pid}/task"):
             with contextlib.suppress(OSError, ValueError):
-                total += int(Path(f"/proc/{pid}/task/{task}/schedstat").read_text().split()[0])
-    return total / 1000
+                place = Path(f"/proc/{pid}/task/{task}")
+                text = (place / "stat").read_text(errors="replace")
+                if text[text.rindex(")") + 2] not in GONE:
+                    found[task] = int((place / "schedstat").read_text().split()[0]) / 1000
+    return found
 
 
 def _kilobytes(pid: int, file: str) -> dict[str, int]:

@@ -283,6 +283,7 @@ class Contestant:
     def call(self, timeout_s: float) -> Sample:
         """One call on what the arena holds. The contestant stands still before and after."""
         self._number += 1
+        self._demand_stillness()
         if self.compiling:
             self._doing = ("the first call of custom_kernel", round(timeout_s, 1))
         self.compiling = False
@@ -399,6 +400,7 @@ class Contestant:
         """
         import torch
 
+        self._demand_stillness()
         arena, page = self.ranks[rank].arena, self.ranks[rank].page
         if not self.gated or not isinstance(arena, Sets) or page is None:
             return True
@@ -506,6 +508,13 @@ class Contestant:
         if heard := self._board.heard(0):
             raise self._blamed({rank: self._untimely(rank) for rank in heard})
         return ran_on
+
+    def _demand_stillness(self) -> None:
+        """It had nothing to do since it was last stopped. Raises Failure."""
+        if not self._watch.exceeded and not self._tree.stood_still():
+            raise Failure(
+                VerdictKind.CRASHED, "The program ran on while it was to stand still between calls."
+            )
 
     def _untimely(self, rank: int) -> Failure | None:
         """What is wrong with a rank that is heard when nothing is due; None: its channel is closed."""

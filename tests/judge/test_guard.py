@@ -1,0 +1,74 @@
+"""Without a control group: a tree that is stopped by signals, and what starts it again."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from kernelbot.judge.guard import Tree, forget, register
+
+CONTINUED_BY_A_TIMER = """
+import ctypes
+libc, event, timer = ctypes.CDLL(None), (ctypes.c_int * 16)(0, 0, 18), ctypes.c_void_p()
+assert not libc.timer_create(1, event, ctypes.byref(timer))
+libc.timer_settime(timer, 0, (ctypes.c_long * 4)(0, 0, 0, 300_000_000), None)
+"""
+WORKS = "print(flush=True)\nwhile True: pass\n"
+
+
+@contextmanager
+def a_tree(source: str) -> Iterator[Tree]:
+    """A program that runs in a session of its own and has said that it is ready."""
+    with subprocess.Popen(
+        [sys.executable, "-c", source], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        tree = register(process.pid)
+        try:
+            yield tree
+        finally:
+            tree.kill()
+            forget(process.pid)
+
+
+def wait(seconds: float) -> None:
+    subprocess.run(["sleep", str(seconds)], check=True)
+
+
+def test_a_tree_that_is_stopped_stands_still_until_it_is_told_to_go() -> None:
+    with a_tree(WORKS) as tree:
+        tree.stop()
+        wait(0.1)
+        assert tree.stood_still()
+        tree.go()
+        wait(0.1)
+        assert not tree.stood_still()
+
+
+def test_a_tree_that_a_timer_of_its_own_continues_did_not_stand_still() -> None:
+    with a_tree(CONTINUED_BY_A_TIMER + WORKS) as tree:
+        tree.stop()
+        wait(0.6)
+        assert not tree.stood_still()
+
+
+def test_a_child_that_was_continued_and_ended_did_not_stand_still() -> None:
+    parent = f"""
+import os, signal
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+if not os.fork():
+    exec({CONTINUED_BY_A_TIMER!r})
+    import time
+    print(flush=True)
+    end = time.monotonic() + 0.3
+    while time.monotonic() < end: pass
+    os._exit(0)
+signal.pause()
+"""
+    with a_tree(parent) as tree:
+        tree.stop()
+        wait(0.8)
+        assert not tree.stood_still()
