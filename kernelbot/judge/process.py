@@ -210,12 +210,12 @@ class Contestant:
     # --- steps ---------------------------------------------------------------------------------
 
     def warm(
-        self, *, gated: bool = False, sharing: bool = False, timeout_s: float = START_S
+        self, *, gated: bool = False, sharing: bool = False, timeout_s: float = math.inf
     ) -> None:
         """Wait until the runtime is up. Raises NotStarted, also where it came up without the gates or the
         shared memory that it must have."""
         try:
-            bells = self._expect(channel.WARM, timeout_s)
+            bells = self._expect(channel.WARM, min(timeout_s, START_S))
             self.gated = all(bell.text == b"gates" for bell in bells)
             self.sharing = self.gated and all(map(self._can_share, range(len(self.ranks))))
         except Failure as error:

@@ -23,7 +23,7 @@ from kernelbot.judge.aside import Unfinished
 from kernelbot.judge.build import Workshop
 from kernelbot.judge.cases import Problem
 from kernelbot.judge.measuring import Budget, Lane
-from kernelbot.judge.process import START_S, Contestant, Failure, NotStarted, Sample
+from kernelbot.judge.process import Contestant, Failure, NotStarted, Sample
 from kernelbot.judge.profiling import Kernel, Profiler
 from kernelbot.judge.profiling_ncu import NsightCompute
 from kernelbot.judge.profiling_rocprof import RocProf
@@ -79,7 +79,7 @@ class Stand:
         )
         try:
             with self._budget.charged() as left:
-                contestant.warm(timeout_s=min(left, START_S))
+                contestant.warm(timeout_s=left)
         except NotStarted as error:  # which has ended it
             self.printed = str(error).partition(": ")[2]
             raise

@@ -1,4 +1,5 @@
 # expect: timed_out
+# build seconds: 5
 def custom_kernel(data):
     while True:
         pass

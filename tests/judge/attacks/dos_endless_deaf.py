@@ -1,4 +1,5 @@
 # expect: timed_out
+# build seconds: 5
 # Ignores whatever signal can be ignored.
 import signal
 import time

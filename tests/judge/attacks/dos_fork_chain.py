@@ -1,4 +1,5 @@
 # expect: timed_out
+# build seconds: 5
 # A chain of processes, each the child of the one before: deep rather than wide.
 import os
 import time

@@ -1,4 +1,5 @@
 # expect: timed_out
+# build seconds: 5
 import os
 import signal
 
