@@ -26,7 +26,8 @@ def _without_control(text: str) -> str:
 
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_without_control)]
 Reason = Annotated[str, Field(min_length=1, max_length=500), AfterValidator(_without_control)]
-Days = Annotated[int, Field(ge=1, le=3650, description="Days until it expires; null: never.")]
+Days = Annotated[int, Field(ge=1, le=3650)]
+TokenDays = Annotated[int, Field(ge=1, le=3650, description="Days until it expires; null: 180.")]
 
 
 class Body(BaseModel):
@@ -491,6 +492,7 @@ class MeOut(BaseModel):
     identities: list[dict[str, str]]
     banned_until: datetime | None
     ban_reason: str
+    token_expires_at: datetime | None = Field(description="Null: this token has no end.")
 
 
 class AllowanceOut(BaseModel):
@@ -531,7 +533,11 @@ class TokenIn(Body):
     scopes: list[Scope] = Field(
         default=[Scope.READ, Scope.SUBMIT, Scope.TOKENS], min_length=1, max_length=len(Scope)
     )
-    days: Days | None = None
+    days: TokenDays | None = None
+
+
+class RenewIn(Body):
+    days: TokenDays | None = None
 
 
 # --- administration ----------------------------------------------------------------------------
@@ -545,7 +551,7 @@ class UserIn(Body):
     scopes: list[Scope] = Field(
         default=[Scope.READ, Scope.SUBMIT, Scope.TOKENS], min_length=1, max_length=len(Scope)
     )
-    days: Days | None = None
+    days: TokenDays | None = None
 
 
 class BanIn(Body):

@@ -24,6 +24,7 @@ from kernelbot.cli.options import (
     Device,
     Most,
     Token,
+    TokenDays,
     Url,
     collected,
     connect,
@@ -399,7 +400,7 @@ def judge(
 @app.command()
 def login(url: Url = None, token: Token = None) -> None:
     """Store a server and a token for it, once the server has confirmed the token."""
-    from kernelbot.cli import profile
+    from kernelbot.cli import profile, render
     from kernelbot.cli.server import Server
 
     address = profile.resolve(url, None).url
@@ -408,6 +409,7 @@ def login(url: Url = None, token: Token = None) -> None:
         found = server.get("/v1/me")
     profile.write(profile.read().with_token(address, secret.strip()))
     result(f"Signed in to {clean(address)} as {clean(found['name'])}.")
+    render.expiry(found)
 
 
 @app.command()
@@ -455,7 +457,7 @@ def list_tokens(as_json: AsJson = False, url: Url = None, token: Token = None) -
 def create_token(
     name: Annotated[str, typer.Argument(help="What it is for.")],
     scope: Scopes = None,
-    days: Days = None,
+    days: TokenDays = None,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,
@@ -472,13 +474,30 @@ def _token_wish(**wish: Any) -> dict[str, Any]:
 
 
 def _print_token(made: dict[str, Any], as_json: bool) -> None:
+    from kernelbot.cli.render import moment
+
     if as_json:
         document(made)
         return
-    note(
-        f"Token {made['id']} ({clean(made['name'])}, {', '.join(made['scopes'])}), shown this once:"
-    )
+    scopes = ", ".join(made["scopes"])
+    until = moment(made["expires_at"])
+    note(f"Token {made['id']} ({clean(made['name'])}, {scopes}, until {until}), shown this once:")
     result(clean(made["secret"]))
+
+
+@tokens_app.command("renew")
+def renew_token(
+    token_id: Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")],
+    days: TokenDays = None,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Let a token that still works expire later; its secret stays."""
+    from kernelbot.cli.render import moment
+
+    with connect(url, token) as server:
+        found = server.post(f"/v1/me/tokens/{token_id}/renew", _token_wish(days=days))
+    result(f"Token {token_id} works until {moment(found['expires_at'])}.")
 
 
 @tokens_app.command("revoke")
@@ -559,7 +578,7 @@ def user(
     name: UserName,
     token_name: Annotated[str, typer.Option("--token-name")] = FIRST_TOKEN,
     scope: Scopes = None,
-    days: Days = None,
+    days: TokenDays = None,
     as_json: AsJson = False,
     url: Url = None,
     token: Token = None,

@@ -21,6 +21,9 @@ Device = Annotated[Literal["cpu", "cuda"], typer.Option("--device", help="What t
 Days = Annotated[
     int | None, typer.Option(min=1, max=3650, help="Days until it expires. Else never.")
 ]
+TokenDays = Annotated[
+    int | None, typer.Option("--days", min=1, max=3650, help="Days until it expires. Else 180.")
+]
 Most = Annotated[int, typer.Option("--limit", min=1, max=10_000)]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from kernelbot import report
-from kernelbot.cli.screen import clean, result, table
+from kernelbot.cli.screen import clean, note, result, table
 from kernelbot.judge.protocol import Verdict, to_json
 
 Document = Mapping[str, Any]
@@ -247,6 +247,22 @@ def queues(items: Sequence[Document]) -> None:
     )
 
 
+SOON = timedelta(days=14)
+
+
+def expiry(found: Document) -> None:
+    """When the token that was used ends, and what to do about it when that is soon."""
+    stamp = found.get("token_expires_at")
+    if stamp is None:
+        return
+    result(f"This token works until {moment(stamp)}.")
+    at = datetime.fromisoformat(stamp)
+    if at - datetime.now(at.tzinfo) < SOON:
+        note(
+            "That is soon: `kernelbot tokens list` tells its id, `kernelbot tokens renew ID` renews it."
+        )
+
+
 def tokens(items: Sequence[Document]) -> None:
     table(
         ("Id", "Name", "Begins with", "Scopes", "Expires", "Last used"),
@@ -291,6 +307,7 @@ def verdict(found: Verdict, bounds: Sequence[float | None] = ()) -> None:
 def me(found: Document, allowances: Sequence[Document], url: str, origin: str) -> None:
     result(f"{clean(found['name'])} ({found['role']}) at {clean(url)}, by {clean(origin)}")
     result(f"This token may: {clean(', '.join(found['scopes']))}")
+    expiry(found)
     if found["banned_until"]:
         result(
             f"You may not submit until {moment(found['banned_until'])}: {clean(found['ban_reason'])}"

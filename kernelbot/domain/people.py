@@ -38,6 +38,7 @@ class Actor:
     scopes: frozenset[Scope] = PERSONAL_SCOPES
     banned_until: datetime | None = None
     ban_reason: str = ""
+    expires_at: datetime | None = None  # of the token; None: it has no end, or there is none
 
     def needs(self, scope: Scope) -> None:
         """Raise Forbidden unless this actor's token carries the scope (and the role it needs)."""

@@ -20,6 +20,8 @@ from kernelbot.storage import people
 PREFIX = "kb_"
 MAX_TOKEN_CHARACTERS = 200
 MAX_LIVE_TOKENS = 50
+DEFAULT_DAYS = 180
+"""How long a token lasts that is made without saying: longer than a round, shorter than it takes to forget it."""
 MAX_DAYS = 3650
 HINT_CHARACTERS = 8
 
@@ -27,7 +29,8 @@ ADMIN_TOKEN_NAME = "local administrator"  # noqa: S105  what people see in the l
 
 HOW_TO_SIGN_IN = (
     "Send a token as 'Authorization: Bearer TOKEN', or run `kernelbot login`. "
-    "An administrator makes one with `kernelbot admin user NAME`."
+    "An administrator makes one with `kernelbot admin user NAME`; you, with another token of yours, by "
+    "`kernelbot tokens create NAME`."
 )
 
 
@@ -69,6 +72,7 @@ def _actor(row: people.Holder | Row[Any], channel: str, scopes: frozenset[Scope]
         scopes=scopes,
         banned_until=row.banned_until,
         ban_reason=row.ban_reason,
+        expires_at=row.expires_at if isinstance(row, people.Holder) else None,
     )
 
 
@@ -93,22 +97,55 @@ async def me(ctx: Context, actor: Actor) -> MeView:
         identities=tuple({"provider": row.provider, "name": row.name} for row in identities),
         banned_until=actor.banned_until,
         ban_reason=actor.ban_reason,
+        token_expires_at=actor.expires_at,
     )
 
 
 async def create_token(
     ctx: Context, actor: Actor, name: str, scopes: Sequence[str], days: int | None
 ) -> TokenView:
-    """A new token of this person; its secret is in this answer and nowhere else."""
+    """A new token of this person, of ``DEFAULT_DAYS`` where nothing is said; its secret is in this answer
+    and nowhere else."""
     actor.needs(Scope.TOKENS)
     wanted = _scopes(scopes)
-    beyond = wanted - actor.scopes
-    if beyond:
+    _not_beyond(actor, wanted)
+    return await _make_token(ctx, actor.user_id, name, wanted, days, by=actor.user_id)
+
+
+def _not_beyond(actor: Actor, wanted: frozenset[Scope]) -> None:
+    if beyond := wanted - actor.scopes:
         names = ", ".join(sorted(scope.value for scope in beyond))
         raise Forbidden(
             f"A token cannot give what yours does not have: {names}.", code="missing_scope"
         )
-    return await _make_token(ctx, actor.user_id, name, wanted, days, by=actor.user_id)
+
+
+async def renew_token(ctx: Context, actor: Actor, token_id: int, days: int | None) -> TokenView:
+    """Have a live token of one's own end so many days from now, whenever it was to end. Raises NotFound
+    for one that is none, has ended, or has no end."""
+    actor.needs(Scope.TOKENS)
+    ends = _ends(days)
+    async with ctx.database.transaction() as connection:
+        row = await people.renew(connection, actor.user_id, token_id, ends)
+        if row is None:
+            raise NotFound(
+                f"You have no live token {token_id} that expires; make another with "
+                "`kernelbot tokens create NAME`.",
+                code="unknown_token",
+            )
+        _not_beyond(actor, frozenset(Scope(scope) for scope in row.scopes))
+        target = f"token:{token_id}"
+        await people.record(
+            connection, actor.user_id, "token.renew", target, until=ends.isoformat()
+        )
+    return _token_view(row)
+
+
+def _ends(days: int | None) -> datetime:
+    days = DEFAULT_DAYS if days is None else days
+    if not 1 <= days <= MAX_DAYS:
+        raise InvalidInput(f"A token lasts 1 to {MAX_DAYS} days.", code="bad_lifetime")
+    return datetime.now(UTC) + timedelta(days=days)
 
 
 async def create_user_token(
@@ -131,8 +168,7 @@ async def create_user_token(
 async def _make_token(
     ctx: Context, user_id: int, name: str, scopes: frozenset[Scope], days: int | None, *, by: int
 ) -> TokenView:
-    if days is not None and not 1 <= days <= MAX_DAYS:
-        raise InvalidInput(f"A token lasts 1 to {MAX_DAYS} days.", code="bad_lifetime")
+    ends = _ends(days)
     secret = PREFIX + secrets.token_urlsafe(32)
     async with ctx.database.transaction() as connection:
         existing = await people.tokens_of(connection, user_id)
@@ -147,7 +183,7 @@ async def _make_token(
             digest=digest(secret),
             hint=secret[:HINT_CHARACTERS],
             scopes=sorted(scope.value for scope in scopes),
-            expires_at=datetime.now(UTC) + timedelta(days=days) if days else None,
+            expires_at=ends,
         )
         await people.record(connection, by, "token.create", f"token:{row.id}")
     return _token_view(row, secret)

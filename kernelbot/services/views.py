@@ -298,6 +298,7 @@ class MeView:
     identities: tuple[dict[str, str], ...]
     banned_until: datetime | None
     ban_reason: str
+    token_expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, insert, select, text, update
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,6 +18,7 @@ from kernelbot.storage.tables import audit_log, identities, tokens, users
 # once a minute, so that reading does not become writing.
 HOLDER_OF = """
     SELECT t.id AS token_id, t.scopes, u.id, u.name, u.role, u.banned_until, u.ban_reason,
+           t.expires_at,
            coalesce(t.last_used_at < now() - interval '1 minute', true) AS stale
     FROM tokens t JOIN users u ON u.id = t.user_id
     WHERE t.digest = $1 AND t.revoked_at IS NULL
@@ -36,6 +37,7 @@ class Holder:
     role: str
     banned_until: datetime | None
     ban_reason: str
+    expires_at: datetime | None  # of the token
     stale: bool  # its last use was written down a while ago
 
 
@@ -160,6 +162,25 @@ async def put_token(connection: AsyncConnection, **values: Any) -> int | None:
 async def tokens_of(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:
     query = select(tokens).where(tokens.c.user_id == user_id).order_by(tokens.c.id.desc())
     return (await connection.execute(query.limit(200))).all()
+
+
+async def renew(
+    connection: AsyncConnection, user_id: int, token_id: int, ends: datetime
+) -> Row[Any] | None:
+    """Give a live token another end; None when this user has no such token that has one."""
+    query = (
+        update(tokens)
+        .where(
+            tokens.c.id == token_id,
+            tokens.c.user_id == user_id,
+            tokens.c.revoked_at.is_(None),
+            tokens.c.expires_at > func.now(),
+        )
+        .values(expires_at=ends)
+        .returning(tokens)
+    )
+    found: Row[Any] | None = (await connection.execute(query)).first()
+    return found
 
 
 async def revoke(connection: AsyncConnection, user_id: int, token_id: int) -> bool:

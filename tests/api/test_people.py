@@ -38,6 +38,20 @@ async def test_a_token_is_shown_once_works_and_can_be_revoked(
     assert token["hint"] in listed
 
 
+async def test_a_token_is_renewed_for_as_long_as_is_asked(
+    api: FastAPI, ada: httpx2.AsyncClient
+) -> None:
+    token = (await ada.post("/v1/me/tokens", json={"name": "laptop", "days": 2})).json()
+    async with client(api, token["secret"]) as laptop:
+        renewed = await laptop.post(f"/v1/me/tokens/{token['id']}/renew", json={"days": 30})
+        me = (await laptop.get("/v1/me")).json()
+
+    assert renewed.status_code == 200
+    assert "secret" not in renewed.json()
+    assert renewed.json()["expires_at"] == me["token_expires_at"] > token["expires_at"]
+    refused(await ada.post("/v1/me/tokens/999/renew", json={}), 404, "unknown_token")
+
+
 async def test_a_token_gives_no_more_than_the_one_that_made_it(ada: httpx2.AsyncClient) -> None:
     response = await ada.post("/v1/me/tokens", json={"name": "root", "scopes": ["admin"]})
 

@@ -125,7 +125,9 @@ async def test_login_keeps_a_confirmed_token_for_its_owner_alone(
     after = await plain("me")
 
     assert (wrong.code, "not known" in wrong.err) == (1, True)
-    assert signed_in.out == f"Signed in to {server.url} as ada.\n"
+    told, until = signed_in.out.splitlines()
+    assert told == f"Signed in to {server.url} as ada."
+    assert until.startswith("This token works until ")
     assert "ada (member)" in me.out
     assert mode == 0o600
     assert forgotten.code == 0
@@ -156,16 +158,24 @@ async def test_on_the_machine_of_the_server_the_administrators_token_is_found(
     assert outcome.document["role"] == "admin"
 
 
-async def test_tokens_are_made_listed_and_revoked(kernelbot: CommandLine) -> None:
+async def test_tokens_are_made_listed_renewed_and_revoked(kernelbot: CommandLine) -> None:
     made = await kernelbot("tokens", "create", "laptop", "--scope", "read", "--days", "3")
     secret = made.out.strip()
     me = await kernelbot("me", "--json", KERNELBOT_TOKEN=secret)
     listed = (await kernelbot("tokens", "list", "--json")).document["items"]
     (laptop,) = [item for item in listed if item["name"] == "laptop"]
+    soon = await kernelbot("me", KERNELBOT_TOKEN=secret)
+    renewed = await kernelbot("tokens", "renew", str(laptop["id"]), "--days", "30")
+    later = await kernelbot("me", KERNELBOT_TOKEN=secret)
     revoked = await kernelbot("tokens", "revoke", str(laptop["id"]))
     after = await kernelbot("me", KERNELBOT_TOKEN=secret)
 
     assert me.document["scopes"] == ["read"]
+    assert re.search(r"\(laptop, read, until \d{4}-", made.err)
+    assert "This token works until" in soon.out
+    assert "tokens renew ID" in soon.err
+    assert renewed.out.startswith(f"Token {laptop['id']} works until ")
+    assert "tokens renew ID" not in later.err
     assert revoked.code == 0
     assert after.code == 1
     assert "was revoked" in after.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -166,6 +167,65 @@ async def test_the_default_scopes_do_not_exceed_the_makers_either(app: App) -> N
 async def test_a_lifetime_out_of_bounds_is_refused(app: App, days: int) -> None:
     with pytest.raises(InvalidInput, match="1 to 3650 days"):
         await identity.create_token(app, await make_actor(app), "x", [], days)
+
+
+async def test_a_token_made_without_a_word_about_it_ends_in_half_a_year(app: App) -> None:
+    own = await identity.create_token(app, await make_actor(app), "x", [], None)
+    handed = await identity.create_user_token(app, await admin(app), "pupil", "x", [], None)
+
+    for made in (own, handed):
+        assert made.expires_at is not None
+        assert made.expires_at - made.created_at > timedelta(days=179)
+        assert made.expires_at - made.created_at < timedelta(days=181)
+
+
+async def test_a_live_token_is_renewed_and_keeps_its_secret(app: App) -> None:
+    made = await identity.create_token(app, await make_actor(app), "x", ["read", "tokens"], 1)
+    assert made.secret is not None
+    mine = await identity.authenticate(app, made.secret, "cli")
+    assert (await identity.me(app, mine)).token_expires_at == made.expires_at
+
+    renewed = await identity.renew_token(app, mine, made.id, 90)
+
+    again = await identity.authenticate(app, made.secret, "cli")
+    assert again.expires_at == renewed.expires_at
+    assert renewed.expires_at is not None
+    assert renewed.expires_at > datetime.now(UTC) + timedelta(days=89)
+    with pytest.raises(InvalidInput, match="1 to 3650 days"):
+        await identity.renew_token(app, mine, made.id, 3651)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE tokens SET expires_at = now() - interval '1 second' WHERE name = 'x'",
+        "UPDATE tokens SET revoked_at = now() WHERE name = 'x'",
+        "UPDATE tokens SET expires_at = NULL WHERE name = 'x'",
+        "UPDATE tokens SET user_id = 1 WHERE name = 'x'",
+    ],
+    ids=["expired", "revoked", "endless", "somebody else's"],
+)
+async def test_what_is_no_live_token_of_ones_own_with_an_end_is_not_renewed(
+    app: App, change: str
+) -> None:
+    ada = await make_actor(app)
+    made = await identity.create_token(app, ada, "x", [], 1)
+    await rows(app, change)
+
+    with pytest.raises(NotFound, match="no live token"):
+        await identity.renew_token(app, ada, made.id, None)
+
+
+async def test_a_token_renews_none_that_may_do_more(app: App) -> None:
+    ada = await make_actor(app)
+    made = await identity.create_token(app, ada, "x", ["read", "submit"], 1)
+    small = dataclasses.replace(ada, scopes=frozenset({Scope.READ, Scope.TOKENS}))
+
+    with pytest.raises(Forbidden, match="submit"):
+        await identity.renew_token(app, small, made.id, 9)
+
+    (listed,) = await identity.tokens(app, ada)
+    assert listed.expires_at == made.expires_at
 
 
 async def test_an_unknown_scope_is_answered_with_those_there_are(app: App) -> None:

@@ -40,6 +40,17 @@ async def new_token(ctx: Ctx, actor: Member, body: schemas.TokenIn) -> Response:
     return json_response(present.new_token(view), 201)
 
 
+@router.post(
+    "/tokens/{token_id}/renew",
+    response_model=schemas.TokenOut,
+    responses=documented(401, 403, 404, 409, 413),
+)
+async def renew_token(ctx: Ctx, actor: Member, token_id: Id, body: schemas.RenewIn) -> Response:
+    """Its end is so many days from now; the secret stays. One that has expired cannot be renewed."""
+    view = await identity.renew_token(ctx, actor, token_id, body.days)
+    return json_response(present.token(view))
+
+
 @router.delete(
     "/tokens/{token_id}",
     response_model=schemas.DoneOut,
