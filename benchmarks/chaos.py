@@ -50,6 +50,10 @@ FLEETING = ("contestant", "referee")
 SEEK_S = 5.0
 SENDERS = 6
 FINISH_S = 1800.0
+# The last is what asyncpg says when a connection is cut in the middle of preparing a statement.
+DATABASE_GONE = (
+    OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
+)  # fmt: skip
 
 PROBLEM = {
     "problem.yaml": """\
@@ -365,7 +369,7 @@ class Storm:
                     return await connection.fetch(query)
                 finally:
                     await connection.close()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except DATABASE_GONE:
                 if time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(0.3)
