@@ -98,6 +98,11 @@ class Event:
     light: float | None = None  # seconds of who is as fast as can be
     baseline: float | None = None  # seconds
 
+    @property
+    def key(self) -> tuple[str, str, float]:
+        """Which column of the standings this is, and what it counts for."""
+        return self.leaderboard, self.gpu, self.worth
+
     @cached_property
     def best(self) -> float | None:
         """The seconds of the fastest on the version of the problem that is posed."""
@@ -119,6 +124,9 @@ class Part:
     standing: Standing | None = None  # None: the baseline stands in, or nothing does
 
 
+NOTHING = Part(share=0.0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Total:
     """One person's score with the place it has. ``parts`` are in the order of the events."""
@@ -136,12 +144,67 @@ class Total:
 
 def totals(events: Sequence[Event], scoring: CompetitionScoring) -> list[Total]:
     """Everybody who is on one of the leaderboards, in order of their places."""
-    counted = _counted(events, scoring)
-    people: dict[int, dict[int, Standing]] = {}
-    for at, event in enumerate(counted):
-        for standing in event.standings:
-            people.setdefault(standing.entry.user_id, {})[at] = standing
-    return place(_unplaced(people.values(), counted, scoring), scoring.ties)
+    return Tally(scoring).totals(events)
+
+
+class Tally:
+    """``totals`` of leaderboards that change one after the other: what has not changed is not made again.
+
+    For one thread at a time.
+    """
+
+    def __init__(self, scoring: CompetitionScoring) -> None:
+        self._scoring = scoring
+        self._columns: list[_Column] = []
+        self._totals: dict[int, Total] = {}  # without places, by person
+
+    def totals(self, events: Sequence[Event]) -> list[Total]:
+        """Everybody who is on one of the leaderboards, in order of their places."""
+        counted = _counted(events, self._scoring)
+        if [column.event.key for column in self._columns] != [event.key for event in counted]:
+            self._begin(counted)
+        else:
+            self._go_on(counted)
+        return place(list(self._totals.values()), self._scoring.ties)
+
+    def _begin(self, counted: Sequence[Event]) -> None:
+        self._columns = [_Column.of(event, self._scoring) for event in counted]
+        self._make_all()
+
+    def _go_on(self, counted: Sequence[Event]) -> None:
+        changed = [at for at, event in enumerate(counted) if self._columns[at].event != event]
+        seen: set[int] = set()
+        moved: set[int] = set()
+        anew = False
+        for at in changed:
+            before, event = self._columns[at], counted[at]
+            now = self._columns[at] = _Column.of(event, self._scoring)
+            anew = anew or before.stand_in != now.stand_in
+            there = before.standings.keys() | now.standings.keys()
+            seen |= there
+            moved.update(person for person in there if before.worth(person) != now.worth(person))
+        if anew:
+            self._make_all()
+            return
+        for person in seen - moved:  # a rank or a time that changes no score is shown all the same
+            parts = list(self._totals[person].parts)
+            for at in changed:
+                parts[at] = self._columns[at].part(person)
+            self._totals[person] = replace(self._totals[person], parts=tuple(parts))
+        self._make(moved)
+
+    def _make_all(self) -> None:
+        self._totals = {}
+        self._make(dict.fromkeys(person for column in self._columns for person in column.standings))
+
+    def _make(self, people: Iterable[int]) -> None:
+        problems = _problems(self._columns)
+        for person in people:
+            made = _total(person, self._columns, problems, self._scoring)
+            if made is not None:
+                self._totals[person] = made
+            else:
+                self._totals.pop(person, None)
 
 
 def with_own(
@@ -149,41 +212,61 @@ def with_own(
 ) -> list[Total]:
     """Totals as others see them, in which one person has what ``own`` says; the scores of the others
     stay, and places are given anew."""
-    counted = _counted(own, scoring)
-    standings = {
-        at: standing
-        for at, event in enumerate(counted)
-        for standing in event.standings
-        if standing.entry.user_id == user_id
-    }
+    columns = [_Column.of(event, scoring, user_id) for event in _counted(own, scoring)]
+    mine = _total(user_id, columns, _problems(columns), scoring)
     rest = [item for item in others if item.user_id != user_id]
-    mine = _unplaced([standings] if standings else [], counted, scoring)
-    return place([*rest, *mine], scoring.ties)
+    return place(rest if mine is None else [*rest, mine], scoring.ties)
 
 
 def _counted(events: Sequence[Event], scoring: CompetitionScoring) -> list[Event]:
     return [event for event in events if event.counts(scoring)]
 
 
-def _unplaced(
-    people: Iterable[Mapping[int, Standing]], counted: Sequence[Event], scoring: CompetitionScoring
-) -> list[Total]:
-    """Of each person, from their standings by the number of the event."""
-    stand_in = [_stand_in(event, scoring) for event in counted]
-    made = []
-    for own in people:
-        parts = [_part(event, own.get(at), scoring) for at, event in enumerate(counted)]
-        # Who hands something in never has less than who does not.
-        parts = [
-            max(pair, key=lambda part: part.share) for pair in zip(parts, stand_in, strict=True)
-        ]
-        made.append(_total(list(own.values()), counted, parts, scoring))
-    return made
+@dataclass(frozen=True)
+class _Column:
+    """What everybody has in one event."""
+
+    event: Event
+    standings: Mapping[int, Standing]  # by person
+    parts: Mapping[int, Part]  # of those who stand there
+    stand_in: Part  # of those who do not
+
+    @classmethod
+    def of(cls, event: Event, scoring: CompetitionScoring, only: int | None = None) -> _Column:
+        """Of everybody, or of one person."""
+        stand_in = _stand_in(event, scoring)
+        standings = {
+            person: item
+            for item in event.standings
+            if (person := item.entry.user_id) == only or only is None
+        }
+        parts = {}
+        for person, standing in standings.items():
+            part = _part(event, standing, scoring)
+            # Who hands something in never has less than who does not.
+            parts[person] = part if part.share >= stand_in.share else stand_in
+        return cls(event, standings, parts, stand_in)
+
+    def part(self, person: int) -> Part:
+        return self.parts.get(person, self.stand_in)
+
+    def worth(self, person: int) -> object:
+        """All that a person's score and its time are made of here."""
+        part, standing = self.part(person), self.standings.get(person)
+        entry = standing and standing.entry
+        return part.share, part.error, entry and (entry.submitted_at, entry.user_name)
 
 
-def _part(event: Event, standing: Standing | None, scoring: CompetitionScoring) -> Part:
-    if standing is None:
-        return Part(share=0.0)
+def _problems(columns: Sequence[_Column]) -> list[tuple[float, list[int]]]:
+    """The worth of each problem, if it has any, with the numbers of its columns, one a GPU."""
+    worth = {column.event.leaderboard: column.event.worth for column in columns}
+    found: dict[str, list[int]] = {}
+    for at, column in enumerate(columns):
+        found.setdefault(column.event.leaderboard, []).append(at)
+    return [(worth[name], numbers) for name, numbers in found.items() if worth[name] > 0]
+
+
+def _part(event: Event, standing: Standing, scoring: CompetitionScoring) -> Part:
     if scoring.share is Share.PLACE:
         return Part(share=_of_place(standing.rank, scoring), standing=standing)
     # Who waits to be measured again on another version keeps the share they had.
@@ -195,7 +278,7 @@ def _part(event: Event, standing: Standing | None, scoring: CompetitionScoring) 
 def _stand_in(event: Event, scoring: CompetitionScoring) -> Part:
     """What everybody has who has nothing better."""
     if scoring.missing is Missing.ZERO or event.baseline is None:
-        return Part(share=0.0)
+        return NOTHING
     if scoring.share is not Share.PLACE:
         return Part(share=_of_time(event.baseline, event, event.baseline, scoring.share))
     ahead = sum(
@@ -217,37 +300,35 @@ def _of_time(baseline: float | None, held: Event | Earlier, seconds: float, shar
 
 
 def _total(
-    own: Sequence[Standing],
-    events: Sequence[Event],
-    parts: Sequence[Part],
+    person: int,
+    columns: Sequence[_Column],
+    problems: Sequence[tuple[float, Sequence[int]]],
     scoring: CompetitionScoring,
-) -> Total:
-    problems: dict[str, list[Part]] = {}
-    worth = {event.leaderboard: event.worth for event in events}
-    for event, part in zip(events, parts, strict=True):
-        problems.setdefault(event.leaderboard, []).append(part)
+) -> Total | None:
+    """One person's score, without its place; None for who stands nowhere."""
+    own = [column.standings[person].entry for column in columns if person in column.standings]
+    if not own:
+        return None
+    parts = [column.part(person) for column in columns]
     geometric = scoring.rule is Rule.GEOMETRIC_MEAN
     combined = _geometric if geometric else _sum
-    first = min(item.entry.submitted_at for item in own)
-    made = [
-        _Problem(
-            worth[name],
-            *_mean(found, combined),
-            reached_at=_reached_at(found, first),
-        )
-        for name, found in problems.items()
-        if worth[name] > 0
-    ]
+    first = min(item.submitted_at for item in own)
+    made = []
+    for worth, numbers in problems:
+        found = [parts[at] for at in numbers]
+        if geometric or any(part.share for part in found):  # nothing adds nothing to a sum
+            value, error = _mean(found, combined)
+            made.append(_Problem(worth, value, error, _reached_at(found, first)))
     chosen: Sequence[_Problem] = made
     if scoring.count is not None:
         chosen = (_best_of_mean if geometric else _best_of_sum)(made, scoring.count)
     score, error = combined([item[:3] for item in chosen])
     return Total(
-        user_id=own[0].entry.user_id,
-        user_name=own[0].entry.user_name,
+        user_id=person,
+        user_name=own[0].user_name,
         score=score,
         error=error,
-        reached_at=max((item.reached_at for item in chosen if score > 0), default=first),
+        reached_at=max((item.reached_at for item in chosen), default=first) if score > 0 else first,
         parts=tuple(parts),
     )
 

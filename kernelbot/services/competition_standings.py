@@ -11,7 +11,7 @@ from typing import Any
 
 from kernelbot.domain import competition_scoring
 from kernelbot.domain.competition import Competition, LeaderboardSpec
-from kernelbot.domain.competition_scoring import CompetitionScoring, Event, Rule, Total
+from kernelbot.domain.competition_scoring import CompetitionScoring, Event, Rule, Tally, Total
 from kernelbot.domain.people import Actor
 from kernelbot.errors import InvalidInput, NotFound, Unavailable, did_you_mean
 from kernelbot.services import access, competitions, standings
@@ -24,7 +24,7 @@ TOTALS_KEPT = 100
 """Competitions whose totals a process keeps in memory; the least recently read goes first."""
 
 Key = tuple[str, str, bool]  # competition, phase, whether seen through a freeze
-_Kept = tuple[CompetitionScoring, Sequence[Event], Sequence[Total]]
+_Kept = tuple[CompetitionScoring, Sequence[Event], Sequence[Total], Tally]
 
 
 async def totals(
@@ -108,15 +108,17 @@ def _read(document: Mapping[str, Any]) -> Competition:
 async def _placed(
     ctx: Context, key: Key, scoring: CompetitionScoring, events: Sequence[Event]
 ) -> Sequence[Total]:
-    """The totals, from memory while nothing they are made of has changed: of thousands of people they
-    take a second, in which one thread makes them and everybody else is served."""
+    """The totals, from memory while nothing they are made of has changed, and only what has is made again.
+    All of thousands of people take a second, in which one thread makes them and everybody else is served."""
     cache: OrderedDict[Key, _Kept] = ctx.cache.setdefault("totals", OrderedDict())
     async with ctx.cache.setdefault("totalling", defaultdict(asyncio.Lock))[key]:
         known = cache.get(key)
         # Unchanged boards hand out the very same standings, so comparing them is quick.
         if known is None or known[:2] != (scoring, events):
-            placed = await asyncio.to_thread(competition_scoring.totals, events, scoring)
-            known = cache[key] = (scoring, events, placed)
+            tally = known[3] if known is not None and known[0] == scoring else Tally(scoring)
+            cache.pop(key, None)  # whoever is interrupted leaves no half of it behind
+            placed = await asyncio.to_thread(tally.totals, events)
+            known = cache[key] = (scoring, events, placed, tally)
             while len(cache) > TOTALS_KEPT:
                 cache.popitem(last=False)
         cache.move_to_end(key)

@@ -17,6 +17,7 @@ from kernelbot.domain.competition_scoring import (
     Missing,
     Rule,
     Share,
+    Tally,
     Ties,
     Total,
     falling,
@@ -24,7 +25,7 @@ from kernelbot.domain.competition_scoring import (
     totals,
     with_own,
 )
-from kernelbot.domain.ranking import Entry
+from kernelbot.domain.ranking import Earlier, Entry
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NAMES = ("ada", "bob", "cy", "dee")
@@ -299,6 +300,42 @@ def test_everybody_who_stands_somewhere_that_counts_has_one_place(
     assert [item.position for item in found] == list(range(1, len(found) + 1))
     assert all(item.rank <= item.position for item in found)
     assert [item.rank for item in found] == sorted(item.rank for item in found)
+
+
+@given(st.lists(competitions(), min_size=2, max_size=4), SCORINGS, st.data())
+def test_totals_made_again_are_those_made_from_nothing(
+    found: list[list[Event]], scoring: CompetitionScoring, data: st.DataObject
+) -> None:
+    tally = Tally(scoring)
+    for events in found:
+        tally.totals(events)
+        # And some of the same leaderboards with other results.
+        newer = [
+            replace(item, standings=event(error=0.01, **data.draw(TIMES)).standings)
+            if data.draw(st.booleans())
+            else item
+            for item in events
+        ]
+
+        assert tally.totals(newer) == totals(newer, scoring)
+
+
+def test_who_is_on_no_leaderboard_any_more_has_no_total() -> None:
+    tally = Tally(CompetitionScoring())
+    tally.totals([event("a", ada=1, bob=2), event("b", ada=1)])
+
+    found = tally.totals([event("a", ada=1), event("b", ada=1)])
+
+    assert [item.user_name for item in found] == ["ada"]
+
+
+def test_a_kept_place_of_an_earlier_version_has_the_share_it_had() -> None:
+    now = event("a", worth=10, light=1.0, ada=2, bob=4)
+    kept = replace(now.standings[1], earlier=Earlier(best=4.0, light=3.0))
+    held = replace(now, standings=[now.standings[0], kept])
+
+    assert table([held], share=Share.SPEED_OF_LIGHT) == [(1, "bob", 7.5), (2, "ada", 5)]
+    assert table([held], share=Share.BEST) == [(1, "ada", 10), (1, "bob", 10)]
 
 
 SCORED = st.lists(

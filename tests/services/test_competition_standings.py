@@ -11,8 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
-from kernelbot.domain import competition_scoring
-from kernelbot.domain.competition_scoring import CompetitionScoring, Event, Total
+from kernelbot.domain.competition_scoring import CompetitionScoring, Event, Tally, Total
 from kernelbot.errors import Unavailable
 from kernelbot.services import competition_standings
 from tests.factories import make_actor, ranked
@@ -52,18 +51,30 @@ async def test_readers_who_come_at_once_share_totals_made_beside_the_event_loop(
     app: App, scored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_in: list[threading.Thread] = []
-    made = competition_scoring.totals
+    made = Tally.totals
 
-    def noted(events: Sequence[Event], scoring: CompetitionScoring) -> list[Total]:
+    def noted(tally: Tally, events: Sequence[Event]) -> list[Total]:
         made_in.append(threading.current_thread())
-        return made(events, scoring)
+        return made(tally, events)
 
-    monkeypatch.setattr(competition_scoring, "totals", noted)
+    monkeypatch.setattr(Tally, "totals", noted)
     pages = await asyncio.gather(*(competition_standings.totals(app, None, NAME) for _ in range(5)))
 
     assert [page.items[0].user_name for page in pages] == ["ada"] * 5
     assert len(made_in) == 1
     assert made_in[0] is not threading.main_thread()
+
+
+async def test_a_new_result_is_in_the_totals_that_were_made_before(app: App, scored: None) -> None:
+    await competition_standings.totals(app, None, NAME)
+
+    await ranked(app, await make_actor(app, "bob"), 0.5e6)
+
+    page = await competition_standings.totals(app, None, NAME)
+    assert [(item.user_name, item.parts[0].standing.rank) for item in page.items] == [  # type: ignore[union-attr]
+        ("bob", 1),
+        ("ada", 2),
+    ]
 
 
 @pytest.mark.parametrize("change", ['{"handicap": 2}', '{"scoring": {"rule": "median"}}'])
