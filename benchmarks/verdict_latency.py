@@ -55,7 +55,7 @@ class Board:
 
     def files(self) -> dict[str, bytes]:
         folder = ROOT / "problems" / self.problem
-        return {name: (folder / name).read_bytes() for name in ("reference.py", "task.py")}
+        return {path.name: path.read_bytes() for path in folder.glob("*.py")}
 
 
 def sizes(*sides: int) -> tuple[dict[str, int], ...]:
