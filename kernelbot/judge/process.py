@@ -336,9 +336,10 @@ class Contestant:
         self._channels[-1].close()
 
     def _call_cpu(self, timeout_s: float) -> Sample:
+        # Before the word: a stopped process can have the kernel continue it when one comes.
+        began = channel.monotonic_ns()
         for rank in self.ranks:
             rank.ring()
-        began = channel.monotonic_ns()
         self._tree.go()
         self._expect(channel.DONE, timeout_s)
         self._tree.halt()

@@ -50,6 +50,9 @@ FILE_BYTES = 4 << 30
 SCRATCH_BYTES = 4 << 30
 """Of /tmp and of /dev/shm in the sandbox."""
 
+SYSTEM_V_BYTES = 1 << 30
+"""Of System V's shared memory, where the fence has its own."""
+
 KINDS = ("bubblewrap", "user", "processes")
 FENCED = "fenced"
 """Any of them but the last: what a server for strangers accepts when nothing else is said."""
@@ -456,6 +459,8 @@ def _private_namespaces(plan: Plan) -> list[str]:
         return []  # a container without the right to: uid, limits and Landlock remain
     if plan.loopback:
         _raise_loopback()
+    with contextlib.suppress(OSError):  # no process's own figures show what none is attached to
+        Path("/proc/sys/kernel/shmall").write_text(str(SYSTEM_V_BYTES // os.sysconf("SC_PAGESIZE")))
     _mount(libc, "none", "/", None, MS_REC | MS_PRIVATE)
     base = os.path.dirname(plan.workdir)
     foreign = [path for path in plan.read if not path.startswith(base)]

@@ -255,6 +255,28 @@ def custom_kernel(data):
     assert verdict.spent.build_s > 4 > verdict.spent.check_s
 
 
+def test_a_call_that_the_time_limit_cuts_off_leaves_the_samples_before_it(tmp_path: Path) -> None:
+    even = "import time\ndef custom_kernel(data):\n  time.sleep(len(data[0]) / 2e5)\n  return data[0] + data[1]"
+    limits = replace(LIMITS, measure_s=0.75)
+    verdict = judge(tmp_path, even, a_job(Mode.BENCHMARK, limits=limits)).verdict
+    assert verdict.passed, verdict.message
+
+
+def test_whoever_hangs_when_the_samples_suit_it_does_not_keep_them(tmp_path: Path) -> None:
+    hangs = """
+import time
+calls = []
+def custom_kernel(data):
+    calls.append(len(data[0]))
+    if calls.count(20000) > 7:
+        time.sleep(1000)
+    return data[0] + data[1]
+"""
+    limits = replace(LIMITS, measure_s=2)
+    verdict = judge(tmp_path, hangs, a_job(Mode.BENCHMARK, limits=limits)).verdict
+    assert verdict.kind is VerdictKind.TIMED_OUT
+
+
 def test_a_first_call_that_never_ends_is_told_with_the_time_it_had(tmp_path: Path) -> None:
     limits = replace(LIMITS, build_s=5, check_s=2)
     verdict = judge(tmp_path, ENDLESS, a_job(limits=limits)).verdict

@@ -40,6 +40,23 @@ def test_whoever_has_temporary_folders_of_its_own_may_write_there(
     assert verdict.passed == ("own-mounts" in verdict.harness.fences), verdict
 
 
+# Bubblewrap makes its namespace itself, and has no limit for it.
+if "user" in HERE_AVAILABLE:
+
+    def test_memory_of_system_v_is_bounded_where_the_fence_has_its_own(tmp_path: Path) -> None:
+        source = f"""
+import ctypes
+size = ctypes.c_size_t({sandbox.SYSTEM_V_BYTES + 1})
+if ctypes.CDLL(None).shmget(0, size, 0o1600) < 0:
+    print("refused")
+def custom_kernel(data):
+    return data[0] + data[1]
+"""
+        verdict = judged(tmp_path, source, "user")
+        assert verdict.passed
+        assert ("refused" in verdict.log) == ("own-ipc" in verdict.harness.fences)
+
+
 @pytest.mark.parametrize("kind", HERE_AVAILABLE)
 @pytest.mark.parametrize(
     "attack", ["sandbox_write_judge", "precompute_ptrace", "dos_kill_parent", "patch_spare_process"]
