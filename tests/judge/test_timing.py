@@ -405,11 +405,6 @@ def test_launching_is_free_and_working_before_the_gate_opens_is_not() -> None:
     assert beyond_free(30_000_000) == 27_000_000
 
 
-def test_launching_is_free_and_working_before_the_gate_opens_is_not() -> None:
-    assert beyond_free(900_000) == 0
-    assert beyond_free(30_000_000) == 27_000_000
-
-
 def test_a_process_that_comes_up_with_less_than_the_first_one_is_not_measured() -> None:
     assert lack(gates=(True, True), shared_memory=(False, False)) == ""
     assert lack(gates=(True, False), shared_memory=(True, False)) == "gates"
