@@ -63,7 +63,7 @@ class Ties(StrEnum):
 
 def falling(places: int) -> tuple[float, ...]:
     """Shares that fall evenly: the first place has all, the one after the last nothing."""
-    return tuple(1 - place / places for place in range(places))
+    return tuple((places - place) / places for place in range(places))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,6 +76,60 @@ async def test_a_closed_class_from_its_file_to_its_standings(
     assert "Licence: MIT" in read.err
 
 
+TOURNAMENT = """\
+name: cup
+title: A cup
+licence: MIT
+gpus: [CPU]
+registration: {opens: 2026-01-01T00:00:00Z, eligibility: Students.}
+team_size: 3
+ranked_per_hour: 4
+scoring: {rule: weighted_sum, share: baseline, missing: baseline, count: 2}
+phases:
+  - name: heats
+    opens: 2026-02-01T00:00:00Z
+    closes: 2027-02-01T00:00:00Z
+    freeze: {from: 2027-01-01T00:00:00Z}
+    advance: 5
+    problems:
+      - {problem: vectoradd, leaderboard: cup-add, weight: 2.5, baseline: {CPU: 0.001}}
+  - name: final
+    opens: 2027-03-01T00:00:00Z
+    closes: 2027-04-01T00:00:00Z
+    problems:
+      - {problem: matmul, leaderboard: cup-matmul, baseline: {CPU: 0.001}}
+prizes: [{prize: A book, note: Signed}]
+"""
+
+
+async def test_a_competition_shows_how_it_is_won_and_who_may_take_part(
+    kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    file = kernelbot.write("cup.yaml", TOURNAMENT)
+    applied = await organizer("competition", "apply", file, "--unchecked")
+    assert applied.code == 0, applied.err
+
+    shown = (await kernelbot("competition", "show", "cup")).out
+    listed = (await kernelbot("competition", "list")).out
+
+    for words in (
+        "Score: the weight of each problem times a share, summed. "
+        "The share: how many times as fast as the baseline.",
+        "The best 2 problems of each person count.",
+        "Who has nothing better on a problem has what its baseline has.",
+        "Submissions an hour and leaderboard: 4 ranked",
+        "Registration: from 2026-01-01",
+        "Students.",
+        "Teams: up to 3 people",
+        "After heats the first 5 go on.",
+        "A book, place 1 of the competition. Signed",
+    ):
+        assert words in shown
+    assert re.search("Leaderboard +Weight +Phase", shown)
+    assert re.search(r"cup-add +2\.5 +heats +CPU +2026-02-01 .*2027-01-01 .*2027-02-01", shown)
+    assert re.search("cup +A cup +public +2026-02-01 .* +2027-04-01", listed)
+
+
 async def test_what_must_not_change_is_refused_before_anything_is_written(
     kernelbot: CommandLine, organizer: CommandLine
 ) -> None:
