@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -128,27 +129,19 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
         name: await contests.put_problem(connection, problem)
         for name, problem in catalog.problems.items()
     }
-    posed = {
-        spec.name.lower(): catalog.problems[spec.problem]
-        for competition in catalog.competitions.values()
-        for spec in competition.leaderboards
-    }
+    specs = _specs(catalog)
     rows = await contests.every_board(connection)
-    anew = {
-        row.id: posed[row.name.lower()]
-        for row in rows
-        if row.name.lower() in posed and row.problem_digest != posed[row.name.lower()].digest
-    }
+    anew = _anew(catalog, rows)
     versions_before = {row.id: row.problem_digest for row in rows}
     # Jobs, submissions, then boards: in the order of whoever records (storage/queue.py).
-    unjudged = await unposed.hold(connection, _taken_from_now_on(catalog, rows, anew))
+    unjudged = await unposed.hold(connection, _taken_from_now_on(catalog, rows))
     queued = await submissions.lock_queued(
         connection, list(anew), [run.submission_id for run, _ in unjudged]
     )
     touched = [
         row.id
         for row in rows
-        if row.name.lower() in posed
+        if row.name.lower() in specs
         or row.competition in catalog.competitions
         or (source.whole and row.source == source.name)
     ]
@@ -173,15 +166,29 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
     return kept
 
 
-def _taken_from_now_on(
-    catalog: Catalog, rows: Sequence[Row[Any]], anew: Collection[int]
-) -> dict[int, Posed]:
-    """By the ids of the leaderboards that are there already."""
-    specs = {
+def _specs(catalog: Catalog) -> dict[str, LeaderboardSpec]:
+    """By their names in lower case."""
+    return {
         spec.name.lower(): spec
         for competition in catalog.competitions.values()
         for spec in competition.leaderboards
     }
+
+
+def _anew(catalog: Catalog, rows: Sequence[Row[Any]]) -> dict[int, Problem]:
+    """The leaderboards that get another version of their problem, by their ids, with the version."""
+    specs = _specs(catalog)
+    posed = {name: catalog.problems[spec.problem] for name, spec in specs.items()}
+    return {
+        row.id: posed[row.name.lower()]
+        for row in rows
+        if row.name.lower() in posed and row.problem_digest != posed[row.name.lower()].digest
+    }
+
+
+def _taken_from_now_on(catalog: Catalog, rows: Sequence[Row[Any]]) -> dict[int, Posed]:
+    """What the leaderboards take that are there already, by their ids."""
+    specs, anew = _specs(catalog), _anew(catalog, rows)
     return {
         row.id: Posed(problem.digest, problem.languages, spec.gpus, row.id in anew)
         for row in rows
@@ -223,12 +230,22 @@ async def _plan(
             board = now.boards.get(spec.name.lower())
             if board is not None:
                 changes += _of_board(spec, board, competition, catalog, now, source)
+    waiting = await unposed.found(connection, _taken_from_now_on(catalog, rows))
+    changes += _ended(waiting, {row.id: row.name for row in rows})
     shown = dict.fromkeys(row.competition for row in rows if not row.retired)
     for name in shown:
         ours = source.whole and now.competitions[name].source == source.name
         if ours and name not in catalog.competitions:
             changes.append(_change(Kind.HIDDEN, f"competition {name}", "no file defines it"))
     return Plan(changes=tuple(changes))
+
+
+def _ended(waiting: Sequence[tuple[Row[Any], str]], names: Mapping[int, str]) -> Iterator[Change]:
+    """What waits and will not be judged, for each reason."""
+    counted = Counter((run.leaderboard_id, why) for run, why in waiting)
+    for (board_id, why), runs in counted.items():
+        detail = f"{runs} waiting {'run ends' if runs == 1 else 'runs end'}: {why}"
+        yield _change(Kind.CHANGED, f"leaderboard {names[board_id]}", detail)
 
 
 def _too_few_gpus(

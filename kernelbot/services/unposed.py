@@ -40,20 +40,24 @@ def _why_not(posed: Posed, run: Row[Any]) -> str:
     return ""
 
 
+async def found(
+    connection: AsyncConnection, boards: Mapping[int, Posed]
+) -> list[tuple[Row[Any], str]]:
+    """The runs that nobody has begun and that will not be judged, each with the reason."""
+    runs = await submissions.unbegun(
+        connection, {board_id: posed.digest for board_id, posed in boards.items()}
+    )
+    return [(run, why) for run in runs if (why := _why_not(boards[run.leaderboard_id], run))]
+
+
 async def hold(
     connection: AsyncConnection, boards: Mapping[int, Posed]
 ) -> Sequence[tuple[Row[Any], str]]:
-    """The runs that will not be judged, each with the reason; none of them begins before the end of the
-    transaction. To be asked before anything else is locked, as the queue goes first."""
-    found = [
-        (run, why)
-        for run in await submissions.unbegun(
-            connection, {board_id: posed.digest for board_id, posed in boards.items()}
-        )
-        if (why := _why_not(boards[run.leaderboard_id], run))
-    ]
-    await queue.lock(connection, [run.id for run, _ in found])
-    return found
+    """The same, and none of them begins before the end of the transaction. To be asked before anything
+    else is locked, as the queue goes first."""
+    runs = await found(connection, boards)
+    await queue.lock(connection, [run.id for run, _ in runs])
+    return runs
 
 
 async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]]) -> None:

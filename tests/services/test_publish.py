@@ -696,8 +696,10 @@ async def test_what_waits_in_a_language_that_the_new_version_lacks_ends_with_the
     assert await left(app, ada) == 0
 
     native = posed_anew(catalog_of(app, shelf, limited), languages=("cuda",))
+    told = (await publish.plan(app, native, OURS)).changes[-1].detail
     await publish.apply(app, native, OURS)
 
+    assert told.startswith("1 waiting run ends: the problem has a new version, which takes cuda")
     assert await ranking(app, ada, sent.id) == (
         "cancelled",
         "Not ranked: the problem has a new version, which takes cuda and no python. "
