@@ -244,7 +244,8 @@ def _ended(waiting: Sequence[tuple[Row[Any], str]], names: Mapping[int, str]) ->
     """What waits and will not be judged, for each reason."""
     counted = Counter((run.leaderboard_id, why) for run, why in waiting)
     for (board_id, why), runs in counted.items():
-        detail = f"{runs} waiting {'run ends' if runs == 1 else 'runs end'}: {why}"
+        said = why.removesuffix(unposed.FREE).strip()
+        detail = f"{runs} waiting {'run ends' if runs == 1 else 'runs end'}: {said}"
         yield _change(Kind.CHANGED, f"leaderboard {names[board_id]}", detail)
 
 
@@ -321,10 +322,18 @@ def _differences(
 
 
 def _short(value: object) -> str:
-    if isinstance(value, Mapping):
-        value = ", ".join(f"{key} {item}" for key, item in value.items())
-    text = "none" if value in (None, "", []) else " ".join(str(value).split())
+    text = "none" if value in (None, "", []) else " ".join(_plain(value).split())
     return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, Mapping):
+        said = {key: item for key, item in value.items() if item not in (None, "", [])}
+        return ", ".join(f"{key} {_plain(item)}" for key, item in said.items())
+    if isinstance(value, list):
+        apart = "; " if any(isinstance(item, Mapping) for item in value) else ", "
+        return apart.join(_plain(item) for item in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _of_board(

@@ -65,6 +65,7 @@ async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]])
     for run, why in held:
         if not await submissions.withdraw(connection, run.id, why):
             continue
+        await submissions.refund(connection, run.submission_id)
         await queue.finish(connection, run.queue_id, "canceled")
         data = {"why": why}
         await submissions.add_event(connection, run.submission_id, run.id, "cancelled", data)

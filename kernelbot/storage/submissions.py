@@ -241,8 +241,8 @@ async def unjudged(connection: AsyncConnection, board_id: int) -> int:
 
 
 async def withdraw(connection: AsyncConnection, run_id: int, note: str) -> bool:
-    """End a run that nobody has begun, and say why; it costs its owner nothing. False: it has begun. The
-    caller holds its job and its submission."""
+    """End a run that nobody has begun, and say why. False: it has begun. The caller holds its job and its
+    submission."""
     ended = (await connection.execute(WITHDRAW, {"id": run_id, "note": note})).first()
     return ended is not None
 
@@ -427,8 +427,7 @@ SETTLE = text(
     """
     UPDATE submissions s SET finished_at = now(),
            refunded = refunded OR EXISTS (SELECT FROM runs WHERE submission_id = s.id
-                                          AND (verdict = 'judge_failed'
-                                               OR (status = 'cancelled' AND note <> ''))),
+                                          AND verdict = 'judge_failed'),
            status = CASE WHEN EXISTS (SELECT FROM runs WHERE submission_id = s.id AND status = 'done')
                          THEN 'done' ELSE 'cancelled' END
     WHERE s.id = :id AND s.status NOT IN ('done', 'cancelled') AND NOT EXISTS (
@@ -652,8 +651,7 @@ async def request_cancel(connection: AsyncConnection, submission_id: int) -> int
 async def settle(connection: AsyncConnection, submission_id: int) -> bool:
     """Mark the submission done if its last run is; True for the one caller that made it so.
 
-    It costs nothing of the allowance when any of its runs failed by our fault or was withdrawn, whichever
-    ended last.
+    It costs nothing of the allowance when any of its runs failed by our fault, whichever ended last.
     """
     result = await connection.execute(SETTLE, {"id": submission_id})
     return result.first() is not None

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kernelbot.app import App
-from kernelbot.domain.competition import Competition
+from kernelbot.domain.competition import Competition, Prize
 from kernelbot.domain.competition_scoring import CompetitionScoring, Share
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, NotFound
@@ -103,6 +103,20 @@ async def test_a_plan_tells_each_value_that_changes(app: App, shelf: Path) -> No
         "closes: none",
         "team_size: 1",
     ]
+
+
+async def test_a_plan_says_lists_and_tables_in_words(app: App, shelf: Path) -> None:
+    await published(app, shelf, contest(board(gpus=("CPU", "T4"))))
+
+    prizes = (Prize(prize="A book"), Prize(prize="A pen", place=2))
+    changed = contest(board(weight=0.1 + 0.2), prizes=prizes)
+    found = await publish.plan(app, catalog_of(app, shelf, changed), OURS)
+
+    assert {change.detail for change in found.changes} == {
+        "gpus: CPU, T4 -> CPU",
+        "weight: 1 -> 0.3",
+        "prizes: none -> prize A book, place 1; prize A pen, place 2",
+    }
 
 
 async def test_what_comes_from_elsewhere_is_pinned_and_outlives_the_next_start(
@@ -699,7 +713,9 @@ async def test_what_waits_in_a_language_that_the_new_version_lacks_ends_with_the
     told = (await publish.plan(app, native, OURS)).changes[-1].detail
     await publish.apply(app, native, OURS)
 
-    assert told.startswith("1 waiting run ends: the problem has a new version, which takes cuda")
+    assert told == (
+        "1 waiting run ends: the problem has a new version, which takes cuda and no python."
+    )
     assert await ranking(app, ada, sent.id) == (
         "cancelled",
         "Not ranked: the problem has a new version, which takes cuda and no python. "
@@ -719,6 +735,7 @@ async def test_what_waits_for_a_gpu_that_is_offered_no_more_ends_with_the_reason
     sent = await submitted(app, ada, gpus=("CPU", "T4"), mode=mode)
 
     await published(app, shelf, contest(ranked_per_hour=1))
+    assert await left(app, ada) == 1
     await judge_one(app)
 
     view = await submissions.submission(app, ada, sent.id)
