@@ -26,8 +26,9 @@ that what is subtracted is the launch and the reading of the clocks, and not the
 SLACK_NS, SLACK = 1_000.0, 0.005
 """By how much a claim may beat the outside clock behind the same gate and still be believed: between
 processes that clock's zero was seen to differ by up to a microsecond."""
-EXCESS_NS, EXCESS = 2_000.0, 0.02
-"""By how much it may be longer. That gains nobody anything."""
+EXCESS_NS, EXCESS = 5_000.0, 0.1
+"""By how much it may be longer. That gains nobody anything, while a host that is busy as empty calls are timed
+has too much subtracted from the outside clock: 5 % of a time were seen beside three other GPUs at work."""
 PROOF_NS, PROOF = 2_500.0, 0.01
 """By how much a claim must beat the outside clock to be evidence against it."""
 PROOF_SAMPLES = 6

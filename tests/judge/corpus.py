@@ -205,6 +205,7 @@ def table(outcomes: Iterable[Outcome]) -> str:
 def chosen(entries: list[Entry], words: list[str], device: str, devices: int = 1) -> list[Entry]:
     fit = [entry for entry in entries if entry.device in ("cpu", device)]
     fit = [entry for entry in fit if device == "cpu" or entry.ranks <= devices]
+    fit = [entry for entry in fit if entry.header("only") in ("", device)]
     fit = [entry for entry in fit if entry.path.suffix != {"cpu": ".cu", "cuda": ".cpp"}[device]]
     return [entry for entry in fit if not words or any(word in entry.name for word in words)]
 

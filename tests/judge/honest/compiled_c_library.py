@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 # build seconds: 60
 # Compiles C with the system's compiler and calls it through ctypes.
 import ctypes

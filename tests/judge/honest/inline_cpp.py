@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 # build seconds: 120
 # slow
 # An extension that is compiled when the file is imported.

@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 # Children that finish their part of the shared output before the call returns.
 import os
 

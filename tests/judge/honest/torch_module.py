@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 import torch
 
 

@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 # The answer need not be contiguous.
 import torch
 
