@@ -317,6 +317,11 @@ def enter(plan: Plan) -> None:
     # A fence behind which the submission cannot be read is ours to notice, before it is blamed.
     if plan.look:
         os.scandir(plan.workdir).close()
+    # And so is one behind which the interpreter's own library or torch's cannot: what is not imported yet would be
+    # missing in the submission's name.
+    for module in ("os", "torch"):
+        if file := getattr(sys.modules.get(module), "__file__", None):
+            os.scandir(os.path.dirname(file)).close()
 
 
 def filter_system_calls(plan: Plan) -> None:

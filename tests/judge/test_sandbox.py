@@ -123,6 +123,18 @@ if os.getuid() == 0:
         assert verdict.passed, verdict
         assert verdict.harness.isolation != "user"
 
+    def test_a_fence_that_hides_the_interpreters_library_is_not_taken(tmp_path: Path) -> None:
+        """Without namespaces a uid of its own cannot read an interpreter in somebody's closed folder."""
+        library = "import getpass, cProfile, wave\nfrom torch.utils import dlpack\n"
+        source = library + "def custom_kernel(data):\n    return data[0] + data[1]\n"
+        staging.stage(tmp_path, a_job(Mode.TEST), problem("add"), source.encode())
+        subprocess.run(
+            staging.command(tmp_path), timeout=120, check=True,
+            preexec_fn=lambda: sandbox._prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN),
+        )  # fmt: skip
+        verdict = staging.read_verdict(tmp_path)
+        assert verdict.passed, verdict
+
 
 def test_a_second_process_is_never_within_reach_of_the_first() -> None:
     assert sandbox.beside(sandbox.Fence("processes", landlock=False), lambda: 60_002) is None
