@@ -8,6 +8,7 @@ from typing import Any
 
 from kernelbot import report
 from kernelbot.cli.screen import clean, note, result, table
+from kernelbot.domain.submission import Outcome
 from kernelbot.judge.protocol import Verdict, to_json
 
 Document = Mapping[str, Any]
@@ -96,12 +97,18 @@ def submissions(items: Sequence[Document]) -> None:
                 item["file_name"],
                 moment(item["created_at"]),
                 run_document["gpu"],
-                short_headline(run_document["headline"]),
+                short_headline(_in_a_line(run_document)),
             )
             for item in items
             for run_document in item["runs"]
         ],
     )
+
+
+def _in_a_line(document: Document) -> str:
+    decided = document.get("decision") or {}
+    off = "Off the leaderboard. " if decided.get("outcome") == Outcome.VOIDED else ""
+    return off + str(document["headline"])
 
 
 def short_headline(text: str) -> str:

@@ -38,6 +38,8 @@ from kernelbot.storage.changes import SUBMISSION, Subscription
 
 WAIT_REFRESH_S = 2.0
 
+VOID = "Not ranked: a moderator has taken this code off the leaderboard."
+
 CHANGED = SUBMISSION
 """The channel of ``ctx.events`` that names submissions as they change."""
 
@@ -85,7 +87,7 @@ async def _placed(
     if run.mode is not Mode.RANKED or run.kind is not VerdictKind.PASSED or run.note:
         return run
     board = await standings.board_of_run(ctx, connection, row.leaderboard_id, run.gpu, row.user_id)
-    entries = await boards.entries_of(connection, row.id)
+    entries = await boards.entries_of(connection, [row.id])
     entry = next((entry for entry in entries if entry.gpu == run.gpu), None)
     if entry is not None and not entry.current and not entry.void:
         words = await _outdated_words(connection, row.id)
@@ -94,6 +96,19 @@ async def _placed(
         words = ranked_words(standing, len(board.standings), row.id)
     decision = run.decision if entry is None or entry.decided_at is None else _of_code(entry)
     return dataclasses.replace(run, ranking=words, decision=decision)
+
+
+def _decided(run: RunView, entry: Row[Any] | None) -> RunView:
+    """A run in a list, where no places are told, with what was decided about its code."""
+    if (
+        entry is None
+        or run.mode is not Mode.RANKED
+        or run.kind is not VerdictKind.PASSED
+        or run.note
+    ):
+        return run
+    ranking = VOID if entry.void else run.ranking
+    return dataclasses.replace(run, ranking=ranking, decision=_of_code(entry))
 
 
 def _of_code(entry: Row[Any]) -> Decision:
@@ -113,7 +128,7 @@ async def _outdated_words(connection: AsyncConnection, submission_id: int) -> st
 def ranked_words(standing: Standing | None, people: int, submission_id: int) -> str:
     """Where a counted run stands, in a sentence."""
     if standing is None:
-        return "Not ranked: a moderator has taken this code off the leaderboard."
+        return VOID
     place = f"{report.ordinal(standing.rank)} of {people}" + (" (tied)" if standing.tied else "")
     entry = standing.entry
     score = report.format_time_error(entry.seconds, entry.error)
@@ -140,15 +155,19 @@ async def mine(
         runs = await store.runs_of(connection, [row.id for row in rows[:limit]])
         queued = await waits.of_runs(ctx, connection, runs)
         left = await _left(connection, runs)
-    items = tuple(
-        _submission_view(
-            row,
-            [
-                _run_view(run, queued.get(run.id), left)
-                for run in runs
-                if run.submission_id == row.id
-            ],
+        entries = await boards.entries_of(connection, [row.id for row in rows[:limit]])
+    known = {(entry.id, entry.gpu): entry for entry in entries if entry.decided_at is not None}
+    shown = [
+        (
+            run.submission_id,
+            _decided(
+                _run_view(run, queued.get(run.id), left), known.get((run.submission_id, run.gpu))
+            ),
         )
+        for run in runs
+    ]
+    items = tuple(
+        _submission_view(row, [run for owner, run in shown if owner == row.id])
         for row in rows[:limit]
     )
     return Page(items=items, cursor=str(items[-1].id) if len(rows) > limit else None)

@@ -389,14 +389,14 @@ async def on_version(
 
 ENTRIES_OF = text(
     """
-    SELECT e.gpu, e.void, e.reason, e.decided_at, posed.digest = sent.digest AS current
+    SELECT s.id, e.gpu, e.void, e.reason, e.decided_at, posed.digest = sent.digest AS current
     FROM submissions s
     JOIN problems sent ON sent.id = s.problem_id
     JOIN leaderboards l ON l.id = s.leaderboard_id
     JOIN problems posed ON posed.id = l.problem_id
     JOIN entries e ON e.user_id = s.user_id AND e.leaderboard_id = s.leaderboard_id
                   AND e.code_digest = s.code_digest AND e.problem_digest = sent.digest
-    WHERE s.id = :id
+    WHERE s.id = ANY(:ids)
     """
 )
 
@@ -442,10 +442,10 @@ RUN_OF = text(
 )
 
 
-async def entries_of(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
-    """What a submission's code stands for on the version it was sent for: (gpu, void, reason, decided_at,
+async def entries_of(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """What submissions' code stands for on the version each was sent for: (id, gpu, void, reason, decided_at,
     current)."""
-    return (await connection.execute(ENTRIES_OF, {"id": submission_id})).all()
+    return (await connection.execute(ENTRIES_OF, {"ids": list(ids)})).all()
 
 
 async def places_of_code(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:

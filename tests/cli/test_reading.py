@@ -72,6 +72,25 @@ async def test_a_place_of_an_earlier_version_is_marked_until_it_is_measured_agai
     assert note in totals.out
 
 
+async def test_the_owner_of_voided_code_reads_so_in_the_list_and_why_with_the_submission(
+    app: App, kernelbot: CommandLine
+) -> None:
+    file = kernelbot.write("k.py")
+    sent = await kernelbot(
+        "submit", file, "-l", "vectoradd", "-g", "CPU", "--mode", "ranked", "--no-wait"
+    )
+    await judge_one(app)
+    await kernelbot(
+        "admin", "void", sent.out.strip(), "--reason", "It copied.", KERNELBOT_TOKEN=ADMIN_TOKEN
+    )
+
+    listed = await kernelbot("submissions")
+    shown = await kernelbot("show", sent.out.strip())
+
+    assert re.search(r"CPU +Off the leaderboard\. Passed: 1\.000 ms", listed.out)
+    assert "An organizer has taken this code off the leaderboard: It copied." in shown.out
+
+
 async def test_own_submissions_are_listed_shown_and_cancelled(
     app: App, kernelbot: CommandLine
 ) -> None:

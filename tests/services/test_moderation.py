@@ -118,6 +118,9 @@ async def test_the_owner_of_voided_code_is_told_why_wherever_they_look(
         assert run.decision is not None
         assert (run.decision.outcome, run.decision.reason) == (Outcome.VOIDED, "It copied.")
         assert run.decision.at <= datetime.now(UTC)
+    for item in (await submissions.mine(app, ada)).items:
+        assert item.runs[0].ranking.startswith("Not ranked: a moderator")
+        assert item.runs[0].decision == run.decision
     assert decided(await submissions.events(app, first.id, 0)) == [("voided", "It copied.")]
     (told,) = await announce.claim(app, ["decided"], 9, 60)
     assert told.payload == {"submission_id": first.id, "run_id": first.runs[0].id}
