@@ -155,9 +155,16 @@ def remove(folder: Path) -> None:
 
     ``rm`` knows how to take down what is too deep for a recursive function or for a path.
     """
+    _run("rm", "-rf", "--one-file-system", "--", os.fspath(folder))
+    if os.path.lexists(folder):  # folders in it are closed to all but root, their owner included
+        _run("chmod", "-R", "u+rwx", "--", os.fspath(folder))
+        _run("rm", "-rf", "--one-file-system", "--", os.fspath(folder))
+
+
+def _run(*line: str) -> None:
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         subprocess.run(
-            ["rm", "-rf", "--one-file-system", "--", os.fspath(folder)],
+            line,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -52,6 +52,24 @@ def test_a_deep_folder_is_removed(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def test_folders_that_even_their_owner_may_not_look_into_are_removed(tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    child = os.fork()
+    if not child:
+        try:
+            os.chdir(tmp_path)
+            if os.getuid() == 0:  # whom no mode stops
+                os.setresuid(65534, 65534, 65534)
+            os.makedirs("work/closed/inner")
+            os.chmod("work/closed/inner", 0)
+            os.chmod("work/closed", 0)
+            folders.remove(Path("work"))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert os.listdir(tmp_path) == []
+
+
 def test_usage_counts_bytes_and_entries_and_stops_when_there_are_too_many(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "file").write_bytes(b"x" * 100_000)
