@@ -139,7 +139,8 @@ def show(folder: Path, *, record: bool, table: bool) -> None:
 
 
 def row(item: Checked) -> str:
-    """Cases; null solutions that were refused, of those tried; submissions; and the starters' times."""
+    """Cases; null solutions refused, of those tried; submissions with the expected verdict, of those judged, of
+    all; and the starters' times."""
     problem, audit = item.problem, item.audit
     assert problem is not None
     assert audit is not None
@@ -154,7 +155,8 @@ def row(item: Checked) -> str:
     count = sum(len(case.where) for case in audit.cases)
     return (
         f"| {problem.name} | {count} | {audit.trials - accepted} of {audit.trials} "
-        f"| {right} of {len(item.outcomes)} | {'; '.join(starters)} | {fit} |"
+        f"| {right} of {len(item.outcomes)} of {len(problem.examples_on('cuda'))} "
+        f"| {'; '.join(starters)} | {fit} |"
     )
 
 
