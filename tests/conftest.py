@@ -78,7 +78,8 @@ async def template(cluster: str, shelf: Path, tmp_path_factory: pytest.TempPathF
 async def database_url(cluster: str, template: str) -> AsyncIterator[str]:
     """The URL of a database that is this test's own."""
     name = f"test_{next(NUMBERS)}"
-    await _admin(cluster, f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+    # Copying files is the quicker way where nothing is made durable.
+    await _admin(cluster, f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
     yield _named(cluster, name)
     await _admin(cluster, f'DROP DATABASE "{name}" WITH (FORCE)')
 

@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psutil
+
 from kernelbot.judge.guard import Tree, forget, register
 
 CONTINUED_BY_A_TIMER = """
@@ -26,12 +28,17 @@ def a_tree(source: str) -> Iterator[Tree]:
     ) as process:
         assert process.stdout is not None
         process.stdout.readline()
+        # Whatever else this process has started, a template of the judge say, is no orphan of the tree's.
+        others = [child.pid for child in psutil.Process().children() if child.pid != process.pid]
+        for pid in others:
+            register(pid)
         tree = register(process.pid)
         try:
             yield tree
         finally:
             tree.kill()
-            forget(process.pid)
+            for pid in (process.pid, *others):
+                forget(pid)
 
 
 def wait(seconds: float) -> None:
