@@ -189,8 +189,9 @@ class Problem:
             said = asked(output)
         except Exception as error:
             # Whoever can make the check raise must not get a free run out of it.
-            with _own_code("check() of reference.py failed"):
-                asked(self._own_answer_to(case))
+            if not _ends_the_device(error):
+                with _own_code("check() of reference.py failed"):
+                    asked(self._own_answer_to(case))
             said = f"the problem's check failed on the output: {_summary(error)}"
         complaint = said if isinstance(said, str) else _complaint(said, "check")
         return (complaint, REFUSED) if complaint else ("", "")
@@ -315,8 +316,9 @@ class FieldProblem(Problem):
         try:
             said = self._module.check_implementation(data, output)
         except Exception as error:
-            with _own_code("check_implementation of reference.py failed"):
-                self._check_on_its_own_answer(case.args)
+            if not _ends_the_device(error):
+                with _own_code("check_implementation of reference.py failed"):
+                    self._check_on_its_own_answer(case.args)
             said = (False, f"the problem's check failed on the output: {_summary(error)}")
         complaint = _complaint(said, "check_implementation")
         return (complaint, REFUSED) if complaint else ("", "")
@@ -413,6 +415,11 @@ def _complaint(said: Any, name: str) -> str:
             f"{name} of reference.py returned a {type(said).__name__}, not (ok, message) or a message"
         )
     return "" if good else shorten(str(text or "").replace("\\n", "\n")) or REFUSED
+
+
+def _ends_the_device(error: Exception) -> bool:
+    """Whether nothing can be asked of the device any more: an index from the output was out of bounds there."""
+    return "device-side assert" in str(error)
 
 
 def _summary(error: Exception) -> str:

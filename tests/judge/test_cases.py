@@ -1,4 +1,4 @@
-"""How often a problem's reference is asked."""
+"""How often a problem's reference is asked, and what a check that falls over an output means."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kernelbot.judge.cases import Problem
+from kernelbot.judge.cases import REFUSED, FieldProblem, Problem
 
 SQUARES = """
 import torch
@@ -43,3 +43,26 @@ def test_the_reference_is_asked_once_for_a_form_of_data_where_the_check_does_wit
     if check:
         assert all(problem.verdict(case, [case.data[0].sqrt()]) == ("", "") for case in cases)
         assert all(problem.verdict(case, [case.data[0]])[0] for case in cases)
+
+
+BROKEN = """
+def {check}(data, output):
+    raise RuntimeError("CUDA error: device-side assert triggered")
+def ref_kernel(data):
+    return reference(data)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "check"), [(Problem, "check"), (FieldProblem, "check_implementation")]
+)
+def test_an_output_that_ends_the_device_in_the_check_is_wrong_and_no_fault_of_the_judge(
+    kind: type[Problem], check: str, tmp_path: Path
+) -> None:
+    """From then on every call on the device fails, the reference's own answer too."""
+    (tmp_path / "reference.py").write_text(SQUARES + BROKEN.format(check=check))
+    problem = kind(tmp_path, "cpu", ())
+    case = problem.fresh({"n": 3})
+    complaint, secret = problem.verdict(case, [case.data[0].sqrt()])
+    assert "device-side assert" in complaint
+    assert secret == REFUSED
