@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import os
 import random
-import re
 import signal
 import socket
 import time
@@ -26,13 +25,14 @@ import structlog
 from kernelbot import logs
 from kernelbot.app import App, build
 from kernelbot.config import Settings
+from kernelbot.domain.target import Target
 from kernelbot.errors import Refused, Unavailable
 from kernelbot.judge import device
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest
 from kernelbot.launchers import devices
-from kernelbot.launchers.base import Launch, Launcher, Package
-from kernelbot.launchers.local import LocalLauncher
-from kernelbot.launchers.targets import on_this_machine
+from kernelbot.launchers.base import Launch, Launcher, Package, Site
+from kernelbot.launchers.registry import FACTORIES
+from kernelbot.launchers.targets import restricted
 from kernelbot.services import artefacts, dispatch, reveal
 from kernelbot.services.dispatch import Assignment
 from kernelbot.storage import fleet, queue
@@ -67,6 +67,7 @@ class Slot:
 
     gpu: str
     launcher: Launcher = field(compare=False)
+    here: bool = True  # judged on this machine
 
 
 class Worker:
@@ -354,42 +355,32 @@ def our_fault(assignment: Assignment, fault: str) -> Verdict:
     )
 
 
-def local_slots(app: App, names: Sequence[str]) -> list[Slot]:
-    """Everything this machine can judge: its processor, and each of these CUDA devices by itself, or as many
-    together as a target has."""
+def slots_of(app: App, names: Sequence[str]) -> list[Slot]:
+    """Everything this worker can have judged: each target by the first of its launchers that reaches it from
+    a machine with these CUDA devices.
+
+    Raises InvalidInput where KERNELBOT_TARGETS names what none reaches.
+    """
     settings = app.settings
-    cpu_slots = settings.worker_slots or max(1, (os.cpu_count() or 2) // 2)
-    slots = on_this_machine(app.targets, names, cpu_slots, settings.targets)
-    root = settings.data_dir / "runs"
-    cache = settings.data_dir / "compiled"
-    machine: dict[int, asyncio.Lock] = {}
-    made: list[Slot] = []
-    for gpu, count in slots.items():
-        target = app.targets[gpu]
-        if target.device == "cpu":
-            launcher = LocalLauncher(
-                root, os.environ, isolation=settings.demanded_isolation, warm=True, cache=cache
-            )
-            made += [Slot(gpu, launcher) for _ in range(count)]
-        else:
-            indices = [i for i, name in enumerate(names) if re.search(target.match, name)]
-            shares = [indices[at * target.gpus :][: target.gpus] for at in range(count)]
-            made += [
-                Slot(
-                    gpu,
-                    LocalLauncher(
-                        root,
-                        os.environ,
-                        share[0],
-                        settings.demanded_isolation,
-                        pool=devices.Pool(share, machine),
-                        warm=target.gpus == 1,
-                        cache=cache,
-                    ),
-                )
-                for share in shares
-            ]
-    return made
+    site = Site(
+        folder=settings.data_dir,
+        environment=os.environ,
+        isolation=settings.demanded_isolation,
+        devices=names,
+        cpu_slots=settings.worker_slots or max(1, (os.cpu_count() or 2) // 2),
+    )
+    found = {name: _slots(target, site) for name, target in app.targets.items()}
+    reachable = {name: slots for name, slots in found.items() if slots}
+    return [slot for slots in restricted(reachable, settings.targets).values() for slot in slots]
+
+
+def _slots(target: Target, site: Site) -> list[Slot]:
+    for way in target.launchers:
+        factory = FACTORIES[way]
+        launchers = factory.make(target, target.settings.get(way, {}), site)
+        if launchers:
+            return [Slot(target.name, launcher, factory.here) for launcher in launchers]
+    return []
 
 
 async def most_ranks(app: App, kinds: Collection[str]) -> int:
@@ -403,11 +394,12 @@ async def most_ranks(app: App, kinds: Collection[str]) -> int:
 
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
-        devices.demand_torch()
         names = await asyncio.to_thread(devices.cuda_names)
-        slots = local_slots(app, names)
-        ranks = await most_ranks(app, {slot.gpu for slot in slots})
-        await asyncio.to_thread(devices.demand_fence, settings.demanded_isolation, ranks)
+        slots = slots_of(app, names)
+        if here := {slot.gpu for slot in slots if slot.here}:
+            devices.demand_torch()
+            ranks = await most_ranks(app, here)
+            await asyncio.to_thread(devices.demand_fence, settings.demanded_isolation, ranks)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
         for slot in slots:
             slot.launcher.open()

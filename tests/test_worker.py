@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import sys
 import uuid
@@ -15,16 +16,19 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import text
 
+from kernelbot import worker as worker_module
 from kernelbot.app import App
 from kernelbot.config import ROOT
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
+from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind
-from kernelbot.launchers.base import Launcher, Package
+from kernelbot.launchers.base import Factory, Launcher, Package
 from kernelbot.launchers.devices import Pool
 from kernelbot.launchers.local import LocalLauncher
+from kernelbot.launchers.registry import FACTORIES
 from kernelbot.services import dispatch, submissions, submit
-from kernelbot.worker import Slot, Worker, local_slots, most_ranks
+from kernelbot.worker import Slot, Worker, most_ranks, slots_of
 from tests.factories import CODE, make_actor, make_verdict, submitted
 from tests.launchers.test_local import alive, family
 from tests.patience import until
@@ -426,7 +430,7 @@ async def test_a_worker_works_through_a_database_that_cuts_its_connections(app: 
 async def test_several_gpus_of_a_machine_are_one_slot_and_in_no_other_run_meanwhile(
     app: App,
 ) -> None:
-    slots = local_slots(app, ["NVIDIA H200"] * 9)
+    slots = slots_of(app, ["NVIDIA H200"] * 9)
 
     offered = [slot.gpu for slot in slots if slot.gpu != "CPU"]
     assert offered == ["H200"] * 9 + ["H200x4"] * 2
@@ -450,3 +454,26 @@ async def test_the_fence_must_stand_for_as_many_ranks_as_a_run_may_have(app: App
     assert await most_ranks(app, {"CPU", "H200"}) == 2
     assert await most_ranks(app, {"H200"}) == 1
     assert await most_ranks(app, set()) == 1
+
+
+async def test_a_target_is_served_by_the_first_of_its_launchers_that_reaches_it(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = Bench()
+    factories = {**FACTORIES, "far": Factory(make=lambda *_: [far, far])}
+    monkeypatch.setattr(worker_module, "FACTORIES", factories)
+    kinds = {
+        kind: Target(name=kind, device="cuda", match=rf"\b{kind}\b", launchers=("local", "far"))
+        for kind in ("H200", "B200")
+    }
+    kinds["T4"] = Target(name="T4", device="cuda", match="T4")
+    reaching = dataclasses.replace(app, targets=kinds)
+
+    slots = slots_of(reaching, ["NVIDIA H200"])
+
+    assert [(slot.gpu, slot.here) for slot in slots] == [
+        ("H200", True),
+        ("B200", False),
+        ("B200", False),
+    ]
+    assert slots[1].launcher is far

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,3 +14,6 @@ class Target:
     match: str  # regular expression for the device's own name; empty: any
     about: str = ""
     gpus: int = 1  # how many of one machine a run may have
+    launchers: tuple[str, ...] = ("local",)  # ways to reach it, the best first
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    """What its entry says of each of those, by the launcher's name."""

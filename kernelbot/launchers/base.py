@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+import asyncio
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
 
+from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Verdict
 
 
@@ -58,3 +61,39 @@ class Launcher(Protocol):
     async def close(self) -> None:
         """End what is still running and leave nothing behind."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """The worker that launchers are made for."""
+
+    folder: Path
+    """Its own: for job directories, and what outlives them."""
+    environment: Mapping[str, str]
+    isolation: str = ""
+    """The only kind of fence to accept; empty: the strongest that works."""
+    devices: Sequence[str] = ()
+    """The CUDA devices of this machine by name, in torch's order."""
+    cpu_slots: int = 1
+    """Runs at once on this machine's processor."""
+    held: dict[int, asyncio.Lock] = field(default_factory=dict)
+    """The locks of the devices: the same one may be offered under several targets."""
+
+
+Settings = Mapping[str, Any]
+"""What ``targets.yaml`` says of one launcher of one target."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Factory:
+    """A kind of launcher, as the registry has it under the name that ``targets.yaml`` gives."""
+
+    make: Callable[[Target, Settings, Site], Sequence[Launcher]]
+    """One launcher for each run at once; the same one may come several times. None where the target cannot
+    be reached that way from this site. Neither blocks nor starts anything."""
+    keys: Collection[str] = ()
+    """The settings that it knows; any other is refused when the file is read."""
+    check: Callable[[Target, Settings], None] = lambda target, settings: None
+    """Raises ValueError where settings are wrong or missing: ``"KEY must be ..."``, with the remedy."""
+    here: bool = False
+    """Whether it judges on this machine, which then needs torch and a fence."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from kernelbot.domain.target import Target
 from kernelbot.errors import InvalidInput
 from kernelbot.judge import staging
 
@@ -50,6 +52,19 @@ class Pool:
                 await self._locks[index].acquire()
                 held.callback(self._locks[index].release)
             return wanted, held.pop_all()
+
+
+def shares(target: Target, names: Sequence[str]) -> list[list[int]]:
+    """Which of the devices with these names each of the runs at once has to itself.
+
+    One run a device: a neighbour would be in the measurement. A target of several GPUs needs as many for
+    each run.
+    """
+    fitting = [
+        at for at, name in enumerate(names) if target.match and re.search(target.match, name)
+    ]
+    whole = len(fitting) // target.gpus
+    return [fitting[at * target.gpus :][: target.gpus] for at in range(whole)]
 
 
 def demand_torch() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import structlog
 
+from kernelbot.domain.target import Target
 from kernelbot.judge import folders, staging
 from kernelbot.judge.artefacts import CHUNK_BYTES
 from kernelbot.judge.protocol import (
@@ -26,8 +27,8 @@ from kernelbot.judge.protocol import (
     VerdictKind,
     load,
 )
-from kernelbot.launchers.base import Launch, Package
-from kernelbot.launchers.devices import Pool
+from kernelbot.launchers.base import Factory, Launch, Launcher, Package, Settings, Site
+from kernelbot.launchers.devices import Pool, shares
 from kernelbot.launchers.template import Process, Template
 
 STARTING_S = 120.0
@@ -302,3 +303,29 @@ def _die_with(worker: int) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
         if os.getppid() != worker:
             os._exit(1)
+
+
+def make(target: Target, settings: Settings, site: Site) -> list[Launcher]:
+    """The processor, several times, or each of the fitting CUDA devices by itself, or as many together as the
+    target has."""
+    root, cache = site.folder / "runs", site.folder / "compiled"
+    if target.device == "cpu":
+        processor = LocalLauncher(
+            root, site.environment, isolation=site.isolation, warm=True, cache=cache
+        )
+        return [processor] * site.cpu_slots
+    return [
+        LocalLauncher(
+            root,
+            site.environment,
+            share[0],
+            site.isolation,
+            pool=Pool(share, site.held),
+            warm=target.gpus == 1,
+            cache=cache,
+        )
+        for share in shares(target, site.devices)
+    ]
+
+
+FACTORY = Factory(make=make, here=True)

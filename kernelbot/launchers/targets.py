@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from kernelbot.domain.target import Target
 from kernelbot.errors import InvalidInput, did_you_mean
 from kernelbot.judge.protocol import MOST_RANKS
+from kernelbot.launchers.registry import FACTORIES
 
-KEYS = {"device", "match", "about", "gpus"}
+KEYS = {"device", "match", "about", "gpus", "launchers", *FACTORIES}
 DEVICES = ("cpu", "cuda")
+T = TypeVar("T")
 
 
 def load_targets(path: Path) -> dict[str, Target]:
@@ -46,46 +48,76 @@ def _target(path: Path, name: str, entry: Any) -> Target:
     gpus = entry.get("gpus", 1)
     if type(gpus) is not int or not 1 <= gpus <= MOST_RANKS:
         raise _wrong(path, name, f"gpus must be a whole number from 1 to {MOST_RANKS}")
-    return Target(
+    ways = _launchers(path, name, entry)
+    target = Target(
         name=name,
         device=entry["device"],
         match=str(entry.get("match", "")),
         about=str(entry.get("about", "")),
         gpus=gpus,
+        launchers=tuple(ways),
+        settings={way: entry[way] or {} for way in ways if way in entry},
     )
+    for way in ways:
+        _check(path, target, way)
+    return target
+
+
+def _launchers(path: Path, name: str, entry: Mapping[str, Any]) -> list[str]:
+    ways = entry.get("launchers", ["local"])
+    known = ", ".join(FACTORIES)
+    if not isinstance(ways, list) or not ways or len({str(way) for way in ways}) < len(ways):
+        raise _wrong(
+            path,
+            name,
+            f"launchers must be a list of different ones, the best first, out of {known}",
+        )
+    for way in ways:
+        if str(way) not in FACTORIES:
+            hint = did_you_mean(str(way), FACTORIES)
+            raise _wrong(path, name, f"launchers names {way!r}, which is none of {known}.{hint}")
+    for way in FACTORIES:
+        if way in entry and way not in ways:
+            raise _wrong(
+                path, name, f"{way} has settings, but launchers does not name it; add it there"
+            )
+    return ways
+
+
+def _check(path: Path, target: Target, way: str) -> None:
+    """What a target's entry says of one of its launchers."""
+    factory, settings = FACTORIES[way], target.settings.get(way, {})
+    if not isinstance(settings, dict):
+        raise _wrong(path, target.name, f"{way} must be a map of settings")
+    for key in settings:
+        if key not in factory.keys:
+            hint = did_you_mean(str(key), factory.keys)
+            raise _wrong(path, target.name, f"{way} has the unknown key {key!r}.{hint}")
+    try:
+        factory.check(target, settings)
+    except ValueError as error:
+        raise _wrong(path, target.name, f"{way}.{error}") from error
 
 
 def _wrong(path: Path, name: str, what: str) -> InvalidInput:
     return InvalidInput(f"{path}: {name + ' ' if name else ''}{what}.", code="bad_targets")
 
 
-def on_this_machine(
-    targets: Mapping[str, Target], devices: Iterable[str], cpu_slots: int, only: str = ""
-) -> dict[str, int]:
-    """Which targets a machine with these CUDA devices can serve, and how many runs of each at once.
+def restricted(reachable: Mapping[str, T], only: str) -> dict[str, T]:
+    """Those of the reachable targets that ``only`` (comma separated) names; empty: all of them.
 
-    One run a device at a time: a neighbour would be in the measurement. A target of several GPUs needs as
-    many for each run. ``only`` (comma separated)
-    restricts the answer and is refused when it names something unknown or absent.
+    Raises InvalidInput when it names one that is unknown or out of reach.
     """
-    names = list(devices)
-    slots: dict[str, int] = {}
-    for target in targets.values():
-        if target.device == "cpu":
-            slots[target.name] = cpu_slots
-        else:
-            count = sum(bool(target.match and re.search(target.match, name)) for name in names)
-            if count >= target.gpus:
-                slots[target.name] = count // target.gpus
     wanted = [word.strip() for word in only.split(",") if word.strip()]
     if not wanted:
-        return slots
-    spelled = {name.lower(): name for name in slots}
+        return dict(reachable)
+    spelled = {name.lower(): name for name in reachable}
     for word in wanted:
         if word.lower() not in spelled:
-            have = ", ".join(slots) or "none"
+            have = ", ".join(reachable) or "none"
             raise InvalidInput(
-                f"KERNELBOT_TARGETS names {word!r}, which this machine does not have. It has: {have}.",
+                f"KERNELBOT_TARGETS names {word!r}, which this machine neither has nor reaches. It has: "
+                f"{have}.",
                 code="absent_target",
             )
-    return {spelled[word.lower()]: slots[spelled[word.lower()]] for word in wanted}
+    return {spelled[word.lower()]: reachable[spelled[word.lower()]] for word in wanted}

@@ -11,12 +11,11 @@ from kernelbot.config import ROOT
 from kernelbot.domain.target import Target
 from kernelbot.errors import InvalidInput
 from kernelbot.launchers import devices
-from kernelbot.launchers.targets import load_targets, on_this_machine
+from kernelbot.launchers.devices import shares
+from kernelbot.launchers.targets import load_targets, restricted
 
-CPU = Target(name="CPU", device="cpu", match="")
 H100 = Target(name="H100", device="cuda", match=r"\bH100\b")
 H200 = Target(name="H200", device="cuda", match=r"\bH200\b")
-TARGETS = {target.name: target for target in (CPU, H100, H200)}
 
 
 def test_torch_is_demanded_where_it_is_and_missed_with_the_remedy_where_it_is_not(
@@ -46,8 +45,8 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         "NVIDIA GB200": None,
     }
     for name, target in names.items():
-        found = on_this_machine(targets, [name], 1)
-        assert list(found) == ["CPU", target] if target else ["CPU"], name
+        found = [kind for kind, entry in targets.items() if shares(entry, [name])]
+        assert found == ([target] if target else []), name
 
 
 @pytest.mark.parametrize(
@@ -64,6 +63,17 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         ("T4: {device: cuda, gpus: 9}\n", "T4 gpus must be a whole number from 1 to 8"),
         ("T4: {device: cuda, gpus: two}\n", "T4 gpus must be a whole number"),
         ("a: {device: cpu}\nA: {device: cpu}\n", "differ only in case"),
+        ("T4: {device: cuda, launchers: local}\n", "T4 launchers must be a list of different ones"),
+        ("T4: {device: cuda, launchers: []}\n", "T4 launchers must be a list of different ones"),
+        ("T4: {device: cuda, launchers: [local, local]}\n", "T4 launchers must be a list of diff"),
+        (
+            "T4: {device: cuda, launchers: [[local]]}\n",
+            "T4 launchers names ['local'], which is none",
+        ),
+        ("T4: {device: cuda, launchers: [locl]}\n", "T4 launchers names 'locl', which is none of"),
+        ("T4: {device: cuda, launchers: [locl]}\n", "Did you mean 'local'?"),
+        ("T4: {device: cuda, local: 3}\n", "T4 local must be a map of settings"),
+        ("T4: {device: cuda, local: {root: x}}\n", "T4 local has the unknown key 'root'"),
     ],
 )
 def test_a_wrong_file_is_refused_with_file_entry_and_remedy(
@@ -89,29 +99,30 @@ def test_a_file_that_cannot_be_read_is_refused(content: bytes | None, tmp_path: 
         load_targets(path)
 
 
-def test_a_machine_serves_its_processor_and_each_of_its_devices() -> None:
+def test_a_machine_serves_each_of_its_devices() -> None:
     names = ["NVIDIA H200", "NVIDIA H200", "NVIDIA H100 PCIe", "Something else"]
 
-    assert on_this_machine(TARGETS, names, 2) == {"CPU": 2, "H100": 1, "H200": 2}
-    assert on_this_machine(TARGETS, [], 1) == {"CPU": 1}
+    assert shares(H100, names) == [[2]]
+    assert shares(H200, names) == [[0], [1]]
+    assert shares(H200, []) == []
 
 
 def test_a_target_of_several_gpus_is_served_where_there_are_as_many() -> None:
     pair = Target(name="H200x2", device="cuda", match=r"\bH200\b", gpus=2)
-    targets = {**TARGETS, "H200x2": pair}
 
-    assert on_this_machine(targets, ["NVIDIA H200"], 1) == {"CPU": 1, "H200": 1}
-    assert on_this_machine(targets, ["NVIDIA H200"] * 5, 1) == {"CPU": 1, "H200": 5, "H200x2": 2}
+    assert shares(pair, ["NVIDIA H200"]) == []
+    assert shares(pair, ["NVIDIA H200"] * 5) == [[0, 1], [2, 3]]
 
 
 def test_what_it_serves_can_be_restricted_whatever_the_case() -> None:
-    assert on_this_machine(TARGETS, ["NVIDIA H200"], 2, " h200 , ") == {"H200": 1}
+    assert restricted({"CPU": 2, "H200": 1}, " h200 , ") == {"H200": 1}
+    assert restricted({"CPU": 2, "H200": 1}, "") == {"CPU": 2, "H200": 1}
 
 
 @pytest.mark.parametrize("word", ["H100", "B300"])
 def test_what_the_machine_does_not_have_is_refused_with_what_it_has(word: str) -> None:
     with pytest.raises(InvalidInput, match=f"'{word}'.*It has: CPU, H200") as refusal:
-        on_this_machine(TARGETS, ["NVIDIA H200"], 1, word)
+        restricted({"CPU": 1, "H200": 1}, word)
 
     assert refusal.value.code == "absent_target"
 
@@ -119,7 +130,7 @@ def test_what_the_machine_does_not_have_is_refused_with_what_it_has(word: str) -
 def test_a_target_without_a_pattern_fits_no_cuda_device() -> None:
     anything = Target(name="X", device="cuda", match="")
 
-    assert on_this_machine({"X": anything}, ["NVIDIA H200"], 1) == {}
+    assert shares(anything, ["NVIDIA H200"]) == []
 
 
 def test_a_machine_without_device_nodes_has_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
