@@ -406,6 +406,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", choices=["cpu", "cuda"])
     parser.add_argument("--only", default="", help="names that contain this")
+    parser.add_argument("--without", default="\n", help="names that do not contain this")
     parser.add_argument("--mode", default="", help="this mode only")
     parser.add_argument("--keep", type=Path, help="where logs and files of profiles are copied")
     parser.add_argument(
@@ -421,7 +422,7 @@ def main() -> int:
     devices = torch.cuda.device_count() if options.device == "cuda" else 2
     failures = 0
     for name, mode, source, expected in RUNS + together(devices):
-        if options.only not in name or options.mode not in mode.value:
+        if options.only not in name or options.without in name or options.mode not in mode.value:
             continue
         verdict, wall, errors = judge(name, mode, source, options.device, options.keep)
         several = MULTI.match(name)

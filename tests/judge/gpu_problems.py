@@ -1,7 +1,7 @@
 """`kernelbot problem check --device cuda` in two halves, for a GPU machine that has torch and nothing else.
 
     python -m tests.judge.gpu_problems stage DIR [--mode benchmark] [NAME...]   where the command line is installed
-    python -m tests.judge.gpu_problems run DIR [--no-examples] [--only WORD]    on the GPU: standard library and torch
+    python -m tests.judge.gpu_problems run DIR [--only WORD] [NAME...]          on the GPU: standard library and torch
     python -m tests.judge.gpu_problems show DIR [--record] [--table]            where the command line is installed
 
 DIR travels between the two; ``run`` leaves out what is there already, so it can be cut off and repeated.
@@ -30,7 +30,7 @@ CASE_S = 120.0
 """Beyond the limits of a problem, for one case of its audit."""
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("stage", "run", "show"))
     parser.add_argument("folder", type=Path)
@@ -44,9 +44,10 @@ def main() -> None:
     if options.what == "stage":
         stage(options.folder, options.names, options.mode)
     elif options.what == "run":
-        run(options.folder.resolve(), examples=options.examples, only=options.only)
+        return run(options.folder.resolve(), options.names, options.examples, options.only)
     else:
         show(options.folder, record=options.record, table=options.table)
+    return 0
 
 
 def stage(folder: Path, names: list[str], mode: str) -> None:
@@ -73,23 +74,26 @@ def stage(folder: Path, names: list[str], mode: str) -> None:
         print(path.name, len(list(place.iterdir())) - 1, "submissions")
 
 
-def run(folder: Path, *, examples: bool, only: str) -> None:
-    """Audits first, then the submissions from a warm judge; what it says is the table in short."""
-    missing = [
-        path for path in sorted(folder.glob("*/audit")) if not (path / "audit.json").exists()
-    ]
+def run(folder: Path, names: list[str], examples: bool, only: str) -> int:
+    """Audits first, then the submissions from a warm judge; what it says is the table in short.
+
+    1 when an audit came to nothing or a verdict is not the one that it must be.
+    """
+    chosen = sorted(path for path in folder.iterdir() if not names or path.name in names)
+    missing = [path / "audit" for path in chosen if not (path / "audit" / "audit.json").exists()]
+    bad = 0
     began = time.monotonic()
     if missing:
         command = [sys.executable, "-m", "kernelbot.checking", str(CASE_S), *map(str, missing)]
-        subprocess.run(command, cwd=ROOT, check=False)
+        bad += subprocess.run(command, cwd=ROOT, check=False).returncode != 0
     print(f"audits: {time.monotonic() - began:.0f} s", flush=True)
     if not examples:
-        return
+        return min(bad, 1)
     from kernelbot.cli.warm_judge import WarmJudge
     from kernelbot.judge import staging
 
     with WarmJudge("cuda") as judge:
-        for about in sorted(folder.glob("*/*/about.json")):
+        for about in [about for path in chosen for about in sorted(path.glob("*/about.json"))]:
             place = about.parent
             wanted = json.loads(about.read_text())
             if (place / "verdict.json").exists() or only not in wanted["path"]:
@@ -97,12 +101,15 @@ def run(folder: Path, *, examples: bool, only: str) -> None:
             began = time.monotonic()
             judge.judge(place, PATIENCE_S)
             verdict = staging.read_verdict(place, "local")
-            mark = "  " if verdict.kind.value == wanted["expect"] else "✗ "
+            right = verdict.kind.value == wanted["expect"]
+            bad += not right
+            mark = "  " if right else "✗ "
             took = f"{time.monotonic() - began:.1f} s"
             times = ", ".join(f"{item.ns / 1e3:.1f}" for item in verdict.measurements)
             why = "" if verdict.passed else (verdict.fault or verdict.message)[-300:]
             name = f"{place.parent.name}/{wanted['path']}"
             print(f"{mark}{name}: {verdict.kind.value} in {took} [{times}] µs {why}", flush=True)
+    return min(bad, 1)
 
 
 def show(folder: Path, *, record: bool, table: bool) -> None:
@@ -172,4 +179,4 @@ def times(outcome: Outcome) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
