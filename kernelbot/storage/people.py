@@ -64,6 +64,19 @@ async def why_token_fails(connection: AsyncConnection, digest: bytes) -> str:
     return "revoked" if row.revoked else "expired"
 
 
+# The boards that a person is on show another name from now on, also while they are frozen.
+RENAMED = text(
+    """
+    UPDATE leaderboard_gpus g SET revision = g.revision + 1, shown = g.shown + 1
+    FROM (SELECT leaderboard_id, gpu FROM leaderboard_gpus board
+          WHERE EXISTS (SELECT FROM entries e WHERE e.leaderboard_id = board.leaderboard_id
+                        AND e.gpu = board.gpu AND e.user_id = :user)
+          ORDER BY leaderboard_id, gpu FOR NO KEY UPDATE) held
+    WHERE g.leaderboard_id = held.leaderboard_id AND g.gpu = held.gpu
+    """
+)
+
+
 async def find_or_create(
     connection: AsyncConnection, provider: str, subject: str, name: str
 ) -> Row[Any]:
@@ -80,6 +93,7 @@ async def find_or_create(
         return await _create(connection, provider, subject, name)
     if found.name != name:
         await connection.execute(update(users).where(users.c.id == found.id).values(name=name))
+        await connection.execute(RENAMED, {"user": found.id})
     return found
 
 

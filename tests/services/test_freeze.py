@@ -234,6 +234,19 @@ async def test_new_results_are_no_reason_to_read_what_is_frozen_again(
     assert len(readings) == 1
 
 
+@pytest.mark.parametrize("held", [True, False], ids=["frozen", "open"])
+async def test_who_has_another_name_is_shown_by_it(app: App, shelf: Path, held: bool) -> None:
+    ada = await identity.person(app, "discord", "1", "ada", "discord")
+    await freeze(app, shelf, None)
+    await ranked(app, ada, 2e6)
+    await freeze(app, shelf, frozen() if held else None)
+    assert await table(app, None) == [(1, "ada", 2)]
+
+    await identity.person(app, "discord", "1", "Ada L.", "discord")
+
+    assert await table(app, None) == [(1, "Ada L.", 2)]
+
+
 async def test_what_is_voided_or_restored_changes_what_is_frozen_each_time(
     app: App, people: dict[str, Actor], readings: list[str]
 ) -> None:
