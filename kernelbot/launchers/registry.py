@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kernelbot.launchers import local, slurm
+from kernelbot.launchers import local, modal, slurm
 from kernelbot.launchers.base import Factory
 
 FACTORIES: Mapping[str, Factory] = {
     "local": local.FACTORY,
     "slurm": slurm.FACTORY,
+    "modal": modal.FACTORY,
 }

@@ -45,6 +45,7 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.judge.template",
         "kernelbot.judge.artefacts",
         "kernelbot.judge.folders",
+        "kernelbot.judge.parcels",
         "kernelbot.errors",
     },
     "kernelbot.report": {"kernelbot.domain", "kernelbot.judge.protocol"},
@@ -103,6 +104,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernelbot.importing": set(),
     "kernelbot.report": set(),
     "runners": set(),
+    "runners.modal_app": {"modal", "yaml"},  # yaml where it is deployed only
 }
 
 
@@ -205,6 +207,19 @@ def test_only_the_judge_of_the_light_layers_touches_torch_and_only_inside_functi
         named = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
         named |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
         assert not {name for name in named if name.split(".")[0] in ("torch", "triton")}, module
+
+
+def test_modal_s_package_is_imported_by_its_app_and_inside_functions_of_its_launcher_only() -> None:
+    for module, path in modules():
+        if module == "runners.modal_app":
+            continue
+        anywhere = {name.split(".")[0] for name in imports(path, module)}
+        assert "modal" not in anywhere or module == "kernelbot.launchers.modal", module
+        tree = ast.parse(path.read_text())
+        top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        named = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+        named |= {node.module or "" for node in top if isinstance(node, ast.ImportFrom)}
+        assert not {name for name in named if name.split(".")[0] == "modal"}, module
 
 
 def test_sql_is_written_only_in_storage() -> None:

@@ -1,0 +1,333 @@
+"""Modal: each run is one call of a function that was deployed from ``runners/modal_app.py``.
+
+A target is reached this way by a worker that has Modal's package and token (``MODAL_TOKEN_ID`` and
+``MODAL_TOKEN_SECRET``). What is submitted runs on a machine of Modal's with Modal's own client beside it, so an
+answer is believed to be bytes and nothing else: it is never allowed to name a class or a function of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import importlib.util
+import pickle
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import structlog
+
+from kernelbot.domain.target import Target
+from kernelbot.judge import parcels
+from kernelbot.judge.artefacts import CHUNK_BYTES
+from kernelbot.judge.parcels import Outcome
+from kernelbot.judge.protocol import (
+    Event,
+    Job,
+    ProtocolError,
+    Verdict,
+    VerdictKind,
+    judge_digest,
+)
+from kernelbot.launchers.base import Factory, Launch, Launcher, Package, Settings, Site
+
+if TYPE_CHECKING:
+    import modal
+
+APP = "kernelbot"
+TOKEN = ("MODAL_TOKEN_ID", "MODAL_TOKEN_SECRET")
+QUEUE_S = 1800.0
+"""How long Modal may take to find a GPU, beyond the time that the run itself may take."""
+START_S = 120.0
+"""To hand a job over."""
+POLL_S = 25.0
+AWAY_S = 2.0
+"""Pause after Modal could not be reached."""
+GRACE_S = 5.0
+MOST_RUNS = 100
+
+log = structlog.get_logger()
+
+
+class ModalLauncher:
+    """Calls one deployed function, any number of times at once.
+
+    ``function`` is its name, ``token`` its owner's id and secret. ``isolation`` is the only kind of fence to
+    accept there; empty: the strongest that works. Seconds: ``queue_s`` is how long Modal may take to find a GPU,
+    ``start_s`` to take a job, ``away_s`` the pause after it could not be reached.
+    """
+
+    def __init__(
+        self,
+        function: str,
+        token: tuple[str, str],
+        isolation: str = "",
+        *,
+        queue_s: float = QUEUE_S,
+        start_s: float = START_S,
+        away_s: float = AWAY_S,
+    ):
+        self._function = function
+        self._token = token
+        self._isolation = isolation
+        self._queue_s = queue_s
+        self._start_s = start_s
+        self._away_s = away_s
+        self._client: modal.Client | None = None
+        self._connecting = asyncio.Lock()
+        self._running: set[ModalLaunch] = set()
+
+    def open(self) -> None:
+        """There is nothing to get ready."""
+
+    async def start(self, package: Package) -> Launch:
+        """Raises ValueError for a job that is too large to be sent."""
+        begun = asyncio.create_task(self._begun(package))
+        try:
+            return await asyncio.shield(begun)
+        except asyncio.CancelledError:  # what is half called comes to be, and is ended as a whole
+            with contextlib.suppress(OSError, ValueError):
+                await (await begun).close()
+            raise
+
+    async def _begun(self, package: Package) -> ModalLaunch:
+        parcel = await asyncio.to_thread(
+            parcels.pack_job, package.job, package.problem_files, package.code, self._isolation
+        )
+        try:
+            async with asyncio.timeout(self._start_s):
+                client = await self._connected()
+                call = await _spawned(client, self._function, parcel)
+        except Exception as error:
+            raise OSError(f"Modal takes no run for {self._function}: {_words(error)}") from error
+        patience_s = self._queue_s + parcels.deadline_s(package.job.limits)
+        launch = ModalLaunch(call, package.job, patience_s, self._away_s)
+        log.info("called Modal", run=package.job.run_id, call=call.object_id)
+        self._running.add(launch)
+        launch.on_end(self._running.discard)
+        return launch
+
+    async def _connected(self) -> modal.Client:
+        async with self._connecting:
+            if self._client is None:
+                library = await asyncio.to_thread(_library)
+                self._client = await library.Client.from_credentials.aio(*self._token)
+            return self._client
+
+    async def close(self) -> None:
+        await asyncio.gather(*(launch.close() for launch in list(self._running)))
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close.aio()
+
+
+class ModalLaunch:
+    """One call."""
+
+    def __init__(self, call: modal.FunctionCall[bytes], job: Job, patience_s: float, away_s: float):
+        self._call = call
+        self._job = job
+        self._patience_s = patience_s
+        self._away_s = away_s
+        self._unwanted = asyncio.Event()
+        self._ended: list[Callable[[ModalLaunch], None]] = []
+        self._closed = False
+        self._outcome = asyncio.create_task(self._answer())
+
+    def on_end(self, callback: Callable[[ModalLaunch], None]) -> None:
+        self._ended.append(callback)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """All of them at the end: from a container without a network nothing comes earlier."""
+        for event in (await asyncio.shield(self._outcome)).events:
+            yield event
+
+    async def verdict(self) -> Verdict:
+        return (await asyncio.shield(self._outcome)).verdict
+
+    async def artefact(self, name: str) -> AsyncIterator[bytes]:
+        files = {} if self._closed else (await asyncio.shield(self._outcome)).files
+        if name not in files:
+            raise FileNotFoundError(errno.ENOENT, "no file of this run", name)
+        content = files[name]
+        for at in range(0, len(content), CHUNK_BYTES):
+            yield content[at : at + CHUNK_BYTES]
+
+    async def cancel(self) -> None:
+        self._unwanted.set()
+        await self.verdict()
+
+    async def close(self) -> None:
+        await self.cancel()
+        self._closed = True
+        for callback in self._ended:
+            callback(self)
+
+    # --- the answer --------------------------------------------------------------------------
+
+    async def _answer(self) -> Outcome:
+        try:
+            answer = await self._asked()
+            if isinstance(answer, str):
+                return self._failed(answer)
+            return await asyncio.to_thread(self._opened, answer)
+        except Exception as error:
+            return self._failed(f"Modal gave no outcome: {_words(error)}")
+
+    async def _asked(self) -> bytes | str:
+        """What the function returned, or why there is nothing to wait for any more."""
+        away = _away()
+        deadline = time.monotonic() + self._patience_s
+        while not self._unwanted.is_set():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                await self._end()
+                return f"Modal gave no outcome within {self._patience_s:.0f} s"
+            asked = asyncio.create_task(self._poll(min(POLL_S, left_s)))
+            await self._unless_unwanted(asked)
+            try:
+                if not asked.cancelled():
+                    return asked.result()
+            except TimeoutError:  # it waits or runs
+                continue
+            except away as error:
+                log.warning("Modal is away", call=self._call.object_id, error=_words(error))
+                pause = asyncio.create_task(asyncio.sleep(self._away_s))
+                await self._unless_unwanted(pause)
+        await self._end()
+        return "it was ended"
+
+    async def _poll(self, seconds: float) -> bytes:
+        answer: object = await self._call.get.aio(timeout=seconds)
+        if not isinstance(answer, bytes):
+            raise ProtocolError(f"the function returned a {type(answer).__name__}")
+        return answer
+
+    async def _unless_unwanted(self, task: asyncio.Task[Any]) -> None:
+        """Wait for it; leave it unfinished when nobody wants the run any more."""
+        unwanted = asyncio.create_task(self._unwanted.wait())
+        try:
+            await asyncio.wait({task, unwanted}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            unwanted.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})
+
+    async def _end(self) -> None:
+        """End the call and its container; where Modal cannot be reached, the time limits there do."""
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self._call.cancel.aio(terminate_containers=True)
+        except Exception as error:
+            log.warning("a call goes on", call=self._call.object_id, error=_words(error))
+
+    def _opened(self, answer: bytes) -> Outcome:
+        outcome = parcels.open_outcome(answer, self._job.run_id)
+        verdict = outcome.verdict
+        if verdict.kind is VerdictKind.JUDGE_FAILED:
+            log.error(
+                "the judge failed", run=self._job.run_id, fault=verdict.fault,
+                stderr=outcome.stderr.strip()[-2000:],
+            )  # fmt: skip
+        elif verdict.harness.judge_digest != judge_digest():
+            return self._failed(
+                "the app on Modal has another version of the judge: deploy it again "
+                "(modal deploy -m runners.modal_app)"
+            )
+        return outcome
+
+    def _failed(self, fault: str) -> Outcome:
+        log.error("the judge failed", run=self._job.run_id, fault=fault)
+        run_id = self._job.run_id
+        message = f"Our machine failed (id run-{run_id}); it does not count against you."
+        return Outcome(
+            verdict=Verdict(
+                kind=VerdictKind.JUDGE_FAILED, run_id=run_id, message=message, fault=fault
+            )
+        )
+
+
+# --- Modal's package, which only a worker that uses it has ----------------------------------------
+
+
+def _library() -> Any:
+    """Modal's package, made to believe that answers are plain values. Takes a second the first time."""
+    import modal
+    import modal._serialization as serialization
+
+    class Plain(pickle.Unpickler):
+        """Reads what the package has others send as pickles; refuses all that is more than data."""
+
+        def __init__(self, client: object, buffer: Any):
+            super().__init__(buffer)
+
+        def find_class(self, module: str, name: str) -> NoReturn:
+            raise pickle.UnpicklingError(f"an answer names {module}.{name}")
+
+        def persistent_load(self, pid: object) -> NoReturn:
+            raise pickle.UnpicklingError("an answer names an object")
+
+    if not hasattr(serialization, "Unpickler"):
+        raise RuntimeError("this version of modal reads answers in a way that is not known here")
+    serialization.Unpickler = Plain  # type: ignore[assignment,misc]
+    return modal
+
+
+def _away() -> tuple[type[Exception], ...]:
+    """What is raised where asking again may help; all else is said about the call itself."""
+    import aiohttp
+    from modal import exception
+
+    return (
+        exception.ConnectionError,
+        exception.ServiceError,
+        exception.InternalError,
+        exception.ResourceExhaustedError,
+        aiohttp.ClientError,
+        OSError,
+    )
+
+
+async def _spawned(client: modal.Client, name: str, parcel: bytes) -> modal.FunctionCall[bytes]:
+    """Raises whatever Modal's package does."""
+    import modal
+    from modal.exception import NotFoundError
+
+    function = modal.Function.from_name(APP, name, client=client)
+    try:
+        return await function.spawn.aio(parcel)
+    except NotFoundError as error:
+        raise LookupError(f"{error} Deploy it: modal deploy -m runners.modal_app") from error
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]
+
+
+# --- for the registry ------------------------------------------------------------------------------
+
+
+def make(target: Target, settings: Settings, site: Site) -> list[Launcher]:
+    """As many runs at once as ``runs`` says, where this worker has Modal's package and token."""
+    identity, secret = (site.environment.get(name, "") for name in TOKEN)
+    if not identity or not secret:
+        return []
+    if importlib.util.find_spec("modal") is None:
+        log.warning("there is a token for Modal, but not its package", target=target.name)
+        return []
+    return [ModalLauncher(target.name, (identity, secret), site.isolation)] * settings["runs"]
+
+
+def check(target: Target, settings: Settings) -> None:
+    """Raises ValueError."""
+    gpu, runs = settings.get("gpu"), settings.get("runs")
+    if not isinstance(gpu, str) or not re.fullmatch(r"[A-Z0-9][A-Za-z0-9-]*!?", gpu):
+        raise ValueError("gpu must be Modal's name for one GPU, such as H100!; gpus says how many")
+    if type(runs) is not int or not 1 <= runs <= MOST_RUNS:
+        raise ValueError(f"runs must be how many may run at once, from 1 to {MOST_RUNS}")
+
+
+FACTORY = Factory(make=make, keys=("gpu", "runs"), check=check)

@@ -1,0 +1,279 @@
+"""The Modal launcher: the contract over real gRPC, and what can go wrong on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import pickle
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from modal_proto import api_pb2
+
+from kernelbot.domain.target import Target
+from kernelbot.judge import parcels
+from kernelbot.judge.artefacts import CHUNK_BYTES
+from kernelbot.judge.protocol import Artefact, Harness, Verdict, VerdictKind, judge_digest
+from kernelbot.launchers import modal
+from kernelbot.launchers.base import Site
+from kernelbot.launchers.modal import ModalLauncher
+from tests.fakes.modal import TOKEN, FakeModal, alive, family, serving
+from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
+from tests.patience import until
+
+STATUS = api_pb2.GenericResult
+
+
+@dataclass
+class There:
+    """The service, and the launcher that reaches it."""
+
+    launcher: ModalLauncher
+    fake: FakeModal
+    seen: list[int] = field(default_factory=list)
+
+    def processes(self, marker: str) -> list[int]:
+        for call in self.fake.servicer.calls.values():
+            if call.process is not None and list(call.folder.glob(f"run-{marker}-*")):
+                found = family(call.process.pid)
+                self.seen += [pid for pid in found if pid not in self.seen]
+        return alive(self.seen)
+
+    def remains(self) -> list[str]:
+        return [path.name for path in self.fake.folder.iterdir()]
+
+
+@pytest_asyncio.fixture
+async def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[There]:
+    async with serving("CPU") as fake:
+        monkeypatch.setenv("MODAL_SERVER_URL", fake.url)
+        monkeypatch.setenv("MODAL_CONFIG_PATH", str(tmp_path / "none.toml"))
+        monkeypatch.setattr(modal, "POLL_S", 0.5)
+        launcher = ModalLauncher("CPU", TOKEN, away_s=0.05)
+        yield There(launcher, fake)
+        await launcher.close()
+
+
+class TestModalLauncher(LauncherContract):
+    pass
+
+
+async def test_a_function_that_is_not_deployed_is_no_place_to_run_and_the_remedy_is_said(
+    place: There,
+) -> None:
+    place.fake.servicer.functions.clear()
+
+    with pytest.raises(OSError, match=r"modal deploy -m runners\.modal_app"):
+        await place.launcher.start(package(CORRECT))
+
+
+async def test_a_service_that_is_away_is_no_place_to_run(place: There) -> None:
+    await place.fake.go_away()
+    launcher = ModalLauncher("CPU", TOKEN, start_s=0.5)
+
+    with pytest.raises(OSError, match="Modal takes no run for CPU"):
+        await launcher.start(package(CORRECT))
+    await launcher.close()
+
+
+class Mine(Exception):
+    """Of a class that an answer may not name."""
+
+
+class Harm:
+    """Does something where it is unpickled."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, int]]:
+        return os.mkdir, (str(self.path), 0o700)
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (STATUS(status=STATUS.GENERIC_STATUS_FAILURE, exception="out of memory"), "out of memory"),
+        (STATUS(status=STATUS.GENERIC_STATUS_TIMEOUT, exception="3600 s"), "FunctionTimeoutError"),
+        (STATUS(status=STATUS.GENERIC_STATUS_INTERNAL_FAILURE), "InternalFailure"),
+        (STATUS(status=STATUS.GENERIC_STATUS_TERMINATED, exception="gone"), "gone"),
+        (STATUS(status=STATUS.GENERIC_STATUS_SUCCESS, data=pickle.dumps(None)), "NoneType"),
+        (STATUS(status=STATUS.GENERIC_STATUS_SUCCESS, data=pickle.dumps(b"x")), "no parcel"),
+        (STATUS(status=STATUS.GENERIC_STATUS_SUCCESS, data=b"no pickle"), "DeserializationError"),
+        (
+            STATUS(
+                status=STATUS.GENERIC_STATUS_FAILURE,
+                data=pickle.dumps(Mine("no")),
+                traceback="File body.py, line 1",
+            ),
+            "line 1",
+        ),
+    ],
+)
+async def test_a_call_that_fails_is_our_fault_and_the_operator_reads_why(
+    place: There, result: api_pb2.GenericResult, words: str
+) -> None:
+    place.fake.servicer.next_result = result
+
+    found = await outcome(await place.launcher.start(package(CORRECT)))
+
+    assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+    assert found.verdict.run_id == "7"
+    assert words in found.verdict.fault
+    assert words not in found.verdict.message
+
+
+@pytest.mark.parametrize("status", [STATUS.GENERIC_STATUS_SUCCESS, STATUS.GENERIC_STATUS_FAILURE])
+async def test_an_answer_that_would_run_something_here_is_not_read(
+    place: There, status: api_pb2.GenericResult.GenericStatus.ValueType, tmp_path: Path
+) -> None:
+    data = pickle.dumps(Harm(tmp_path / "harm"))
+    place.fake.servicer.next_result = STATUS(status=status, data=data)
+
+    found = await outcome(await place.launcher.start(package(CORRECT)))
+
+    assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+    assert not (tmp_path / "harm").exists()
+
+
+def answer(place: There, verdict: Verdict, files: dict[str, bytes]) -> api_pb2.GenericResult:
+    header = {"verdict": parcels.dump(verdict), "events": [], "stderr": ""}
+    return place.fake.servicer.returned(parcels._pack(header, files))
+
+
+PASSED = Verdict(kind=VerdictKind.PASSED, run_id="7", harness=Harness(judge_digest=judge_digest()))
+
+
+async def test_files_over_what_a_message_holds_come_whole(place: There) -> None:
+    content = os.urandom(3 << 20)
+    item = Artefact(name="trace.json.gz", bytes=len(content), media_type="application/gzip")
+    passed = dataclasses.replace(PASSED, artefacts=(item,))
+    place.fake.servicer.next_result = answer(place, passed, {item.name: content})
+
+    launch = await place.launcher.start(package(CORRECT))
+    verdict = await launch.verdict()
+    chunks = [chunk async for chunk in launch.artefact(item.name)]
+
+    assert verdict == passed
+    assert b"".join(chunks) == content
+    assert max(map(len, chunks)) <= CHUNK_BYTES
+    assert place.fake.servicer.downloads == 1
+
+
+@pytest.mark.parametrize(
+    ("verdict", "files", "words"),
+    [
+        (dataclasses.replace(PASSED, run_id="8"), {}, "about run '8'"),
+        (PASSED, {"more.txt": b"x"}, "not those that the verdict lists"),
+        (
+            dataclasses.replace(PASSED, harness=Harness(judge_digest="0" * 64)),
+            {},
+            "deploy it again",
+        ),
+    ],
+)
+async def test_a_verdict_that_is_not_this_runs_or_this_judges_is_not_taken(
+    place: There, verdict: Verdict, files: dict[str, bytes], words: str
+) -> None:
+    place.fake.servicer.next_result = answer(place, verdict, files)
+
+    found = await outcome(await place.launcher.start(package(CORRECT)))
+
+    assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+    assert words in found.verdict.fault
+
+
+async def test_an_outcome_that_expired_is_our_fault(place: There) -> None:
+    launch = await place.launcher.start(package(ENDLESS))
+    (call,) = place.fake.servicer.calls.values()
+
+    call.expired = True
+    call.ended.set()
+
+    found = await outcome(launch)
+    assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "OutputExpiredError" in found.verdict.fault
+
+
+async def test_a_service_that_was_away_for_a_while_loses_nothing(place: There) -> None:
+    sent = package(CORRECT)
+    launch = await place.launcher.start(sent)
+
+    await place.fake.go_away()
+    (call,) = place.fake.servicer.calls.values()
+    await until(call.ended.is_set, 120.0)
+    await asyncio.sleep(0.5)  # some questions go unanswered
+    await place.fake.arrive()
+
+    assert (await outcome(launch)).verdict.kind is VerdictKind.PASSED
+
+
+async def test_a_run_that_no_gpu_is_found_for_is_given_up_and_ended(place: There) -> None:
+    sent = package(ENDLESS)
+    launch = await place.launcher.start(sent)
+    await launch.close()
+    hasty = modal.ModalLaunch(launch._call, sent.job, 0.0, 0.05)  # type: ignore[attr-defined]
+
+    verdict = await hasty.verdict()
+
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "no outcome within 0 s" in verdict.fault
+    assert place.remains() == []
+
+
+async def test_another_device_than_was_asked_for_is_refused_and_not_scored(place: There) -> None:
+    sent = package(CORRECT)
+    job = dataclasses.replace(sent.job, expect_device=r"\bH100\b")
+
+    found = await outcome(await place.launcher.start(dataclasses.replace(sent, job=job)))
+
+    assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "expects devices matching" in found.verdict.fault
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(place: There) -> None:
+    place.fake.servicer.admitting.clear()
+    starting = asyncio.create_task(place.launcher.start(package(ENDLESS)))
+    await until(lambda: place.fake.servicer.calls)
+
+    starting.cancel()
+    place.fake.servicer.admitting.set()
+    await asyncio.wait([starting])
+
+    assert starting.cancelled()
+    assert place.remains() == []
+
+
+H100 = Target(name="H100", device="cuda", match="H100")
+
+
+def test_a_worker_reaches_modal_with_a_token_and_as_often_as_was_said() -> None:
+    settings = {"gpu": "H100!", "runs": 3}
+    token = dict(zip(modal.TOKEN, TOKEN, strict=True))
+    folder = Path("nowhere")
+
+    assert modal.make(H100, settings, Site(folder=folder, environment={})) == []
+    made = modal.make(H100, settings, Site(folder=folder, environment=token))
+    assert len(made) == 3
+    assert len(set(map(id, made))) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({}, "gpu must be"),
+        ({"gpu": "H100:2", "runs": 1}, "gpus says how many"),
+        ({"gpu": "H100!"}, "runs must be"),
+        ({"gpu": "H100!", "runs": 0}, "from 1 to 100"),
+        ({"gpu": "H100!", "runs": True}, "from 1 to 100"),
+    ],
+)
+def test_wrong_settings_are_refused_with_the_remedy(
+    settings: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        modal.check(H100, settings)
