@@ -11,6 +11,7 @@ from kernelbot import report
 from kernelbot.api import schemas
 from kernelbot.domain.competition_scoring import Part, Total
 from kernelbot.domain.ranking import Standing
+from kernelbot.domain.scoring import Score
 from kernelbot.domain.submission import Decision
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Hint, Verdict, to_json
@@ -186,6 +187,25 @@ def quarantine(page: Page) -> schemas.QuarantineOut:
         for item in page.items
     ]
     return schemas.QuarantineOut.model_construct(items=items, cursor=page.cursor)
+
+
+def rejudges(page: Page) -> schemas.RejudgesOut:
+    items = [
+        schemas.RejudgeOut.model_construct(
+            **{
+                **vars(item),
+                "counted": _score(item.counted),
+                "score": _score(item.score),
+                "earlier_devices": list(item.earlier_devices),
+            }
+        )
+        for item in page.items
+    ]
+    return schemas.RejudgesOut.model_construct(items=items, cursor=page.cursor)
+
+
+def _score(found: Score | None) -> schemas.ScoreOut | None:
+    return None if found is None else schemas.ScoreOut.model_construct(**vars(found))
 
 
 def wait(value: Wait, now: datetime) -> schemas.WaitOut:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from kernelbot.domain.people import Scope
-from kernelbot.domain.submission import Outcome, Status
+from kernelbot.domain.submission import Outcome, Rejudged, Status
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 
 LARGEST_ID = 2**63 - 1
@@ -192,7 +192,8 @@ class SubmissionOut(BaseModel):
     repeated: bool = Field(description="Accepted before under the same Idempotency-Key.")
     repeats: int | None = Field(
         default=None,
-        description="The submission that this one measures again, on a newer version of its problem.",
+        description="The submission that this one measures again: on a newer version of its problem or, where "
+        "`channel` is `rejudge`, on the same one at an organizer's wish.",
     )
     created_at: datetime
     finished_at: datetime | None
@@ -600,6 +601,55 @@ class SetAsideOut(BaseModel):
 
 class QuarantineOut(BaseModel):
     items: list[SetAsideOut]
+    cursor: str | None
+
+
+class RejudgeIn(Body):
+    """What to judge again: submissions, or the first rows of a leaderboard."""
+
+    submissions: list[Annotated[int, Field(ge=1, le=LARGEST_ID)]] = Field(
+        default=[], max_length=100
+    )
+    leaderboard: Name | None = None
+    gpu: Name | None = Field(default=None, description="Null: every GPU.")
+    top: int = Field(default=3, ge=1, le=100, description="Of a leaderboard, on each GPU.")
+    dry_run: bool = Field(default=False, description="Queue nothing; only say what would be.")
+
+
+class ScoreOut(BaseModel):
+    seconds: float
+    error: float = Field(description="Relative standard error.")
+    runs: int
+
+
+class RejudgeOut(BaseModel):
+    """An entry that is judged again."""
+
+    submission_id: int = Field(description="The first of its code.")
+    leaderboard: str
+    gpu: str
+    user_name: str
+    state: Rejudged
+    text: str = Field(description="What that means, and what is to be done.")
+    counted: ScoreOut | None = Field(description="What counted before this run.")
+    rejudge_id: int | None = Field(description="The submission that judges it again.")
+    run_id: int | None
+    score: ScoreOut | None = Field(description="Of the new run.")
+    apart: float | None = Field(
+        description="Joint standard errors between the two; positive: it is slower."
+    )
+    under_way: bool = Field(description="It had been asked for before and is not queued twice.")
+    same_worker: bool | None = Field(
+        description="Whether an earlier run was judged by the same worker; null: it has not begun."
+    )
+    device: str
+    earlier_devices: list[str]
+    created_at: datetime | None
+    finished_at: datetime | None
+
+
+class RejudgesOut(BaseModel):
+    items: list[RejudgeOut]
     cursor: str | None
 
 

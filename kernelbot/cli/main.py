@@ -668,6 +668,60 @@ def refuse(run_id: RunId, reason: Reason, url: Url = None, token: Token = None) 
 
 
 @admin_app.command()
+def rejudge(
+    submissions: Annotated[
+        list[int] | None,
+        typer.Argument(min=1, max=2**63 - 1, metavar="SUBMISSION...", help="Ranked submissions."),
+    ] = None,
+    leaderboard: Annotated[
+        str | None, typer.Option("--leaderboard", "-l", help="Instead: its first rows.")
+    ] = None,
+    gpu: Annotated[
+        str | None, typer.Option("--gpu", "-g", help="GPU kind. Else every one.")
+    ] = None,
+    top: Annotated[
+        int, typer.Option("--top", min=1, max=100, help="How many rows of the leaderboard.")
+    ] = 3,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Queue nothing; only show what would be.")
+    ] = False,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Judge ranked entries again as they were sent, before a prize say. `rejudged` tells what came of it."""
+    from kernelbot.cli import render
+
+    wish = {"submissions": submissions or [], "leaderboard": leaderboard, "gpu": gpu}
+    with connect(url, token) as server:
+        # What is under way is not queued twice.
+        body = {**wish, "top": top, "dry_run": dry_run}
+        found = server.post("/v1/admin/rejudge", body, repeat=True)
+    _print_part(found, render.rejudges, as_json)
+
+
+@admin_app.command()
+def rejudged(
+    leaderboard: Annotated[str | None, typer.Option("--leaderboard", "-l")] = None,
+    submission: Annotated[
+        int | None, typer.Option(min=1, max=2**63 - 1, help="Only this entry.")
+    ] = None,
+    cursor: After = None,
+    limit: PageSize = 50,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """What was judged again and whether it agrees with what counted, the newest first."""
+    from kernelbot.cli import render
+
+    about = {"leaderboard": leaderboard, "submission": submission}
+    with connect(url, token) as server:
+        found = server.get("/v1/admin/rejudge", **about, cursor=cursor, limit=limit)
+    _print_part(found, render.rejudges, as_json)
+
+
+@admin_app.command()
 def audit(
     target: Annotated[
         str | None, typer.Option(help="Only about this: user:7, submission:12, token:3.")

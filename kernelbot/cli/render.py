@@ -360,6 +360,34 @@ def quarantine(items: Sequence[Document]) -> None:
             result(f"  line {hint['line']}: {clean(hint['rule'])}: {clean(hint['text'])}")
 
 
+def rejudges(items: Sequence[Document]) -> None:
+    """Each entry with what counted before, what the new run says and what is to be done."""
+    if not items:
+        result("Nothing was judged again.")
+    for item in items:
+        again = item["rejudge_id"]
+        what = f"Submission {item['submission_id']}" + (f", again as {again}" if again else "")
+        asked = ", asked for before" if item["under_way"] else ""
+        result(
+            f"{what}: {clean(item['user_name'])} on {clean(item['leaderboard'])} "
+            f"({clean(item['gpu'])}): {item['state']}{asked}"
+        )
+        for label, score in (("counted", item["counted"]), ("again", item["score"])):
+            if score is not None:
+                time = report.format_time_error(score["seconds"], score["error"])
+                runs = "1 run" if score["runs"] == 1 else f"{score['runs']} runs"
+                result(f"  {label}: {time} ({runs})")
+        if item["apart"] is not None:
+            result(f"  {abs(item['apart']):.1f} joint standard errors apart")
+        if item["same_worker"] is not None:
+            worker = "the same worker as before" if item["same_worker"] else "another worker"
+            before = ", ".join(clean(name) for name in item["earlier_devices"])
+            result(
+                f"  by {worker}, on {clean(item['device']) or 'no device yet'}; before: {before}"
+            )
+        result(f"  {clean(item['text'])}")
+
+
 def audit(items: Sequence[Document]) -> None:
     table(
         ("When", "Who", "What", "On", "Detail"),

@@ -19,6 +19,11 @@ ERROR_FLOOR = 0.0015
 """Between fresh processes on one GPU a time differs by 0.15 % even when each process is sure of it."""
 
 
+AGAIN_Z = 3.0
+"""So many joint standard errors from what counted a run that was judged again differs: by chance about one in
+370 does, where a tie's 1.96 would bring every twentieth honest one before a person."""
+
+
 class Scoring(StrEnum):
     """How the times of the benchmark cases become one."""
 
@@ -88,6 +93,18 @@ def best_seconds(scoring: Scoring, bounds: Sequence[float | None]) -> float | No
     if scoring is Scoring.MEAN:
         return math.fsum(known) / len(known)
     return math.exp(math.fsum(math.log(item) for item in known) / len(known))
+
+
+def apart(earlier: Sequence[Score], again: Score) -> float:
+    """How many joint standard errors another run of the same code lies from its ``earlier`` ones.
+
+    Positive: it is slower. The joint error is that of the pooled score and of one run, which is what this run
+    says of itself or what the earlier ones show of a single run, whichever is larger. Raises ValueError when
+    there are no earlier ones.
+    """
+    counted = pool(earlier)
+    single = max(again.error, counted.error * math.sqrt(counted.runs))
+    return math.log(again.seconds / counted.seconds) / math.hypot(counted.error, single)
 
 
 def _mean(seconds: Sequence[float], errors: Sequence[float]) -> Score:

@@ -23,6 +23,23 @@ class Status(StrEnum):
         return self in (Status.DONE, Status.CANCELLED)
 
 
+class Rejudged(StrEnum):
+    """What has come of judging an entry again."""
+
+    PLANNED = "planned"  # nothing was asked for yet
+    QUEUED = "queued"
+    RUNNING = "running"
+    AGREES = "agrees"  # and is pooled with the earlier runs
+    DIFFERS = "differs"  # its time; waits for an organizer
+    FAILED = "failed"  # where the earlier runs passed; waits for an organizer
+    CONTRADICTS = "contradicts"  # the judge set it aside by itself; waits for an organizer
+    RELEASED = "released"
+    REFUSED = "refused"
+    JUDGE_FAILED = "judge_failed"  # ours: it says nothing about the entry
+    CANCELLED = "cancelled"
+    OUTDATED = "outdated"  # the problem got another version meanwhile
+
+
 class Outcome(StrEnum):
     """What a person decided about a run: that the judge had set aside, or that counted."""
 
@@ -46,6 +63,9 @@ PRIORITY = {Mode.TEST: 10, Mode.BENCHMARK: 20, Mode.PROFILE: 20, Mode.RANKED: 30
 
 REPEAT_PRIORITY = 5
 """Of what is measured again without anybody waiting for it."""
+
+REJUDGE = "rejudge"
+"""The channel of what is judged again, on the same version of its problem, at an organizer's wish."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +101,15 @@ def parse_mode(word: str) -> Mode:
 def ranking_note(mode: Mode, status: Status, verdict: VerdictKind | None, note: str = "") -> str:
     """The last line of every report: ranked or not ranked, and why.
 
-    ``note`` is what the recording of the run had to add (a ban, a new version of the problem), or why it
-    was never begun.
+    ``note`` is what the recording of the run had to add (a ban, a new version of the problem, that it was
+    judged again), or why it was never begun.
     """
     if status is Status.CANCELLED:
         return f"Not ranked: {note or 'it was cancelled.'}"
     if not status.final:
         return "Not decided yet."
+    if note and verdict is not VerdictKind.PASSED:
+        return f"Not ranked: {note}"
     if verdict is VerdictKind.JUDGE_FAILED:
         return "Not ranked: our machine failed, not your code. It does not count against you; send it again."
     if mode is not Mode.RANKED:

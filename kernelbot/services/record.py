@@ -17,7 +17,7 @@ from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
-from kernelbot.services import competitions, light, remeasure
+from kernelbot.services import competitions, light, rejudge, remeasure
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, contests, fleet, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
@@ -41,6 +41,10 @@ async def verdict(
             return False
         found = _sound(found, Mode(submission.mode))
         score, note = await _score(ctx, connection, submission, run_id, found)
+        if rejudge.is_one(submission) and not note:
+            found, score, note = await rejudge.held_against(
+                connection, submission, run_id, found, score
+            )
         run = await store.finish(
             connection,
             run_id,
@@ -74,6 +78,11 @@ async def passed_after_all(
     Conflict when it would not count all the same; it goes on waiting then.
     """
     before = from_json(Verdict, held.document)
+    if before.rule == rejudge.FAILED:
+        raise Conflict(
+            f"Run {held.id} failed: it has no time that could count. Refuse it, which leaves the entry in its "
+            f"place, and void submission {submission.repeats} if the entry is to go."
+        )
     found = replace(before, kind=VerdictKind.PASSED, message="", rule="", evidence="")
     score, note = await _score(ctx, connection, submission, held.id, found)
     if note not in ("", remeasure.OUTDATED, remeasure.NOT_TAKEN):
@@ -97,7 +106,8 @@ async def refused_after_all(
         message=reason,
         cases=tuple(replace(case, measurement=None) for case in before.cases),
     )
-    run = await store.decide(connection, held.id, found, None, Outcome.REFUSED, reason)
+    note = rejudge.NOT_COUNTED if rejudge.is_one(submission) else ""
+    run = await store.decide(connection, held.id, found, None, Outcome.REFUSED, reason, note)
     await not_measured(connection, submission, run.gpu)
     await _tell_decision(connection, submission, run, Outcome.REFUSED, reason)
 
@@ -119,7 +129,7 @@ async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.U
 
 async def not_measured(connection: AsyncConnection, submission: Row[Any], gpu: str) -> None:
     """What was to be measured again has ended without counting: the earlier place may go."""
-    if submission.repeats is not None:
+    if submission.repeats is not None and not rejudge.is_one(submission):
         await standings.next_revision(connection, submission.leaderboard_id, gpu)
 
 
@@ -159,7 +169,9 @@ async def _score(
         bounds = known if len(known) == len(found.measurements) else ()
     score = scoring.score(found.measurements, rule, bounds)
     user = await people.user_recorded(connection, submission.user_id)
-    if user.banned_until is not None and user.banned_until > datetime.now(UTC):
+    # What is judged again was sent before; an organizer wishes to know what it is worth.
+    suspended = user.banned_until is not None and user.banned_until > datetime.now(UTC)
+    if suspended and not rejudge.is_one(submission):
         return score, "the account is suspended."
     if not await contests.is_current(connection, submission.leaderboard_id, submission.problem_id):
         gpu = await store.gpu_of(connection, run_id)
@@ -181,7 +193,7 @@ async def _count(connection: AsyncConnection, submission: Row[Any], run: Row[Any
 async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
     board_id, gpu = run.leaderboard_id, run.gpu
     # What is measured again counts since it was measured first.
-    counts_now = submission.repeats is None
+    counts_now = submission.repeats is None or rejudge.is_one(submission)
     revision = await standings.next_revision(connection, board_id, gpu, counts_now=counts_now)
     before = await head(connection, board_id, gpu)
     best = await _own(connection, run)

@@ -16,7 +16,7 @@ from kernelbot.domain import scoring
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.ranking import Standing
-from kernelbot.domain.submission import Decision, Outcome, Status, ranking_note
+from kernelbot.domain.submission import REJUDGE, Decision, Outcome, Status, ranking_note
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import NotFound
 from kernelbot.judge.protocol import Mode, Verdict, VerdictKind, from_json, to_json
@@ -31,7 +31,7 @@ from kernelbot.services.views import (
     RunView,
     SubmissionView,
 )
-from kernelbot.storage import artefacts, people
+from kernelbot.storage import artefacts, people, rejudged
 from kernelbot.storage import standings as boards
 from kernelbot.storage import submissions as store
 from kernelbot.storage.changes import SUBMISSION, Subscription
@@ -77,7 +77,9 @@ async def view(
         _lit(ctx, problem, _run_view(run, queued.get(run.id), left, exact=exact)) for run in runs
     ]
     placed = [await _placed(ctx, connection, row, run) for run in shown]
-    return _submission_view(row, placed, repeated)
+    again = await rejudged.of_submissions(connection, [row.id])
+    told = [_judged_again(run, again.get((row.id, run.gpu))) for run in placed]
+    return _submission_view(row, told, repeated)
 
 
 async def _placed(
@@ -93,9 +95,21 @@ async def _placed(
         words = await _outdated_words(connection, row.id)
     else:
         standing = None if entry is None or entry.void else board.by_user.get(row.user_id)
-        words = ranked_words(standing, len(board.standings), row.id)
+        # One that judges another again stands for that one.
+        of = row.repeats if row.channel == REJUDGE else row.id
+        words = ranked_words(standing, len(board.standings), of)
+        if row.channel == REJUDGE:
+            words = f"Submission {of}, judged again at an organizer's wish. {words}"
     decision = run.decision if entry is None or entry.decided_at is None else _of_code(entry)
     return dataclasses.replace(run, ranking=words, decision=decision)
+
+
+def _judged_again(run: RunView, rejudge_id: int | None) -> RunView:
+    """A run's last line, with the submission that judged its code again at an organizer's wish."""
+    if rejudge_id is None:
+        return run
+    words = f"{run.ranking} Judged again at an organizer's wish: submission {rejudge_id}."
+    return dataclasses.replace(run, ranking=words)
 
 
 def _decided(run: RunView, entry: Row[Any] | None) -> RunView:
@@ -156,12 +170,17 @@ async def mine(
         queued = await waits.of_runs(ctx, connection, runs)
         left = await _left(connection, runs)
         entries = await boards.entries_of(connection, [row.id for row in rows[:limit]])
+        again = await rejudged.of_submissions(connection, [row.id for row in rows[:limit]])
     known = {(entry.id, entry.gpu): entry for entry in entries if entry.decided_at is not None}
     shown = [
         (
             run.submission_id,
-            _decided(
-                _run_view(run, queued.get(run.id), left), known.get((run.submission_id, run.gpu))
+            _judged_again(
+                _decided(
+                    _run_view(run, queued.get(run.id), left),
+                    known.get((run.submission_id, run.gpu)),
+                ),
+                again.get((run.submission_id, run.gpu)),
             ),
         )
         for run in runs

@@ -15,9 +15,9 @@ from kernelbot.domain import admission, directives
 from kernelbot.domain.admission import Window
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import SUFFIXES
-from kernelbot.domain.submission import PRIORITY, Draft, Status, parse_mode, ranking_note
+from kernelbot.domain.submission import PRIORITY, REJUDGE, Draft, Status, parse_mode, ranking_note
 from kernelbot.domain.waiting import Wait
-from kernelbot.errors import Conflict, InvalidInput
+from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.judge.protocol import Mode
 from kernelbot.services import access, record, submissions, waits
 from kernelbot.services.context import Context
@@ -233,6 +233,11 @@ async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionVi
     """Stop what waits at once, and what runs at its worker's next sign of life."""
     actor.needs(Scope.SUBMIT)
     current = await submissions.submission(ctx, actor, submission_id)
+    if current.channel == REJUDGE and not access.organizes(actor):
+        raise Forbidden(
+            f"Submission {submission_id} is judged again at an organizer's wish; only they cancel it.",
+            code="not_yours_to_cancel",
+        )
     async with ctx.database.transaction() as connection:
         await queue.lock(connection, [run.id for run in current.runs])
         locked = await store.lock(connection, current.id)

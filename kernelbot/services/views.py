@@ -12,7 +12,8 @@ from typing import Any
 
 from kernelbot.domain.competition_scoring import CompetitionScoring, Total
 from kernelbot.domain.ranking import Standing
-from kernelbot.domain.submission import Decision, Status
+from kernelbot.domain.scoring import Score
+from kernelbot.domain.submission import Decision, Rejudged, Status
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Hint, Mode, Verdict, VerdictKind
 
@@ -92,6 +93,29 @@ class SetAside:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RejudgeView:
+    """An entry that is judged again, as organizers see it."""
+
+    submission_id: int  # the first of its code
+    leaderboard: str
+    gpu: str
+    user_name: str
+    state: Rejudged
+    text: str  # what that means and what is to be done
+    counted: Score | None  # what the runs before it make; None: none of them counts any more
+    rejudge_id: int | None = None  # the submission that judges it again; None: only planned
+    run_id: int | None = None
+    score: Score | None = None  # of the new run
+    apart: float | None = None  # joint standard errors between the two; positive: it is slower
+    under_way: bool = False  # it had been asked for before
+    same_worker: bool | None = None  # one that an earlier run was judged by; None: not begun
+    device: str = ""
+    earlier_devices: tuple[str, ...] = ()
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubmissionView:
     id: int
     leaderboard: str
@@ -138,7 +162,8 @@ class EventView:
     """A step of a submission. ``id`` rises; ``state`` events repeat the whole and have id 0."""
 
     id: int
-    kind: str  # started | stage | case | retry | finished | cancelled | decided | done | wait
+    # started | stage | case | retry | finished | cancelled | decided | rejudge | done | wait
+    kind: str
     run_id: int | None
     gpu: str
     data: dict[str, Any]

@@ -31,7 +31,8 @@ FROM_BOARDS = """
            p.document->>'scoring' AS scoring, p.document->'languages' AS languages,
            coalesce(p.document->'task'->>'style' = 'evaluator', false) AS self_evaluated, g.gpus,
            (SELECT count(*) FROM submissions s WHERE s.leaderboard_id = l.id
-               AND s.repeats IS NOT NULL AND s.status IN ('queued', 'running')) AS measured_again
+               AND s.repeats IS NOT NULL AND s.channel <> 'rejudge'
+               AND s.status IN ('queued', 'running')) AS measured_again
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id

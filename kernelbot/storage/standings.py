@@ -129,14 +129,14 @@ OWN_ENTRIES = text(
 FIRST = text(ENTRIES + " LIMIT :limit")
 
 # Since when a run counts: since its verdict, a decided one since the decision. What is measured again
-# counts since it was measured first.
+# counts since it was measured first; what is judged again on the same version is a run like any other.
 COUNTED_AT = """
     coalesce((SELECT coalesce(fv.decided_at, f.finished_at)
               FROM submissions s
               JOIN runs f ON f.submission_id = s.repeats AND f.gpu = r.gpu AND f.verdict = 'passed'
                          AND f.note = ''
               JOIN verdicts fv ON fv.run_id = f.id
-              WHERE s.id = r.submission_id),
+              WHERE s.id = r.submission_id AND s.channel <> 'rejudge'),
              (SELECT coalesce(v.decided_at, r.finished_at) FROM verdicts v WHERE v.run_id = r.id))
 """
 COUNTS = "r.mode = 'ranked' AND r.verdict = 'passed' AND r.note = ''"

@@ -10,7 +10,7 @@ from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.scoring import Score
-from kernelbot.domain.submission import Outcome
+from kernelbot.domain.submission import REJUDGE, Outcome
 from kernelbot.judge.protocol import Verdict, to_json
 from kernelbot.storage import changes
 from kernelbot.storage.database import storable
@@ -110,6 +110,7 @@ REPEAT = text(
            :priority, wanted.queue_id, p.digest
     FROM added JOIN wanted ON wanted.first = added.repeats JOIN problems p ON p.id = :problem_id
     ORDER BY wanted.nth
+    RETURNING id, submission_id, gpu
     """
 )
 
@@ -117,6 +118,8 @@ UNBEGUN = text(
     """
     SELECT r.id, r.submission_id, r.queue_id, r.gpu, s.language, s.mode, s.leaderboard_id,
            s.repeats IS NOT NULL
+           -- What is judged again on the version that is posed has a result on it: that is the point.
+           AND (s.channel <> 'rejudge' OR r.problem_digest <> posed.digest)
            AND EXISTS (SELECT FROM entries e
                        WHERE e.leaderboard_id = r.leaderboard_id AND e.gpu = r.gpu
                          AND e.user_id = r.user_id AND e.code_digest = r.code_digest
@@ -144,10 +147,13 @@ LOCK_QUEUED = text(
     ORDER BY id FOR NO KEY UPDATE
     """
 )
+# What was to be judged again on the former version is measured again on this one, like everybody's.
 MOVE = text(
     """
     WITH moved AS (
-        UPDATE submissions SET problem_id = :problem_id
+        UPDATE submissions
+        SET problem_id = :problem_id,
+            channel = CASE channel WHEN 'rejudge' THEN 'repeat' ELSE channel END
         WHERE id = ANY(:ids) AND leaderboard_id = :board AND language = ANY(:languages)
         RETURNING id
     )
@@ -210,13 +216,15 @@ async def repeat(
     problem_id: int,
     priority: int,
     channel: str,
-) -> None:
-    """Send these ranked submissions again for a version of the problem, each on the GPU beside it."""
+) -> Sequence[Row[Any]]:
+    """Send these ranked submissions again for a version of the problem, each on the GPU beside it; the new
+    runs: (id, submission_id, gpu)."""
     values = {"submissions": list(ids), "gpus": list(gpus), "queue_ids": list(queue_ids)}
-    await connection.execute(
+    added = await connection.execute(
         REPEAT,
         {**values, "problem_id": problem_id, "priority": priority, "channel": channel},
     )
+    return added.all()
 
 
 async def unbegun(connection: AsyncConnection, boards: Mapping[int, str]) -> Sequence[Row[Any]]:
@@ -335,8 +343,10 @@ async def opened(connection: AsyncConnection, submission_id: int) -> Row[Any] | 
 
 
 async def repeated_as(connection: AsyncConnection, submission_id: int) -> int | None:
-    """The latest submission that measures this one again."""
-    query = select(func.max(submissions.c.id)).where(submissions.c.repeats == submission_id)
+    """The latest submission that measures this one again on another version of the problem."""
+    query = select(func.max(submissions.c.id)).where(
+        submissions.c.repeats == submission_id, submissions.c.channel != REJUDGE
+    )
     found: int | None = (await connection.execute(query)).scalar()
     return found
 

@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from tests.api.conftest import Submit, client, refused, token_of
-from tests.factories import judge_one
+from tests.factories import judge_one, make_verdict
 
 
 async def test_me_says_who_and_what_the_token_may(ada: httpx2.AsyncClient) -> None:
@@ -135,6 +135,8 @@ async def test_administration_is_closed_to_members(eve: httpx2.AsyncClient) -> N
         eve.delete("/v1/admin/users/bob/ban"),
         eve.post("/v1/admin/submissions/1/void", json={"reason": "r"}),
         eve.post("/v1/admin/submissions/1/restore", json={"reason": "r"}),
+        eve.post("/v1/admin/rejudge", json={"submissions": [1]}),
+        eve.get("/v1/admin/rejudge"),
     ):
         assert refused(await request, 403, "not_an_admin") == "This is for administrators."
 
@@ -208,3 +210,38 @@ async def test_secrets_are_kept_as_digests_only(app: App, ada: httpx2.AsyncClien
         rows = (await connection.execute(text("SELECT tokens::text FROM tokens"))).scalars().all()
 
     assert not any(secret in row for row in rows)
+
+
+async def test_an_administrator_has_an_entry_judged_again_and_sees_whether_it_agrees(
+    app: App, ada: httpx2.AsyncClient, admin: httpx2.AsyncClient, submit: Submit
+) -> None:
+    sent = (await submit(ada, mode="ranked")).json()["id"]
+    await judge_one(app, make_verdict(ns=1e6))
+    wish = {"leaderboard": "vectoradd", "top": 1}
+
+    planned = (await admin.post("/v1/admin/rejudge", json={**wish, "dry_run": True})).json()
+    queued = (await admin.post("/v1/admin/rejudge", json=wish)).json()
+    repeated = (await admin.post("/v1/admin/rejudge", json={"submissions": [sent]})).json()
+    await judge_one(app, make_verdict(ns=1.2e6))
+    told = (await admin.get("/v1/admin/rejudge", params={"submission": sent})).json()
+    board = (await admin.get("/v1/leaderboards/vectoradd/standings?gpu=CPU")).json()
+    mine = (await ada.get(f"/v1/submissions/{sent}")).json()
+
+    assert [(item["state"], item["rejudge_id"]) for item in planned["items"]] == [("planned", None)]
+    (first,), (again,), (found,) = queued["items"], repeated["items"], told["items"]
+    assert (first["state"], first["under_way"]) == ("queued", False)
+    assert (again["rejudge_id"], again["under_way"]) == (first["rejudge_id"], True)
+    assert (found["state"], found["run_id"]) == ("differs", first["run_id"])
+    assert found["counted"]["seconds"] == pytest.approx(1e-3)
+    assert found["score"]["seconds"] == pytest.approx(1.2e-3)
+    assert found["apart"] > 3
+    assert [item["submission_id"] for item in board["items"]] == [sent]
+    assert board["items"][0]["runs"] == 1
+    assert f"organizer's wish: submission {first['rejudge_id']}." in mine["runs"][0]["ranking"]
+    refused(await admin.post("/v1/admin/rejudge", json={}), 400, "nothing_to_judge")
+    refused(
+        await admin.post("/v1/admin/rejudge", json={"submissions": [99]}),
+        404,
+        "unknown_submission",
+    )
+    refused(await admin.post("/v1/admin/rejudge", json={**wish, "top": 0}), 422, "invalid_input")

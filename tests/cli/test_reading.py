@@ -232,6 +232,41 @@ async def test_an_administrator_decides_about_times_that_contradict_each_other(
     assert "an organizer does not let it count." in does_not.out
 
 
+async def test_an_administrator_has_the_first_rows_judged_again(
+    app: App, server: Serving, plain: CommandLine
+) -> None:
+    root = CommandLine(
+        plain.home,
+        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
+    )
+    for place, name in enumerate(("ada \x1b[31m", "bob")):
+        await ranked(app, await make_actor(app, name), ns=1e6 * (1 + place))
+    top = ("admin", "rejudge", "--leaderboard", "vectoradd", "--top", "1")
+
+    planned = await root(*top, "--dry-run")
+    nothing = await root("admin", "rejudged")
+    queued = await root(*top)
+    twice = await root("admin", "rejudge", "1", "2", "--gpu", "cpu")
+    await judge_one(app, make_verdict(ns=1.001e6))
+    held = await judge_one(app, make_verdict(VerdictKind.WRONG_ANSWER, message="case 3"))
+    told = await root("admin", "rejudged", "--leaderboard", "vectoradd")
+    one = (await root("admin", "rejudged", "--submission", "2", "--json")).document["items"]
+    neither = await root("admin", "rejudge")
+
+    assert "Submission 1: ada" in planned.out
+    assert "bob" not in planned.out
+    assert "\x1b" not in planned.out + told.out
+    assert nothing.out == "Nothing was judged again.\n"
+    assert "Submission 1, again as 3: ada" in queued.out
+    assert "queued, asked for before" in twice.out
+    assert "Submission 2, again as 4: bob" in twice.out
+    assert "Agrees with what counted, and is pooled with it." in told.out
+    assert "Failed. The earlier runs passed; this one: wrong answer: case 3" in told.out
+    assert f"Refuse run {held.run_id}, and void submission 2 if the entry is to go" in told.out
+    assert [item["state"] for item in one] == ["failed"]
+    assert (neither.code, "one of the two" in neither.err) == (1, True)
+
+
 async def test_an_administrator_moderates(app: App, server: Serving, plain: CommandLine) -> None:
     root = CommandLine(
         plain.home,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.domain.scoring import ERROR_FLOOR, Score, Scoring, pool, score, share
+from kernelbot.domain.scoring import ERROR_FLOOR, Score, Scoring, apart, pool, score, share
 from tests.factories import make_measurement
 
 TIMES = st.lists(st.floats(1, 1e12), min_size=1, max_size=12)
@@ -102,6 +102,22 @@ def test_runs_far_apart_widen_the_error_beyond_what_each_believed() -> None:
     found = pool([Score(seconds=1e-6, error=0.0015), Score(seconds=1.2e-6, error=0.0015)])
 
     assert found.error > 0.05
+
+
+def test_another_run_lies_as_far_off_as_both_errors_together_make_it() -> None:
+    once = [Score(seconds=1.0, error=0.003)]
+
+    assert apart(once, Score(seconds=math.exp(0.015), error=0.004)) == pytest.approx(3)
+    assert apart(once, Score(seconds=math.exp(-0.015), error=0.004)) == pytest.approx(-3)
+
+
+def test_another_run_may_lie_as_far_off_as_the_earlier_ones_lie_apart() -> None:
+    sure = Score(seconds=1.1, error=0.0015)
+    alike = [Score(seconds=seconds, error=0.0015) for seconds in (1.0, 1.0, 1.0)]
+    far = [Score(seconds=seconds, error=0.0015) for seconds in (0.95, 1.0, 1.05)]
+
+    assert apart(alike, sure) > 50
+    assert apart(far, sure) < 3
 
 
 def test_nothing_cannot_be_pooled() -> None:

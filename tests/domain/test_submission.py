@@ -70,3 +70,12 @@ def test_a_note_is_the_reason() -> None:
     line = ranking_note(Mode.RANKED, Status.DONE, VerdictKind.PASSED, "the account is suspended.")
 
     assert line == "Not ranked: the account is suspended."
+
+
+@pytest.mark.parametrize("verdict", [VerdictKind.JUDGE_FAILED, VerdictKind.QUARANTINED])
+def test_what_was_judged_again_is_said_instead_of_what_the_verdict_alone_would_mean(
+    verdict: VerdictKind,
+) -> None:
+    line = ranking_note(Mode.RANKED, Status.DONE, verdict, "the place stays.")
+
+    assert line == "Not ranked: the place stays."

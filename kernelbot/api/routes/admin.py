@@ -20,7 +20,8 @@ from kernelbot.api.access import (
     json_response,
 )
 from kernelbot.api.errors import documented
-from kernelbot.services import identity, moderation, quarantine
+from kernelbot.services import identity, moderation, quarantine, rejudge
+from kernelbot.services.views import Page
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
 
@@ -114,6 +115,41 @@ async def refuse(ctx: Ctx, actor: Member, run_id: Id, body: schemas.ReasonIn) ->
     """End a quarantined run as disqualified; its owner reads the reason."""
     await quarantine.refuse(ctx, actor, run_id, body.reason)
     return json_response(schemas.DoneOut())
+
+
+@router.post(
+    "/rejudge",
+    response_model=schemas.RejudgesOut,
+    responses=documented(401, 403, 404, 413),
+)
+async def rejudge_entries(ctx: Ctx, actor: Member, body: schemas.RejudgeIn) -> Response:
+    """Run ranked entries once more as they were sent; what is under way is not queued twice."""
+    found = await rejudge.ask(
+        ctx,
+        actor,
+        submission_ids=body.submissions,
+        leaderboard=body.leaderboard,
+        gpu=body.gpu,
+        top=body.top,
+        dry_run=body.dry_run,
+    )
+    return json_response(present.rejudges(Page(items=found)))
+
+
+@router.get("/rejudge", response_model=schemas.RejudgesOut, responses=documented(401, 403))
+async def rejudge_list(
+    ctx: Ctx,
+    actor: Member,
+    leaderboard: Annotated[str | None, Query(min_length=1, max_length=100), Printable] = None,
+    submission: Annotated[int | None, Query(ge=1, le=schemas.LARGEST_ID)] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Response:
+    """What was judged again and what came of it, the newest first."""
+    page = await rejudge.results(
+        ctx, actor, leaderboard=leaderboard, submission_id=submission, cursor=cursor, limit=limit
+    )
+    return json_response(present.rejudges(page))
 
 
 @router.get(
