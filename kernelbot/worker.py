@@ -392,14 +392,21 @@ async def most_ranks(app: App, kinds: Collection[str]) -> int:
     return max([here, *(target.gpus for target in targets)])
 
 
+async def demand_fitness(app: App, slots: Sequence[Slot]) -> None:
+    """Raise InvalidInput where runs are to be judged on this machine, and it lacks what that takes; what a
+    launcher has judged elsewhere takes nothing here."""
+    here = {slot.gpu for slot in slots if slot.here}
+    if here:
+        devices.demand_torch()
+        ranks = await most_ranks(app, here)
+        await asyncio.to_thread(devices.demand_fence, app.settings.demanded_isolation, ranks)
+
+
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
         names = await asyncio.to_thread(devices.cuda_names)
         slots = slots_of(app, names)
-        if here := {slot.gpu for slot in slots if slot.here}:
-            devices.demand_torch()
-            ranks = await most_ranks(app, here)
-            await asyncio.to_thread(devices.demand_fence, settings.demanded_isolation, ranks)
+        await demand_fitness(app, slots)
         about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
         for slot in slots:
             slot.launcher.open()

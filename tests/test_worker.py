@@ -22,13 +22,14 @@ from kernelbot.config import ROOT
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
 from kernelbot.domain.target import Target
+from kernelbot.errors import InvalidInput
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind
 from kernelbot.launchers.base import Factory, Launcher, Package
 from kernelbot.launchers.devices import Pool
 from kernelbot.launchers.local import LocalLauncher
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.services import dispatch, submissions, submit
-from kernelbot.worker import Slot, Worker, most_ranks, slots_of
+from kernelbot.worker import Slot, Worker, demand_fitness, most_ranks, slots_of
 from tests.factories import CODE, make_actor, make_verdict, submitted
 from tests.launchers.test_local import alive, family
 from tests.patience import until
@@ -477,3 +478,14 @@ async def test_a_target_is_served_by_the_first_of_its_launchers_that_reaches_it(
         ("B200", False),
     ]
     assert slots[1].launcher is far
+
+
+async def test_a_machine_on_which_nothing_is_judged_needs_no_torch(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+
+    await demand_fitness(app, [Slot("H200", Bench(), here=False)])  # type: ignore[arg-type]
+
+    with pytest.raises(InvalidInput, match="PyTorch is not installed"):
+        await demand_fitness(app, [Slot("H200", Bench())])  # type: ignore[arg-type]

@@ -201,8 +201,11 @@ class Cluster:
         """Cancel the jobs of a name and wait until they are over; without raising."""
         clock = Clock(patience_s)
         while True:
-            try:
+            with contextlib.suppress(
+                Away
+            ):  # also where it finds none: the state says what came of it
                 await self._call("scancel", f"--name={name}")
+            try:
                 state = await self.state(name, "")
                 if state is None or state.over:
                     return

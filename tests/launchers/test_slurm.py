@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -622,6 +623,17 @@ def files(tmp_path: Path) -> Callable[[Mapping[str, Any]], Path]:
         return path
 
     return written
+
+
+def test_the_example_of_the_page_is_read_as_it_stands(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "adding-a-gpu.md").read_text()
+    (example,) = [
+        block for block in re.findall(r"```yaml\n(.*?)```", page, re.S) if "slurm" in block
+    ]
+    path = tmp_path / "targets.yaml"
+    path.write_text(example)
+
+    assert set(load_targets(path)["H100"].settings["slurm"]) == set(slurm.KEYS)
 
 
 def test_settings_are_read_with_the_target(files: Callable[[Mapping[str, Any]], Path]) -> None:
