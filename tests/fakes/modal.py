@@ -59,12 +59,13 @@ class Call:
 
 @patch_mock_servicer
 class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
-    """What the service answers; a test changes ``functions``, ``next_result`` and calls."""
+    """What the service answers; a test changes ``functions``, ``next_result``, ``busy`` and calls."""
 
     def __init__(self, functions: Iterable[str], folder: Path):
         self.app = "kernelbot"
         self.functions = set(functions)
         self.next_result: api_pb2.GenericResult | None = None
+        self.busy = False  # calls wait for a container that never comes
         self.calls: dict[str, Call] = {}
         self.blobs: dict[str, bytes] = {}
         self.blob_url = ""
@@ -234,6 +235,8 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
         if self.next_result is not None:
             call.result, self.next_result = self.next_result, None
             call.ended.set()
+            return
+        if self.busy:
             return
         call.folder.mkdir()
         call.folder.chmod(0o755)  # the contestant may be another user
