@@ -86,6 +86,23 @@ async def test_the_first_rows_of_a_leaderboard_are_judged_again_on_each_gpu(app:
     assert [(item.user_name, item.under_way) for item in on_one] == [("ada", True)]
 
 
+async def test_code_that_is_ranked_on_several_gpus_is_judged_again_on_all_or_one(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board(gpus=("CPU", "T4"))))
+    sent = await submitted(app, await make_actor(app), gpus=("CPU", "T4"))
+    for gpu in ("CPU", "T4"):
+        await judge_one(app, make_verdict(ns=1e6), gpu=gpu)
+
+    (on_one,) = await rejudge.ask(app, await admin(app), submission_ids=[sent.id], gpu="t4")
+    on_all = await rejudge.ask(app, await admin(app), leaderboard="vectoradd")
+
+    assert (on_one.gpu, on_one.under_way) == ("T4", False)
+    assert {(item.gpu, item.under_way) for item in on_all} == {("CPU", False), ("T4", True)}
+    with pytest.raises(NotFound, match="on 'H100'"):
+        await rejudge.ask(app, await admin(app), submission_ids=[sent.id], gpu="H100")
+
+
 async def test_a_dry_run_queues_nothing_and_writes_nothing_down(app: App) -> None:
     first = await ranked(app, await make_actor(app), 1e6)
 
@@ -338,6 +355,39 @@ async def test_noise_that_earlier_runs_showed_of_one_another_is_no_difference(ap
     await judge_one(app, make_verdict(ns=2.15e6))
 
     assert (await result(app)).state is Rejudged.AGREES
+
+
+async def test_it_is_said_when_the_same_worker_judged_again(app: App) -> None:
+    worker = uuid.uuid4()
+    first = await submitted(app, await make_actor(app))
+    (held,) = await dispatch.claim(app, worker, {"CPU": 1})
+    await dispatch.finish(app, held, make_verdict())
+    await asked(app, first.id)
+    assert (await result(app)).same_worker is None
+
+    await dispatch.claim(app, worker, {"CPU": 1})
+
+    found = await result(app)
+    assert (found.state, found.same_worker) == (Rejudged.RUNNING, True)
+
+
+async def test_nothing_of_it_is_announced(app: App) -> None:
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    await ranked(app, ada, 2e6)
+    behind = await ranked(app, bob, 2.009e6)
+    before = await _announced(app)
+    await asked(app, behind.id)
+    await judge_one(app, make_verdict(ns=2.0e6))
+
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [item.rank for item in page.items] == [1, 1]  # bob was second
+    assert await _announced(app) == before
+
+
+async def _announced(app: App) -> int:
+    async with app.database.read() as connection:
+        found = await connection.exec_driver_sql("SELECT count(*) FROM outbox")
+        return int(found.scalar_one())
 
 
 async def test_what_somebody_suspended_sent_before_is_judged_again_and_counts(app: App) -> None:
