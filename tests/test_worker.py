@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import os
 import sys
 import uuid
@@ -32,6 +33,7 @@ from kernelbot.services import dispatch, submissions, submit
 from kernelbot.worker import Slot, Worker, demand_fitness, most_ranks, slots_of
 from tests.factories import CODE, make_actor, make_verdict, submitted
 from tests.launchers.test_local import alive, family
+from tests.launchers.test_slurm import Cluster
 from tests.patience import until
 
 PATIENCE_S = 120.0
@@ -117,6 +119,33 @@ async def test_a_worker_judges_what_is_submitted_and_stops_when_told(
     worker.terminate()
     assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
     assert await rows(app, "SELECT id FROM workers") == []
+
+
+async def test_a_worker_has_a_kind_judged_on_a_cluster_that_its_entry_names(
+    app: App, environment: dict[str, str], tmp_path: Path
+) -> None:
+    cluster = Cluster(tmp_path / "cluster")
+    entry = {"device": "cpu", "launchers": ["slurm"], "slurm": {"shared": str(cluster.shared)}}
+    targets = tmp_path / "targets.yaml"
+    targets.write_text(json.dumps({"CPU": entry}))
+    found = {name: cluster.environment[name] for name in ("PATH", "SLURM_CONF")}
+    workers = Workers({**environment, **found, "KERNELBOT_TARGETS_FILE": str(targets)})
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(workers.end)
+        ada = await make_actor(app)
+        worker = await workers.start()
+
+        view = await submitted(app, ada, mode="test", code=CODE)
+        assert (await ended(app, ada, view.id)).kind is VerdictKind.PASSED
+        assert [job["name"].startswith("kernelbot-run-") for job in cluster.jobs()] == [True]
+
+        endless = await submitted(app, ada, mode="test", code=ENDLESS)
+        await under_way(app, ada, endless.id)
+        worker.terminate()
+        assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
+        assert cluster.states() == ["COMPLETED", "CANCELLED"]
+        assert (await run_of(app, ada, endless.id)).status is Status.QUEUED
+        assert cluster.remains() == []
 
 
 async def test_a_worker_without_torch_ends_at_once_and_says_what_to_do(

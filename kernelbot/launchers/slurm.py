@@ -391,7 +391,7 @@ class SlurmLauncher:
 
     async def close(self) -> None:
         await asyncio.gather(*(launch.close() for launch in list(self._running)))
-        await asyncio.gather(*self._sweeping)
+        await asyncio.gather(*self._sweeping, return_exceptions=True)
 
 
 class Stream:
@@ -412,12 +412,14 @@ class Stream:
             return []
         self._at += len(fresh)
         *lines, self._rest = (self._rest + fresh).split(b"\n")
-        found = []
+        found, wrong = [], 0
         for line in lines:
             try:
                 found.append(load(Event, line, limit=MAX_EVENT_BYTES))
-            except ProtocolError as error:
-                log.warning("the judge wrote something that is no event", error=str(error))
+            except ProtocolError:
+                wrong += 1
+        if wrong:
+            log.warning("the judge wrote something that is no event", lines=wrong)
         return found
 
 
