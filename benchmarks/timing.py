@@ -373,7 +373,7 @@ def _print(truth: dict[str, dict[str, float]], methods: list[Method]) -> None:
             f"  {method.name:12} {right:.2f}   {method.wall_s / count:.2f} s, {method.wall_s:.1f} s in all"
         )
     results = {kind: _as_ranked(us) for kind, us in methods[0].found.items()}
-    print("  results of ranked runs, drawn from these processes as the judge takes them:")
+    print("  results of ranked runs, by drawing from these processes, each kernel for itself:")
     for kind, us in results.items():
         print(f"    {kind:18} CV {100 * statistics.stdev(us) / statistics.fmean(us):.2f} %")
     first, second = (results[kind] for kind in PAIR)

@@ -29,6 +29,7 @@ from kernelbot.judge.compare import compare, same_bytes
 from kernelbot.judge.protocol import Job, Tolerance
 
 REFUSED = "the problem's check refuses the output"
+DEVICE_ERRORS = ("CUDA error: ", "HIP error: ")
 CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
@@ -418,8 +419,12 @@ def _complaint(said: Any, name: str) -> str:
 
 
 def _ends_the_device(error: Exception) -> bool:
-    """Whether nothing can be asked of the device any more: an index from the output was out of bounds there."""
-    return "device-side assert" in str(error)
+    """Whether nothing can be asked of the device any more: an index from the output was out of bounds there.
+
+    Every such error stays with the process, so the check cannot be tried on an answer of its own.
+    """
+    text = str(error)
+    return "out of memory" not in text and any(word in text for word in DEVICE_ERRORS)
 
 
 def _summary(error: Exception) -> str:

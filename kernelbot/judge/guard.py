@@ -202,6 +202,8 @@ class Tree:
             return True
         for pid, before in self._worked.items():
             now = _worked_by_thread_us(pid)
+            if not now and pid == self.root:
+                continue  # it was killed; who waits for its next word is told so
             ended = before.keys() - now.keys()
             if ended or sum(now.values()) - sum(before.values()) > RAN_ON_US:
                 return False

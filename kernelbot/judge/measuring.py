@@ -8,6 +8,7 @@ submission is loaded.
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import secrets
 import statistics
@@ -101,9 +102,10 @@ class Lane:
             arena.close()
         self._arenas = []
 
-    def sample(self, *, twice: bool = False) -> Sample:
+    def sample(self, *, twice: bool = False, timed: bool = False) -> Sample:
         """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
-        sample: Sample = self._checked(self._contestant.call, twice=twice)
+        call = functools.partial(self._contestant.call, timed=timed)
+        sample: Sample = self._checked(call, twice=twice)
         return sample
 
     def warm_up(self, calls: int, wall_s: float) -> None:
@@ -276,7 +278,7 @@ class Bench:
         while not self._enough(series, time.monotonic() - began):
             sampled = time.monotonic()
             try:
-                sample = lane.sample()
+                sample = lane.sample(timed=True)
             except Failure as failure:
                 late = failure.kind is VerdictKind.TIMED_OUT
                 # One that would have ended: whoever hangs when the samples suit it shall not keep them.

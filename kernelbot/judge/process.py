@@ -46,8 +46,8 @@ ADDRESS_SPACE = 8 << 30
 """Address space beyond the memory limit: libraries, thread stacks and allocator arenas."""
 PATIENCE_NS = 250_000_000
 IMPATIENCE_NS = 3_000_000
-"""How long the gate stays shut for a call that is not enqueued yet: the first few times, for it may compile,
-and later on. What enqueueing takes beyond the latter is part of the call's time."""
+"""How long the gate stays shut for a call that is not enqueued yet: for one that nobody times, which may
+compile, and for one that is timed. What is done before it opens, on other streams say, is done for nothing."""
 ECHO_S = 0.2
 """How long it may take until it is known that a rank has ended, when another has noticed it."""
 ENDING_S = 4.0
@@ -280,8 +280,11 @@ class Contestant:
         self._expect(channel.PREPARED, timeout_s)
         self._rest()
 
-    def call(self, timeout_s: float) -> Sample:
-        """One call on what the arena holds. The contestant stands still before and after."""
+    def call(self, timeout_s: float, *, timed: bool = False) -> Sample:
+        """One call on what the arena holds. The contestant stands still before and after.
+
+        Of one that is not ``timed`` the time says nothing: it may work for long before its gate opens.
+        """
         self._number += 1
         self._demand_stillness()
         if self.compiling:
@@ -290,7 +293,7 @@ class Contestant:
         if self._job.device == "cpu":
             sample = self._call_cpu(timeout_s)
         else:
-            sample = self._call_cuda(timeout_s)
+            sample = self._call_cuda(timeout_s, timed=timed)
             self._rest()
         self._doing = None
         return sample
@@ -348,7 +351,7 @@ class Contestant:
             ended = channel.monotonic_ns()
         return Sample(ended - began)
 
-    def _call_cuda(self, timeout_s: float) -> Sample:
+    def _call_cuda(self, timeout_s: float, *, timed: bool) -> Sample:
         number = self._number
         pages = [rank.page for rank in self.ranks if rank.page is not None]
         arenas = [rank.arena for rank in self.ranks if isinstance(rank.arena, Sets)]
@@ -369,13 +372,10 @@ class Contestant:
             self._tree.go()
             self._expect(channel.LOADED, timeout_s)
             if self.gated:
-                loaded = channel.monotonic_ns()
-                armed = self._armed(pages, hopeless)
-                beyond = beyond_free(channel.monotonic_ns() - loaded) if armed else 0
-                late = not armed or beyond > 0
+                late = not self._armed(pages, hopeless, timed=timed)
                 withheld = [arena.withheld for arena in arenas]
                 asked = [arena.asked for arena in arenas]
-                elapsed = beyond + time_gated(pages, number, withheld, asked, hopeless)
+                elapsed = time_gated(pages, number, withheld, asked, hopeless)
                 for arena in arenas:
                     arena.glance()
             else:
@@ -383,13 +383,9 @@ class Contestant:
         bells = self._expect(channel.DONE, deadline - time.monotonic())
         return Sample(elapsed, _longest([_claim(bell.text) for bell in bells]), late=late)
 
-    def _armed(self, pages: Sequence[Page], hopeless: Callable[[], bool]) -> bool:
-        """Wait until everything is enqueued; a call that waits for the device never will be.
-
-        Patience is used up by such calls and does not come back: what is done before the gate opens is
-        done on other streams, by whoever works ahead.
-        """
-        patience = PATIENCE_NS if self._unarmed < 3 else IMPATIENCE_NS
+    def _armed(self, pages: Sequence[Page], hopeless: Callable[[], bool], *, timed: bool) -> bool:
+        """Wait until everything is enqueued; a call that waits for the device never will be."""
+        patience = patience_ns(timed=timed, unarmed=self._unarmed)
         armed = all(page.armed(self._number, patience, hopeless) for page in pages)
         self._unarmed += not armed
         return armed
@@ -401,7 +397,8 @@ class Contestant:
         """
         import torch
 
-        self._demand_stillness()
+        if rank == 0:
+            self._demand_stillness()  # of all of them, and it is dear without a control group
         arena, page = self.ranks[rank].arena, self.ranks[rank].page
         if not self.gated or not isinstance(arena, Sets) or page is None:
             return True
@@ -625,10 +622,9 @@ class Contestant:
             time.sleep(0.005)
 
 
-def beyond_free(enqueueing_ns: int) -> int:
-    """What of the time that enqueueing a call took is counted, in ns. Launching costs nobody anything, but a
-    call that takes its time before the gate opens may be working already."""
-    return max(0, enqueueing_ns - IMPATIENCE_NS)
+def patience_ns(*, timed: bool, unarmed: int) -> int:
+    """How long to wait for a call to be enqueued, after so many that never were."""
+    return PATIENCE_NS if not timed and unarmed < 3 else IMPATIENCE_NS
 
 
 def lack(**parts: tuple[bool, bool]) -> str:

@@ -48,8 +48,8 @@ class Plan:
     min_samples: int = 3
     wall_s: float = 1.0  # cap on one case in one process, the referee's own work included
     processes: int = 1  # fresh ones that a ranked run is measured in
-    most_processes: int = 1  # where these differ among themselves, and measuring
-    patience_s: float = 15.0  # has not taken longer than this yet
+    most_processes: int = 1  # where these differ among themselves
+    patience_s: float = 15.0  # of measuring, after which no more are added
     unsure: float = 0.01  # relative standard error of a case above which they do
     empty_calls: int = 72
     warm_s: float = 0.0  # of load before the first call, so that clocks are up

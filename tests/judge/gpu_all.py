@@ -24,7 +24,7 @@ from tests.judge import corpus
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECK = ("tests/judge/gpu_check.py",)
-FILES_A_PIECE = 30
+FILES_A_PIECE = 15
 """Of the corpus: enough that the start of its judge does not matter."""
 ALONE = 99
 
@@ -43,7 +43,7 @@ class Piece:
 class Running:
     piece: Piece
     process: subprocess.Popen[bytes]
-    gpus: tuple[int, ...]
+    gpus: tuple[str, ...]
     began: float
 
 
@@ -82,7 +82,8 @@ class Machine:
 
     def __init__(self, gpus: int, logs: Path) -> None:
         self.gpus = gpus
-        self._free = list(range(gpus))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        self._free = visible.split(",") if visible else [str(at) for at in range(gpus)]
         self._logs = logs
         self._running: list[Running] = []
 
@@ -95,7 +96,7 @@ class Machine:
     def start(self, piece: Piece) -> None:
         need = self._needs(piece)
         held, self._free = self._free[:need], self._free[need:]
-        visible = ",".join(map(str, held[:1] if piece.gpus == ALONE else held))
+        visible = ",".join(held[:1] if piece.gpus == ALONE else held)
         environment = {"CUDA_VISIBLE_DEVICES": visible, "PYTHONPATH": str(ROOT)}
         with (self._logs / f"{piece.name.replace(' ', '-')}.txt").open("wb") as log:
             process = subprocess.Popen(

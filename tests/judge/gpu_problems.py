@@ -158,12 +158,11 @@ def row(item: Checked) -> str:
         for outcome in item.outcomes
         if outcome.path.startswith("starter") and outcome.got == "passed"
     ]
-    fit = "yes" if findings.publishable(item.findings) else "no"
     count = sum(len(case.where) for case in audit.cases)
     return (
         f"| {problem.name} | {count} | {audit.trials - accepted} of {audit.trials} "
         f"| {right} of {len(item.outcomes)} of {len(problem.examples_on('cuda'))} "
-        f"| {'; '.join(starters)} | {fit} |"
+        f"| {'; '.join(starters)} |"
     )
 
 

@@ -47,22 +47,25 @@ def test_the_reference_is_asked_once_for_a_form_of_data_where_the_check_does_wit
 
 BROKEN = """
 def {check}(data, output):
-    raise RuntimeError("CUDA error: device-side assert triggered")
+    raise RuntimeError("CUDA error: {error}")
 def ref_kernel(data):
     return reference(data)
 """
 
 
 @pytest.mark.parametrize(
+    "error", ["device-side assert triggered", "an illegal memory access was encountered"]
+)
+@pytest.mark.parametrize(
     ("kind", "check"), [(Problem, "check"), (FieldProblem, "check_implementation")]
 )
 def test_an_output_that_ends_the_device_in_the_check_is_wrong_and_no_fault_of_the_judge(
-    kind: type[Problem], check: str, tmp_path: Path
+    kind: type[Problem], check: str, error: str, tmp_path: Path
 ) -> None:
     """From then on every call on the device fails, the reference's own answer too."""
-    (tmp_path / "reference.py").write_text(SQUARES + BROKEN.format(check=check))
+    (tmp_path / "reference.py").write_text(SQUARES + BROKEN.format(check=check, error=error))
     problem = kind(tmp_path, "cpu", ())
     case = problem.fresh({"n": 3})
     complaint, secret = problem.verdict(case, [case.data[0].sqrt()])
-    assert "device-side assert" in complaint
+    assert error in complaint
     assert secret == REFUSED

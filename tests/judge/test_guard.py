@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,6 +55,14 @@ def test_a_tree_that_is_stopped_stands_still_until_it_is_told_to_go() -> None:
         tree.go()
         wait(0.1)
         assert not tree.stood_still()
+
+
+def test_a_tree_that_was_killed_meanwhile_is_not_said_to_have_run_on() -> None:
+    with a_tree(WORKS) as tree:
+        tree.stop()
+        os.kill(tree.root, signal.SIGKILL)
+        wait(0.1)
+        assert tree.stood_still()
 
 
 def test_a_tree_that_a_timer_of_its_own_continues_did_not_stand_still() -> None:

@@ -25,7 +25,7 @@ from kernelbot.judge.inside.data import view
 from kernelbot.judge.inside.driver import NoRoom
 from kernelbot.judge.measuring import room_for_us
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated
-from kernelbot.judge.process import Failure, beyond_free, lack
+from kernelbot.judge.process import Failure, lack, patience_ns
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
 from tests.judge import bench
@@ -410,9 +410,10 @@ def test_whoever_fills_the_device_ends_for_want_of_memory_and_not_the_judge(
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
-def test_launching_is_free_and_working_before_the_gate_opens_is_not() -> None:
-    assert beyond_free(900_000) == 0
-    assert beyond_free(30_000_000) == 27_000_000
+def test_no_timed_call_keeps_its_gate_shut_for_long_whatever_went_before() -> None:
+    assert patience_ns(timed=False, unarmed=0) == 250_000_000
+    assert {patience_ns(timed=True, unarmed=count) for count in range(5)} == {3_000_000}
+    assert patience_ns(timed=False, unarmed=3) == 3_000_000
 
 
 def test_a_process_that_comes_up_with_less_than_the_first_one_is_not_measured() -> None:
