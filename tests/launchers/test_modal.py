@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 from modal_proto import api_pb2
 
+from kernelbot.config import ROOT
 from kernelbot.domain.target import Target
 from kernelbot.judge import parcels
 from kernelbot.judge.artefacts import CHUNK_BYTES
@@ -21,6 +22,8 @@ from kernelbot.judge.protocol import Artefact, Harness, Verdict, VerdictKind, ju
 from kernelbot.launchers import modal
 from kernelbot.launchers.base import Site
 from kernelbot.launchers.modal import ModalLauncher
+from kernelbot.launchers.registry import FACTORIES
+from kernelbot.launchers.targets import load_targets
 from tests.fakes.modal import TOKEN, FakeModal, alive, family, serving
 from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
 from tests.patience import until
@@ -262,6 +265,23 @@ def test_a_worker_reaches_modal_with_a_token_and_as_often_as_was_said() -> None:
     made = modal.make(H100, settings, Site(folder=folder, environment=token))
     assert len(made) == 3
     assert len(set(map(id, made))) == 1
+
+
+def test_every_target_that_names_modal_is_reached_with_a_token_and_without_a_device() -> None:
+    token = dict(zip(modal.TOKEN, TOKEN, strict=True))
+    site = Site(folder=Path("nowhere"), environment=token)
+    targets = load_targets(ROOT / "runners" / "targets.yaml").values()
+    named = [target for target in targets if "modal" in target.launchers]
+
+    assert named
+    for target in named:
+        tried = [
+            FACTORIES[way].make(target, target.settings.get(way, {}), site)
+            for way in target.launchers
+        ]
+        (reached,) = [launchers for launchers in tried if launchers]
+        assert len(reached) == target.settings["modal"]["runs"]
+        assert isinstance(reached[0], ModalLauncher)
 
 
 @pytest.mark.parametrize(
