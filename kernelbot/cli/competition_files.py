@@ -25,7 +25,9 @@ def check(source: str) -> list[str]:
     """The leaderboards that the files define. Raises DefinitionErrors with all their mistakes."""
     settings = read_settings({})
     with opened(source) as files:
-        return files.load(list(app.targets_of(settings)), settings.problems_dir).leaderboards
+        catalog = files.load(list(app.targets_of(settings)), settings.problems_dir)
+        publication.tell_notes(catalog)
+        return catalog.leaderboards
 
 
 def plan(source: str, *, take_over: bool) -> Plan:
@@ -54,9 +56,11 @@ def _done(source: str, *, write: bool, unchecked: bool, take_over: bool) -> Plan
     settings = read_settings({})
     with opened(source) as files:
         catalog = files.load(list(app.targets_of(settings)), settings.problems_dir)
-        checked = (
-            publication.demand_checked(settings, catalog, unchecked=unchecked) if write else {}
-        )
+        checked: dict[str, str] = {}
+        if write:
+            checked = publication.demand_checked(settings, catalog, unchecked=unchecked)
+        else:
+            publication.tell_notes(catalog)
         origin = dataclasses.replace(_origin(files, settings), takes_over=take_over)
 
         async def run() -> Plan:
@@ -72,7 +76,8 @@ def _done(source: str, *, write: bool, unchecked: bool, take_over: bool) -> Plan
 def _origin(files: Opened, settings: Settings) -> Source:
     """Files in the installation's own folder are its own, also when applied one by one."""
     one = files.file is not None
-    own = settings.problems_dir == (files.file.parent.parent if files.file else files.root)
+    roots = (files.file.parent, files.file.parent.parent) if files.file else (files.root,)
+    own = settings.problems_dir in roots
     return Source(name="" if own else files.name, pinned=files.pinned, whole=not one)
 
 

@@ -24,6 +24,12 @@ OWN_FORM = "not checked: written for another platform"
 UNCHECKED = "not checked: published so on request"
 
 
+def tell_notes(catalog: Catalog) -> None:
+    """What is right in the files and will surprise, on stderr."""
+    for found in catalog.notes:
+        note(f"Note: {clean(str(found))}")
+
+
 def demand_checked(
     settings: Settings,
     catalog: Catalog,
@@ -36,8 +42,7 @@ def demand_checked(
     Raises InvalidInput for one whose check is vacuous, that hangs, or that cannot be checked here,
     unless ``unchecked`` is asked for. ``without_hanging`` leaves those that hang out instead.
     """
-    for found in catalog.notes:
-        note(f"Note: {clean(str(found))}")
+    tell_notes(catalog)
     named = {
         board.problem
         for competition in catalog.competitions.values()

@@ -48,7 +48,8 @@ class DefinitionErrors(InvalidInput):
     default_code = "invalid_definition"
 
     def __init__(self, flaws: Iterable[Flaw]) -> None:
-        self.flaws = tuple(sorted(flaws, key=lambda flaw: (flaw.file, flaw.line)))
+        once = dict.fromkeys(flaws)  # two leaderboards may pose one folder
+        self.flaws = tuple(sorted(once, key=lambda flaw: (flaw.file, flaw.line)))
         count = f"{len(self.flaws)} mistakes" if len(self.flaws) > 1 else "1 mistake"
         lines = "\n".join(f"  {flaw}" for flaw in self.flaws)
         super().__init__(

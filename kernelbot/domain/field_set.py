@@ -21,6 +21,7 @@ NO_LICENCE = "Not stated by the problem set."
 
 _SET_KEYS = ("name", "deadline", "description", "problems")
 _ENTRY_KEYS = ("directory", "name", "deadline", "gpus")
+_COMPETITION_KEYS = ("title", "licence", "phases")
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 
 
@@ -33,19 +34,46 @@ class Entry:
     line: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class SetFile:
+    """What a problem-set file says; with flaws, what could be read of it all the same."""
+
+    competition: Competition
+    entries: tuple[Entry, ...]
+    notes: tuple[Flaw, ...]
+    flaws: tuple[Flaw, ...]
+
+
+def is_set(document: Node) -> bool | None:
+    """Whether a document is a problem set; False: a competition of this project; None: neither shows."""
+    top = document.value
+    if not isinstance(top, dict):
+        return None
+    problems = top.get("problems")
+    items = problems.value if problems is not None and isinstance(problems.value, list) else []
+    keys = {key for item in items if isinstance(item.value, dict) for key in item.value}
+    theirs = "directory" in keys or "deadline" in top
+    ours = "problem" in keys or not top.keys().isdisjoint(_COMPETITION_KEYS)
+    return theirs if theirs != ours else None
+
+
 def read_set(
     document: Node, *, stem: str, place: str, known: Collection[str] | None = None
-) -> tuple[Competition, tuple[Entry, ...], tuple[Flaw, ...]]:
-    """The competition that a problem-set file defines, its problems' folders, and notes.
+) -> SetFile:
+    """The competition that a problem-set file defines, its problems' folders, notes, and its flaws.
 
     ``stem`` is the file's name without its ending: the set's own name. ``known`` are the GPUs of
-    this site; a label that is none of them is kept and noted. Raises DefinitionErrors with all flaws.
+    this site; a label that is none of them is kept and noted.
     """
     gpus = {gpu.lower(): gpu for gpu in known} if known is not None else None
     reading = _Set(Reader(place), gpus)
     competition, entries = reading.competition(document, stem)
-    reading.reader.finish()
-    return competition, entries, tuple(reading.notes)
+    return SetFile(
+        competition=competition,
+        entries=entries,
+        notes=tuple(reading.notes),
+        flaws=tuple(reading.reader.flaws),
+    )
 
 
 class _Set(Reading):

@@ -72,7 +72,7 @@ class Catalog:
     def notes(self) -> list[Flaw]:
         """What is right in files of the field and will surprise."""
         on_problems = [note for problem in self.problems.values() for note in problem.notes]
-        return [*self.notes_on_sets, *on_problems]
+        return list(dict.fromkeys([*self.notes_on_sets, *on_problems]))
 
     @property
     def leaderboards(self) -> list[str]:
@@ -124,7 +124,16 @@ def load_competition(
 
 def load_one(file: Path, gpus: Collection[str], library: Path) -> Catalog:
     """One competition with the problems it names: those of its own tree (the folder it lies in, or the
-    one above if that is ``competitions``), and else of the ``library``. Raises DefinitionErrors."""
+    one above if that is ``competitions``), and else of the ``library``; or one problem set of the field.
+    Raises DefinitionErrors."""
+    if field_tree.kind_of(file):
+        found = field_tree.load_set(file, known=gpus)
+        competition = found.competition
+        return Catalog(
+            problems=found.problems,
+            competitions={competition.name: competition},
+            notes_on_sets=found.notes,
+        )
     root = file.parent.parent if file.parent.name == COMPETITIONS_DIR else file.parent
     folders = _folders_by_name(library) | _folders_by_name(root)
     flaws: list[Flaw] = []
@@ -170,10 +179,13 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
     """Every problem and competition under ``root``; its competitions may name problems of the
     ``library`` too.
 
+    A folder ``competitions`` may be given by itself: the problems are those beside it.
     Raises DefinitionErrors with everything wrong with any of them: nothing is published from a
     tree that is half right.
     """
     borrowed = _folders_by_name(library) if library else {}
+    if root.name == COMPETITIONS_DIR:
+        borrowed |= _folders_by_name(root.parent)
     flaws: list[Flaw] = []
     sets = [_load_set(file, gpus, flaws) for file in field_tree.set_files(root)]
     folders = _problem_folders(root, flaws)
@@ -191,7 +203,7 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
     names = [folder.name for folder in folders]
     borrowed = {name: folder for name, folder in borrowed.items() if name not in names}
     for file in _competition_files(root):
-        shown = f"{root.name}/{COMPETITIONS_DIR}/{file.name}"
+        shown = f"{root.name}/{file.relative_to(root).as_posix()}"
         try:
             competition = load_competition(file, {*names, *borrowed}, gpus, shown=shown)
         except DefinitionErrors as errors:
@@ -269,12 +281,18 @@ def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
 
 
 def _competition_files(root: Path) -> list[Path]:
+    """Those of a tree in their folder; and those in ``root`` itself that are no problem sets."""
     folder = root / COMPETITIONS_DIR
-    if not folder.is_dir() or folder.is_symlink():
-        return []
+    found = [file for file in _yaml_files(root) if field_tree.kind_of(file) is False]
+    if folder.is_dir() and not folder.is_symlink():
+        found += _yaml_files(folder)
+    return found
+
+
+def _yaml_files(folder: Path) -> list[Path]:
     return sorted(
         entry
-        for entry in folder.iterdir()
+        for entry in folder.glob("*")
         if entry.suffix in {".yaml", ".yml"} and not _is_left_behind(entry.name)
     )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from kernelbot.domain.competition import Competition
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.domain.field import TASK_FILE, Fetch, read_task
-from kernelbot.domain.field_set import Entry, read_set
+from kernelbot.domain.field_set import Entry, is_set, read_set
 from kernelbot.domain.problem import Problem
 from kernelbot.services.reading import read_document, read_regular, together_with
 
@@ -37,8 +37,17 @@ class FieldSet:
 
 
 def set_files(root: Path) -> list[Path]:
-    """The problem sets of a tree."""
-    return sorted(file for file in root.glob("*.yaml") if not file.name.startswith("."))
+    """The problem sets of a tree; a file that shows neither to be one nor a competition is taken for one."""
+    files = (file for file in root.glob("*.yaml") if not file.name.startswith("."))
+    return sorted(file for file in files if kind_of(file) is not False)
+
+
+def kind_of(file: Path) -> bool | None:
+    """Whether a file is a problem set; False: a competition; None: it cannot be told, or not be read."""
+    try:
+        return is_set(read_document(file, file.name)[0])
+    except DefinitionErrors:
+        return None
 
 
 def load_task(
@@ -73,23 +82,22 @@ def load_set(file: Path, *, known: Collection[str] | None = None) -> FieldSet:
     root = file.parent.resolve()
     shown = f"{root.name}/{file.name}"
     document, flaws = read_document(file, shown)
-    entries: tuple[Entry, ...] = ()
-    competition: Competition | None = None
-    notes: tuple[Flaw, ...] = ()
-    try:
-        competition, entries, notes = read_set(document, stem=file.stem, place=shown, known=known)
-    except DefinitionErrors as errors:
-        flaws += errors.flaws
+    found = read_set(document, stem=file.stem, place=shown, known=known)
+    flaws += found.flaws
     problems: dict[str, Problem] = {}
-    for entry in entries:
+    for entry in found.entries:
+        if not entry.directory:  # said already
+            continue
         try:
             problems[entry.name] = _entry(root, entry, shown)
         except DefinitionErrors as errors:
             flaws += errors.flaws
-    if flaws or competition is None:
+    if flaws:
         raise DefinitionErrors(flaws)
     return FieldSet(
-        competition=_with_default_gpus(competition, problems), problems=problems, notes=notes
+        competition=_with_default_gpus(found.competition, problems),
+        problems=problems,
+        notes=found.notes,
     )
 
 

@@ -237,6 +237,32 @@ async def test_a_repository_is_refused_for_its_size_before_it_is_unpacked(
     assert "The repository holds more than 64 MiB at that commit." in outcome.err
 
 
+async def test_a_problem_set_of_the_field_can_be_checked_alone_and_its_notes_are_told(
+    kernelbot: CommandLine, organizer: CommandLine
+) -> None:
+    files = {
+        "practice.yaml": "name: P\nproblems: [{directory: twice, name: twice, gpus: [Moon]}]\n",
+        "twice/task.yml": "files: [{name: submission.py, source: '@SUBMISSION@'},"
+        " {name: reference.py, source: reference.py}, {name: eval.py, source: eval.py}]\n"
+        "lang: py\ndescription: D\nconfig: {main: eval.py}\n"
+        "tests: [{size: 1, seed: 1}]\nbenchmarks: [{size: 1, seed: 1}]\n",
+        "twice/eval.py": "from submission import custom_kernel\n",
+        "twice/reference.py": "def generate_input(size, seed): ...\n"
+        "def ref_kernel(data): ...\ndef check_implementation(data, output): ...\n",
+    }
+    for name, content in files.items():
+        path = kernelbot.home / "theirs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    for command in ("check", "plan"):
+        for source in ("theirs/practice.yaml", "theirs"):
+            told = await organizer("competition", command, str(kernelbot.home / source))
+            assert told.code == 0, told.err
+            assert told.err.count("this site has no GPU 'Moon'") == 1
+            assert "twice" in told.out
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [

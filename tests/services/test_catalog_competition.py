@@ -482,6 +482,18 @@ def test_a_tree_may_name_problems_of_the_library(root: Path, tmp_path: Path) -> 
         load_catalog(theirs.parent, GPUS)
 
 
+def test_the_folder_of_the_competitions_may_be_given_by_itself(root: Path) -> None:
+    catalog = load_catalog(root / "competitions", GPUS)
+    assert list(catalog.competitions) == ["autumn"]
+    assert list(catalog.problems) == ["copy"]
+
+    compete(root, "winter", "[{problem: nothing}]")
+    with pytest.raises(DefinitionErrors) as refused:
+        load_catalog(root / "competitions", GPUS)
+    (flaw,) = refused.value.flaws
+    assert (flaw.file, flaw.line) == ("competitions/winter.yaml", 5)
+
+
 def test_a_leaderboard_name_belongs_to_one_competition(root: Path) -> None:
     compete(root, "winter", "[{problem: copy}]")
 

@@ -15,7 +15,7 @@ from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import Mode
 from kernelbot.services import competitions, publish, standings
-from kernelbot.services.catalog import load_catalog, load_problem
+from kernelbot.services.catalog import load_catalog, load_one, load_problem
 from kernelbot.services.field_tree import load_set, load_task
 from kernelbot.services.publish import Source
 
@@ -367,6 +367,30 @@ def test_flaws_of_a_set_and_of_its_tasks_are_told_together(tree: Tree) -> None:
     with pytest.raises(DefinitionErrors) as found:
         load_set(root / "practice.yaml")
     assert "group/double_py/task.yml:" in str(found.value)
+
+
+def test_what_is_wrong_with_a_set_hides_nothing_that_is_wrong_with_its_tasks(tree: Tree) -> None:
+    wrong = changed("problems:", "organiser: me\nproblems:", SET)
+    root = tree(task=changed('lang: "py"', 'lang: "rust"'), set=wrong)
+    with pytest.raises(DefinitionErrors) as found:
+        load_set(root / "practice.yaml")
+    assert [flaw.file.split("/", 1)[1] for flaw in found.value.flaws] == [
+        "group/double_py/task.yml",  # once, though two leaderboards pose it
+        "practice.yaml",
+    ]
+
+
+def test_what_is_worth_knowing_about_a_folder_is_told_once(tree: Tree) -> None:
+    notes = load_catalog(tree(), ["H100", "NVIDIA", "MI300x8"]).notes
+    assert notes
+    assert len(notes) == len(set(notes))
+
+
+def test_a_set_can_be_given_alone(tree: Tree, tmp_path: Path) -> None:
+    catalog = load_one(tree() / "practice.yaml", ["H100"], tmp_path)
+    assert set(catalog.problems) == {"double", "double_v2"}
+    assert catalog.leaderboards == ["double", "double_v2"]
+    assert "this site has no GPU 'NVIDIA'" in str(catalog.notes[0])
 
 
 def test_a_whole_tree_of_the_field_is_a_catalog(tree: Tree) -> None:
