@@ -159,8 +159,9 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
             if board_id in anew:
                 before = versions_before[board_id]
                 await remeasure.everybody(
-                    connection, board_id, problem_id, anew[board_id], spec.gpus, queued, before
-                )
+                    connection, board_id, problem_id, anew[board_id], spec.gpus, queued, before,
+                    spec.freeze,
+                )  # fmt: skip
             kept.append(board_id)
     await unposed.end(connection, unjudged)
     return kept

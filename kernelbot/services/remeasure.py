@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.submission import REPEAT_PRIORITY
 from kernelbot.storage import contests, standings, submissions
@@ -31,11 +33,10 @@ async def everybody(
     gpus: Collection[str],
     queued: Sequence[int],
     before: str,
+    freeze: Freeze | None,
 ) -> None:
     """Begin a board anew with a version of its problem. Of ``queued`` nothing has begun: what was sent
-    to the board is run on this version. Then everybody's best is queued who has nothing on it yet, the
-    fastest first, also of who had nothing on the version ``before``, which nothing passed perhaps. The
-    caller holds the board.
+    to the board is run on this version. Then what is ``wanted`` is queued. The caller holds the board.
 
     They are submissions of their own that name the one they repeat: the first keeps its verdict, the
     new one counts as sent when the first was, costs no allowance and waits behind everybody else.
@@ -49,12 +50,41 @@ async def everybody(
         languages=problem.languages,
     )
     await standings.rebuild(connection, board_id)
-    wanted = [
-        (row.submission_id, row.gpu)
-        for row in await standings.to_measure(connection, board_id, before)
+    chosen = await wanted(connection, board_id, problem, gpus, before, freeze)
+    await _queue(connection, problem_id, [(row.submission_id, row.gpu) for row in chosen])
+
+
+async def wanted(
+    connection: AsyncConnection,
+    board_id: int,
+    problem: Problem,
+    gpus: Collection[str],
+    before: str,
+    freeze: Freeze | None,
+) -> list[Row[Any]]:
+    """What is to be measured again when a board gets this version of its problem: everybody's best who
+    has nothing on it yet, the fastest first, also of who had nothing on the version ``before``, which
+    nothing passed perhaps. Each row has ``user_id``, ``submission_id`` and ``gpu``.
+
+    While a freeze holds also the best of what counted when it began: that alone is shown of a person,
+    who would lose their place in it, and so be known to have improved, if only what is hidden was run.
+    """
+    found = list(await standings.to_measure(connection, board_id, problem.digest, before))
+    begun = freeze and freeze_at(freeze.begins, freeze.ends, datetime.now(UTC))
+    if begun:
+        there = {(row.submission_id, row.gpu) for row in found}
+        found += [
+            row
+            for row in await standings.to_measure(
+                connection, board_id, problem.digest, before, begun.begins
+            )
+            if (row.submission_id, row.gpu) not in there
+        ]
+    return [
+        row
+        for row in found
         if row.gpu in gpus and row.language in problem.languages and not row.banned
     ]
-    await _queue(connection, problem_id, wanted)
 
 
 async def note(connection: AsyncConnection, submission: Row[Any], gpu: str) -> str:

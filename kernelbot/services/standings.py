@@ -264,7 +264,9 @@ async def _with_earlier(
 ) -> tuple[Standing, ...]:
     """And behind them who is still to be measured again, each with the place they had: those who are have
     places among themselves already, and times on different versions compare with nothing."""
-    waiting = await store.unmeasured(connection, row.id, row.gpu, row.digest)
+    waiting = await store.unmeasured(
+        connection, row.id, row.gpu, row.digest, freeze.begins if freeze else None
+    )
     kept: list[Standing] = []
     for digest in dict.fromkeys(waiting.values()):
         before = await _version(connection, row, digest, freeze)

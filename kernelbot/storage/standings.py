@@ -141,6 +141,19 @@ COUNTED_AT = """
 """
 COUNTS = "r.mode = 'ranked' AND r.verdict = 'passed' AND r.note = ''"
 
+
+def _shown(entry: str) -> str:
+    """Whether a run of an entry counted before a freeze began; of any entry where there is none."""
+    return f"""
+        (CAST(:frozen_from AS timestamptz) IS NULL
+         OR EXISTS (SELECT FROM runs r
+                    WHERE r.leaderboard_id = {entry}.leaderboard_id AND r.gpu = {entry}.gpu
+                      AND r.user_id = {entry}.user_id AND r.code_digest = {entry}.code_digest
+                      AND r.problem_digest = {entry}.problem_digest
+                      AND {COUNTS} AND {COUNTED_AT} < :frozen_from))
+    """
+
+
 # A board of a version of its problem, whichever is posed now.
 ON_VERSION = text(
     """
@@ -152,9 +165,9 @@ ON_VERSION = text(
     """
 )
 # Whose code is to be measured again, or was in vain by no fault of theirs; each with the version that it
-# was measured on last.
+# was measured on last. In a freeze only by what they had when it began.
 UNMEASURED = text(
-    """
+    f"""
     WITH unmeasured AS (
         SELECT r.user_id, r.code_digest
         FROM submissions s JOIN runs r ON r.submission_id = s.id
@@ -171,8 +184,9 @@ UNMEASURED = text(
     SELECT DISTINCT ON (e.user_id) e.user_id, e.problem_digest
     FROM unmeasured JOIN entries e USING (user_id, code_digest)
     WHERE e.leaderboard_id = :board AND e.gpu = :gpu AND NOT e.void AND e.problem_digest <> :digest
+      AND {_shown("e")}
     ORDER BY e.user_id, e.run_id DESC
-    """
+    """  # noqa: S608  made of constants
 )
 
 # A board as it was: the best of everybody's codes that have no run since, as they are pooled now, and
@@ -317,26 +331,30 @@ async def rebuild(connection: AsyncConnection, board_id: int) -> None:
         await connection.execute(statement, {"board": board_id})
 
 
-# Everybody who has nothing on the version that is posed now, with their best on the one before or, who had
-# nothing on that either, on the one they were measured on last. What is queued for this version is not
-# queued twice.
+# Everybody who has nothing on a version, with their best on the one before or, who had nothing on that
+# either, on the one they were measured on last. Whose best is queued for this version is not queued twice,
+# nor with slower code.
 TO_MEASURE = text(
     f"""
-    SELECT * FROM (
-        SELECT DISTINCT ON (e.gpu, e.user_id) e.gpu, e.user_id, e.submission_id, e.seconds, s.language,
-               e.problem_digest <> :before AS older, coalesce(u.banned_until > now(), false) AS banned
-        FROM (SELECT entries.*, max(run_id) OVER (PARTITION BY gpu, user_id, problem_digest) AS latest
-              FROM entries WHERE leaderboard_id = :board AND NOT void) e
+    SELECT gpu, user_id, submission_id, seconds, language, older, banned FROM (
+        SELECT DISTINCT ON (e.gpu, e.user_id) e.gpu, e.user_id, e.submission_id, e.code_digest, e.seconds,
+               s.language, e.problem_digest <> :before AS older,
+               coalesce(u.banned_until > now(), false) AS banned
+        FROM (SELECT e.*, max(run_id) OVER (PARTITION BY gpu, user_id, problem_digest) AS latest
+              FROM entries e WHERE leaderboard_id = :board AND NOT void AND {_shown("e")}) e
         JOIN submissions s ON s.id = e.submission_id
         JOIN users u ON u.id = e.user_id
-        WHERE NOT EXISTS (SELECT FROM standings st WHERE st.leaderboard_id = :board
-                          AND st.gpu = e.gpu AND st.user_id = e.user_id)
-          AND NOT EXISTS (SELECT FROM runs r WHERE r.user_id = e.user_id
-                          AND r.leaderboard_id = :board AND r.gpu = e.gpu
-                          AND r.code_digest = e.code_digest AND r.mode = 'ranked'
-                          AND r.status IN ('queued', 'running') AND r.problem_digest = {CURRENT})
+        WHERE NOT EXISTS (SELECT FROM entries there
+                          WHERE there.leaderboard_id = :board AND there.gpu = e.gpu
+                            AND there.user_id = e.user_id AND there.problem_digest = :digest
+                            AND NOT there.void AND {_shown("there")})
         ORDER BY e.gpu, e.user_id, e.problem_digest <> :before, e.latest DESC, e.seconds, e.submitted_at
-    ) best ORDER BY gpu, older, seconds, submission_id
+    ) best
+    WHERE NOT EXISTS (SELECT FROM runs r WHERE r.user_id = best.user_id
+                      AND r.leaderboard_id = :board AND r.gpu = best.gpu
+                      AND r.code_digest = best.code_digest AND r.mode = 'ranked'
+                      AND r.status IN ('queued', 'running') AND r.problem_digest = :digest)
+    ORDER BY gpu, older, seconds, submission_id
     """  # noqa: S608  made of constants
 )
 # Of the code of a submission, on one GPU.
@@ -355,10 +373,17 @@ IS_MEASURED = text(
 )
 
 
-async def to_measure(connection: AsyncConnection, board_id: int, before: str) -> Sequence[Row[Any]]:
-    """Who has nothing on the version of the problem that a board poses now, each with the submission to
-    measure again, the fastest first. ``before``: the digest of the version it posed until now."""
-    values = {"board": board_id, "before": before}
+async def to_measure(
+    connection: AsyncConnection,
+    board_id: int,
+    digest: str,
+    before: str,
+    frozen_from: datetime | None = None,
+) -> Sequence[Row[Any]]:
+    """Who has nothing on this version of the problem, each with the submission to measure again, the
+    fastest first. ``before``: the digest of the version that the board poses until it poses this one;
+    ``frozen_from``: as if nothing had counted since."""
+    values = {"board": board_id, "digest": digest, "before": before, "frozen_from": frozen_from}
     return (await connection.execute(TO_MEASURE, values)).all()
 
 
@@ -371,10 +396,15 @@ async def is_measured(
 
 
 async def unmeasured(
-    connection: AsyncConnection, board_id: int, gpu: str, digest: str
+    connection: AsyncConnection,
+    board_id: int,
+    gpu: str,
+    digest: str,
+    frozen_from: datetime | None = None,
 ) -> dict[int, str]:
-    """Who is to be measured again on this version, with the digest of the one they were measured on last."""
-    values = {"board": board_id, "gpu": gpu, "digest": digest}
+    """Who is to be measured again on this version, with the digest of the one they were measured on last.
+    ``frozen_from``: as if nothing had counted since."""
+    values = {"board": board_id, "gpu": gpu, "digest": digest, "frozen_from": frozen_from}
     rows = await connection.execute(UNMEASURED, values)
     return {row.user_id: row.problem_digest for row in rows}
 

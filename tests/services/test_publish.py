@@ -686,6 +686,62 @@ async def test_a_freeze_keeps_the_places_that_people_had_when_it_began(
     assert await places(app) == [(1, "ada", 2, True), (2, "bob", 4, True), (3, "cy", 6, True)]
 
 
+async def test_who_has_improved_in_a_freeze_is_measured_again_with_what_they_had_before_it_too(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    spec = board(freeze=frozen(), points=100)
+    across = CompetitionScoring()
+    await published(app, shelf, contest(spec, scoring=across))
+    await ranked(app, field["cy"], 1e6, b"# hidden\nprint()\n")
+
+    await publish.apply(app, version(app, shelf, 5, spec, scoring=across), OURS)
+    for ns in (1e6, 3e6, 5e6):
+        await judge_one(app, make_verdict(ns=ns))
+    assert await places(app) == [(1, "ada", 3, False), (2, "bob", 5, False), (3, "cy", 6, True)]
+    await judge_one(app, make_verdict(ns=7e6))
+
+    assert await places(app) == [(1, "ada", 3, False), (2, "bob", 5, False), (3, "cy", 7, False)]
+    page = await competition_standings.totals(app, None, "getting-started")
+    assert [item.user_name for item in page.items] == ["ada", "bob", "cy"]
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+
+
+async def test_a_second_version_in_a_freeze_goes_by_what_was_there_before_it_too(
+    app: App, shelf: Path, field: dict[str, Actor]
+) -> None:
+    spec = board(freeze=frozen())
+    await published(app, shelf, contest(spec))
+    await ranked(app, field["cy"], 1e6, b"# hidden\nprint()\n")
+    await publish.apply(app, version(app, shelf, 5, spec), OURS)
+    await judge_one(app, make_verdict(ns=1e6))  # what cy hides
+
+    await publish.apply(app, version(app, shelf, 6, spec), OURS)
+
+    expected = [(1, "ada", 2, True), (2, "bob", 4, True), (3, "cy", 6, True)]
+    assert await places(app) == expected
+    codes = [(await judge_one(app, make_verdict(ns=ns * 1e6))).code for ns in (1, 2, 3, 4)]
+    assert len(set(codes)) == 4
+    assert [name for _, name, _, earlier in await places(app) if not earlier] == [
+        "ada",
+        "bob",
+        "cy",
+    ]
+
+
+async def test_slower_code_is_not_measured_again_because_the_best_waits_already(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest())
+    for nth, ns in enumerate((2e6, 4e6, 6e6)):
+        await ranked(app, ada, ns, f"# {nth}\nprint()\n".encode())
+
+    for size in (5, 6, 7):
+        await publish.apply(app, version(app, shelf, size), OURS)
+
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 1
+
+
 # --- what is not taken any more -------------------------------------------------------------------
 
 
