@@ -258,7 +258,9 @@ class LeaderboardOut(BaseModel):
     is_open: bool
     ranked_per_hour: int | None = Field(description="Ranked submissions a person may send an hour.")
     other_per_hour: int | None
-    people: int
+    people: int = Field(
+        description="With a standing on any GPU; in a freeze those whose standing is shown."
+    )
     self_evaluated: bool = Field(description=SELF_EVALUATED)
     frozen_from: datetime | None = Field(
         default=None,

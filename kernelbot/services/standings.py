@@ -58,7 +58,10 @@ async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[Leader
         seen = await access.of(connection, actor)
         rows = seen.of(await contests.boards(connection))
         counts = await _people_on_boards(ctx, connection)
-    return tuple(_board_view(row, counts.get(row.id, 0), seen.at) for row in rows)
+        frozen = await _shown_in_a_freeze(ctx, connection, rows, actor)
+    return tuple(
+        _board_view(row, counts.get(row.id, 0), seen.at, frozen.get(row.id)) for row in rows
+    )
 
 
 async def _people_on_boards(ctx: Context, connection: AsyncConnection) -> Mapping[int, int]:
@@ -71,7 +74,8 @@ async def _people_on_boards(ctx: Context, connection: AsyncConnection) -> Mappin
 
 
 async def leaderboard(ctx: Context, actor: Actor | None, name: str) -> LeaderboardView:
-    """One board and its people, counted now. Raises NotFound, with the name it may be meant for."""
+    """One board and its people, counted now; in a freeze as of its beginning, but for an organizer. Raises
+    NotFound, with the name it may be meant for."""
     async with ctx.database.read() as connection:
         seen = await access.of(connection, actor)
         row = await contests.board_named(connection, name) if _can_be_asked(name) else None
@@ -79,10 +83,41 @@ async def leaderboard(ctx: Context, actor: Actor | None, name: str) -> Leaderboa
             known = [item.name for item in seen.of(await contests.boards(connection))]
             raise admission.unknown_leaderboard(name, known)
         counts = await contests.people_on_boards(connection, row.id)
-    return _board_view(row, counts.get(row.id, 0), seen.at)
+        frozen = await _shown_in_a_freeze(ctx, connection, [row], actor)
+    return _board_view(row, counts.get(row.id, 0), seen.at, frozen.get(row.id))
 
 
-def _board_view(row: Row[Any], entrants: int, now: datetime) -> LeaderboardView:
+@dataclass(frozen=True)
+class _Shown:
+    """What the frozen boards of a leaderboard show, on all GPUs together."""
+
+    people: int  # with a standing on the version that is posed
+    measured_again: int  # submissions whose place is an earlier one
+
+
+async def _shown_in_a_freeze(
+    ctx: Context, connection: AsyncConnection, rows: Sequence[Row[Any]], actor: Actor | None
+) -> Mapping[int, _Shown]:
+    """By leaderboard, of those that are frozen for this reader: a number that goes on counting tells that
+    hidden results come, and of whom there was nothing before."""
+    frozen = [] if access.organizes(actor) else [row.id for row in rows if _holding(row)]
+    found: dict[int, list[Standing]] = {board_id: [] for board_id in frozen}
+    for row in await store.revisions_of(connection, frozen) if frozen else ():
+        freeze = _holding(row)
+        if freeze is not None:  # it may end at this very moment
+            found[row.id] += (await _frozen(ctx, connection, row, freeze)).standings
+    return {
+        board_id: _Shown(
+            people=len({item.entry.user_id for item in placed if item.earlier is None}),
+            measured_again=len({item.entry.submission_id for item in placed if item.earlier}),
+        )
+        for board_id, placed in found.items()
+    }
+
+
+def _board_view(
+    row: Row[Any], entrants: int, now: datetime, frozen: _Shown | None
+) -> LeaderboardView:
     started = row.opens_at is None or row.opens_at <= now
     return LeaderboardView(
         name=row.name,
@@ -98,12 +133,12 @@ def _board_view(row: Row[Any], entrants: int, now: datetime) -> LeaderboardView:
         is_open=started and (row.closes_at is None or now < row.closes_at),
         ranked_per_hour=row.ranked_per_hour,
         other_per_hour=row.other_per_hour,
-        people=entrants,
+        people=entrants if frozen is None else frozen.people,
         self_evaluated=row.self_evaluated,
         frozen_from=row.frozen_from,
         frozen_until=row.frozen_until,
         code_opens_at=row.code_opens_at,
-        measured_again=row.measured_again,
+        measured_again=row.measured_again if frozen is None else frozen.measured_again,
     )
 
 

@@ -185,7 +185,7 @@ class LeaderboardView:
     is_open: bool
     ranked_per_hour: int | None
     other_per_hour: int | None
-    people: int  # with a standing, over all GPUs
+    people: int  # with a standing, over all GPUs; in a freeze with one that is shown
     self_evaluated: bool = False  # times are what the problem's own program said
     frozen_from: datetime | None = None  # what others reach between the two is shown after
     frozen_until: datetime | None = None

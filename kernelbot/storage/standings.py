@@ -263,6 +263,16 @@ REVISION_OF = text(
     """
 )
 
+REVISIONS_OF = text(
+    """
+    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision, g.shown,
+           p.id AS problem_id, p.digest
+    FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
+    JOIN problems p ON p.id = l.problem_id
+    WHERE l.id = ANY(:boards) ORDER BY l.id, g.place, g.gpu
+    """
+)
+
 # What is void today is no best of anybody's, whenever it was set.
 BESTS = text(
     f"""
@@ -556,6 +566,11 @@ async def revision(connection: AsyncConnection, board_id: int, gpu: str) -> Row[
     """Of one board on one GPU, whoever may see it."""
     values = {"board": board_id, "gpu": gpu}
     return (await connection.execute(REVISION_OF, values)).one()
+
+
+async def revisions_of(connection: AsyncConnection, board_ids: Sequence[int]) -> Sequence[Row[Any]]:
+    """Of these boards on every GPU that they have or had, whoever may see them."""
+    return (await connection.execute(REVISIONS_OF, {"boards": list(board_ids)})).all()
 
 
 async def add_best(connection: AsyncConnection, run: Row[Any], score: Score) -> None:

@@ -101,6 +101,33 @@ async def test_the_pages_say_until_when_and_tell_by_no_number_that_anything_happ
     assert before.frozen_until > now()
 
 
+async def test_how_many_people_there_are_and_are_measured_again_does_not_tell_it_either(
+    app: App, shelf: Path, people: dict[str, Actor]
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+
+    async def counts(reader: Actor | None) -> list[tuple[int, int]]:
+        views = [
+            await standings.leaderboard(app, reader, "vectoradd"),
+            *await standings.leaderboards(app, reader),
+        ]
+        return [(view.people, view.measured_again) for view in views]
+
+    assert await counts(None) == [(2, 0)] * 2
+    assert await counts(admin) == [(3, 0)] * 2
+    since = (await standings.leaderboard(app, None, "vectoradd")).frozen_from
+    assert since is not None
+    held = contest(
+        board(freeze=Freeze(begins=since, ends=now() + timedelta(hours=1)), points=100),
+        scoring=CompetitionScoring(),
+    )
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, held)), Source())
+    assert await counts(None) == [(0, 2)] * 2
+    for _ in range(4):
+        await judge_one(app, make_verdict(ns=5e6))
+    assert await counts(None) == [(2, 0)] * 2
+
+
 async def test_ones_own_result_says_its_place_among_what_may_be_seen(
     app: App, people: dict[str, Actor]
 ) -> None:
