@@ -326,8 +326,12 @@ class Worker:
 
     async def _reveal_for_ever(self) -> None:
         while True:
-            with contextlib.suppress(Unavailable):
+            try:
                 await reveal.due(self._app)
+            except Unavailable as error:
+                log.warning("no freeze can be looked for", error=str(error.__cause__))
+            except Exception:  # an announcement is no reason to end runs; it is tried again
+                log.exception("the end of a freeze could not be announced")
             await asyncio.sleep(REVEAL_S)
 
     # --- the end -----------------------------------------------------------------------------

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Freeze, Visibility
@@ -118,16 +120,46 @@ async def test_nothing_is_announced_where_nobody_is_ranked(app: App, shelf: Path
     assert await told(app) == []
 
 
-async def test_a_worker_sees_to_it(app: App, shelf: Path, hidden: None) -> None:
+@pytest.fixture
+async def worker(app: App, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Worker]:
+    """One that has nothing to judge, and looks often."""
+
     class Idle:
         async def close(self) -> None:
             pass
 
+    monkeypatch.setattr("kernelbot.worker.REVEAL_S", 0.1)
+    made = Worker(app, [Slot("T4", Idle())], {})  # type: ignore[arg-type]
+    yield made
+    made.stop()
+
+
+async def test_a_worker_sees_to_it(app: App, shelf: Path, hidden: None, worker: Worker) -> None:
     await freeze(app, shelf, over())
-    worker = Worker(app, [Slot("T4", Idle())], {})  # type: ignore[arg-type]
     task = asyncio.create_task(worker.run())
-    try:
-        assert await until(lambda: told(app))
-    finally:
-        worker.stop()
-        await task
+
+    assert await until(lambda: told(app))
+    worker.stop()
+    await task
+
+
+async def test_what_cannot_be_announced_stops_no_worker_and_is_announced_when_it_can(
+    app: App, shelf: Path, hidden: None, worker: Worker
+) -> None:
+    await freeze(app, shelf, over())
+    failed: list[object] = []
+    event.listen(app.database.engine.sync_engine, "handle_error", failed.append)
+    async with app.database.transaction() as connection:
+        await connection.exec_driver_sql(
+            "ALTER TABLE outbox ADD CONSTRAINT nothing CHECK (false) NOT VALID"
+        )
+    task = asyncio.create_task(worker.run())
+    assert await until(lambda: len(failed) > 2 or task.done())
+    assert not task.done()
+
+    async with app.database.transaction() as connection:
+        await connection.exec_driver_sql("ALTER TABLE outbox DROP CONSTRAINT nothing")
+
+    assert await until(lambda: told(app))
+    worker.stop()
+    await task
