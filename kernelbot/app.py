@@ -80,7 +80,7 @@ async def prepare(settings: Settings, checked: Mapping[str, str] | None = None) 
     Migrates, loads problems and competitions, makes the local administrator. Raises
     DefinitionErrors with everything that is wrong in the problem files.
     """
-    catalog = load_catalog(settings.problems_dir, list(targets_of(settings)))
+    catalog = load_catalog(settings.problems_dir, targets_of(settings))
     if checked is not None:
         catalog = catalog.limited_to(checked)
     await upgrade(settings)

@@ -25,7 +25,7 @@ def check(source: str) -> list[str]:
     """The leaderboards that the files define. Raises DefinitionErrors with all their mistakes."""
     settings = read_settings({})
     with opened(source) as files:
-        catalog = files.load(list(app.targets_of(settings)), settings.problems_dir)
+        catalog = files.load(app.targets_of(settings), settings.problems_dir)
         publication.tell_notes(catalog)
         return catalog.leaderboards
 
@@ -55,7 +55,7 @@ def hide(name: str) -> None:
 def _done(source: str, *, write: bool, unchecked: bool, take_over: bool) -> Plan:
     settings = read_settings({})
     with opened(source) as files:
-        catalog = files.load(list(app.targets_of(settings)), settings.problems_dir)
+        catalog = files.load(app.targets_of(settings), settings.problems_dir)
         checked: dict[str, str] = {}
         if write:
             checked = publication.demand_checked(settings, catalog, unchecked=unchecked)

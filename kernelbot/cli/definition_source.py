@@ -8,7 +8,7 @@ import re
 import resource
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,7 +41,7 @@ class Opened:
     name: str
     pinned: str = ""
 
-    def load(self, gpus: list[str], library: Path) -> Catalog:
+    def load(self, gpus: Collection[str], library: Path) -> Catalog:
         """What the files define. Raises DefinitionErrors, or Declined where they define nothing."""
         if self.file is not None:
             return load_one(self.file, gpus, library)

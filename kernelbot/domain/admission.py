@@ -173,15 +173,26 @@ def not_contradicted(name: str, problem: str, directives: Directives) -> None:
         )
 
 
-def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -> tuple[str, ...]:
+def gpus(
+    given: Sequence[str],
+    directives: Directives,
+    offered: Sequence[str],
+    names: Mapping[str, str] | None = None,
+) -> tuple[str, ...]:
     """Which GPUs are meant, spelled as the leaderboard spells them.
 
+    ``names``: of this site's GPUs by everything they are called, in lower case.
     The request wins over the file only where both agree or one is silent; a leaderboard with a
     single GPU needs neither.
     """
     asked = named_gpus(given)
     written = _unique(directives.gpus)
-    if asked and written and {w.lower() for w in asked} != {w.lower() for w in written}:
+    spelled = dict(names or {}) | {name.lower(): name for name in offered}
+
+    def meant(words: Iterable[str]) -> set[str]:
+        return {spelled.get(word.lower(), word).lower() for word in words}
+
+    if asked and written and meant(asked) != meant(written):
         raise InvalidInput(
             f"You asked for {', '.join(asked)[:80]!r}, your file says {', '.join(written)[:80]!r}. "
             "Change one of them.",
@@ -196,9 +207,8 @@ def gpus(given: Sequence[str], directives: Directives, offered: Sequence[str]) -
             code="no_gpu",
             detail={"choices": list(offered)},
         )
-    spelled = {name.lower(): name for name in offered}
     for word in wanted:
-        if word.lower() not in spelled:
+        if spelled.get(word.lower()) not in offered:
             raise InvalidInput(
                 f"The GPU {word[:40]!r} is not offered here. Choose from: {', '.join(offered)}."
                 + did_you_mean(word, offered),

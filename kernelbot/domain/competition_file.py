@@ -26,6 +26,7 @@ from kernelbot.domain.competition_scoring import (
 )
 from kernelbot.domain.definition import Node, Reader, Section, shorten
 from kernelbot.domain.problem import NAME, NAME_WORDS
+from kernelbot.domain.target import spellings
 from kernelbot.errors import did_you_mean
 
 MAX_TITLE = 100
@@ -87,7 +88,7 @@ def read_competition(
     """The competition a parsed file defines.
 
     ``place`` is the file as messages show it, ``problems`` the names that exist, ``gpus`` the
-    targets that are known, in the spelling results use; a ``reader`` may be given that notes what it
+    targets that are known, in the spelling results use (a mapping to targets knows their aliases too); a ``reader`` may be given that notes what it
     is asked for. Raises DefinitionErrors with every flaw.
     """
     reader = reader or Reader(place)
@@ -161,9 +162,11 @@ def _gpus(section: Section, known: Collection[str], inherited: tuple[str, ...]) 
     node = section.get("gpus")
     if node is None:
         return inherited
-    path = section.at("gpus")
+    path, names = section.at("gpus"), spellings(known)
     read: list[str] = []
     for at, item in enumerate(section.reader.items(node, path, limit=100, what="GPUs")):
+        if isinstance(item.value, str) and item.value.strip().lower() in names:
+            item = replace(item, value=names[item.value.strip().lower()])
         gpu = section.reader.name(item, f"{path}[{at}]", known)
         if gpu in read:
             section.reader.flaw(
@@ -319,7 +322,7 @@ def _leaderboard(
         phase=own.phase,
         points=_points(section, scoring),
         weight=_weight(section, scoring),
-        baseline=_baseline(section, own.gpus, scoring),
+        baseline=_baseline(section, own.gpus, spellings(site.gpus), scoring),
     )
 
 
@@ -459,7 +462,10 @@ def _weight(section: Section, scoring: CompetitionScoring | None) -> float:
 
 
 def _baseline(
-    section: Section, gpus: tuple[str, ...], scoring: CompetitionScoring | None
+    section: Section,
+    gpus: tuple[str, ...],
+    names: Mapping[str, str],
+    scoring: CompetitionScoring | None,
 ) -> Mapping[str, float]:
     """Seconds on each GPU; one number is for all of them."""
     reader, path = section.reader, section.at("baseline")
@@ -469,7 +475,8 @@ def _baseline(
         seconds = reader.number(node, path, low=0.0, high=1e6, above_low=True)
         return dict.fromkeys(gpus, seconds) if seconds else {}
     for gpu, item in node.value.items() if node and isinstance(node.value, dict) else ():
-        name = next((known for known in gpus if known.lower() == gpu.lower()), None)
+        meant = names.get(gpu.lower(), gpu).lower()
+        name = next((known for known in gpus if known.lower() == meant), None)
         if name is None:
             reason, remedy = f"{shorten(gpu)!r} is unknown", f"Use one of: {', '.join(gpus)}"
             reader.flaw(item.line, path, reason, remedy)

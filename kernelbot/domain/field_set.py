@@ -16,6 +16,7 @@ from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.definition import Flaw, Node, Reader, Section, shorten
 from kernelbot.domain.field_reading import MAX_TEXT, Reading, outside
 from kernelbot.domain.problem import NAME, NAME_WORDS
+from kernelbot.domain.target import spellings
 
 NO_LICENCE = "Not stated by the problem set."
 
@@ -65,7 +66,7 @@ def read_set(
     ``stem`` is the file's name without its ending: the set's own name. ``known`` are the GPUs of
     this site; a label that is none of them is kept and noted.
     """
-    gpus = {gpu.lower(): gpu for gpu in known} if known is not None else None
+    gpus = spellings(known) if known is not None else None
     reading = _Set(Reader(place), gpus)
     competition, entries = reading.competition(document, stem)
     return SetFile(

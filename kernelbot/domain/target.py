@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,3 +17,19 @@ class Target:
     launchers: tuple[str, ...] = ("local",)  # ways to reach it, the best first
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     """What its entry says of each of those, by the launcher's name."""
+    aliases: tuple[str, ...] = ()  # what it is called elsewhere
+
+
+def spellings(gpus: Collection[str]) -> dict[str, str]:
+    """The name that results use by everything a GPU may be called, in lower case.
+
+    ``gpus`` are names; of a mapping to targets their aliases count too.
+    """
+    targets = gpus.values() if isinstance(gpus, Mapping) else ()
+    others = {
+        alias.lower(): target.name
+        for target in targets
+        if isinstance(target, Target)
+        for alias in target.aliases
+    }
+    return others | {name.lower(): name for name in gpus}

@@ -14,7 +14,7 @@ from kernelbot.errors import InvalidInput, did_you_mean
 from kernelbot.judge.protocol import MOST_RANKS
 from kernelbot.launchers.registry import FACTORIES
 
-KEYS = {"device", "match", "about", "gpus", "launchers", *FACTORIES}
+KEYS = {"device", "match", "about", "gpus", "aliases", "launchers", *FACTORIES}
 DEVICES = ("cpu", "cuda")
 T = TypeVar("T")
 
@@ -30,6 +30,15 @@ def load_targets(path: Path) -> dict[str, Target]:
     targets = {str(name): _target(path, str(name), entry) for name, entry in document.items()}
     if len({name.lower() for name in targets}) < len(targets):
         raise _wrong(path, "", "has two names that differ only in case")
+    taken = {name.lower(): name for name in targets}
+    for target in targets.values():
+        for alias in target.aliases:
+            if (owner := taken.setdefault(alias.lower(), target.name)) != target.name or (
+                alias.lower() == target.name.lower()
+            ):
+                raise _wrong(
+                    path, target.name, f"has the alias {alias!r}, which is {owner} already"
+                )
     return targets
 
 
@@ -55,12 +64,23 @@ def _target(path: Path, name: str, entry: Any) -> Target:
         match=str(entry.get("match", "")),
         about=str(entry.get("about", "")),
         gpus=gpus,
+        aliases=_aliases(path, name, entry.get("aliases", [])),
         launchers=tuple(ways),
         settings={way: entry[way] or {} for way in ways if way in entry},
     )
     for way in ways:
         _check(path, target, way)
     return target
+
+
+def _aliases(path: Path, name: str, said: Any) -> tuple[str, ...]:
+    """Other names of a target; words that a request can hold."""
+    if not isinstance(said, list) or not all(
+        isinstance(alias, str) and re.fullmatch(r"[\w.+-]{1,60}", alias) for alias in said
+    ):
+        words = "aliases must be a list of names of at most 60 letters, digits, _, ., + and -"
+        raise _wrong(path, name, words)
+    return tuple(said)
 
 
 def _launchers(path: Path, name: str, entry: Mapping[str, Any]) -> list[str]:

@@ -15,11 +15,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kernelbot.domain.competition import Competition
+from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.domain.field import TASK_FILE, Fetch, read_task
 from kernelbot.domain.field_set import Entry, is_set, read_set
 from kernelbot.domain.problem import Problem
+from kernelbot.domain.target import spellings
 from kernelbot.services.reading import read_document, read_regular, together_with
 
 MAX_FILE_BYTES = 1 << 20
@@ -95,7 +96,7 @@ def load_set(file: Path, *, known: Collection[str] | None = None) -> FieldSet:
     if flaws:
         raise DefinitionErrors(flaws)
     return FieldSet(
-        competition=_with_default_gpus(found.competition, problems),
+        competition=_with_default_gpus(found.competition, problems, spellings(known or ())),
         problems=problems,
         notes=found.notes,
     )
@@ -113,13 +114,18 @@ def _entry(root: Path, entry: Entry, file: str) -> Problem:
     return load_task(folder, root=root, name=entry.name, shown=shown)
 
 
-def _with_default_gpus(competition: Competition, problems: Mapping[str, Problem]) -> Competition:
-    """A task's own GPUs stand in where its set names none."""
+def _with_default_gpus(
+    competition: Competition, problems: Mapping[str, Problem], names: Mapping[str, str]
+) -> Competition:
+    """A task's own GPUs stand in where its set names none, as this site calls them."""
+
+    def own(board: LeaderboardSpec) -> tuple[str, ...]:
+        task = problems[board.name].task
+        labels = task.gpus if task else ()
+        return tuple(dict.fromkeys(names.get(gpu.lower(), gpu) for gpu in labels))
+
     boards = tuple(
-        replace(
-            board, gpus=board.gpus or (task.gpus if (task := problems[board.name].task) else ())
-        )
-        for board in competition.leaderboards
+        replace(board, gpus=board.gpus or own(board)) for board in competition.leaderboards
     )
     return replace(competition, leaderboards=boards)
 

@@ -16,6 +16,7 @@ from kernelbot.domain.admission import Window
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import SUFFIXES
 from kernelbot.domain.submission import PRIORITY, REJUDGE, Draft, Status, parse_mode, ranking_note
+from kernelbot.domain.target import spellings
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.judge.protocol import Mode
@@ -44,7 +45,7 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
     async with ctx.database.transaction() as connection:
         await store.lock_person(connection, actor.user_id)
         board = await _board(connection, actor, name, key)
-        before = _accepted_before(board, draft, mode, key)
+        before = _accepted_before(ctx, board, draft, mode, key)
         if before is None:
             entry = _admitted(ctx, draft, written, board, mode, now)
             return await _store(ctx, connection, actor, draft, board, entry, key)
@@ -76,10 +77,14 @@ async def _board(connection: AsyncConnection, actor: Actor, name: str, key: str 
     return board
 
 
-def _accepted_before(board: Row[Any], draft: Draft, mode: Mode, key: str | None) -> int | None:
+def _accepted_before(
+    ctx: Context, board: Row[Any], draft: Draft, mode: Mode, key: str | None
+) -> int | None:
     if board.before_id is None:
         return None
-    asked = {word.lower() for word in admission.named_gpus(draft.gpus)}
+    names = spellings(ctx.targets) | {gpu.lower(): gpu for gpu in board.before_gpus}
+    words = {word.lower() for word in admission.named_gpus(draft.gpus)}
+    asked = {names.get(word, word).lower() for word in words}
     same = (
         bytes(board.before_code) == hashlib.sha256(draft.code).digest()
         and board.before_board == board.id
@@ -118,7 +123,7 @@ def _admitted(
     window = Window(opens_at=board.opens_at, closes_at=board.closes_at)
     admission.not_contradicted(board.name, board.problem, written)
     admission.within_window(board.name, window, now)
-    gpus = admission.gpus(draft.gpus, written, board.gpus)
+    gpus = admission.gpus(draft.gpus, written, board.gpus, spellings(ctx.targets))
     file_name = admission.file_name(draft.file_name)
     suffixes = {SUFFIXES[name]: name for name in board.languages}
     language = admission.language(file_name, suffixes)

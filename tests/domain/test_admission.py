@@ -250,6 +250,16 @@ def test_gpus_are_spelled_as_the_leaderboard_does_each_once(
     assert admission.gpus(asked, Directives(gpus=written), ["H100", "B200"]) == gpus
 
 
+def test_a_gpu_may_be_named_as_elsewhere_and_the_leaderboards_own_name_comes_first() -> None:
+    names = {"b200": "B200", "nvidia": "B200"}
+    written = Directives(gpus=("NVIDIA",))
+    assert admission.gpus(["b200"], written, ["H100", "B200"], names) == ("B200",)
+    assert admission.gpus(["Nvidia", "B200"], NONE, ["H100", "B200"], names) == ("B200",)
+    assert admission.gpus([], written, ["NVIDIA", "B200"], names) == ("NVIDIA",)
+    with pytest.raises(InvalidInput, match="'NVIDIA' is not offered here"):
+        admission.gpus([], written, ["H100", "T4"], names)
+
+
 def test_a_leaderboard_with_one_gpu_needs_none_named() -> None:
     assert admission.gpus([], NONE, ["CPU"]) == ("CPU",)
 

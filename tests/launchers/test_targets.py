@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kernelbot.config import ROOT
-from kernelbot.domain.target import Target
+from kernelbot.domain.target import Target, spellings
 from kernelbot.errors import InvalidInput
 from kernelbot.launchers import devices
 from kernelbot.launchers.devices import shares
@@ -49,6 +49,13 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         assert found == ([target] if target else []), name
 
 
+def test_labels_of_the_field_name_shipped_targets() -> None:
+    names = spellings(load_targets(ROOT / "runners" / "targets.yaml"))
+    assert [names[word] for word in ("nvidia", "b200_nebius", "mi300", "mi300x8", "b200")] == [
+        "B200", "B200", "MI300X", "MI300Xx8", "B200",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -63,6 +70,14 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         ("T4: {device: cuda, gpus: 9}\n", "T4 gpus must be a whole number from 1 to 8"),
         ("T4: {device: cuda, gpus: two}\n", "T4 gpus must be a whole number"),
         ("a: {device: cpu}\nA: {device: cpu}\n", "differ only in case"),
+        ("a: {device: cpu, aliases: x}\n", "a aliases must be a list of names"),
+        ("a: {device: cpu, aliases: ['x y']}\n", "a aliases must be a list of names"),
+        ("a: {device: cpu, aliases: [A]}\n", "a has the alias 'A', which is a already"),
+        ("a: {device: cpu}\nb: {device: cpu, aliases: [A]}\n", "alias 'A', which is a already"),
+        (
+            "a: {device: cpu, aliases: [x]}\nb: {device: cpu, aliases: [X]}\n",
+            "b has the alias 'X', which is a already",
+        ),
         ("T4: {device: cuda, launchers: local}\n", "T4 launchers must be a list of different ones"),
         ("T4: {device: cuda, launchers: []}\n", "T4 launchers must be a list of different ones"),
         ("T4: {device: cuda, launchers: [local, local]}\n", "T4 launchers must be a list of diff"),

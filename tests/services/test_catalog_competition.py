@@ -12,6 +12,7 @@ import pytest
 from kernelbot.domain.competition import Competition, Freeze, Registration, Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring, Missing, Ties
 from kernelbot.domain.definition import DefinitionErrors, Flaw
+from kernelbot.domain.target import Target
 from kernelbot.services.catalog import load_catalog, load_competition, load_one
 from tests.services.mistakes import assert_told
 
@@ -395,6 +396,19 @@ def root(tmp_path: Path) -> Path:
     (root / "competitions").mkdir()
     compete(root, "autumn", "[{problem: copy}]")
     return root
+
+
+def test_a_gpu_may_be_named_as_elsewhere(file: Path) -> None:
+    known = {"B200": Target(name="B200", device="cuda", match="", aliases=("NVIDIA",))}
+    text = "name: a\ntitle: T\nlicence: MIT\ngpus: [nvidia]\nscoring: {rule: weighted_sum}\n"
+    file.write_text(text + "problems: [{problem: matmul, baseline: {NVIDIA: 0.5}}]\n")
+    (board,) = load_competition(file, PROBLEMS, known).leaderboards
+    assert board.gpus == ("B200",)
+    assert board.baseline == {"B200": 0.5}
+
+    file.write_text(text.replace("[nvidia]", "[nvidia, B200]") + "problems: [{problem: matmul}]\n")
+    with pytest.raises(DefinitionErrors, match="'B200' is listed twice"):
+        load_competition(file, PROBLEMS, known)
 
 
 def compete(root: Path, name: str, problems: str, *, file: str = "") -> None:

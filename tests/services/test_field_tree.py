@@ -13,6 +13,7 @@ from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.field_task import CHECK, EVALUATOR
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
+from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Mode
 from kernelbot.services import competitions, publish, standings
 from kernelbot.services.catalog import load_catalog, load_one, load_problem
@@ -333,6 +334,18 @@ def test_labels_are_spelt_as_here_whatever_their_case_and_unknown_ones_are_noted
     found = load_set(tree() / "practice.yaml", known=["h100", "nvidia"])
     assert found.competition.leaderboards[0].gpus == ("h100", "nvidia")
     assert any("no GPU 'MI300x8'" in str(note) for note in found.notes)
+
+
+def test_a_label_may_be_another_name_of_a_gpu_of_this_site(tree: Tree) -> None:
+    known = {
+        "B200": Target(name="B200", device="cuda", match="", aliases=("NVIDIA",)),
+        "H100": Target(name="H100", device="cuda", match="", aliases=("MI300x8",)),
+    }
+    text = changed("    gpus: [MI300x8]", "", changed("- H100", "- B200", SET))
+    root = tree(set=text, task=TASK + "gpus: [nvidia, mi300X8]\n")
+    found = load_set(root / "practice.yaml", known=known)
+    assert [board.gpus for board in found.competition.leaderboards] == [("B200",), ("B200", "H100")]
+    assert not found.notes
 
 
 def test_a_tasks_own_gpus_stand_in_where_the_set_names_none(tree: Tree) -> None:

@@ -126,6 +126,18 @@ async def test_a_refused_submission_leaves_nothing(app: App) -> None:
 # --- idempotency ---------------------------------------------------------------------------------
 
 
+async def test_a_gpu_may_be_named_as_elsewhere_and_repeated_so(app: App) -> None:
+    ada = await make_actor(app)
+    target = dataclasses.replace(app.targets["CPU"], aliases=("Processor",))
+    known = dataclasses.replace(app, targets={**app.targets, "CPU": target})
+
+    first = await submitted(known, ada, idempotency_key="k", gpus=("processor",))
+    again = await submitted(known, ada, idempotency_key="k", gpus=("Processor",))
+
+    assert [run.gpu for run in first.runs] == ["CPU"]
+    assert again.id == first.id
+
+
 async def test_the_same_key_and_content_is_the_same_submission(app: App) -> None:
     ada = await make_actor(app)
 
