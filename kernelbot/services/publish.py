@@ -209,6 +209,7 @@ class _Now:
     boards: Mapping[str, Row[Any]]  # by their names in lower case
     people: Mapping[int, int]  # with a standing, by leaderboard
     measured: Mapping[int, int]  # with a result on any version of the problem
+    again: Mapping[int, int]  # to be measured again on what it is to pose
     submitted: frozenset[int]  # leaderboards that somebody has sent something to
 
 
@@ -221,6 +222,7 @@ async def _plan(
         boards={row.name.lower(): row for row in rows},
         people=await contests.people_on_boards(connection),
         measured=await contests.people_measured(connection),
+        again=await _measured_again(connection, catalog, rows),
         submitted=frozenset(await contests.submitted_to(connection)),
     )
     changes: list[Change] = []
@@ -239,6 +241,22 @@ async def _plan(
         if ours and name not in catalog.competitions:
             changes.append(_change(Kind.HIDDEN, f"competition {name}", "no file defines it"))
     return Plan(changes=tuple(changes))
+
+
+async def _measured_again(
+    connection: AsyncConnection, catalog: Catalog, rows: Sequence[Row[Any]]
+) -> dict[int, int]:
+    """How many people, by leaderboard."""
+    specs, before = _specs(catalog), {row.id: row for row in rows}
+    found: dict[int, int] = {}
+    for board_id, problem in _anew(catalog, rows).items():
+        row = before[board_id]
+        spec = specs[row.name.lower()]
+        wanted = await remeasure.wanted(
+            connection, board_id, problem, spec.gpus, row.problem_digest, spec.freeze
+        )
+        found[board_id] = len({item.user_id for item in wanted})
+    return found
 
 
 def _ended(waiting: Sequence[tuple[Row[Any], str]], names: Mapping[int, str]) -> Iterator[Change]:
@@ -399,11 +417,12 @@ def _taken(
 
 def _of_version(what: str, board: Row[Any], problem: Problem, now: _Now) -> Iterator[Change]:
     if board.problem_digest != problem.digest:
-        ranked = now.measured.get(board.id, 0)
-        detail = (
-            f"a new version of {problem.name}; results of {ranked} people stay with the old one and "
-            "are measured again"
-        )
+        ranked, again = now.measured.get(board.id, 0), now.again.get(board.id, 0)
+        measured = f", those of {again} are measured again" if again else ", none is measured again"
+        if again == ranked:
+            measured = " and are measured again"
+        kept = f"results of {ranked} people stay with the old one{measured}"
+        detail = f"a new version of {problem.name}; {kept}"
         yield _change(Kind.REMEASURED, what, detail)
     elif board.content_digest != problem.content_digest:
         yield _change(Kind.CHANGED, what, f"texts or examples of {problem.name}")

@@ -742,6 +742,38 @@ async def test_slower_code_is_not_measured_again_because_the_best_waits_already(
     assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == 1
 
 
+@pytest.mark.parametrize(
+    ("gpus", "languages", "again", "said"),
+    [
+        (("CPU", "T4"), ("python",), 2, "those of 2 are measured again"),
+        (("CPU",), ("python",), 1, "those of 1 are measured again"),
+        (("T4",), ("cuda",), 0, "none is measured again"),
+    ],
+)
+async def test_a_plan_counts_as_measured_again_whom_applying_it_does_measure(
+    app: App, shelf: Path, gpus: tuple[str, ...], languages: tuple[str, ...], again: int, said: str
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    await published(app, shelf, contest(board(gpus=("CPU", "T4"))))
+    await ranked(app, await make_actor(app), 1e6)
+    await ranked(app, await make_actor(app, "bob"), 2e6)
+    await submitted(app, await make_actor(app, "cy"), gpus=("T4",))
+    await judge_one(app, gpu="T4")
+    await moderation.ban(app, admin, "bob", now() + HOUR, "x")
+    anew = posed_anew(
+        catalog_of(app, shelf, contest(board(gpus=gpus))),
+        languages=languages,
+        cpu_tests=({"size": 5},),
+    )
+
+    done = await publish.apply(app, anew, OURS)
+
+    (told,) = [change.detail for change in done.changes if change.kind is Kind.REMEASURED]
+    kept = "a new version of vectoradd; results of 3 people stay with the old one"
+    assert told == f"{kept}, {said}"
+    assert (await standings.leaderboard(app, None, "vectoradd")).measured_again == again
+
+
 # --- what is not taken any more -------------------------------------------------------------------
 
 
