@@ -51,6 +51,6 @@ class Pages:
 def render(page: StandingsPage) -> Rendered:
     text = json.dumps(present.standings(page), ensure_ascii=False, separators=(",", ":"))
     body = text.encode()
-    # The revision alone would miss a person's new name and differ between readers' own places.
+    # The revision alone would be the same with a reader's own place, a new name, and in a later freeze.
     digest = hashlib.blake2b(body, digest_size=8).hexdigest()
     return Rendered(page, body, f'"{page.revision}-{digest}"')

@@ -302,7 +302,10 @@ class StandingOut(BaseModel):
 class StandingsOut(BaseModel):
     leaderboard: str
     gpu: str
-    revision: int = Field(description="Rises with every change of these standings.")
+    revision: int = Field(
+        description="Another number with every change of these standings. It rises, but falls where a freeze "
+        "begins, as changes that a freeze hides are not counted in one."
+    )
     total: int
     items: list[StandingOut]
     mine: StandingOut | None
@@ -377,6 +380,7 @@ class ProblemOut(ProblemSummaryOut):
     tests: list[str]
     benchmarks: list[str]
     tolerances: list[dict[str, float]]
+    packages: list[str] = Field(description="What a submission may import beside torch and triton.")
     starters: dict[str, str] = Field(description="Style to source.")
     speed_of_light: list[LightOut] = Field(
         description="Of every benchmark on every GPU kind that has peaks; the fastest model of it."

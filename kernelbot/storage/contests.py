@@ -6,7 +6,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, case, distinct, func, insert, select, text
+from sqlalchemy import (
+    DateTime,
+    Row,
+    and_,
+    case,
+    distinct,
+    func,
+    insert,
+    literal,
+    not_,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -159,12 +171,22 @@ async def put_leaderboard(
         "frozen_from": case((begun, leaderboards.c.frozen_from)),
         "frozen_until": case((begun, func.least(leaderboards.c.frozen_until, func.now()))),
     }
+    # One that is over when it is said first has hidden nothing, so nothing is announced: unless one that
+    # was there before has begun and its end was not announced, which it ends.
+    until = literal(values["frozen_until"], DateTime(timezone=True))
+    over = until <= func.now()
+    owed = and_(begun, leaderboards.c.revealed.is_distinct_from(leaderboards.c.frozen_until))
+    told = {
+        "revealed": case(
+            (and_(over, not_(func.coalesce(owed, False))), until), else_=leaderboards.c.revealed
+        )
+    }
     query = (
         upsert(leaderboards)
-        .values(**values)
+        .values(**values, revealed=case((over, until)))
         .on_conflict_do_update(
             index_elements=[func.lower(leaderboards.c.name)],
-            set_=values if spec.freeze else {**values, **ended},
+            set_={**values, **(told if spec.freeze else ended)},
         )
         .returning(leaderboards.c.id)
     )

@@ -16,7 +16,7 @@ def upgrade() -> None:
         "leaderboard_gpus",
         sa.Column("shown", sa.BigInteger(), server_default="0", nullable=False),
     )
-    # Both rise together but for a freeze, so what a reader is told never falls.
+    # Both rise together but for a freeze, after which the one lags behind the other.
     op.execute("UPDATE leaderboard_gpus SET shown = revision")
 
 

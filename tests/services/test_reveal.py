@@ -96,6 +96,7 @@ async def test_a_freeze_that_is_taken_out_has_ended_too(
 
 async def test_each_of_two_freezes_is_announced(app: App, shelf: Path, hidden: None) -> None:
     for minutes in (2, 1):
+        await freeze(app, shelf, frozen())
         await freeze(app, shelf, over(minutes))
         await reveal.due(app)
 
@@ -113,7 +114,33 @@ async def test_what_not_everybody_may_see_is_told_only_in_a_channel_of_its_own(
     assert len(await told(app)) == announcements
 
 
+async def test_a_freeze_that_was_over_when_it_was_said_is_not_announced(
+    app: App, shelf: Path
+) -> None:
+    await freeze(app, shelf, None)
+    await ranked(app, await make_actor(app, "ada"), 1e6)
+
+    for minutes in (3, 2):
+        await freeze(app, shelf, over(minutes))
+        assert await reveal.due(app) == 0
+
+    await freeze(app, shelf, frozen())
+    await freeze(app, shelf, over())
+    assert await reveal.due(app) == 1
+    assert await named(app) == [[(1, "ada")]]
+
+
+async def test_a_freeze_that_never_began_has_not_ended(app: App, shelf: Path) -> None:
+    await freeze(app, shelf, frozen(begins=MINUTE))
+    await ranked(app, await make_actor(app, "ada"), 1e6)
+
+    await freeze(app, shelf, over())
+
+    assert await reveal.due(app) == 0
+
+
 async def test_nothing_is_announced_where_nobody_is_ranked(app: App, shelf: Path) -> None:
+    await freeze(app, shelf, frozen())
     await freeze(app, shelf, over())
 
     assert await reveal.due(app) == 1
