@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -31,6 +32,8 @@ from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem
 from kernelbot.services.devices import load_devices
 
 AUDIT_FILE = "audit.json"
+NO_GPU = "torch sees none here"
+"""How the fault of every case ends on a machine without one."""
 
 
 SHOWN = ("A100 80GB SXM", "H100 SXM", "H200", "B200", "MI300X")
@@ -88,9 +91,15 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
         raise Declined("None of these is a folder with a problem.", code="no_problem")
     loaded = [(item, item.problem) for item in checked if item.problem is not None]
     audits = audited([problem for _, problem in loaded], device)
+    if any(case.fault.endswith(NO_GPU) for audit in audits for case in audit.cases):
+        raise Declined(
+            "`--device cuda` takes a GPU, and torch sees none on this machine. Nothing was checked.",
+            code="no_gpu",
+        )
     for (item, problem), audit in zip(loaded, audits, strict=True):
         item.audit = audit
         item.findings += [Finding(level=Level.NOTE, text=str(note)) for note in problem.notes]
+        item.findings += _missing_packages(problem)
         item.findings += findings.of_audit(audit)
         item.light = light_of(problem, device, audit)
     if examples and loaded:
@@ -107,6 +116,19 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     for item in checked:
         item.findings.sort(key=lambda finding: order.index(finding.level))
     return checked
+
+
+def _missing_packages(problem: Problem) -> list[Finding]:
+    """What the problem promises to submissions and this machine, judging it, would not keep."""
+    return [
+        Finding(
+            level=Level.WARNING,
+            text=f"Submissions may rely on the package {name!r}, and it cannot be imported here. "
+            "Install it wherever the problem is judged, or take it out of 'packages'.",
+        )
+        for name in problem.packages
+        if importlib.util.find_spec(name) is None
+    ]
 
 
 def _beside_problems(path: Path) -> bool:

@@ -209,6 +209,8 @@ def problem(document: Document) -> None:
     result()
     result(f"Tests:       {clean('; '.join(document['tests']))}")
     result(f"Benchmarks:  {clean('; '.join(document['benchmarks']))}")
+    if document["packages"]:
+        result(f"Packages:    torch, triton, {clean(', '.join(document['packages']))}")
     result(f"Starters:    {clean(', '.join(document['starters']))}")
     result(f"Leaderboards: {clean(', '.join(document['leaderboards']))}")
     speed_of_light(document["speed_of_light"])

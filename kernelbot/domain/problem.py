@@ -91,6 +91,7 @@ class Problem:
     deterministic: bool = False  # two calls on one input must agree bit for bit
     world_size: int = 1  # processes, one per device, that run a submission together
     cpu_world_size: int = 1
+    packages: tuple[str, ...] = ()  # what a submission may import beside torch and triton
     digest: str = ""
     content_digest: str = ""
     # What is right in the files it was read from and will surprise; not kept with it.
@@ -255,6 +256,8 @@ class Problem:
             "task": self.task.to_document() if self.task else None,
             "digest": self.digest,
             "content_digest": self.content_digest,
+            # A promise to people: it changes no result, nor a document that makes none.
+            **({"packages": list(self.packages)} if self.packages else {}),
             **self._rules(),
         }
 
@@ -283,6 +286,7 @@ class Problem:
         values["native"] = tuple(Parameter(**item) for item in values.get("native", ()))
         flags = values.get("compile_flags", {})
         values["compile_flags"] = {name: tuple(given) for name, given in flags.items()}
+        values["packages"] = tuple(values.get("packages", ()))
         values.setdefault("cpu_world_size", values.get("world_size", 1))
         values["task"] = FieldTask.from_document(task) if (task := values.get("task")) else None
         light = values.get("speed_of_light")

@@ -48,12 +48,14 @@ LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
 _KEYS = (
     "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
     "scoring", "contestant_files", "starters", "tags", "native", "compile_flags", "speed_of_light",
-    "hidden", "deterministic", "world_size",
+    "hidden", "deterministic", "world_size", "packages",
 )  # fmt: skip
 _CPU_KEYS = ("tests", "benchmarks", "limits", "hidden", "world_size")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
 _TOLERANCE_KEYS = ("rtol", "atol")
 _TAKEN_MODULES = sys.stdlib_module_names | {"kernelbot", "numpy", "torch", "triton"}
+_ALWAYS_THERE = sys.stdlib_module_names | {"torch", "triton"}
+PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _BINARY_UNITS = {"kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
@@ -120,6 +122,7 @@ def read_problem(
         deterministic=_deterministic(top),
         world_size=world_size,
         cpu_world_size=cpu.world_size,
+        packages=_packages(top),
     )
     reader.finish()
     return sealed(problem)
@@ -195,6 +198,20 @@ def _tags(top: Section) -> tuple[str, ...]:
     return _unique(
         top, "tags", lambda node, path: top.reader.slug(node, path, NAME, NAME_WORDS), "tags"
     )
+
+
+def _packages(top: Section) -> tuple[str, ...]:
+    """Names as they are imported, not as they are installed."""
+
+    def read(node: Node, path: str) -> str | None:
+        words = "the name that is imported: cutlass, not nvidia-cutlass-dsl or cutlass.cute"
+        name = top.reader.slug(node, path, PACKAGE, words)
+        if name in _ALWAYS_THERE:
+            top.reader.flaw(node.line, path, f"{name!r} is always there", "Remove it")
+            return None
+        return name
+
+    return _unique(top, "packages", read, "packages")
 
 
 def _contestant_files(top: Section, files: Mapping[str, bytes]) -> tuple[str, ...]:

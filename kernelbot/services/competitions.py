@@ -145,6 +145,7 @@ async def _view(
             ctx, found, (gpu for row in boards if row.problem_id == problem_id for gpu in row.gpus)
         ),
         self_evaluated=bool(found.task and found.task.self_evaluated),
+        packages=found.packages,
     )
 
 

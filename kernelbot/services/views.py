@@ -299,6 +299,7 @@ class ProblemView:
     leaderboards: tuple[str, ...]
     speed_of_light: tuple[LightView, ...] = ()
     self_evaluated: bool = False
+    packages: tuple[str, ...] = ()  # what a submission may import beside torch and triton
 
 
 @dataclass(frozen=True, kw_only=True)

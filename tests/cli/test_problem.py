@@ -78,6 +78,35 @@ async def test_a_new_problem_is_fit_as_it_is_and_can_be_noted(plain: CommandLine
     assert entries["row-norm"].devices == ("cpu",)
 
 
+async def test_a_package_that_submissions_may_rely_on_and_is_not_here_is_told(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    folder = write_problem(tmp_path / "double")
+    with (folder / "problem.yaml").open("a") as file:
+        file.write("packages: [nowhere_at_all, pytest]\n")
+
+    outcome = await plain("problem", "check", str(folder), "--no-examples", "--json")
+
+    assert outcome.code == 0, outcome.err
+    (item,) = outcome.document["items"]
+    (found,) = [found for found in item["findings"] if "package" in found["text"]]
+    assert found["level"] == "warning"
+    assert "'nowhere_at_all', and it cannot be imported here" in found["text"]
+
+
+async def test_checking_on_a_gpu_is_declined_once_where_there_is_none(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    folder = str(write_problem(tmp_path / "double"))
+    none = CommandLine(plain.home, {**plain.environment, "CUDA_VISIBLE_DEVICES": ""})
+
+    outcome = await none("problem", "check", folder, "--device", "cuda")
+
+    assert outcome.code == 1
+    assert outcome.err.count("torch sees none on this machine") == 1
+    assert "must not be published" not in outcome.out + outcome.err
+
+
 async def test_what_is_there_is_not_written_over(plain: CommandLine) -> None:
     (plain.home / "problems" / "mine").mkdir(parents=True)
 

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.cli import archive, render, screen
@@ -113,6 +114,23 @@ async def test_own_submissions_are_listed_shown_and_cancelled(
     assert again.code == 1
     assert "already" in again.err
     assert watched.code == 16
+
+
+async def test_a_problem_is_shown_with_the_packages_that_may_be_relied_on(
+    app: App, kernelbot: CommandLine
+) -> None:
+    without = await kernelbot("problems", "matmul")
+    async with app.database.transaction() as connection:
+        await connection.execute(
+            text("""UPDATE problems SET document = jsonb_set(document, '{packages}', '["cutlass"]')
+                    WHERE name = 'vectoradd'""")
+        )
+    shown = await kernelbot("problems", "vectoradd")
+    told = await kernelbot("problems", "vectoradd", "--json")
+
+    assert "Packages:" not in without.out
+    assert re.search(r"Packages: +torch, triton, cutlass\n", shown.out)
+    assert told.document["packages"] == ["cutlass"]
 
 
 async def test_a_problem_is_shown_and_downloaded_once(kernelbot: CommandLine) -> None:

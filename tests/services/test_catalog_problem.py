@@ -48,6 +48,20 @@ def reference(data):
 """
 
 
+def test_packages_are_kept_and_change_neither_results_nor_problems_without_any(
+    folder: Path,
+) -> None:
+    before = load(folder)
+    write(folder, "problem.yaml", SPEC + "packages: [cutlass, numpy]\n")
+    posed = load(folder)
+
+    assert posed.packages == ("cutlass", "numpy")
+    assert Problem.from_document(posed.to_document(), posed.files) == posed
+    assert posed.digest == before.digest
+    assert "packages" not in before.to_document()
+    assert Problem.from_document(before.to_document(), before.files) == before
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small problem without a flaw."""
@@ -258,6 +272,11 @@ MISTAKES = [
     ("2 GiB", "1000", 11, "limits.memory", "out of range", "64 MiB to 2 TiB"),
     ("2 GiB", "-1", 11, "limits.memory", "out of range", "Use"),
     ("2 GiB", "true", 11, "limits.memory", "truth value true", "Write a number"),
+    ("tags: [easy]", "packages: cutlass", 18, "packages", "a list of packages", "Begin each"),
+    ("tags: [easy]", "packages: [a.b]", 18, "packages[0]", "'a.b' is not a usable", "is imported"),
+    ("tags: [easy]", "packages: [nvidia-x]", 18, "packages[0]", "not a usable name", "is imported"),
+    ("tags: [easy]", "packages: [torch]", 18, "packages[0]", "is always there", "Remove it"),
+    ("tags: [easy]", "packages: [numpy, numpy]", 18, "packages[1]", "listed twice", "Remove one"),
     ("[task.py]", "[taks.py]", 16, "contestant_files[0]", "no file 'taks.py'", "Did you mean 'task.py'"),
     ("[task.py]", "[../other/task.py]", 16, "contestant_files[0]", "leaves the", "without .."),
     ("[task.py]", "[/etc/passwd]", 16, "contestant_files[0]", "leaves the", "relative"),
