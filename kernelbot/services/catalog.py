@@ -184,12 +184,13 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
     tree that is half right.
     """
     borrowed = _folders_by_name(library) if library else {}
-    if root.name == COMPETITIONS_DIR:
+    beside = root.name == COMPETITIONS_DIR
+    if beside:
         borrowed |= _folders_by_name(root.parent)
     flaws: list[Flaw] = []
     sets = [_load_set(file, gpus, flaws) for file in field_tree.set_files(root)]
     folders = _problem_folders(root, flaws)
-    if sets:  # what its sets do not name is theirs to keep: shared files, drafts
+    if sets or beside:  # what its sets do not name is theirs to keep: shared files, drafts
         folders = [folder for folder in folders if (folder / PROBLEM_FILE).exists()]
     problems: dict[str, Problem] = {}
     for folder in folders:

@@ -497,6 +497,7 @@ def test_a_tree_may_name_problems_of_the_library(root: Path, tmp_path: Path) -> 
 
 
 def test_the_folder_of_the_competitions_may_be_given_by_itself(root: Path) -> None:
+    (root / "competitions" / "examples").mkdir()
     catalog = load_catalog(root / "competitions", GPUS)
     assert list(catalog.competitions) == ["autumn"]
     assert list(catalog.problems) == ["copy"]
