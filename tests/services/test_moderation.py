@@ -126,6 +126,20 @@ async def test_the_owner_of_voided_code_is_told_why_wherever_they_look(
     assert told.payload == {"submission_id": first.id, "run_id": first.runs[0].id}
 
 
+async def test_code_that_was_voided_says_why_on_the_next_version_too(app: App, shelf: Path) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    await published(app, shelf, contest())
+    first = await ranked(app, ada, 1e6)
+    await moderation.void(app, root, first.id, "It copied.")
+
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest())), Source())
+    again = await ranked(app, ada, 1e6)
+
+    (run,) = (await submissions.submission(app, ada, again.id)).runs
+    assert run.decision is not None
+    assert (run.decision.outcome, run.decision.reason) == (Outcome.VOIDED, "It copied.")
+
+
 def decided(events: Sequence[EventView]) -> list[tuple[str, str]]:
     return [
         (item.data["decision"], item.data["reason"]) for item in events if item.kind == "decided"

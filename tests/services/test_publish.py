@@ -728,6 +728,23 @@ async def test_a_second_version_in_a_freeze_goes_by_what_was_there_before_it_too
     ]
 
 
+async def test_who_loses_the_code_of_the_last_version_keeps_the_place_of_the_one_before(
+    app: App, shelf: Path
+) -> None:
+    admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    ada = await make_actor(app)
+    await published(app, shelf, contest())
+    await ranked(app, ada, 2e6)
+    await publish.apply(app, version(app, shelf, 5), OURS)
+    other = await ranked(app, ada, 1e6, b"# other\nprint()\n")
+    await publish.apply(app, version(app, shelf, 6), OURS)
+    assert await places(app) == [(1, "ada", 1, True)]
+
+    await moderation.void(app, admin, other.id, "it copied")
+
+    assert await places(app) == [(1, "ada", 2, True)]
+
+
 async def test_slower_code_is_not_measured_again_because_the_best_waits_already(
     app: App, shelf: Path
 ) -> None:
