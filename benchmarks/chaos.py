@@ -358,7 +358,7 @@ class Storm:
     # --- the truth -----------------------------------------------------------------------------------
 
     async def _rows(self, query: str) -> list[asyncpg.Record]:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + FINISH_S
         while True:
             try:
                 url = running_url(self._folder / "data" / "postgres")

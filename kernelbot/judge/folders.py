@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import fcntl
 import os
+import secrets
 import stat
 import subprocess
 import tempfile
@@ -153,8 +154,13 @@ class _Level:
 def remove(folder: Path) -> None:
     """Remove a folder and all that is in it. Never raises: cleaning up decides no verdict.
 
-    ``rm`` knows how to take down what is too deep for a recursive function or for a path.
+    ``rm`` knows how to take down what is too deep for a recursive function or for a path. It goes by
+    another name first: somebody may make a new folder of the old name before all of it is gone.
     """
+    gone = folder.with_name(f"{folder.name[:100]}-{secrets.token_hex(8)}")
+    with contextlib.suppress(OSError):
+        os.rename(folder, gone)
+        folder = gone
     _run("rm", "-rf", "--one-file-system", "--", os.fspath(folder))
     if os.path.lexists(folder):  # folders in it are closed to all but root, their owner included
         _run("chmod", "-R", "u+rwx", "--", os.fspath(folder))

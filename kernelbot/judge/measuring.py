@@ -1,6 +1,6 @@
 """Measuring: one case with one contestant, and all benchmarks in one process.
 
-Every timed call is on a fresh input, and every call is compared. Each process measures the cases in
+Every call, timed or not, is on a fresh input and compared. Each process measures the cases in
 another random order, after the empty call of each case was timed, which happens before the
 submission is loaded.
 """
@@ -31,6 +31,8 @@ COMPILING_S = 60.0
 call that never returns holds the device as long."""
 POISONS = (0xFF, 0x7F, 0xA5, 0x5A, 0xDB)
 """Bytes an output buffer is filled with before a call: NaN or absurd in every dtype."""
+SLOW_S = 0.05
+"""A reference that takes longer than this is asked once to warm a case up, and not three times."""
 EMPTY_S = 60.0
 METER_EVERY = 8
 LONGEST_REST_S = 0.25
@@ -90,6 +92,7 @@ class Lane:
         self._budget = budget
         self._build = build  # pays for a process's first call as far as it goes: that one compiles
         self._arenas: list[Arena | Sets] = []  # one for each rank
+        self._ours_s = 0.0  # of the last checked call: input, answer and comparison
 
     def __enter__(self) -> Lane:
         return self
@@ -109,20 +112,15 @@ class Lane:
         return sample
 
     def warm_up(self, calls: int, wall_s: float) -> None:
-        """Checked calls that nobody times, on one input: references may take longer than the calls.
+        """Checked calls that nobody times, fewer where making an input and its answer takes long.
 
-        Raises Failure as :meth:`sample` does. Who remembers the answer meanwhile gains nothing by it.
+        Raises Failure as :meth:`sample` does. Each has an input of its own, or memory would hold an answer.
         """
         began = time.monotonic()
-        with room_for_us():
-            cases = self._problem.fresh_for_all(self._args)
-            self._lay_out(cases)
-            for _ in range(calls):
-                _, outputs = self._answered(self._contestant.call, cases)
-                for rank, case in enumerate(cases):
-                    self._demand(rank, *self._problem.verdict(case, outputs[rank]))
-                if time.monotonic() - began > wall_s:
-                    break
+        for _ in range(calls):
+            self.sample()
+            if self._ours_s > SLOW_S or time.monotonic() - began > wall_s:
+                break
 
     def empty(self, calls: int) -> list[Sample]:
         """Calls of a process that has loaded nothing yet: what remains is what a call costs."""
@@ -140,11 +138,15 @@ class Lane:
     def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
         with room_for_us():
             problem = self._problem
+            began = time.monotonic()
             cases = problem.fresh_for_all(self._args)
             self._lay_out(cases)
+            charged_s = self._budget.spent_s + self._build.spent_s
             found, first = self._answered(call, cases)
+            charged_s -= self._budget.spent_s + self._build.spent_s
             for rank, case in enumerate(cases):
                 self._demand(rank, *problem.verdict(case, first[rank]))
+            self._ours_s = time.monotonic() - began + charged_s
             if twice:
                 _, second = self._answered(call, cases)
                 for rank, case in enumerate(cases):

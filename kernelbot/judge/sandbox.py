@@ -467,16 +467,12 @@ def _private_namespaces(plan: Plan) -> list[str]:
     with contextlib.suppress(OSError):  # no process's own figures show what none is attached to
         Path("/proc/sys/kernel/shmall").write_text(str(SYSTEM_V_BYTES // os.sysconf("SC_PAGESIZE")))
     _mount(libc, "none", "/", None, MS_REC | MS_PRIVATE)
-    base = os.path.dirname(plan.workdir)
-    foreign = [path for path in plan.read if not path.startswith(base)]
-    private = []
-    for place in ("/dev/shm", "/tmp"):  # noqa: S108
-        if os.path.isdir(place) and not any(path.startswith(place) for path in foreign):
-            private.append(place)
-            _cover(libc, place, [base], "size=1g,mode=1777")
-    # An interpreter in somebody's home folder, temporary files in a closed one: show what is needed
-    # without showing the folder.
-    needed = [*plan.read, base]
+    # An interpreter in somebody's home folder, a tree in /tmp, temporary files in a closed folder: show what is
+    # needed without showing the folder.
+    needed = [*plan.read, os.path.dirname(plan.workdir)]
+    private = [place for place in ("/dev/shm", "/tmp") if os.path.isdir(place)]  # noqa: S108
+    for place in private:
+        _cover(libc, place, needed, "size=1g,mode=1777")
     for place in {closed for path in needed if (closed := _closed_ancestor(path))}:
         _cover(libc, place, needed, "size=1m,mode=0755")
     # Only one's own processes; refused where parts of /proc are covered, as in many containers.

@@ -42,7 +42,7 @@ LONGEST_SOCKET_FOLDER = (
     90  # sun_path holds 107 bytes, of which "/.s.PGSQL.65535.lock" takes up to 21
 )
 LOCK_PATIENCE_S = 15.0  # a supervisor that is stopping lets go within its Postgres's fast shutdown
-ORPHAN_PATIENCE_S = 60.0  # a fast shutdown writes a checkpoint; after this the orphans are killed
+ORPHAN_PATIENCE_S = 20.0  # a fast shutdown writes a checkpoint; after this the orphans are killed, which loses nothing
 STOP_PATIENCE_S = 60.0
 QUIET_START_S = 3.0  # a start longer than this is told to the person, with Postgres's last words
 LOG_LIMIT_BYTES = 16 * 1024 * 1024

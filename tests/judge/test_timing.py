@@ -515,25 +515,26 @@ COUNTED = (
 job = bench.a_job(Mode.BENCHMARK)
 files = bench.problem("add")
 files["reference.py"] += b'''
-import pathlib
+import pathlib, time
 solve, place = reference, pathlib.Path(__file__).with_name("solved")
 def reference(data):
     with place.open("a") as file:
         file.write(".")
+    time.sleep(0.06)
     return solve(data)
 '''
 directory = Path(sys.argv[1])
 staging.stage(directory, job, files, sys.argv[2].encode())
 guard.harden_referee()
 referee = Referee(directory, job, Events(None), Nursery.started(), "")
-referee.plan = replace(timing.CPU_PLAN, warmup=200, looks=(3,))
+referee.plan = replace(timing.CPU_PLAN, warmup=20, looks=(3,))
 verdict = referee.judge()
 print(verdict.kind, len(next(directory.rglob("solved")).read_text()))
 """
 )
 
 
-def test_warming_up_does_not_wait_for_the_reference_again_and_again(tmp_path: Path) -> None:
+def test_warming_up_does_not_wait_for_a_slow_reference_again_and_again(tmp_path: Path) -> None:
     found = subprocess.run(
         [sys.executable, "-c", COUNTED, str(tmp_path), HONEST],
         capture_output=True,
@@ -542,4 +543,4 @@ def test_warming_up_does_not_wait_for_the_reference_again_and_again(tmp_path: Pa
     )
     kind, references = found.stdout.split()
     assert kind == "passed", found.stderr
-    assert int(references) < 100
+    assert int(references) < 20
