@@ -32,9 +32,9 @@ from kernelbot.launchers.registry import FACTORIES
 from kernelbot.services import dispatch, submissions, submit
 from kernelbot.worker import Slot, Worker, demand_fitness, most_ranks, slots_of
 from tests.factories import CODE, make_actor, make_verdict, submitted
-from tests.launchers.test_local import alive, family
 from tests.launchers.test_slurm import Cluster
 from tests.patience import until
+from tests.processes import alive, family
 
 PATIENCE_S = 120.0
 ENDLESS = b"while True:\n    pass\n"

@@ -32,6 +32,7 @@ from modal_proto import api_grpc, api_pb2
 
 from kernelbot.config import ROOT
 from tests.patience import until
+from tests.processes import alive, family
 
 TOKEN = ("ak-fake", "as-fake")
 IN_A_CONTAINER = """
@@ -372,26 +373,6 @@ async def serving(*functions: str) -> AsyncIterator[FakeModal]:
     finally:
         await fake.close()
         await runner.cleanup()
-
-
-def family(pid: int) -> list[int]:
-    """A process and everything below it."""
-    found = [pid]
-    for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in task.read_text().split()]
-    return found
-
-
-def alive(pids: Iterable[int]) -> list[int]:
-    living = []
-    for pid in pids:
-        with contextlib.suppress(OSError):
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-            if state not in "ZX":
-                living.append(pid)
-    return living
 
 
 def _signal(pids: Iterable[int], number: int) -> None:

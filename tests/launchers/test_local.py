@@ -32,46 +32,7 @@ from tests.launchers.contract import (
     package,
 )
 from tests.patience import until
-
-
-def processes(word: str) -> list[int]:
-    """Live processes that carry this word in their command line, environment or directory."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            if (entry / "stat").read_text().rpartition(")")[2].split()[0] in "ZX":
-                continue
-            told = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
-            told += os.readlink(entry / "cwd")
-        except OSError:
-            continue
-        if word in told:
-            found.append(int(entry.name))
-    return found
-
-
-def family(pid: int) -> list[int]:
-    """A process and everything below it."""
-    found = [pid]
-    for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in task.read_text().split()]
-    return found
-
-
-def alive(pids: list[int]) -> list[int]:
-    living = []
-    for pid in pids:
-        try:
-            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-        except OSError:
-            continue
-        if state not in "ZX":
-            living.append(pid)
-    return living
+from tests.processes import alive, family, processes
 
 
 @dataclass

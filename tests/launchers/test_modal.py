@@ -24,9 +24,10 @@ from kernelbot.launchers.base import Site
 from kernelbot.launchers.modal import ModalLauncher
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import load_targets
-from tests.fakes.modal import TOKEN, FakeModal, alive, family, serving
+from tests.fakes.modal import TOKEN, FakeModal, serving
 from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
 from tests.patience import until
+from tests.processes import alive, family
 
 STATUS = api_pb2.GenericResult
 

@@ -29,8 +29,9 @@ from kernelbot.launchers.slurm import Pace, SlurmLauncher
 from kernelbot.launchers.targets import load_targets
 from tests.factories import make_verdict
 from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
-from tests.launchers.test_local import alive, family, list_of, processes
+from tests.launchers.test_local import list_of
 from tests.patience import until
+from tests.processes import alive, family, processes
 
 PROGRAMS = Path(__file__).with_name("fake_slurm")
 FAST = Pace(

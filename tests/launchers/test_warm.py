@@ -15,13 +15,12 @@ from kernelbot.launchers import template
 from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
 from tests.launchers.test_local import (
     Here,
-    alive,
-    family,
     launching,
     list_of,
     worker_with_a_run,
 )
 from tests.patience import until
+from tests.processes import alive, family
 
 
 @pytest_asyncio.fixture
