@@ -375,11 +375,26 @@ class LightOut(BaseModel):
     limiter: str = Field(description="memory, compute or link.")
 
 
+class DtypeToleranceOut(BaseModel):
+    rtol: float
+    atol: float
+
+
+class ToleranceOut(BaseModel):
+    """What is right of an output: |got - expected| <= atol + rtol * |expected|, element by element."""
+
+    rtol: float | None = Field(None, description="Null: every dtype it may have is named.")
+    atol: float | None = None
+    dtypes: dict[str, DtypeToleranceOut] = Field(
+        default_factory=dict, description="Where the output is of this dtype, instead of the above."
+    )
+
+
 class ProblemOut(ProblemSummaryOut):
     statement: str = Field(description="Markdown.")
     tests: list[str]
     benchmarks: list[str]
-    tolerances: list[dict[str, float]]
+    tolerances: list[ToleranceOut] = Field(description="One for all outputs, or one per output.")
     packages: list[str] = Field(description="What a submission may import beside torch and triton.")
     starters: dict[str, str] = Field(description="Style to source.")
     speed_of_light: list[LightOut] = Field(

@@ -22,7 +22,7 @@ from kernelbot.checking.nulls import Null, Scene, solutions
 from kernelbot.judge import device as devices
 from kernelbot.judge import tree
 from kernelbot.judge.cases import Case, Problem, ProblemFault, cloned, open_problem
-from kernelbot.judge.compare import CHUNK, compare, same_bytes
+from kernelbot.judge.compare import CHUNK, compare, same_bytes, tolerances_of
 from kernelbot.judge.protocol import PROBLEM_DIR, Job, Tolerance, spec, to_json
 
 DRAWS = 3
@@ -226,9 +226,7 @@ class _Auditor:
         """The largest error in tolerances; None where nothing is tolerated or the check is its own."""
         if self.own_check:
             return None
-        tolerances = self._problem.tolerances
-        if len(tolerances) == 1:
-            tolerances = tolerances * len(expected)
+        tolerances = tolerances_of(self._problem.tolerances, expected)
         if all(item.rtol == 0 and item.atol == 0 for item in tolerances):
             return None
         worst = max(

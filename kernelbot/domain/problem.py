@@ -20,7 +20,16 @@ from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.roofline import Bound, Work
 from kernelbot.domain.scoring import Scoring
 from kernelbot.domain.speed_of_light import SpeedOfLight
-from kernelbot.judge.protocol import Job, Limits, Mode, Parameter, Tolerance, VerdictKind, to_json
+from kernelbot.judge.protocol import (
+    DtypeTolerance,
+    Job,
+    Limits,
+    Mode,
+    Parameter,
+    Tolerance,
+    VerdictKind,
+    to_json,
+)
 
 PROBLEM_FILE = "problem.yaml"
 STATEMENT_FILE = "statement.md"
@@ -239,7 +248,7 @@ class Problem:
             "benchmarks": list(self.benchmarks),
             "cpu_tests": list(self.cpu_tests),
             "cpu_benchmarks": list(self.cpu_benchmarks),
-            "tolerances": [_tolerance_document(item) for item in self.tolerances],
+            "tolerances": [tolerance_document(item) for item in self.tolerances],
             "limits": _limits_document(self.limits),
             "cpu_limits": _limits_document(self.cpu_limits),
             "scoring": self.scoring.value,
@@ -282,7 +291,7 @@ class Problem:
             values[key] = tuple(values[key])
         for key in ("hidden", "cpu_hidden"):
             values[key] = tuple(HiddenCase(**item) for item in values.get(key, ()))
-        values["tolerances"] = tuple(Tolerance(**item) for item in values["tolerances"])
+        values["tolerances"] = tuple(_tolerance_of(item) for item in values["tolerances"])
         values["native"] = tuple(Parameter(**item) for item in values.get("native", ()))
         flags = values.get("compile_flags", {})
         values["compile_flags"] = {name: tuple(given) for name, given in flags.items()}
@@ -323,8 +332,18 @@ def _limits_document(limits: Limits) -> dict[str, float | int]:
     }
 
 
-def _tolerance_document(tolerance: Tolerance) -> dict[str, float]:
-    return {"rtol": tolerance.rtol, "atol": tolerance.atol}
+def tolerance_document(tolerance: Tolerance) -> dict[str, Any]:
+    """Its numbers; those of single dtypes under ``dtypes``, and nothing of others where none may be."""
+    by_dtype = {item.dtype: {"rtol": item.rtol, "atol": item.atol} for item in tolerance.dtypes}
+    others = {"rtol": tolerance.rtol, "atol": tolerance.atol} if tolerance.others else {}
+    return {**others, **({"dtypes": by_dtype} if by_dtype else {})}
+
+
+def _tolerance_of(document: Mapping[str, Any]) -> Tolerance:
+    values = dict(document)
+    by_dtype = values.pop("dtypes", {})
+    dtypes = tuple(DtypeTolerance(dtype=name, **item) for name, item in by_dtype.items())
+    return Tolerance(**values, dtypes=dtypes, others=bool(values) or not dtypes)
 
 
 def _reaches_judge(path: str) -> bool:

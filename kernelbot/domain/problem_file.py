@@ -33,7 +33,7 @@ from kernelbot.domain.reference_source import GIVEN_BY_JUDGE, MAX_OUTPUTS, Refer
 from kernelbot.domain.scoring import Scoring
 from kernelbot.domain.speed_of_light import SpeedOfLight
 from kernelbot.errors import did_you_mean
-from kernelbot.judge.protocol import MOST_RANKS, Limits, Tolerance, VerdictKind
+from kernelbot.judge.protocol import MOST_RANKS, DtypeTolerance, Limits, Tolerance, VerdictKind
 
 MAX_CASES = 200
 MAX_ARGUMENTS = 32
@@ -53,6 +53,8 @@ _KEYS = (
 _CPU_KEYS = ("tests", "benchmarks", "limits", "hidden", "world_size")
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
 _TOLERANCE_KEYS = ("rtol", "atol")
+OUTPUT_DTYPES = (*native.DTYPES, "complex64", "complex128")
+_OUTPUT_KEYS = (*_TOLERANCE_KEYS, *OUTPUT_DTYPES)
 _TAKEN_MODULES = sys.stdlib_module_names | {"kernelbot", "numpy", "torch", "triton"}
 _ALWAYS_THERE = sys.stdlib_module_names | {"torch", "triton"}
 PACKAGE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -408,14 +410,26 @@ def _tolerances(top: Section) -> tuple[Tolerance, ...]:
 
 
 def _tolerance(reader: Reader, node: Node, path: str) -> Tolerance:
-    section = reader.section(node, path, _TOLERANCE_KEYS)
-    read = {
+    """Of one output: numbers, numbers for each dtype it may have, or both."""
+    section = reader.section(node, path, _OUTPUT_KEYS)
+    dtypes = tuple(
+        DtypeTolerance(
+            dtype=key, **_allowed(reader.section(item, section.at(key), _TOLERANCE_KEYS))
+        )
+        for key, item in section.values.items()
+        if key in OUTPUT_DTYPES
+    )
+    others = not dtypes or not section.values.keys().isdisjoint(_TOLERANCE_KEYS)
+    return Tolerance(**_allowed(section), dtypes=dtypes, others=others)
+
+
+def _allowed(section: Section) -> dict[str, float]:
+    return {
         # Relative tolerance of 1 accepts zeros everywhere.
-        key: (item and reader.number(item, section.at(key), low=0.0, high=high)) or 0.0
+        key: (item and section.reader.number(item, section.at(key), low=0.0, high=high)) or 0.0
         for key, high in (("rtol", 0.999), ("atol", 1e30))
         for item in [section.get(key)]
     }
-    return Tolerance(**read)
 
 
 def _limits(node: Node | None, path: str, base: Limits, reader: Reader) -> Limits:

@@ -77,15 +77,24 @@ def compare(
     """First output that differs, or None when all are right.
 
     ``got`` and ``expected`` are tensors of equal shapes and dtypes on one device. One tolerance
-    stands for all outputs; otherwise there is one per output.
+    stands for all outputs; otherwise there is one per output. Raises ValueError for a number of them
+    that fits nothing, or an output of a dtype that its tolerance says nothing about.
     """
-    if len(tolerances) == 1:
-        tolerances = tuple(tolerances) * len(expected)
-    for at, (mine, truth, tolerance) in enumerate(zip(got, expected, tolerances, strict=True)):
+    each = tolerances_of(tolerances, expected)
+    for at, (mine, truth, tolerance) in enumerate(zip(got, expected, each, strict=True)):
         found = _compare_one(mine, truth, tolerance, at, len(expected))
         if found is not None:
             return found
     return None
+
+
+def tolerances_of(tolerances: Sequence[Tolerance], expected: Sequence[Any]) -> list[Tolerance]:
+    """What holds for each of these answers, by its place and its dtype. Raises ValueError as above."""
+    each = tuple(tolerances) * (len(expected) if len(tolerances) == 1 else 1)
+    return [
+        tolerance.of(str(truth.dtype).removeprefix("torch."))
+        for tolerance, truth in zip(each, expected, strict=True)
+    ]
 
 
 def _compare_one(

@@ -85,11 +85,36 @@ class VerdictKind(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DtypeTolerance:
+    """What is tolerated where an output is of one dtype."""
+
+    dtype: str  # as torch calls it: "bfloat16"
+    rtol: float = 0.0
+    atol: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Tolerance:
-    """|got - expected| <= atol + rtol * |expected|, element by element; 0 and 0 is bit-exact."""
+    """|got - expected| <= atol + rtol * |expected|, element by element; 0 and 0 is bit-exact.
+
+    ``dtypes`` says it of outputs of these dtypes, ``rtol`` and ``atol`` of all others, unless there
+    must be none.
+    """
 
     rtol: float = 0.0
     atol: float = 0.0
+    dtypes: tuple[DtypeTolerance, ...] = ()
+    others: bool = True
+
+    def of(self, dtype: str) -> Tolerance:
+        """What holds for an output of one dtype. Raises ValueError if nothing was said about it."""
+        for item in self.dtypes:
+            if item.dtype == dtype:
+                return Tolerance(rtol=item.rtol, atol=item.atol)
+        if not self.others:
+            named = ", ".join(item.dtype for item in self.dtypes)
+            raise ValueError(f"an output is {dtype}, and there are tolerances for {named} only")
+        return Tolerance(rtol=self.rtol, atol=self.atol) if self.dtypes else self
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,9 +15,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.definition import Node
 from kernelbot.domain.people import Actor
-from kernelbot.domain.problem import PROBLEM_FILE, Problem
+from kernelbot.domain.problem import PROBLEM_FILE, Problem, tolerance_document
 from kernelbot.errors import NotFound, did_you_mean
-from kernelbot.judge.protocol import spec, to_json
+from kernelbot.judge.protocol import spec
 from kernelbot.services import access, light
 from kernelbot.services.access import Access
 from kernelbot.services.context import Context
@@ -137,7 +137,7 @@ async def _view(
         scoring=found.scoring.value,
         tests=tuple(spec(case) for case in found.tests),
         benchmarks=tuple(spec(case) for case in found.benchmarks),
-        tolerances=tuple(to_json(item) for item in found.tolerances),
+        tolerances=tuple(tolerance_document(item) for item in found.tolerances),
         starters={name: found.starter(name) for name in found.starters},
         starter_suffixes={name: PurePath(path).suffix for name, path in found.starters.items()},
         leaderboards=tuple(row.name for row in boards if row.problem_id == problem_id),

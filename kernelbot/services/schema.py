@@ -16,7 +16,7 @@ from typing import Any
 from kernelbot.domain.competition_file import read_competition
 from kernelbot.domain.definition import Node, Reader, Section
 from kernelbot.domain.peaks import DTYPES
-from kernelbot.domain.problem_file import read_problem
+from kernelbot.domain.problem_file import OUTPUT_DTYPES, read_problem
 from kernelbot.services.catalog import load_problem
 from kernelbot.services.located_yaml import parse
 
@@ -30,13 +30,16 @@ _ALL = "[1, 1.5, x, true, [1], [1.5], [x], [true]]"
 ARGUMENTS = "[{a: 1, b: 1.5, c: x, d: true, e: [1], f: [1.5], g: [x], h: [true]}]"
 HIDDEN = f"{ARGUMENTS[:-1]}, {{count: 1, a: {{choose: {_ALL}}}, b: {{from: 1, to: 2, step: 1}}}}]"
 
+TOLERANCES = ", ".join(f"{dtype}: {{rtol: 0.1, atol: 0.1}}" for dtype in OUTPUT_DTYPES)
+
 
 def _light(amount: str) -> str:
     """Every key of it that is an amount; those are formulas or numbers."""
     types = ", ".join(f"{name}: {amount}" for name in DTYPES)
     return (
         f"name: vectoradd\ntitle: A\nlanguages: [python]\ntests: {ARGUMENTS}\nbenchmarks: {ARGUMENTS}\n"
-        "world_size: 2\ncpu: {world_size: 2}\nspeed_of_light: {floor: [bytes, flops, link_bytes], "
+        f"world_size: 2\ncpu: {{world_size: 2}}\ntolerance: {{{TOLERANCES}}}\n"
+        "speed_of_light: {floor: [bytes, flops, link_bytes], "
         f"reads: {amount}, writes: {amount}, link_bytes: {amount}, flops: {{{types}}}}}\n"
     )
 

@@ -141,6 +141,35 @@ class SubmissionView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Reached:
+    """A time to hold another against: one's own best, or the one in front."""
+
+    submission_id: int
+    seconds: float
+    error: float
+    rank: int | None = None  # whose place it is; None: it is one's own
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How a passed run stands against its owner's other code and the place in front of theirs."""
+
+    run_id: int
+    seconds: float  # what is held against the place in front: of a ranked run its owner's standing
+    best: Reached | None  # their best other code that counts; of an unranked run their best code
+    ahead: Reached | None  # the place in front; None: nobody is faster
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """What changed from one's own submission to another of theirs."""
+
+    before: int
+    after: int
+    text: str  # in the form of ``diff -u``; empty: the same code
+
+
+@dataclass(frozen=True, kw_only=True)
 class CodeView:
     """What somebody handed in, and under which licence it may be read by others."""
 
@@ -293,7 +322,7 @@ class ProblemView:
     scoring: str
     tests: tuple[str, ...]
     benchmarks: tuple[str, ...]
-    tolerances: tuple[dict[str, float], ...]
+    tolerances: tuple[dict[str, Any], ...]  # rtol, atol; dtypes: the same by dtype
     starters: dict[str, str]  # language or style -> source
     starter_suffixes: dict[str, str]  # language or style -> ".py"
     leaderboards: tuple[str, ...]

@@ -211,6 +211,7 @@ async def test_a_problem_has_its_statement_starters_and_files(
     archive = await anonymous.get("/v1/problems/vectoradd/archive")
 
     assert "custom_kernel" in problem["statement"]
+    assert problem["tolerances"] == [{"rtol": 0.0, "atol": 0.0, "dtypes": {}}]
     assert starter.text == problem["starters"]["triton"]
     assert starter.headers["content-disposition"].startswith("attachment")
     with zipfile.ZipFile(io.BytesIO(archive.content)) as file:

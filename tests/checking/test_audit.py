@@ -79,6 +79,18 @@ PROBLEMS = {
         "def reference(data):\n    return 2 * data[0] + torch.randn(())\n",
         "{rtol: 1.0e-6}",
     ),
+    # The case says the dtype: what is right for one would be vacuous or refuse everybody for the other.
+    "by-dtype": (
+        "    source = normal(size, 64), normal(64, size)\n"
+        "    return tuple(x.to(torch.bfloat16 if size == 40 else torch.float32) for x in source)\n"
+        "def reference(data):\n"
+        "    return (data[0].float() @ data[1].float()).to(data[0].dtype)\n",
+        "{float32: {rtol: 1.0e-4, atol: 1.0e-4}, bfloat16: {rtol: 1.0e-2, atol: 2.0e-2}}",
+    ),
+    "unnamed-dtype": (
+        "    return (normal(size).to(torch.float16),)\ndef reference(data):\n    return 2 * data[0]\n",
+        "{float32: {rtol: 1.0e-4}, bfloat16: {rtol: 1.0e-2}}",
+    ),
     "sound": (
         "    return normal(size, 64), normal(64, size)\n"
         "def reference(data):\n    return data[0] @ data[1]\n",
@@ -120,6 +132,21 @@ def test_of_two_answers_only_the_loose_one_is_blamed(audits: dict[str, Audit]) -
 
 def test_a_reference_that_throws_dice_is_found_out(audits: dict[str, Audit]) -> None:
     assert "the reference gave two answers to one input" in told(audits["dice"], Level.REFUSED)
+
+
+def test_each_dtype_of_an_answer_is_held_to_its_own_tolerance(audits: dict[str, Audit]) -> None:
+    audit = audits["by-dtype"]
+
+    assert findings.of_audit(audit) == []
+    nearest = [case.nearest and case.nearest.name for case in audit.cases]
+    assert nearest == [f"the reference on {low} inputs" for low in ("bfloat16", "float8_e4m3fn")]
+
+
+def test_a_dtype_without_a_tolerance_is_told_with_the_case(audits: dict[str, Audit]) -> None:
+    words = (
+        "tests[0] (size: 17): the problem's tolerances do not fit its outputs: an output is float16"
+    )
+    assert words in told(audits["unnamed-dtype"], Level.REFUSED)
 
 
 def test_an_input_that_nobody_reads_is_a_warning(audits: dict[str, Audit]) -> None:

@@ -93,6 +93,29 @@ def test_a_problem_survives_storage() -> None:
     assert after == before
 
 
+BY_DTYPE = {"float32": {"rtol": 0.01}, "bfloat16": {"atol": 0.5}}
+
+
+@pytest.mark.parametrize(
+    ("said", "others"), [(BY_DTYPE, False), ({**BY_DTYPE, "rtol": 0.0}, True), ({}, True)]
+)
+def test_tolerances_by_dtype_survive_storage_and_the_wire(
+    said: dict[str, object], others: bool
+) -> None:
+    before = problem({"tolerance": [said, {"atol": 1.0}]})
+    job = before.job(run_id="r1", mode=Mode.TEST, device="cuda")
+
+    stored = json.dumps(before.to_document(), allow_nan=False)
+
+    assert Problem.from_document(json.loads(stored), before.files) == before
+    assert load(Job, dump(job)) == job
+    assert job.tolerances[0].others is others
+    if said:
+        assert job.tolerances[0].of("float32") == Tolerance(rtol=0.01)
+        assert job.tolerances[0].of("bfloat16") == Tolerance(atol=0.5)
+    assert job.tolerances[1] == Tolerance(atol=1.0)
+
+
 def test_the_stored_form_holds_no_file_bytes() -> None:
     assert "def generate_input" not in json.dumps(problem().to_document())
 
@@ -103,6 +126,7 @@ def test_the_stored_form_holds_no_file_bytes() -> None:
         {"tests": [{"n": 4}]},
         {"benchmarks": [{"n": 1000}]},
         {"tolerance": [{"rtol": 0.02}, {"atol": 1.0}]},
+        {"tolerance": [{"rtol": 0.01, "float16": {"rtol": 0.02}}, {"atol": 1.0}]},
         {"limits": {"check": 7}},
         {"scoring": "last"},
         {"cpu": {}},

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelbot.judge.compare import Mismatch, compare, same_bytes
-from kernelbot.judge.protocol import Tolerance
+from kernelbot.judge.protocol import DtypeTolerance, Tolerance
 
 EXACT = (Tolerance(),)
 LOOSE = (Tolerance(rtol=1e-3, atol=1e-3),)
@@ -140,6 +142,39 @@ def test_each_output_can_have_its_own_tolerance() -> None:
     wide = Tolerance(atol=0.2)
     assert compare([expected, got], [expected, expected], (Tolerance(), wide)) is None
     assert compare([got, expected], [expected, expected], (Tolerance(), wide)) is not None
+
+
+BY_DTYPE = Tolerance(
+    atol=0.5,
+    dtypes=(DtypeTolerance(dtype="float32", atol=1e-6), DtypeTolerance(dtype="bfloat16", rtol=0.1)),
+)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "error", "right"),
+    [
+        (torch.float32, 1e-7, True),
+        (torch.float32, 1e-4, False),
+        (torch.bfloat16, 0.0625, True),
+        (torch.bfloat16, 0.25, False),
+        (torch.float64, 0.25, True),
+        (torch.float64, 0.75, False),
+    ],
+)
+def test_the_dtype_of_the_right_answer_decides_what_is_tolerated(
+    dtype: torch.dtype, error: float, right: bool
+) -> None:
+    truth = torch.ones(3, dtype=dtype)
+
+    assert (compare([truth + error], [truth], (BY_DTYPE,)) is None) is right
+
+
+def test_a_dtype_that_nothing_was_said_about_is_a_mistake_of_the_problem() -> None:
+    named = (replace(BY_DTYPE, atol=0.0, others=False),)
+    one = torch.ones(3, dtype=torch.float16)
+
+    with pytest.raises(ValueError, match="is float16, and there are tolerances for float32, bfl"):
+        compare([one], [one], named)
 
 
 def test_a_number_of_tolerances_that_fits_nothing_is_refused() -> None:
