@@ -62,7 +62,7 @@ async def verdict(
         if score is not None and Mode(run.mode) is Mode.RANKED:
             await _count(connection, submission, run)
         if score is None or run.note:
-            await not_measured(connection, submission, run.gpu)
+            await not_measured(connection, submission, run)
         await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
@@ -91,7 +91,7 @@ async def passed_after_all(
     if score is not None:
         await _count(connection, submission, run)
     if note:
-        await not_measured(connection, submission, run.gpu)
+        await not_measured(connection, submission, run)
     await _tell_decision(connection, submission, run, Outcome.RELEASED, reason)
 
 
@@ -108,7 +108,7 @@ async def refused_after_all(
     )
     note = rejudge.NOT_COUNTED if rejudge.is_one(submission) else ""
     run = await store.decide(connection, held.id, found, None, Outcome.REFUSED, reason, note)
-    await not_measured(connection, submission, run.gpu)
+    await not_measured(connection, submission, run)
     await _tell_decision(connection, submission, run, Outcome.REFUSED, reason)
 
 
@@ -120,17 +120,17 @@ async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.U
         run = await store.finish(connection, run_id, lease, status="cancelled")
         if run is None or submission is None:
             return False
-        await not_measured(connection, submission, run.gpu)
+        await not_measured(connection, submission, run)
         await queue.finish(connection, run.queue_id, "canceled")
         await store.add_event(connection, submission_id, run_id, "cancelled", {})
         await settle(connection, submission)
     return True
 
 
-async def not_measured(connection: AsyncConnection, submission: Row[Any], gpu: str) -> None:
+async def not_measured(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
     """What was to be measured again has ended without counting: the earlier place may go."""
     if submission.repeats is not None and not rejudge.is_one(submission):
-        await standings.next_revision(connection, submission.leaderboard_id, gpu)
+        await standings.next_revision(connection, submission.leaderboard_id, run.gpu, run.id)
 
 
 def _sound(found: Verdict, mode: Mode) -> Verdict:
@@ -192,9 +192,7 @@ async def _count(connection: AsyncConnection, submission: Row[Any], run: Row[Any
 
 async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
     board_id, gpu = run.leaderboard_id, run.gpu
-    # What is measured again counts since it was measured first.
-    counts_now = submission.repeats is None or rejudge.is_one(submission)
-    revision = await standings.next_revision(connection, board_id, gpu, counts_now=counts_now)
+    revision = await standings.next_revision(connection, board_id, gpu, run.id)
     before = await head(connection, board_id, gpu)
     best = await _own(connection, run)
     pooled = scoring.pool(await standings.scores(connection, run))

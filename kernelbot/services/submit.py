@@ -254,7 +254,7 @@ async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionVi
         for run in await store.cancel_queued(connection, current.id):
             await queue.finish(connection, run.queue_id, "canceled")
             await store.add_event(connection, current.id, run.id, "cancelled", {})
-            await record.not_measured(connection, locked, run.gpu)
+            await record.not_measured(connection, locked, run)
         if await store.request_cancel(connection, current.id):
             await changes.notify(connection, changes.CANCEL, str(current.id))
         await record.settle(connection, locked)

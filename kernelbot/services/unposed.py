@@ -71,5 +71,5 @@ async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]])
         await submissions.add_event(connection, run.submission_id, run.id, "cancelled", data)
         submission = await submissions.lock(connection, run.submission_id)
         assert submission is not None, "submissions are never deleted"
-        await record.not_measured(connection, submission, run.gpu)
+        await record.not_measured(connection, submission, run)
         await record.settle(connection, submission)

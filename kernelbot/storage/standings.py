@@ -15,20 +15,6 @@ from kernelbot.domain.scoring import Score
 from kernelbot.storage.database import Database
 from kernelbot.storage.tables import bests, standings
 
-# Whoever records on this board and GPU waits here for whoever is doing it, so before and after are
-# two consecutive states of the board and each change gets a revision of its own.
-NEXT_REVISION = text(
-    """
-    UPDATE leaderboard_gpus g
-    SET revision = g.revision + 1,
-        shown = g.shown + CASE WHEN CAST(:counts_now AS boolean) AND l.frozen_from <= now()
-                                    AND now() < l.frozen_until THEN 0 ELSE 1 END
-    FROM leaderboards l
-    WHERE g.leaderboard_id = :board AND g.gpu = :gpu AND l.id = g.leaderboard_id
-    RETURNING g.revision
-    """
-)
-
 SCORES = text(
     """
     SELECT seconds, error FROM runs
@@ -140,6 +126,31 @@ COUNTED_AT = """
              (SELECT coalesce(v.decided_at, r.finished_at) FROM verdicts v WHERE v.run_id = r.id))
 """
 COUNTS = "r.mode = 'ranked' AND r.verdict = 'passed' AND r.note = ''"
+
+
+# Whoever records on this board and GPU waits here for whoever is doing it, so before and after are
+# two consecutive states of the board and each change gets a revision of its own. In a freeze nobody is
+# shown what came of a run, unless it measures code again that had counted when the freeze began.
+NEXT_REVISION = text(
+    f"""
+    UPDATE leaderboard_gpus g
+    SET revision = g.revision + 1,
+        shown = g.shown + CASE
+            WHEN CAST(:run AS bigint) IS NULL OR l.frozen_from IS NULL
+                 OR now() < l.frozen_from OR l.frozen_until <= now() THEN 1
+            WHEN EXISTS (SELECT FROM runs own
+                         JOIN submissions again ON again.id = own.submission_id
+                         JOIN runs r ON r.leaderboard_id = own.leaderboard_id AND r.gpu = own.gpu
+                                    AND r.user_id = own.user_id AND r.code_digest = own.code_digest
+                         WHERE own.id = :run AND again.repeats IS NOT NULL
+                           AND again.channel <> 'rejudge'
+                           AND {COUNTS} AND {COUNTED_AT} < l.frozen_from) THEN 1
+            ELSE 0 END
+    FROM leaderboards l
+    WHERE g.leaderboard_id = :board AND g.gpu = :gpu AND l.id = g.leaderboard_id
+    RETURNING g.revision
+    """  # noqa: S608  made of constants
+)
 
 
 def _shown(entry: str) -> str:
@@ -291,11 +302,11 @@ BESTS = text(
 
 
 async def next_revision(
-    connection: AsyncConnection, board_id: int, gpu: str, *, counts_now: bool = False
+    connection: AsyncConnection, board_id: int, gpu: str, run_id: int | None = None
 ) -> int:
-    """Hold a board that is about to change. With ``counts_now`` by a result that counts from this
-    transaction on, which nobody is shown in a freeze."""
-    values = {"board": board_id, "gpu": gpu, "counts_now": counts_now}
+    """Hold a board that is about to change: by what came of a run, which a freeze may hide, or by something
+    that everybody is shown at once."""
+    values = {"board": board_id, "gpu": gpu, "run": run_id}
     return int((await connection.execute(NEXT_REVISION, values)).scalar_one())
 
 

@@ -222,6 +222,34 @@ async def test_what_is_measured_again_meanwhile_is_shown_as_far_as_it_counted_be
     assert await history(app, None) == ["ada", "ada"]
 
 
+async def test_that_hidden_code_is_measured_again_is_told_by_no_number_either(
+    app: App, shelf: Path, people: dict[str, Actor]
+) -> None:
+    since = (await standings.leaderboard(app, None, "vectoradd")).frozen_from
+    assert since is not None
+    held = contest(board(freeze=Freeze(begins=since, ends=now() + timedelta(hours=1)), points=100))
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, held)), Source())
+    told: dict[str, list[int]] = {name: [] for name in people}
+    # Of Bob both codes: the one that is hidden and the one that he had before.
+    for nth in range(4):
+        before = await standings.standings(app, None, "vectoradd", "CPU")
+        kind = VerdictKind.WRONG_ANSWER if nth % 2 else VerdictKind.PASSED
+        run = await judge_one(app, make_verdict(kind, ns=5e6))
+        after = await standings.standings(app, None, "vectoradd", "CPU")
+        (owner,) = [
+            name
+            for name, actor in people.items()
+            if any(
+                item.id == run.submission_id for item in (await submissions.mine(app, actor)).items
+            )
+        ]
+        told[owner].append(after.revision - before.revision)
+
+    assert told["cy"] == [0]
+    assert told["ada"] == [1]
+    assert sorted(told["bob"]) == [0, 1]
+
+
 @pytest.fixture
 def readings(app: App) -> list[str]:
     """What is asked of the database to make the board on the processor as it was."""
