@@ -81,25 +81,45 @@ def pack_job(
     return parcel
 
 
+@dataclass(frozen=True, kw_only=True)
+class Packed:
+    """What a job's parcel holds."""
+
+    job: Job
+    problem_files: Mapping[str, bytes]
+    submission: bytes
+    isolation: str = ""
+
+
+def open_job(parcel: bytes) -> Packed:
+    """What :func:`pack_job` packed. Raises ProtocolError when the parcel is none."""
+    header, contents = _unpack(parcel, MAX_JOB_BYTES)
+    if SUBMISSION not in contents:
+        raise ProtocolError("a job's parcel has no submission")
+    return Packed(
+        job=from_json(Job, header.get("job")),
+        problem_files={
+            name.removeprefix(PROBLEM): content
+            for name, content in contents.items()
+            if name.startswith(PROBLEM)
+        },
+        submission=contents[SUBMISSION],
+        isolation=str(header.get("isolation", "")),
+    )
+
+
 def judged(parcel: bytes) -> bytes:
     """Judge a packed job on this machine and pack what came of it.
 
     Raises ProtocolError when the parcel is none, OSError when there is no room for it.
     """
-    header, contents = _unpack(parcel, MAX_JOB_BYTES)
-    job = from_json(Job, header.get("job"))
-    problem_files = {
-        name.removeprefix(PROBLEM): content
-        for name, content in contents.items()
-        if name.startswith(PROBLEM)
-    }
-    if SUBMISSION not in contents:
-        raise ProtocolError("a job's parcel has no submission")
+    packed = open_job(parcel)
+    job = packed.job
     directory, held = folders.make(Path(tempfile.gettempdir()), f"run-{job.run_id}-")
     try:
-        staging.stage(directory, job, problem_files, contents[SUBMISSION])
+        staging.stage(directory, job, packed.problem_files, packed.submission)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
-            fault = _run(directory, job, str(header.get("isolation", "")), said, errors)
+            fault = _run(directory, job, packed.isolation, said, errors)
             verdict = staging.read_verdict(directory, job.run_id)
             if fault and verdict.kind is VerdictKind.JUDGE_FAILED:
                 verdict = dataclasses.replace(verdict, fault=fault)

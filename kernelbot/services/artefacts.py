@@ -13,7 +13,7 @@ from kernelbot.judge.artefacts import sound
 from kernelbot.judge.protocol import Artefact, Mode, Verdict
 from kernelbot.services import submissions
 from kernelbot.services.context import Context
-from kernelbot.services.dispatch import Assignment
+from kernelbot.services.dispatch import Hold
 from kernelbot.services.views import ArtefactView
 from kernelbot.storage import artefacts as store
 from kernelbot.storage import people
@@ -29,13 +29,13 @@ MEDIA_TYPES = frozenset(
 log = structlog.get_logger()
 
 
-async def collect(ctx: Context, held: Assignment, verdict: Verdict, read: Read) -> None:
+async def collect(ctx: Context, held: Hold, verdict: Verdict, read: Read) -> None:
     """Store the files that a verdict lists, before it is recorded. Repeating it does no harm.
 
     Only a profile leaves any: what ran on secret inputs has nothing to hand out. A file that cannot
     be read, or is not as long as was said, is left out, which costs the run nothing.
     """
-    if not verdict.artefacts or held.job.mode is not Mode.PROFILE:
+    if not verdict.artefacts or held.mode is not Mode.PROFILE:
         return
     if not sound(verdict.artefacts):
         log.warning("a run's files break the limits and are dropped", run=held.run_id)
@@ -60,7 +60,7 @@ async def _readable(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise _Incomplete(repr(error)) from error
 
 
-async def _collect_one(ctx: Context, held: Assignment, item: Artefact, read: Read) -> None:
+async def _collect_one(ctx: Context, held: Hold, item: Artefact, read: Read) -> None:
     media_type = item.media_type if item.media_type in MEDIA_TYPES else "application/octet-stream"
     digest, size, waiting, place = hashlib.sha256(), 0, bytearray(), 0
     async with ctx.database.transaction() as connection:

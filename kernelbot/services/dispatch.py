@@ -25,8 +25,8 @@ EVENT_DAYS = 7
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assignment:
-    """A run this worker holds: everything needed to judge it, and the lease to speak for it."""
+class Hold:
+    """A run in somebody's hands, and the lease to speak for it."""
 
     run_id: int
     submission_id: int
@@ -34,14 +34,29 @@ class Assignment:
     lease: uuid.UUID
     gpu: str
     attempt: int
+    mode: Mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment(Hold):
+    """A run that is held, with everything needed to judge it."""
+
     job: Job
     problem_files: Mapping[str, bytes]
     code: bytes
 
 
-async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> list[Assignment]:
+async def claim(
+    ctx: Context,
+    worker_id: uuid.UUID,
+    free: Mapping[str, int],
+    *,
+    first_lease_s: float | None = None,
+) -> list[Assignment]:
     """Take the next runs for the GPUs with free slots, and what silent workers left behind.
 
+    ``first_lease_s``: silence after which they are given to another as long as no heartbeat has come for them;
+    for a worker that may not have heard the answer.
     A run that has used up its attempts is recorded as our failure here, because whatever it does to
     workers it has now done often enough.
     """
@@ -50,6 +65,8 @@ async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> 
         await fleet.touch(connection, worker_id)
         held = []
         queue_ids = await queue.claim(connection, free, worker_id, ctx.settings.lease_s)
+        if queue_ids and first_lease_s is not None:
+            await queue.age(connection, queue_ids, ctx.settings.lease_s - first_lease_s)
         await store.lock_waiting(connection, queue_ids)
         for queue_id in queue_ids:
             run = await store.lease(connection, queue_id, worker_id)
@@ -107,6 +124,7 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         lease=run.lease,
         gpu=run.gpu,
         attempt=run.attempt,
+        mode=job.mode,
         job=job,
         problem_files=problem.judge_files,
         code=bytes(code.content),
@@ -118,7 +136,33 @@ def _cache_key(user_id: int, problem_id: int) -> str:
     return hashlib.sha256(f"{user_id} {problem_id}".encode()).hexdigest()
 
 
-async def progress(ctx: Context, held: Assignment, event: Event) -> bool:
+async def held(
+    ctx: Context, worker_id: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> Row[Any] | None:
+    """The run that this worker holds under this lease; None when it is somebody else's or nobody's."""
+    async with ctx.database.read() as connection:
+        return await store.held(connection, worker_id, run_id, lease)
+
+
+def hold(run: Row[Any]) -> Hold:
+    """What a row of :func:`held` lets its holder do."""
+    return Hold(
+        run_id=run.id,
+        submission_id=run.submission_id,
+        queue_id=run.queue_id,
+        lease=run.lease,
+        gpu=run.gpu,
+        attempt=run.attempt,
+        mode=Mode(run.mode),
+    )
+
+
+async def assignment(ctx: Context, run: Row[Any]) -> Assignment:
+    """Everything needed to judge a run of :func:`held`."""
+    return await _assignment(ctx, run)
+
+
+async def progress(ctx: Context, held: Hold, event: Event) -> bool:
     """Write down a step of a run; False when the lease is lost."""
     counted = f" {event.done} of {event.total}" if event.total else ""
     async with ctx.database.transaction() as connection:
@@ -127,7 +171,7 @@ async def progress(ctx: Context, held: Assignment, event: Event) -> bool:
         if not await store.set_progress(connection, held.run_id, held.lease, words):
             return False
         data = {"stage": event.stage.value, "done": event.done, "total": event.total}
-        if event.message and not held.job.secret:
+        if event.message and held.mode is not Mode.RANKED:
             data["message"] = event.message[:300]
         await store.add_event(connection, held.submission_id, held.run_id, event.kind, data)
     return True
@@ -140,7 +184,7 @@ async def heartbeat(
     slots: Mapping[str, int],
     device: Mapping[str, Any],
     judge_digest: str,
-    held: Mapping[int, Assignment],
+    held: Mapping[int, Hold],
 ) -> dict[int, bool]:
     """A worker's sign of life. Of the runs it holds, those still its own, with whether to stop them."""
     async with ctx.database.transaction() as connection:
@@ -153,7 +197,7 @@ async def heartbeat(
     return alive
 
 
-async def finish(ctx: Context, held: Assignment, verdict: Verdict) -> bool:
+async def finish(ctx: Context, held: Hold, verdict: Verdict) -> bool:
     """What came of a run: recorded, or, when the failure is ours, tried again after a pause.
 
     False when the lease was lost meanwhile: whoever holds it now decides.
@@ -161,7 +205,7 @@ async def finish(ctx: Context, held: Assignment, verdict: Verdict) -> bool:
     return await _finish(ctx, held.run_id, held, verdict)
 
 
-async def _finish(ctx: Context, run_id: int, held: Assignment | Row[Any], verdict: Verdict) -> bool:
+async def _finish(ctx: Context, run_id: int, held: Hold | Row[Any], verdict: Verdict) -> bool:
     ours = verdict.kind is VerdictKind.JUDGE_FAILED
     if not ours or held.attempt >= ctx.settings.attempts:
         return await record.verdict(ctx, run_id, held.submission_id, held.lease, verdict)
@@ -169,11 +213,11 @@ async def _finish(ctx: Context, run_id: int, held: Assignment | Row[Any], verdic
     return await _put_back(ctx, run_id, held, delay, refund=False, why="a fault of ours")
 
 
-async def cancelled(ctx: Context, held: Assignment) -> bool:
+async def cancelled(ctx: Context, held: Hold) -> bool:
     return await record.cancelled(ctx, held.run_id, held.submission_id, held.lease)
 
 
-async def give_back(ctx: Context, held: Assignment) -> bool:
+async def give_back(ctx: Context, held: Hold) -> bool:
     """An orderly shutdown: somebody else takes the run at once, and the attempt does not count."""
     return await _put_back(ctx, held.run_id, held, 0.0, refund=True, why="a restart of ours")
 
@@ -181,7 +225,7 @@ async def give_back(ctx: Context, held: Assignment) -> bool:
 async def _put_back(
     ctx: Context,
     run_id: int,
-    held: Assignment | Row[Any],
+    held: Hold | Row[Any],
     delay_s: float,
     *,
     refund: bool,

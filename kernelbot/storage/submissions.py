@@ -401,7 +401,8 @@ async def forget_events(connection: AsyncConnection, days: int) -> None:
 LEASE = text(
     """
     UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
-           progress = '', started_at = now(), heartbeat_at = now(), handle = NULL
+           progress = '', started_at = now(), heartbeat_at = now(), handle = NULL, device_ids = NULL,
+           runner_id = (SELECT id FROM runners WHERE session = :worker)
     WHERE queue_id = :queue AND status IN ('queued', 'running')
     RETURNING *
     """
@@ -486,6 +487,19 @@ async def lease(
             {"id": row.submission_id},
         )
     return row
+
+
+async def held(
+    connection: AsyncConnection, worker_id: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> Row[Any] | None:
+    """The run, if this worker holds it under this lease."""
+    query = select(runs).where(
+        runs.c.id == run_id,
+        runs.c.lease == lease,
+        runs.c.worker_id == worker_id,
+        runs.c.status == "running",
+    )
+    return (await connection.execute(query)).first()
 
 
 async def heartbeat(connection: AsyncConnection, held: Mapping[int, uuid.UUID]) -> dict[int, bool]:

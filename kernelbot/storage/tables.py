@@ -239,6 +239,37 @@ Index(
     postgresql_where=text("repeats IS NOT NULL AND status IN ('queued', 'running')"),
 )
 
+# A machine that is not ours to reach: our program on it asks for work over HTTPS with a token of its own,
+# whose digest is here. ``session`` is the worker's id of its latest process; what an earlier one says counts
+# for nothing. ``poll`` is its latest request for work: an earlier one that still waits takes nothing.
+runners = Table(
+    "runners",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("hint", String(16), nullable=False),
+    Column("targets", ARRAY(Text), nullable=False),
+    Column("trusted", Boolean, nullable=False, server_default=text("false")),
+    Column("drained", Boolean, nullable=False, server_default=text("false")),
+    Column("session", Uuid, unique=True),
+    Column("poll", BigInteger, nullable=False, server_default="0"),
+    # What it said of itself: devices, driver, torch, fence, digests.
+    Column("announcement", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("trouble", Text, nullable=False, server_default=""),  # why it takes nothing just now
+    Column("created_by", ForeignKey("users.id")),
+    _at("created_at", now=True),
+    _at("announced_at"),
+    _at("last_seen_at"),
+    _at("revoked_at"),
+)
+Index(
+    "uq_runners_live_name",
+    func.lower(runners.c.name),
+    unique=True,
+    postgresql_where=text("revoked_at IS NULL"),
+)
+
 runs = Table(
     "runs",
     metadata,
@@ -267,6 +298,9 @@ runs = Table(
     Column("problem_digest", String(64), nullable=False),
     Column("judge_digest", String(64)),
     Column("device", Text),
+    # Of a run on an agent: which, and its devices by the ids that it announced.
+    Column("runner_id", ForeignKey("runners.id")),
+    Column("device_ids", ARRAY(Text)),
     _at("created_at", now=True),
     _at("started_at"),
     _at("heartbeat_at"),
@@ -294,6 +328,13 @@ Index(
 Index("ix_runs_running", runs.c.gpu, postgresql_where=text("status = 'running'"))
 # From a place in the queue to the run that waits there.
 Index("ix_runs_queue", runs.c.queue_id, postgresql_where=text("status IN ('queued', 'running')"))
+# What a machine has judged, newest last.
+Index(
+    "ix_runs_runner",
+    runs.c.runner_id,
+    runs.c.id,
+    postgresql_where=text("runner_id IS NOT NULL"),
+)
 # What ended lately, for the metrics.
 Index("ix_runs_finished_at", runs.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 Index("ix_runs_personal", runs.c.user_id, runs.c.leaderboard_id, runs.c.gpu, runs.c.id.desc())
