@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import ranking, scoring, waiting
-from kernelbot.domain.competition import freeze_at, is_visible
+from kernelbot.domain.competition import is_visible
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import Outcome
@@ -170,8 +169,7 @@ async def _score(
     score = scoring.score(found.measurements, rule, bounds)
     user = await people.user_recorded(connection, submission.user_id)
     # What is judged again was sent before; an organizer wishes to know what it is worth.
-    suspended = user.banned_until is not None and user.banned_until > datetime.now(UTC)
-    if suspended and not rejudge.is_one(submission):
+    if user.suspended and not rejudge.is_one(submission):
         return score, "the account is suspended."
     if not await contests.is_current(connection, submission.leaderboard_id, submission.problem_id):
         gpu = await store.gpu_of(connection, run_id)
@@ -254,12 +252,13 @@ async def _announce(
 
 
 def may_be_told(board: Row[Any]) -> bool:
-    """Not during a freeze; and what not everybody may see only in a channel named for it."""
-    now = datetime.now(UTC)
-    if freeze_at(board.frozen_from, board.frozen_until, now) is not None:
+    """Not from the beginning of a freeze until what it hid is announced (``reveal``), which tells this too;
+    and what not everybody may see only in a channel named for it."""
+    begun = board.frozen_from is not None and board.frozen_from <= board.at
+    if begun and board.revealed != board.frozen_until:
         return False
     return bool(board.channel) or is_visible(
-        board.visibility, board.public_from, now, joined=False, organizer=False
+        board.visibility, board.public_from, board.at, joined=False, organizer=False
     )
 
 

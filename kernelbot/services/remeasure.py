@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -70,7 +69,7 @@ async def wanted(
     who would lose their place in it, and so be known to have improved, if only what is hidden was run.
     """
     found = list(await standings.to_measure(connection, board_id, problem.digest, before))
-    begun = freeze and freeze_at(freeze.begins, freeze.ends, datetime.now(UTC))
+    begun = freeze and freeze_at(freeze.begins, freeze.ends, await contests.clock(connection))
     if begun:
         there = {(row.submission_id, row.gpu) for row in found}
         found += [

@@ -8,7 +8,7 @@ import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import Row
@@ -217,7 +217,7 @@ async def board_of_run(
 
 
 def _holding(row: Revision | Row[Any]) -> Freeze | None:
-    return freeze_at(row.frozen_from, row.frozen_until, datetime.now(UTC))
+    return freeze_at(row.frozen_from, row.frozen_until, row.at)
 
 
 async def _frozen(

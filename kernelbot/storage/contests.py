@@ -36,7 +36,7 @@ from kernelbot.storage.tables import (
 
 FROM_BOARDS = """
     SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
-           l.other_per_hour, l.frozen_from, l.frozen_until, l.code_opens_at,
+           l.other_per_hour, l.frozen_from, l.frozen_until, now() AS at, l.code_opens_at,
            c.id AS competition_id, c.name AS competition, c.visibility, c.public_from, c.channel,
            p.name AS problem, p.digest AS problem_digest, p.content_digest,
            p.document->>'title' AS title, p.document->>'summary' AS summary,
@@ -264,6 +264,12 @@ async def lock_catalog(connection: AsyncConnection) -> None:
     await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('catalog', 13))"))
 
 
+async def clock(connection: AsyncConnection) -> datetime:
+    """The time by which freezes begin and end: the beginning of the transaction, for everybody."""
+    at: datetime = (await connection.execute(select(func.now()))).scalar_one()
+    return at
+
+
 async def boards(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(BOARDS)).all()
 
@@ -387,6 +393,8 @@ async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:
             leaderboards.c.name,
             leaderboards.c.frozen_from,
             leaderboards.c.frozen_until,
+            leaderboards.c.revealed,
+            func.now().label("at"),
             problems.c.document["title"].astext.label("title"),
             competitions.c.channel,
             competitions.c.id.label("competition_id"),

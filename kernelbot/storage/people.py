@@ -122,7 +122,8 @@ async def set_role(connection: AsyncConnection, user_id: int, role: str) -> None
 async def user_recorded(connection: AsyncConnection, user_id: int) -> Row[Any]:
     """The person for whom a result is recorded. Until that is done nobody bans them or voids what is
     theirs: both hold the person first (``ban``, ``hold``)."""
-    query = select(users).where(users.c.id == user_id).with_for_update(read=True)
+    suspended = func.coalesce(users.c.banned_until > func.now(), False).label("suspended")
+    query = select(users, suspended).where(users.c.id == user_id).with_for_update(read=True)
     found: Row[Any] = (await connection.execute(query)).one()
     return found
 

@@ -235,7 +235,8 @@ BOARD_BEFORE = text(
 
 REVISION = """
     SELECT l.id, l.name, c.id AS competition_id, c.visibility, c.public_from, l.frozen_from,
-           l.frozen_until, g.gpu, g.offered, g.revision, g.shown, p.id AS problem_id, p.digest
+           l.frozen_until, now() AS at, g.gpu, g.offered, g.revision, g.shown, p.id AS problem_id,
+           p.digest
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id
@@ -256,6 +257,7 @@ class Revision:
     public_from: datetime | None
     frozen_from: datetime | None
     frozen_until: datetime | None
+    at: datetime  # by the clock of the database, which is everybody's
     gpu: str
     offered: bool  # False: no longer; its standings stay
     revision: int
@@ -266,7 +268,7 @@ class Revision:
 
 REVISION_OF = text(
     """
-    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision, g.shown,
+    SELECT l.id, l.name, l.frozen_from, l.frozen_until, now() AS at, g.gpu, g.revision, g.shown,
            p.id AS problem_id, p.digest
     FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
     JOIN problems p ON p.id = l.problem_id
@@ -276,7 +278,7 @@ REVISION_OF = text(
 
 REVISIONS_OF = text(
     """
-    SELECT l.id, l.name, l.frozen_from, l.frozen_until, g.gpu, g.revision, g.shown,
+    SELECT l.id, l.name, l.frozen_from, l.frozen_until, now() AS at, g.gpu, g.revision, g.shown,
            p.id AS problem_id, p.digest
     FROM leaderboards l JOIN leaderboard_gpus g ON g.leaderboard_id = l.id
     JOIN problems p ON p.id = l.problem_id

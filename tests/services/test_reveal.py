@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from kernelbot.app import App
 from kernelbot.domain.competition import Freeze, Visibility
-from kernelbot.services import announce, reveal
+from kernelbot.services import announce, reveal, standings
 from kernelbot.services.views import Reveal
 from kernelbot.worker import Slot, Worker
 from tests.factories import CODE, make_actor, ranked, submitted
@@ -190,3 +191,57 @@ async def test_what_cannot_be_announced_stops_no_worker_and_is_announced_when_it
     assert await until(lambda: told(app))
     worker.stop()
     await task
+
+
+@pytest.fixture(params=[-1, 1], ids=["slow", "fast"])
+def other_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of this process is an hour off."""
+
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + timedelta(hours=request.param)
+
+    for name, module in list(sys.modules.items()):
+        if name.startswith("kernelbot.services.") and getattr(module, "datetime", None) is datetime:
+            monkeypatch.setattr(module, "datetime", Wrong)
+
+
+async def test_a_freeze_holds_by_the_clock_of_the_database_whatever_other_clocks_say(
+    app: App, shelf: Path, hidden: None, other_clock: None
+) -> None:
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [item.entry.user_name for item in page.items] == ["bob", "cy"]
+    assert (await standings.leaderboard(app, None, "vectoradd")).people == 2
+    assert await podiums(app) == ["bob", "cy"]
+
+    await freeze(app, shelf, over())
+    await reveal.due(app)
+    await ranked(app, await make_actor(app, "fay"), 0.5e6)
+
+    page = await standings.standings(app, None, "vectoradd", "CPU")
+    assert [item.entry.user_name for item in page.items] == ["fay", "ada", "bob", "cy", "dee"]
+    assert await podiums(app) == ["bob", "cy", "fay"]
+
+
+async def test_a_result_between_the_end_of_a_freeze_and_its_announcement_is_in_that_alone(
+    app: App, shelf: Path, hidden: None
+) -> None:
+    await freeze(app, shelf, over())
+
+    await ranked(app, await make_actor(app, "eve"), 0.5e6)
+    await reveal.due(app)
+
+    assert await named(app) == [[(1, "eve"), (2, "ada"), (3, "bob")]]
+    assert await podiums(app) == ["bob", "cy"]
+    await ranked(app, await make_actor(app, "fay"), 0.25e6)
+    assert await podiums(app) == ["bob", "cy", "fay"]
+
+
+async def podiums(app: App) -> list[str]:
+    """Whose place on a podium was announced by itself, ever."""
+    async with app.database.read() as connection:
+        rows = await connection.execute(
+            text("SELECT payload->>'user_name' FROM outbox WHERE topic = 'podium' ORDER BY id")
+        )
+    return list(rows.scalars())
