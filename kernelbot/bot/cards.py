@@ -25,7 +25,7 @@ from kernelbot.bot.places import Place, Places
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
 from kernelbot.errors import Unavailable
 from kernelbot.services import cards as store
-from kernelbot.services import submissions
+from kernelbot.services import comparison, submissions
 from kernelbot.services.context import Context
 from kernelbot.services.views import Card, SubmissionView
 
@@ -52,6 +52,7 @@ class _Said:
     post: render.Post
     since: datetime  # nothing of it was sent before
     again: bool  # it may have been sent already
+    of: SubmissionView
 
 
 class Cards:
@@ -124,7 +125,7 @@ class Cards:
             assert card is not None, "cards are never deleted"
             view = await submissions.submission(self._ctx, READER, submission_id)
             post = render.decision(view, run_id, int(card.user_subject), key)
-            reached = await self._bring(card, view, _Said(post, since, again))
+            reached = await self._bring(card, view, _Said(post, since, again, view))
             if card.closed:
                 self._forget(submission_id)
             return reached
@@ -152,16 +153,18 @@ class Cards:
                 self._forget(submission_id)
                 return card is not None
             view = await submissions.submission(self._ctx, READER, submission_id)
-            reached = await self._bring(card, view, self._result(card, view) if view.done else None)
+            said = await self._result(card, view) if view.done else None
+            reached = await self._bring(card, view, said)
             if view.done:
                 await self._close(submission_id)
             return reached
 
-    def _result(self, card: Card, view: SubmissionView) -> _Said:
+    async def _result(self, card: Card, view: SubmissionView) -> _Said:
         again = view.id not in self._fresh
         self._fresh.discard(view.id)
-        post = render.result(view, int(card.user_subject))
-        return _Said(post, view.finished_at or view.created_at, again)
+        compared = await comparison.of(self._ctx, view)
+        post = render.result(view, int(card.user_subject), compared)
+        return _Said(post, view.finished_at or view.created_at, again, view)
 
     async def _bring(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The card as things are now, and what there is to say beside it; in a direct message where
@@ -222,7 +225,14 @@ class Cards:
 
     async def _say(self, channel_id: int, said: _Said) -> None:
         channel = self._client.get_partial_messageable(channel_id)
-        await delivery.send_once(channel, said.post, self._me, since=said.since, again=said.again)
+        await delivery.send_once(
+            channel,
+            said.post,
+            self._me,
+            since=said.since,
+            again=said.again,
+            view=views.result_buttons(said.of),
+        )
 
     async def _move(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The channel is gone or closed to us: go on in a direct message, or give up."""

@@ -10,7 +10,16 @@ import discord
 import structlog
 from discord import app_commands
 
-from kernelbot.bot import competitions, errors, leaderboard, submissions, submit, views
+from kernelbot.bot import (
+    actions,
+    competitions,
+    door,
+    errors,
+    leaderboard,
+    submissions,
+    submit,
+    views,
+)
 from kernelbot.bot.announcer import Announcer
 from kernelbot.bot.autocomplete import Index
 from kernelbot.bot.cards import Cards
@@ -28,6 +37,10 @@ discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
 
 
 class Tree(app_commands.CommandTree[discord.Client]):
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        door.speak(interaction)
+        return True
+
     async def on_error(
         self, interaction: Interaction, error: app_commands.AppCommandError, /
     ) -> None:
@@ -66,7 +79,7 @@ class Bot(discord.Client):
             *submissions.COMMANDS,
         ):
             self.tree.add_command(command)
-        self.add_dynamic_items(*views.DYNAMIC)
+        self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC)
 
     async def on_ready(self) -> None:
         log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))

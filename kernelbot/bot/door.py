@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import discord
 
+from kernelbot.bot.messages import LOCALE
 from kernelbot.domain.people import Actor
 from kernelbot.services import identity
 from kernelbot.services.context import Context
@@ -14,6 +15,11 @@ CHANNEL = "discord"
 PROVIDER = "discord"
 
 Interaction = discord.Interaction[Any]
+
+
+def speak(interaction: Interaction) -> None:
+    """From here on, in this task, in the language of this person."""
+    LOCALE.set(interaction.locale.value)
 
 
 async def defer(interaction: Interaction) -> None:

@@ -17,6 +17,7 @@ import structlog
 from discord import app_commands
 
 from kernelbot.bot import render
+from kernelbot.bot.door import speak
 from kernelbot.errors import RateLimited, Refused, Unavailable
 
 log = structlog.get_logger()
@@ -26,6 +27,10 @@ P = ParamSpec("P")
 NOBODY_LEFT = {10062, 40060, 10015, 50027}
 """Unknown interaction, one answered already (delivered twice, or to a twin of ours), unknown
 webhook, expired token: there is nobody to answer, and nothing of ours broke."""
+
+
+class Declined(Refused):
+    """A refusal of the bot's own: its message is from the catalogue, people's text in it escaped."""
 
 
 def words(error: BaseException) -> str:
@@ -56,7 +61,8 @@ def cause_of(error: BaseException) -> BaseException:
 
 
 def _refusal(error: Refused) -> str:
-    text = render.plain(error.message, 1500)
+    own = isinstance(error, Declined)
+    text = error.message if own else render.plain(error.message, 1500)
     if isinstance(error, RateLimited):
         text += f" Try again <t:{int(time.time()) + error.retry_after_s}:R>."
     return text
@@ -89,11 +95,12 @@ def guarded(
 
     @functools.wraps(callback)
     async def guard(*args: P.args, **kwargs: P.kwargs) -> None:
+        interaction = args[-1]
+        assert isinstance(interaction, discord.Interaction)
+        speak(interaction)
         try:
             await callback(*args, **kwargs)
         except Exception as error:
-            interaction = args[-1]
-            assert isinstance(interaction, discord.Interaction)
             await tell(interaction, error)
 
     return guard

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -19,13 +20,17 @@ from typing import Any
 import discord
 
 from kernelbot import report
+from kernelbot.bot.messages import say
+from kernelbot.domain import ranking
 from kernelbot.domain.competition_scoring import Total
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 from kernelbot.services.views import (
     AllowanceView,
+    Comparison,
     CompetitionView,
+    Difference,
     LeaderboardView,
     Podium,
     ProblemView,
@@ -164,6 +169,10 @@ def result_key(submission_id: int) -> str:
     return f"result {submission_id}"
 
 
+def share_key(submission_id: int) -> str:
+    return f"share {submission_id}"
+
+
 def notice_key(announcement_id: int) -> str:
     return f"notice {announcement_id}"
 
@@ -253,13 +262,14 @@ def _colour(view: SubmissionView) -> int:
     return colours.get(_state(view), GREY)
 
 
-def result(view: SubmissionView, user: int | None) -> Post:
+def result(view: SubmissionView, user: int | None, comparisons: Sequence[Comparison] = ()) -> Post:
     """The verdict for its owner: one embed a run, whole tables and logs as files when long."""
     ping = f"<@{user}> " if user else ""
     content = f"{ping}#{view.id} on {plain(view.leaderboard)}: {_state(view)}."
     shown = view.runs[:EMBEDS]
     share = min(DESCRIPTION, (EMBED_TOTAL - 400) // max(1, len(shown)))
-    parts = [_run_result(view, run, share) for run in shown]
+    known = {item.run_id: item for item in comparisons}
+    parts = [_run_result(view, run, share, known.get(run.id)) for run in shown]
     embeds = [embed for embed, _ in parts]
     files = [file for _, attached in parts for file in attached]
     if embeds:
@@ -284,11 +294,15 @@ def decision(view: SubmissionView, run_id: int, user: int, key: str) -> Post:
     return Post(cut(content, CONTENT), (embed,), tuple(files), pings=(user,), key=key)
 
 
-def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord.Embed, list[File]]:
+def _run_result(
+    view: SubmissionView, run: RunView, share: int, against: Comparison | None = None
+) -> tuple[discord.Embed, list[File]]:
     """``share``: characters this run may take of the message's embeds."""
     files = []
     title = cut(f"{plain(run.gpu, 40)}: {plain(report.headline(run), 200)}", min(TITLE, share // 3))
-    ranking = "\n".join(part for part in (_left(view, run), _last_lines(run)) if part)
+    meaning = "" if against is None else compared(run, against)
+    lines = (_left(view, run), meaning, _last_lines(run))
+    ranking = "\n".join(part for part in lines if part)
     left = share - len(title) - len(ranking) - 40
     parts = []
     table = _case_table(run)
@@ -310,6 +324,34 @@ def _run_result(view: SubmissionView, run: RunView, share: int) -> tuple[discord
             files.append(File(f"log-{_file_part(run.gpu)}.txt", clean(log).encode()))
     colours = {VerdictKind.PASSED: GREEN, VerdictKind.QUARANTINED: GOLD, None: GREY}
     return _embed(title, "\n".join([*parts, ranking]), colours.get(run.kind, RED)), files
+
+
+def compared(run: RunView, against: Comparison) -> str:
+    """A passed run against its owner's best and against the place in front of theirs."""
+    lines, best, ahead = [], against.best, against.ahead
+    if best is not None and run.seconds:
+        values = {"id": best.submission_id, "time": _time(best.seconds, best.error)}
+        change = run.seconds / best.seconds - 1
+        joint = math.hypot(run.error or 0.0, best.error)
+        if abs(math.log1p(change)) < ranking.TIE_Z * joint:
+            lines.append(say("result.alike", **values))
+        else:
+            percent = f"{abs(change):.1%}"
+            lines.append(
+                say("result.faster" if change < 0 else "result.slower", percent=percent, **values)
+            )
+    if ahead is not None and ahead.rank is not None:
+        lines.append(
+            say(
+                "result.behind" if run.mode is Mode.RANKED else "result.would_be_behind",
+                percent=f"{against.seconds / ahead.seconds - 1:.1%}",
+                gap=report.format_time(against.seconds - ahead.seconds),
+                place=report.ordinal(ahead.rank),
+            )
+        )
+    elif run.mode is not Mode.RANKED:
+        lines.append(say("result.would_lead"))
+    return "\n".join(lines)
 
 
 def _left(view: SubmissionView, run: RunView) -> str:
@@ -363,9 +405,39 @@ def _file_part(text: str) -> str:
     )
 
 
-def submission(view: SubmissionView, code: tuple[str, bytes] | None) -> Post:
+def shared(view: SubmissionView) -> Post:
+    """A result its owner shows to everybody: times and places, no code, no log, no files."""
+    key = share_key(view.id)
+    name, board = plain(view.user_name, 64), plain(view.leaderboard)
+    text = say("share.text", name=name, id=view.id, board=board)
+    embed = _embed(plain(view.title, 120), text, GREEN, key)
+    for run in view.runs:
+        if run.kind is VerdictKind.PASSED:
+            words = f"{plain(report.headline(run), 300)}\n{plain(run.ranking, 300)}"
+            embed.add_field(name=plain(run.gpu, 100), value=words, inline=False)
+    return Post(embeds=(fitted(embed),), key=key)
+
+
+def difference(found: Difference) -> Post:
+    """What changed between two submissions: the beginning to read, the whole as a file."""
+    if not found.text:
+        return Post(content=say("diff.none", before=found.before, after=found.after))
+    title = say("diff.title", before=found.before, after=found.after)
+    text = block(_whole_lines(found.text, 3800), 3900, "diff")
+    name = f"{found.before}-{found.after}.diff"
+    return Post(
+        embeds=(fitted(_embed(title, text, BLUE)),),
+        files=(File(name, clean(found.text).encode()),),
+    )
+
+
+def submission(
+    view: SubmissionView,
+    code: tuple[str, bytes] | None,
+    comparisons: Sequence[Comparison] = (),
+) -> Post:
     """``/submission``: the verdict again, with the code."""
-    shown = card(view) if not view.done else result(view, None)
+    shown = card(view) if not view.done else result(view, None, comparisons)
     if code is None:
         return shown
     name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in clean(code[0]))

@@ -6,8 +6,9 @@ from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot import render
+from kernelbot.bot import render, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.services import comparison
 from kernelbot.services import submissions as service
 
 SHOWN = 10
@@ -28,8 +29,10 @@ async def submission(interaction: Interaction, id: app_commands.Range[int, 1]) -
     ctx, actor = ctx_of(interaction), await person(interaction)
     view = await service.submission(ctx, actor, id)
     code = await service.code(ctx, actor, id)
-    post = render.submission(view, (code.file_name, code.content))
-    await interaction.followup.send(**post.sending(), ephemeral=True)
+    compared = await comparison.of(ctx, view)
+    post = render.submission(view, (code.file_name, code.content), compared)
+    buttons = views.result_buttons(view) if view.done else views.card_buttons(view)
+    await interaction.followup.send(**post.sending(), view=buttons, ephemeral=True)
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (submissions, submission)

@@ -64,10 +64,10 @@ async def submit(
     actor = await person(interaction)
     view = await service.accept(ctx_of(interaction), actor, draft)
     log.info("accepted", submission=view.id, user=actor.user_id)
-    await _acknowledged(interaction, view, actor.user_id)
+    await acknowledged(interaction, view, actor.user_id)
 
 
-async def _acknowledged(interaction: Interaction, view: SubmissionView, user_id: int) -> None:
+async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: int) -> None:
     """Say so at once, then with the link to the card. The submission is safe whatever fails here."""
     client = cast(Any, interaction.client)
     cards, places = cast(Cards, client.cards), cast(Places, client.places)

@@ -11,6 +11,9 @@ from discord.ui import Button, DynamicItem, View
 from kernelbot.bot import render
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import guarded
+from kernelbot.bot.messages import say
+from kernelbot.domain.submission import REJUDGE
+from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import standings, submit
 from kernelbot.services.views import LeaderboardView, StandingsPage, SubmissionView
 
@@ -118,6 +121,34 @@ def card_buttons(view: SubmissionView) -> View:
     buttons = View(timeout=None)
     if not view.done:
         buttons.add_item(CancelButton(view.id))
+    return without_memory(buttons)
+
+
+def action_id(action: str, submission_id: int) -> str:
+    return f"kb:do:{action}:{submission_id}"
+
+
+def result_buttons(view: SubmissionView) -> View:
+    """What comes next after a result; ``kernelbot.bot.actions`` does it."""
+    buttons = View(timeout=None)
+    if not view.done or view.channel == REJUDGE or view.repeats is not None:
+        return without_memory(buttons)
+    passed = any(run.kind is VerdictKind.PASSED for run in view.runs)
+    for action, offered in (
+        ("rerun", True),
+        ("ranked", view.mode is not Mode.RANKED),
+        ("profile", view.mode is not Mode.PROFILE and passed),
+        ("diff", True),
+        ("share", passed),
+    ):
+        if offered:
+            buttons.add_item(
+                Button(
+                    label=say(f"button.{action}"),
+                    style=discord.ButtonStyle.secondary,
+                    custom_id=action_id(action, view.id),
+                )
+            )
     return without_memory(buttons)
 
 

@@ -234,6 +234,39 @@ def _queued_run(run: Row[Any], mode: Mode, wait: Wait) -> RunView:
     )
 
 
+async def again(
+    ctx: Context, actor: Actor, submission_id: int, mode: Mode | None, idempotency_key: str | None
+) -> SubmissionView:
+    """Send one's own code again, to the same leaderboard and GPUs: in the same mode, or in ``mode``."""
+    actor.needs(Scope.SUBMIT)
+    before = await submissions.submission(ctx, actor, submission_id)
+    if before.user_id != actor.user_id:
+        raise Forbidden(
+            f"Submission {submission_id} is somebody else's; only they send it again.",
+            code="not_yours",
+        )
+    code = await submissions.code(ctx, actor, submission_id)
+    draft = Draft(
+        code=code.content,
+        file_name=code.file_name,
+        leaderboard=before.leaderboard,
+        gpus=tuple(run.gpu for run in before.runs),
+        mode=(mode or before.mode).value,
+        profile_case=await _same_case(ctx, before, mode),
+        idempotency_key=idempotency_key,
+    )
+    return await accept(ctx, actor, draft)
+
+
+async def _same_case(ctx: Context, before: SubmissionView, mode: Mode | None) -> int | None:
+    """A profile sent again is of the same benchmark."""
+    if before.mode is not Mode.PROFILE or mode not in (None, Mode.PROFILE):
+        return None
+    async with ctx.database.read() as connection:
+        row = await store.submission(connection, before.id)
+    return None if row is None else row.profile_case
+
+
 async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionView:
     """Stop what waits at once, and what runs at its worker's next sign of life."""
     actor.needs(Scope.SUBMIT)

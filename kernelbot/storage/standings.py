@@ -114,6 +114,18 @@ OWN_ENTRIES = text(
 )
 FIRST = text(ENTRIES + " LIMIT :limit")
 
+# Of what a person has on the version of the problem that a run was on, the best; beside a ranked run its
+# own code is nothing to compare with, because its times are pooled.
+OWN_BEST = text(
+    """
+    SELECT e.submission_id, e.seconds, e.error FROM runs r
+    JOIN entries e ON e.leaderboard_id = r.leaderboard_id AND e.gpu = r.gpu AND e.user_id = r.user_id
+                  AND e.problem_digest = r.problem_digest
+    WHERE r.id = :run AND NOT e.void AND (r.mode <> 'ranked' OR e.code_digest <> r.code_digest)
+    ORDER BY e.seconds, e.submitted_at LIMIT 1
+    """
+)
+
 # Since when a run counts: since its verdict, a decided one since the decision. What is measured again
 # counts since it was measured first; what is judged again on the same version is a run like any other.
 COUNTED_AT = """
@@ -544,6 +556,11 @@ async def entries(
     else:
         rows = await connection.execute(FIRST, {**values, "limit": limit})
     return [Entry(**row._mapping) for row in rows]
+
+
+async def own_best(connection: AsyncConnection, run_id: int) -> Row[Any] | None:
+    """What the owner of a run has that it is to be held against."""
+    return (await connection.execute(OWN_BEST, {"run": run_id})).first()
 
 
 async def own_entries(

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+import simcord
 
 from kernelbot.app import App
 from kernelbot.bot.client import Bot
+from kernelbot.bot.errors import cause_of
+from kernelbot.errors import Refused
+from tests.bot.scene import Scene
 from tests.fakes.discord import LoopbackDiscord
 
 READY_S = 30.0
@@ -98,3 +102,16 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 def simcord_bot(app: App) -> Bot:
     """The bot in this process, under a Discord that is simulated in it; without its loops."""
     return Bot(app)
+
+
+@pytest_asyncio.fixture
+async def scene(simcord_env: simcord.Env, simcord_bot: Bot, app: App) -> AsyncIterator[Scene]:
+    guild = simcord_env.create_guild()
+    channel = guild.create_text_channel("submissions")
+    ada = guild.add_member(simcord_env.create_user("ada"))
+    await simcord_bot.sync()
+    await simcord_bot.index.refresh()
+    made = Scene(simcord_env, simcord_bot, app, guild, channel, ada)
+    yield made
+    ours = [error for error in simcord_env.errors if not isinstance(cause_of(error), Refused)]
+    assert len(ours) == made.faults, ours

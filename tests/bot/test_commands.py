@@ -4,90 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import discord
 import pytest
-import pytest_asyncio
-import simcord
 
-from kernelbot.app import App
 from kernelbot.bot.client import Bot
-from kernelbot.bot.errors import cause_of
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
-from kernelbot.errors import Refused
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import identity, invitations, moderation
 from tests import factories
+from tests.bot.scene import FILE, Scene, words
 from tests.conftest import ADMIN_TOKEN
 from tests.services import contest
-
-FILE = ("kernel.py", factories.CODE)
-
-
-@dataclass
-class Scene:
-    """A guild with a channel and a person, and the bot in it."""
-
-    env: simcord.Env
-    bot: Bot
-    app: App
-    guild: Any
-    channel: Any
-    ada: Any
-    faults: int = 0  # that the test provokes; any other is a failure of the bot
-
-    async def submit(self, **options: Any) -> Any:
-        values = {"file": FILE, "leaderboard": "vectoradd", "gpu": "CPU", "mode": "test"}
-        return await self.ada.slash(self.channel, "submit", **{**values, **options})
-
-    async def own(self) -> Any:
-        """Ada as the services know her."""
-        return await identity.person(self.app, "discord", str(self.ada.id), "ada", "discord")
-
-    async def slash(self, command: str, /, **options: Any) -> Any:
-        return await self.ada.slash(self.channel, command, **options)
-
-    async def typed(self, command: str, option: str, value: str, **filled: str) -> list[str]:
-        """What is offered while Ada types."""
-        found = await self.ada.autocomplete(self.channel, command, option, value, **filled)
-        return [choice["value"] for choice in found]
-
-    def in_threads(self) -> list[discord.Message]:
-        return [message for thread in self.channel.threads for message in thread.history()]
-
-
-def words(message: Any) -> str:
-    """Everything a reader sees of a message."""
-    parts = [message.content or ""]
-    for embed in message.embeds:
-        parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
-        parts += [f"{field.name}: {field.value}" for field in embed.fields]
-    return "\n".join(parts)
 
 
 def turns(message: Any) -> list[str]:
     """The buttons that turn pages."""
     found = [item["label"] for row in message.components for item in row["components"]]
     return [label for label in found if label in "◀▶"]
-
-
-@pytest_asyncio.fixture
-async def scene(simcord_env: simcord.Env, simcord_bot: Bot, app: App) -> AsyncIterator[Scene]:
-    guild = simcord_env.create_guild()
-    channel = guild.create_text_channel("submissions")
-    ada = guild.add_member(simcord_env.create_user("ada"))
-    await simcord_bot.sync()
-    await simcord_bot.index.refresh()
-    made = Scene(simcord_env, simcord_bot, app, guild, channel, ada)
-    yield made
-    ours = [error for error in simcord_env.errors if not isinstance(cause_of(error), Refused)]
-    assert len(ours) == made.faults, ours
 
 
 # --- /submit -------------------------------------------------------------------------------------

@@ -90,6 +90,25 @@ async def test_a_submission_is_acknowledged_followed_and_its_verdict_brought(
     assert card.pings == set()
 
 
+async def test_a_result_is_shared_once_however_often_the_button_is_pressed(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    await process.start()
+    await submit(discord, ada, channel)
+    await factories.judge_one(app, factories.make_verdict(ns=22_400))
+    result = await discord.until(lambda: in_thread(discord, ada, "<@"), "the result")
+
+    links = set()
+    for _ in range(2):
+        pressed = await discord.press(ada, result, "Share")
+        links.add((await discord.answer(pressed)).text())
+        await process.kill()
+        await process.start()
+
+    shared = [item for item in discord.read(channel) if "shares #1 on vectoradd" in item.text()]
+    assert len(shared) == len(links) == 1
+
+
 def podiums(discord: LoopbackDiscord, channel: Channel) -> list[Message]:
     return [message for message in discord.read(channel) if " place with " in message.text()]
 

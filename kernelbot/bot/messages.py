@@ -1,0 +1,56 @@
+"""Everything the bot says, in one place, ready for translation.
+
+``say("submit.accepted", id=812)`` gives the words in the language of the person who is answered, or in
+English where nobody has translated them. A language is a further catalogue in ``CATALOGUES`` with the
+same keys and the same names in braces. Sentences about a run itself come from ``kernelbot.report``,
+refusals from the services: every channel shows the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+ENGLISH: dict[str, str] = {
+    # --- results -----------------------------------------------------------------------------------
+    "result.faster": "{percent} faster than your best other code, #{id} ({time}).",
+    "result.slower": "{percent} slower than your best code, #{id} ({time}).",
+    "result.alike": "As fast as your best code, #{id} ({time}): the two cannot be told apart.",
+    "result.behind": "{percent} ({gap}) behind {place} place.",
+    "result.would_be_behind": "If it counted, it would be {percent} ({gap}) behind {place} place.",
+    "result.would_lead": "If it counted, nobody would be in front.",
+    # --- buttons under a result ----------------------------------------------------------------------
+    "button.rerun": "Re-run",
+    "button.ranked": "Run ranked",
+    "button.profile": "Profile",
+    "button.diff": "Diff to my best",
+    "button.share": "Share",
+    "diff.none": "#{after} is the same code as #{before}.",
+    "diff.title": "From #{before} to #{after}",
+    "share.text": "**{name}** shares #{id} on {board}.",
+    "share.done": "Shown to everybody here: {link}",
+    "share.nowhere": (
+        "A direct message has nobody to share with. Open the result in a server with "
+        "`/submission id:{id}` and press Share there."
+    ),
+    "share.frozen": (
+        "{board} is frozen until {until}: till then results are not posted. Share it after that."
+    ),
+    "share.nothing": "Only a passed run can be shared.",
+    "share.not_yours": "Only its owner shares a result.",
+    "share.may_not": "You may not write in {channel}, so I do not either. Share it in another channel.",
+    "share.cannot": "I may not write in {channel}: its permissions keep me out. Share it in another channel.",
+}
+
+CATALOGUES: dict[str, Mapping[str, str]] = {"en": ENGLISH}
+
+LOCALE: ContextVar[str] = ContextVar("locale", default="en")
+"""Of the person who is answered, as Discord spells it: ``de``, ``en-US``."""
+
+
+def say(key: str, /, **values: object) -> str:
+    """The words under this key, with ``values`` where their names stand in braces."""
+    locale = LOCALE.get()
+    catalogue = CATALOGUES.get(locale) or CATALOGUES.get(locale.split("-")[0]) or ENGLISH
+    words = catalogue.get(key) or ENGLISH[key]
+    return words.format(**values)

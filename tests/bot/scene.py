@@ -1,0 +1,71 @@
+"""A guild with a channel and a person, and the bot in it, simulated in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+import simcord
+
+from kernelbot.app import App
+from kernelbot.bot.client import Bot
+from kernelbot.services import identity
+from tests import factories
+
+FILE = ("kernel.py", factories.CODE)
+
+
+@dataclass
+class Scene:
+    """A guild with a channel and a person, and the bot in it."""
+
+    env: simcord.Env
+    bot: Bot
+    app: App
+    guild: Any
+    channel: Any
+    ada: Any
+    faults: int = 0  # that the test provokes; any other is a failure of the bot
+
+    async def submit(self, **options: Any) -> Any:
+        values = {"file": FILE, "leaderboard": "vectoradd", "gpu": "CPU", "mode": "test"}
+        return await self.ada.slash(self.channel, "submit", **{**values, **options})
+
+    async def own(self) -> Any:
+        """Ada as the services know her."""
+        return await identity.person(self.app, "discord", str(self.ada.id), "ada", "discord")
+
+    async def slash(self, command: str, /, **options: Any) -> Any:
+        return await self.ada.slash(self.channel, command, **options)
+
+    async def typed(self, command: str, option: str, value: str, **filled: str) -> list[str]:
+        """What is offered while Ada types."""
+        found = await self.ada.autocomplete(self.channel, command, option, value, **filled)
+        return [choice["value"] for choice in found]
+
+    async def judged(self, mode: str, ns: float = 1e6, **options: Any) -> discord.Message:
+        """A submission of Ada's that has passed; its result in her thread."""
+        await self.submit(mode=mode, **options)
+        held = await factories.judge_one(self.app, factories.make_verdict(ns=ns))
+        await self.bot.cards.refresh(held.submission_id)
+        return self.in_threads()[-1]
+
+    def in_threads(self) -> list[discord.Message]:
+        return [message for thread in self.channel.threads for message in thread.history()]
+
+
+def words(message: Any) -> str:
+    """Everything a reader sees of a message."""
+    parts = [message.content or ""]
+    for embed in message.embeds:
+        parts += [embed.title or "", embed.description or "", embed.footer.text or ""]
+        parts += [f"{field.name}: {field.value}" for field in embed.fields]
+    return "\n".join(parts)
+
+
+def labels(message: Any) -> list[str]:
+    """What stands on the buttons under a message, and the names of its menus."""
+    rows = message.components
+    found = [item for row in rows for item in getattr(row, "children", None) or row["components"]]
+    return [item["label"] if isinstance(item, dict) else item.label for item in found]
