@@ -21,6 +21,10 @@ from kernelbot.storage import artefacts, fleet, queue
 from kernelbot.storage import submissions as store
 
 LONGEST_PAUSE_S = 300.0
+MORE_ATTEMPTS = 8
+"""Of what is measured again, which nobody but us can send once more: over a day and a half in all."""
+MORE_PAUSE_S = 600.0
+LONGEST_MORE_PAUSE_S = 12 * 3600.0
 EVENT_DAYS = 7
 
 
@@ -81,13 +85,8 @@ async def claim(
     for run in held:
         if run.cancel_requested:  # its last worker died before it could obey
             await record.cancelled(ctx, run.id, run.submission_id, run.lease)
-        elif run.attempt > ctx.settings.attempts:
-            fault = (
-                f"attempt {run.attempt} of {ctx.settings.attempts}: earlier ones ended their worker"
-            )
-            await record.verdict(
-                ctx, run.id, run.submission_id, run.lease, _our_fault(run.id, fault)
-            )
+        elif run.was == "running" and run.attempt > ctx.settings.attempts:
+            await _fail(ctx, run)
         else:
             try:
                 assignments.append(await _assignment(ctx, run))
@@ -207,10 +206,28 @@ async def finish(ctx: Context, held: Hold, verdict: Verdict) -> bool:
 
 async def _finish(ctx: Context, run_id: int, held: Hold | Row[Any], verdict: Verdict) -> bool:
     ours = verdict.kind is VerdictKind.JUDGE_FAILED
-    if not ours or held.attempt >= ctx.settings.attempts:
+    delay = await _pause_s(ctx, held.attempt, held.submission_id) if ours else None
+    if delay is None:
         return await record.verdict(ctx, run_id, held.submission_id, held.lease, verdict)
-    delay = min(LONGEST_PAUSE_S, ctx.settings.retry_s * 2 ** (held.attempt - 1))
     return await _put_back(ctx, run_id, held, delay, refund=False, why="a fault of ours")
+
+
+async def _fail(ctx: Context, run: Row[Any]) -> None:
+    """A run has ended its workers often enough."""
+    fault = f"attempt {run.attempt} of {ctx.settings.attempts}: earlier ones ended their worker"
+    await _finish(ctx, run.id, run, _our_fault(run.id, fault))
+
+
+async def _pause_s(ctx: Context, attempt: int, submission_id: int) -> float | None:
+    """Until the next attempt of a run whose last one failed by our fault; None where there is none."""
+    more = attempt - ctx.settings.attempts
+    if more < 0:
+        return min(LONGEST_PAUSE_S, ctx.settings.retry_s * 2.0 ** (attempt - 1))
+    if more >= MORE_ATTEMPTS:
+        return None
+    async with ctx.database.read() as connection:
+        wanted = await store.is_measured_again(connection, submission_id)
+    return min(LONGEST_MORE_PAUSE_S, MORE_PAUSE_S * 2.0**more) if wanted else None
 
 
 async def cancelled(ctx: Context, held: Hold) -> bool:

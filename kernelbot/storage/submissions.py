@@ -342,6 +342,24 @@ async def opened(connection: AsyncConnection, submission_id: int) -> Row[Any] | 
     return (await connection.execute(OPENED, {"id": submission_id})).first()
 
 
+IS_MEASURED_AGAIN = text(
+    """
+    SELECT s.repeats IS NOT NULL AND s.channel <> :rejudge AND sent.digest = posed.digest
+    FROM submissions s
+    JOIN problems sent ON sent.id = s.problem_id
+    JOIN leaderboards l ON l.id = s.leaderboard_id
+    JOIN problems posed ON posed.id = l.problem_id
+    WHERE s.id = :id
+    """
+)
+
+
+async def is_measured_again(connection: AsyncConnection, submission_id: int) -> bool:
+    """Whether this measures code again on the version of the problem that is posed."""
+    values = {"id": submission_id, "rejudge": REJUDGE}
+    return bool((await connection.execute(IS_MEASURED_AGAIN, values)).scalar())
+
+
 async def repeated_as(connection: AsyncConnection, submission_id: int) -> int | None:
     """The latest submission that measures this one again on another version of the problem."""
     query = select(func.max(submissions.c.id)).where(
@@ -403,8 +421,10 @@ LEASE = text(
     UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
            progress = '', started_at = now(), heartbeat_at = now(), handle = NULL, device_ids = NULL,
            runner_id = (SELECT id FROM runners WHERE session = :worker)
-    WHERE queue_id = :queue AND status IN ('queued', 'running')
-    RETURNING *
+    FROM (SELECT id AS known, status AS was FROM runs
+          WHERE queue_id = :queue AND status IN ('queued', 'running')) before
+    WHERE runs.id = before.known
+    RETURNING runs.*, before.was
     """
 )
 HEARTBEAT = text(
@@ -475,7 +495,8 @@ async def lock_waiting(connection: AsyncConnection, queue_ids: Sequence[int]) ->
 async def lease(
     connection: AsyncConnection, queue_id: int, worker_id: uuid.UUID
 ) -> Row[Any] | None:
-    """Make this worker the holder of the run that waits at this place of the queue.
+    """Make this worker the holder of the run that waits at this place of the queue; ``was`` is the status
+    that it had: running, where another worker had it and fell silent.
 
     None when the run needs nobody any more. The caller has locked its submission.
     """

@@ -1,0 +1,131 @@
+"""What nobody but us can bring to its end is brought there: repeats that failed, runs of workers that are gone."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Status
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import dispatch, publish, standings, submissions
+from kernelbot.services.publish import Source
+from kernelbot.services.views import RunView
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked
+from tests.services.contest import catalog_of, contest, posed_anew, published
+
+FAILED = make_verdict(VerdictKind.JUDGE_FAILED)
+
+
+async def rows(app: App, query: str, **values: Any) -> list[Any]:
+    async with app.database.transaction() as connection:
+        result = await connection.execute(text(query), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+async def no_more_pauses(app: App) -> None:
+    await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+
+
+async def pause_s(app: App) -> float:
+    ((found,),) = await rows(
+        app, "SELECT extract(epoch FROM execute_after - updated) FROM pgqueuer"
+    )
+    return float(found)
+
+
+async def fall_silent(app: App) -> None:
+    """Time passes and nobody says anything."""
+    await rows(app, "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour'")
+
+
+async def fail_often(app: App) -> None:
+    """As often as a run is tried at all."""
+    for _ in range(app.settings.attempts):
+        await no_more_pauses(app)
+        assert await dispatch.finish(app, await claim_one(app), FAILED)
+
+
+async def latest(app: App, actor: Actor) -> RunView:
+    found: RunView = (await submissions.mine(app, actor)).items[0].runs[0]
+    return found
+
+
+async def names(app: App) -> list[tuple[str, bool]]:
+    """Who stands on the board, and whether with a place of an earlier version."""
+    found = (await standings.board(app, None, "vectoradd", "CPU")).standings
+    return [(item.entry.user_name, item.earlier is not None) for item in found]
+
+
+@pytest.fixture
+async def measured_again(app: App, shelf: Path) -> Actor:
+    """Whose code is queued to be measured on a new version."""
+    ada = await make_actor(app)
+    await published(app, shelf, contest())
+    await ranked(app, ada, 1e6)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest())), Source())
+    return ada
+
+
+async def test_what_is_measured_again_and_fails_by_our_fault_is_tried_for_days(
+    app: App, measured_again: Actor
+) -> None:
+    await fail_often(app)
+
+    pauses = []
+    for _ in range(dispatch.MORE_ATTEMPTS):
+        assert (await latest(app, measured_again)).status is Status.QUEUED
+        assert await names(app) == [("ada", True)]
+        pauses.append(await pause_s(app))
+        await no_more_pauses(app)
+        assert await dispatch.finish(app, await claim_one(app), FAILED)
+
+    assert pauses[:3] == pytest.approx([600, 1200, 2400])
+    assert max(pauses) <= dispatch.LONGEST_MORE_PAUSE_S
+    assert (await latest(app, measured_again)).kind is VerdictKind.JUDGE_FAILED
+
+
+async def test_it_counts_when_our_machine_is_well_again(app: App, measured_again: Actor) -> None:
+    await fail_often(app)
+    await no_more_pauses(app)
+
+    await judge_one(app, make_verdict(ns=2e6))
+
+    assert await names(app) == [("ada", False)]
+
+
+async def test_code_that_ends_its_workers_is_measured_again_with_the_same_pauses(
+    app: App, measured_again: Actor
+) -> None:
+    for _ in range(app.settings.attempts):
+        await claim_one(app)
+        await fall_silent(app)
+
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+
+    assert (await latest(app, measured_again)).status is Status.QUEUED
+    assert await pause_s(app) == pytest.approx(1200)
+
+
+async def test_a_version_that_is_posed_no_more_is_tried_no_longer(
+    app: App, shelf: Path, measured_again: Actor
+) -> None:
+    before = await latest(app, measured_again)
+    held = await claim_one(app)
+    newer = posed_anew(catalog_of(app, shelf, contest()), cpu_tests=({"size": 7},))
+    await publish.apply(app, newer, Source())
+    for _ in range(app.settings.attempts):
+        assert await dispatch.finish(app, held, FAILED)
+        await no_more_pauses(app)
+        ours = await dispatch.claim(app, uuid.uuid4(), {"CPU": 2})
+        held = next((item for item in ours if item.run_id == before.id), held)
+
+    runs = [item.runs[0] for item in (await submissions.mine(app, measured_again)).items]
+    (old,) = [run for run in runs if run.id == before.id]
+    assert old.kind is VerdictKind.JUDGE_FAILED
+    assert await names(app) == [("ada", True)]
