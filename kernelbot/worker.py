@@ -96,6 +96,7 @@ class Worker:
             asyncio.create_task(self._heartbeat_for_ever(), name="heartbeat"),
             asyncio.create_task(self._listen(), name="listen"),
             asyncio.create_task(self._clean_for_ever(), name="housekeeping"),
+            asyncio.create_task(self._recover_for_ever(), name="recovery"),
             asyncio.create_task(self._reveal_for_ever(), name="reveal"),
         ]
         for task in background:
@@ -323,6 +324,14 @@ class Worker:
             await asyncio.sleep(HOUSEKEEPING_S * random.uniform(0.5, 1.5))  # noqa: S311  no secret
             with contextlib.suppress(Unavailable):
                 await dispatch.housekeeping(self._app)
+
+    async def _recover_for_ever(self) -> None:
+        """What other workers had that are gone: also runs for GPUs that nobody serves now."""
+        while True:
+            await asyncio.sleep(self._app.settings.lease_s * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+            with contextlib.suppress(Unavailable):
+                if found := await dispatch.recover(self._app):
+                    log.warning("put back what silent workers had", runs=found)
 
     async def _reveal_for_ever(self) -> None:
         while True:

@@ -15,7 +15,7 @@ from sqlalchemy import Row
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
-from kernelbot.services import competitions, light, record
+from kernelbot.services import competitions, light, record, unposed
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, fleet, queue
 from kernelbot.storage import submissions as store
@@ -26,6 +26,7 @@ MORE_ATTEMPTS = 8
 MORE_PAUSE_S = 600.0
 LONGEST_MORE_PAUSE_S = 12 * 3600.0
 EVENT_DAYS = 7
+MOST_RECOVERED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,6 +269,25 @@ def _our_fault(run_id: int, fault: str) -> Verdict:
         "It does not count against you.",
         fault=fault,
     )
+
+
+async def recover(ctx: Context) -> int:
+    """Put back what workers had that said nothing for a lease, whether or not anybody serves its GPU, and end
+    what nobody offers that GPU for any more; how many runs were put back. For any worker, now and then."""
+    async with ctx.database.transaction() as connection:
+        queue_ids = await queue.silent(connection, ctx.settings.lease_s, MOST_RECOVERED)
+        await store.lock_waiting(connection, queue_ids)
+        taken = [await store.take(connection, queue_id) for queue_id in queue_ids]
+    runs = [run for run in taken if run is not None]
+    for run in runs:
+        if run.cancel_requested:
+            await record.cancelled(ctx, run.id, run.submission_id, run.lease)
+        elif run.attempt >= ctx.settings.attempts:
+            await _fail(ctx, run)
+        else:
+            await _put_back(ctx, run.id, run, 0.0, refund=False, why="a worker that is gone")
+    await unposed.put_back(ctx)
+    return len(runs)
 
 
 async def leave(ctx: Context, worker_id: uuid.UUID) -> None:

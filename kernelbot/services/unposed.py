@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.judge.protocol import Mode
 from kernelbot.services import record
+from kernelbot.services.context import Context
 from kernelbot.storage import queue, submissions
 
 FREE = "It costs nothing of your allowance."
@@ -30,7 +31,7 @@ def _why_not(posed: Posed, run: Row[Any]) -> str:
     """Why a run that has not begun will never be judged; empty: it will be."""
     gpu, language, mode = run.gpu, run.language, Mode(run.mode)
     if gpu not in posed.gpus:
-        return f"the leaderboard does not offer {gpu} any more. {FREE}"
+        return _not_offered(gpu)
     if run.known:
         return "it has been measured on this version of the problem."
     # What is not ranked is judged on the version it was sent for.
@@ -38,6 +39,10 @@ def _why_not(posed: Posed, run: Row[Any]) -> str:
         taken = ", ".join(posed.languages)
         return f"the problem has a new version, which takes {taken} and no {language}. {FREE}"
     return ""
+
+
+def _not_offered(gpu: str) -> str:
+    return f"the leaderboard does not offer {gpu} any more. {FREE}"
 
 
 async def found(
@@ -58,6 +63,18 @@ async def hold(
     runs = await found(connection, boards)
     await queue.lock(connection, [run.id for run, _ in runs])
     return runs
+
+
+async def put_back(ctx: Context) -> int:
+    """End what was being judged when its GPU was withdrawn and waits for it again, because its worker gave it
+    back or is gone; how much that was."""
+    async with ctx.database.transaction() as connection:
+        runs = await submissions.not_offered(connection)
+        if runs:
+            await queue.lock(connection, [run.id for run in runs])
+            await submissions.lock_queued(connection, [], [run.submission_id for run in runs])
+            await end(connection, [(run, _not_offered(run.gpu)) for run in runs])
+    return len(runs)
 
 
 async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]]) -> None:

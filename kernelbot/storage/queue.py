@@ -98,6 +98,24 @@ async def age(connection: AsyncConnection, queue_ids: Sequence[int], seconds: fl
     await connection.execute(AGE, {"ids": list(queue_ids), "seconds": max(0.0, seconds)})
 
 
+SILENT = text(
+    """
+    UPDATE pgqueuer SET heartbeat = now()
+    WHERE id IN (SELECT id FROM pgqueuer
+                 WHERE status = 'picked' AND heartbeat < now() - make_interval(secs => :lease)
+                 ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
+    RETURNING id
+    """
+)
+
+
+async def silent(connection: AsyncConnection, lease_s: float, limit: int) -> list[int]:
+    """Hold jobs of whatever GPU whose worker has said nothing for ``lease_s``; whoever claims has to wait as
+    long again."""
+    rows = await connection.execute(SILENT, {"lease": lease_s, "limit": limit})
+    return sorted(int(row.id) for row in rows)
+
+
 async def finish(connection: AsyncConnection, queue_id: int, status: str) -> None:
     """Take a job off the queue; ``status`` is PgQueuer's word: successful, exception, canceled."""
     queries = await _queries(connection)

@@ -248,6 +248,23 @@ async def unjudged(connection: AsyncConnection, board_id: int) -> int:
     return int((await connection.execute(UNJUDGED, {"board": board_id})).scalar_one())
 
 
+NOT_OFFERED = text(
+    """
+    SELECT r.id, r.submission_id, r.queue_id, r.gpu
+    FROM leaderboard_gpus g
+    JOIN submissions s ON s.leaderboard_id = g.leaderboard_id
+    JOIN runs r ON r.submission_id = s.id AND r.gpu = g.gpu
+    WHERE NOT g.offered AND s.status IN ('queued', 'running') AND r.status = 'queued'
+    ORDER BY r.id
+    """
+)
+
+
+async def not_offered(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """The runs that wait for a GPU which their leaderboard offers no longer."""
+    return (await connection.execute(NOT_OFFERED)).all()
+
+
 async def withdraw(connection: AsyncConnection, run_id: int, note: str) -> bool:
     """End a run that nobody has begun, and say why. False: it has begun. The caller holds its job and its
     submission."""
@@ -427,6 +444,11 @@ LEASE = text(
     RETURNING runs.*, before.was
     """
 )
+TAKE = text(
+    """
+    UPDATE runs SET lease = :lease WHERE queue_id = :queue AND status = 'running' RETURNING *
+    """
+)
 HEARTBEAT = text(
     """
     UPDATE runs SET heartbeat_at = now()
@@ -521,6 +543,14 @@ async def held(
         runs.c.status == "running",
     )
     return (await connection.execute(query)).first()
+
+
+async def take(connection: AsyncConnection, queue_id: int) -> Row[Any] | None:
+    """Take the lease of a run from a worker that is gone, to say what becomes of it; None when nobody had it.
+
+    The caller holds its job and its submission."""
+    values = {"queue": queue_id, "lease": uuid.uuid4()}
+    return (await connection.execute(TAKE, values)).first()
 
 
 async def heartbeat(connection: AsyncConnection, held: Mapping[int, uuid.UUID]) -> dict[int, bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, publish, standings, submissions
+from kernelbot.services import dispatch, publish, standings, submissions, submit
 from kernelbot.services.publish import Source
 from kernelbot.services.views import RunView
-from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked
-from tests.services.contest import catalog_of, contest, posed_anew, published
+from kernelbot.worker import Slot, Worker
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.patience import until
+from tests.services.contest import board, catalog_of, contest, posed_anew, published
 
 FAILED = make_verdict(VerdictKind.JUDGE_FAILED)
 
@@ -129,3 +132,106 @@ async def test_a_version_that_is_posed_no_more_is_tried_no_longer(
     (old,) = [run for run in runs if run.id == before.id]
     assert old.kind is VerdictKind.JUDGE_FAILED
     assert await names(app) == [("ada", True)]
+
+
+# --- workers that are gone -----------------------------------------------------------------------
+
+
+@pytest.fixture
+async def on_two(app: App, shelf: Path) -> Actor:
+    await published(app, shelf, contest(board(gpus=("CPU", "T4"))))
+    return await make_actor(app)
+
+
+async def test_a_run_on_a_withdrawn_gpu_ends_though_its_worker_is_gone(
+    app: App, shelf: Path, on_two: Actor
+) -> None:
+    await submitted(app, on_two, gpus=("T4",))
+    await claim_one(app, "T4")
+    await published(app, shelf, contest(board()))
+    assert await dispatch.recover(app) == 0
+    assert (await latest(app, on_two)).status is Status.RUNNING
+    await fall_silent(app)
+
+    assert await dispatch.recover(app) == 1
+
+    run = await latest(app, on_two)
+    assert run.status is Status.CANCELLED
+    assert "does not offer T4 any more. It costs nothing" in run.ranking
+    assert (await rows(app, "SELECT count(*) FROM pgqueuer"))[0][0] == 0
+    assert (await submit.allowance(app, on_two, "vectoradd"))[0].ranked_left == (
+        await submit.allowance(app, await make_actor(app, "bob"), "vectoradd")
+    )[0].ranked_left
+
+
+async def test_a_run_that_is_given_back_after_its_gpu_was_withdrawn_ends_too(
+    app: App, shelf: Path, on_two: Actor
+) -> None:
+    await submitted(app, on_two, gpus=("T4",))
+    held = await claim_one(app, "T4")
+    await published(app, shelf, contest(board()))
+    assert await dispatch.give_back(app, held)
+
+    await dispatch.recover(app)
+
+    assert (await latest(app, on_two)).status is Status.CANCELLED
+
+
+async def test_a_run_whose_worker_is_gone_is_shown_as_waiting_and_keeps_its_place(
+    app: App, on_two: Actor
+) -> None:
+    for _ in range(2):
+        await submitted(app, on_two, gpus=("T4",))
+    first = await claim_one(app, "T4")
+    await fall_silent(app)
+
+    await asyncio.gather(*(dispatch.recover(app) for _ in range(4)))
+
+    assert not await dispatch.finish(app, first, make_verdict())
+    items = (await submissions.mine(app, on_two)).items
+    assert [item.runs[0].status for item in items] == [Status.QUEUED] * 2
+    again = await claim_one(app, "T4")
+    assert (again.run_id, again.attempt) == (first.run_id, 2)
+
+
+async def test_a_cancelled_run_whose_worker_is_gone_ends_without_another(
+    app: App, on_two: Actor
+) -> None:
+    view = await submitted(app, on_two, gpus=("T4",))
+    await claim_one(app, "T4")
+    await submit.cancel(app, on_two, view.id)
+    await fall_silent(app)
+
+    await dispatch.recover(app)
+
+    assert (await latest(app, on_two)).status is Status.CANCELLED
+
+
+async def test_a_run_that_ended_all_its_workers_is_given_up_where_none_is_left(
+    app: App, on_two: Actor
+) -> None:
+    await submitted(app, on_two, gpus=("T4",))
+    for _ in range(app.settings.attempts):
+        await claim_one(app, "T4")
+        await fall_silent(app)
+        await dispatch.recover(app)
+
+    assert (await latest(app, on_two)).kind is VerdictKind.JUDGE_FAILED
+
+
+async def test_any_worker_sees_to_it(app: App, on_two: Actor) -> None:
+    class Idle:
+        async def close(self) -> None:
+            pass
+
+    await submitted(app, on_two, gpus=("T4",))
+    await claim_one(app, "T4")
+    worker = Worker(app, [Slot("CPU", Idle())], {})  # type: ignore[arg-type]
+    task = asyncio.create_task(worker.run())
+
+    async def waits() -> bool:
+        return (await latest(app, on_two)).status is Status.QUEUED
+
+    assert await until(waits)
+    worker.stop()
+    await task
