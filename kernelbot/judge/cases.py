@@ -16,7 +16,7 @@ import os
 import random
 import secrets
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -116,6 +116,20 @@ class Problem:
     def fresh_for_all(self, args: Mapping[str, Any]) -> list[Case]:
         """The same for every rank."""
         return [self.fresh(args)]
+
+    def others_for_all(self, cases: Sequence[Case]) -> list[Any] | None:
+        """Another input for every rank that nobody solves; None if the draw came out in another form."""
+        args, expected = cases[0].args, [case.expected for case in cases]
+        with _own_code(f"reference.py failed for {dict(args)}"):
+            data = self.generate(args, secrets.randbits(31))
+        drawn = self._posed_for_all(args, data, expected)
+        same = all(one.layout == case.layout for one, case in zip(drawn, cases, strict=True))
+        return [one.data for one in drawn] if same else None
+
+    def _posed_for_all(
+        self, args: Mapping[str, Any], data: Any, expected: Sequence[Any]
+    ) -> Sequence[Case]:
+        return [self.posed(args, data, expected[0])]
 
     def _answer_like_that_to(self, data: Any) -> Any:
         """An answer to data of this form; the reference is asked when the form has changed."""
@@ -258,6 +272,11 @@ class SharedProblem(Problem):
         layout = Layout(None, (), tuple(sorted(inputs)), (), False, 0)
         answers = tuple(answer for case in ranks for answer in case.answers)
         return SharedCase(args, data, layout, answers, ranks)
+
+    def _posed_for_all(
+        self, args: Mapping[str, Any], data: Any, expected: Sequence[Any]
+    ) -> Sequence[Case]:
+        return self.posed(args, data, expected).ranks
 
     def verdict(self, case: Case, got: list[Any]) -> tuple[str, str]:
         if not isinstance(case, SharedCase):

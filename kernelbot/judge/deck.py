@@ -19,7 +19,7 @@ from kernelbot.judge.channel import Arena, Layout, Slot
 from kernelbot.judge.glance import Glance
 from kernelbot.judge.inside.cuda import Place
 from kernelbot.judge.inside.driver import DeviceMemory, Driver
-from kernelbot.judge.inside.gates import PROBES
+from kernelbot.judge.inside.gates import PROBES, Sweeper
 
 MOST_SETS, FEWEST_SETS = 8, 2
 SETS_BYTES = 1 << 30
@@ -50,7 +50,7 @@ class Secrets:
         self._chance = torch.Generator(device).manual_seed(secrets.randbits(63))
 
     def withhold(self, memory: Any) -> Any:
-        """Overwrite words of the inputs in ``memory``; their offsets and values, on the host."""
+        """Overwrite words of the inputs in ``memory``; their offsets and values, a row each."""
         import torch
 
         found = []
@@ -59,7 +59,11 @@ class Secrets:
             places = self._places(words.numel(), count)
             found.append(torch.stack((places * WORD + slot.offset, words[places]), 1))
             words[places] = words[self._places(words.numel(), count)]
-        return torch.cat(found).cpu() if found else _no_words()
+        return (
+            torch.cat(found)
+            if found
+            else torch.empty((0, 2), dtype=torch.int64, device=memory.device)
+        )
 
     def ask(self) -> list[tuple[Slot, Any]]:
         """Outputs and which of their words are wanted."""
@@ -109,19 +113,32 @@ class Sets:
 
     def fill(self, data: Any, poison: int) -> None:
         """Write one input, all but what comes late, and overwrite every output with the poison."""
-        memory, slots = self._set, self.layout.slots
-        sources = channel.tensors(data)
+        self._write(data, self._set)
+        self._make_ready(self._set, poison)
+
+    def _write(self, data: Any, memory: Any) -> None:
+        """Put an input into the memory of a set."""
+        slots, sources = self.layout.slots, channel.tensors(data)
         for at in self.layout.inputs:
             if slots[at].nbytes:
                 # Through memory of torch's on the same device: other devices may not write to a set.
                 source = sources[at].detach().to(memory.device)
                 _view(memory[slots[at].offset :], slots[at]).copy_(source)
-        for at, slot in enumerate(slots):
+
+    def _make_ready(self, given: Any, poison: int) -> None:
+        """Draw what comes late of the input in ``given`` and what is asked for, and poison the outputs."""
+        import torch
+
+        memory = self._set
+        for at, slot in enumerate(self.layout.slots):
             if at not in self.layout.inputs and slot.nbytes:
                 memory[slot.offset : slot.offset + slot.nbytes].fill_(poison)
-        self.withheld = self._secrets.withhold(memory)
+        late = self._secrets.withhold(given).flatten()
         self._wanted = self._secrets.ask()
-        self.asked = _joined([places * WORD + slot.offset for slot, places in self._wanted])
+        asked = [places * WORD + slot.offset for slot, places in self._wanted]
+        # In one go: each way to the host waits for the device.
+        withheld, self.asked = torch.cat([late, *asked]).cpu().tensor_split([late.numel()])
+        self.withheld = withheld.view(-1, 2)
 
     def outputs(self) -> list[Any]:
         """Private copies of the outputs; :meth:`words` is read off the same copies."""
@@ -140,6 +157,10 @@ class Sets:
         found = [self._taken[slot.offset].view(torch.int64)[at] for slot, at in self._wanted]
         return _joined(found)
 
+    def reveal(self) -> bool:
+        """Put the true input in the place of a decoy; False where there is none."""
+        return False
+
     def glance(self) -> None:
         """Take a look at the output as it is now, which costs no time worth the name."""
 
@@ -152,7 +173,11 @@ class Sets:
 
 
 class Deck(Sets):
-    """Sets in the memory of one device."""
+    """Sets in the memory of one device.
+
+    Where a decoy lies in the place of the input until everything of a call is enqueued, whatever was done before
+    the gate opened was done for nothing: whoever has not noticed gives a wrong answer, whoever has takes longer.
+    """
 
     def __init__(self, layout: Layout, index: int = 0) -> None:
         import torch
@@ -171,19 +196,43 @@ class Deck(Sets):
         super().__init__(layout, secret, found, stride, memory.export())
         outputs = (layout.slots[at] for at in dict.fromkeys(layout.outputs))
         self._glances = [(slot, Glance(slot.nbytes, index)) for slot in outputs if slot.nbytes]
+        self._hidden: Any = None
 
     def to_json(self) -> dict[str, Any]:
         return {**super().to_json(), "sets": self._sets, "stride": self._stride}
 
-    def fill(self, data: Any, poison: int) -> None:
+    def fill(self, data: Any, poison: int, decoy: Any = None) -> None:
+        """``decoy``: another input of the same layout, to be seen until :meth:`reveal`."""
         import torch
 
         if self._sets > 1:
             self.at = (self.at + 1 + secrets.randbelow(self._sets - 1)) % self._sets
-        super().fill(data, poison)
+        self._hidden = None
+        if decoy is None:
+            super().fill(data, poison)
+        else:
+            self._hidden = torch.empty_like(self._set)
+            self._write(data, self._hidden)
+            self._write(decoy, self._set)
+            self._make_ready(self._hidden, poison)
         for slot, glance in self._glances:
             glance.aim(self._set.data_ptr() + slot.offset)
         torch.cuda.synchronize(self._index)
+
+    def reveal(self) -> bool:
+        import torch
+
+        if self._hidden is None:
+            return False
+        for at in self.layout.inputs:
+            slot = self.layout.slots[at]
+            place = slice(slot.offset, slot.offset + slot.nbytes)
+            self._set[place].copy_(self._hidden[place])
+        with torch.cuda.device(self._index):
+            _sweeper(self._index)()  # what has just been written is in the cache
+        torch.cuda.synchronize(self._index)
+        self._hidden = None
+        return True
 
     def glance(self) -> None:
         for _, glance in self._glances:
@@ -236,6 +285,11 @@ def allocated(size: int, index: int = 0) -> tuple[DeviceMemory, Any]:
         memory = DeviceMemory(driver(index), size)
         place = Place(memory.address, memory.size, memory)
         return memory, torch.as_tensor(place, device=f"cuda:{index}")
+
+
+@functools.cache
+def _sweeper(index: int) -> Sweeper:
+    return Sweeper(driver(index), driver(index).kernels())
 
 
 def trial(index: int = 0) -> DeviceMemory:

@@ -19,7 +19,7 @@ from typing import Any
 from kernelbot.judge import channel, timing
 from kernelbot.judge.cases import Case, Problem, ProblemFault
 from kernelbot.judge.channel import Arena
-from kernelbot.judge.deck import Sets
+from kernelbot.judge.deck import Deck, Sets
 from kernelbot.judge.device import Meter, keep_busy
 from kernelbot.judge.inside.driver import NoRoom
 from kernelbot.judge.process import NO_MEMORY, Contestant, Failure, Sample
@@ -35,6 +35,8 @@ SLOW_S = 0.05
 """A reference that takes longer than this is asked once to warm a case up, and not three times."""
 EMPTY_S = 60.0
 METER_EVERY = 8
+MOST_DECOYED = 4 << 30
+"""Bytes of a case above which it has no decoys: each needs the place of two inputs more."""
 LONGEST_REST_S = 0.25
 CLOCK_TOLERANCE, RETRIES = 0.03, 2
 """How far below its normal clock a device may be, and how often a case is then measured again."""
@@ -105,10 +107,13 @@ class Lane:
             arena.close()
         self._arenas = []
 
-    def sample(self, *, twice: bool = False, timed: bool = False) -> Sample:
-        """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is."""
+    def sample(self, *, twice: bool = False, timed: bool = False, decoyed: bool = False) -> Sample:
+        """One checked call, or two on the same input. Raises Failure when it goes wrong or its answer is.
+
+        ``decoyed``: with another input in its place until the gate opens, where that can be done.
+        """
         call = functools.partial(self._contestant.call, timed=timed)
-        sample: Sample = self._checked(call, twice=twice)
+        sample: Sample = self._checked(call, twice=twice, decoyed=decoyed)
         return sample
 
     def warm_up(self, calls: int, wall_s: float) -> None:
@@ -122,27 +127,54 @@ class Lane:
             if self._ours_s > SLOW_S or time.monotonic() - began > wall_s:
                 break
 
-    def empty(self, calls: int) -> list[Sample]:
-        """Calls of a process that has loaded nothing yet: what remains is what a call costs."""
+    def empty(self, calls: int) -> tuple[list[Sample], bool]:
+        """Calls of a process that has loaded nothing yet: what remains is what a call costs.
+
+        And whether there is room for decoys, which the first call has one of.
+        """
         cases = self._problem.fresh_for_all(self._args)
         self._lay_out(cases)
-        samples = []
-        for _ in range(calls):
+        samples, room = [], self._fill_decoyed(cases)
+        for at in range(calls):
             # What the referee does on the device between calls leaves it as cold as for real ones.
-            self._fill(cases)
+            if at or not room:
+                self._fill(cases)
             samples.append(self._contestant.call(EMPTY_S))
             for arena in self._arenas:
                 arena.outputs()
-        return samples
+        return samples, room
 
-    def _checked(self, call: Callable[[float], Any], *, twice: bool = False) -> Any:
+    def _fill_decoyed(self, cases: Sequence[Case]) -> bool:
+        """Where decoys can be had and, nothing submitted having run yet, the device has room for them."""
+        import torch
+
+        try:
+            decoys = self._decoys(cases)
+            if decoys is not None:
+                self._fill(cases, decoys)
+            return decoys is not None
+        except (RuntimeError, ProblemFault) as error:
+            if not any(map(_no_room, (error, error.__cause__))):
+                raise
+            torch.cuda.empty_cache()
+            return False
+
+    def _decoys(self, cases: Sequence[Case]) -> list[Any] | None:
+        small = sum(arena.layout.size for arena in self._arenas) <= MOST_DECOYED
+        if not small or not all(isinstance(arena, Deck) for arena in self._arenas):
+            return None
+        return self._problem.others_for_all(cases)
+
+    def _checked(
+        self, call: Callable[[float], Any], *, twice: bool = False, decoyed: bool = False
+    ) -> Any:
         with room_for_us():
             problem = self._problem
             began = time.monotonic()
             cases = problem.fresh_for_all(self._args)
             self._lay_out(cases)
             charged_s = self._budget.spent_s + self._build.spent_s
-            found, first = self._answered(call, cases)
+            found, first = self._answered(call, cases, self._decoys(cases) if decoyed else None)
             charged_s -= self._budget.spent_s + self._build.spent_s
             for rank, case in enumerate(cases):
                 self._demand(rank, *problem.verdict(case, first[rank]))
@@ -154,10 +186,13 @@ class Lane:
         return found
 
     def _answered(
-        self, call: Callable[[float], Any], cases: Sequence[Case]
+        self,
+        call: Callable[[float], Any],
+        cases: Sequence[Case],
+        decoys: Sequence[Any] | None = None,
     ) -> tuple[Any, list[list[Any]]]:
         """What a call gives, and each rank's outputs as they are once the contestant stands still."""
-        self._fill(cases)
+        self._fill(cases, decoys)
         if self._budget.left_s <= 0:
             raise self._contestant.out_of_time()
         first = self._build if self._contestant.compiling else None
@@ -169,9 +204,13 @@ class Lane:
                 self._demand(rank, UNSETTLED, UNSETTLED)
         return found, outputs
 
-    def _fill(self, cases: Sequence[Case]) -> None:
-        for arena, case in zip(self._arenas, cases, strict=True):
-            arena.fill(case.data, secrets.choice(POISONS))
+    def _fill(self, cases: Sequence[Case], decoys: Sequence[Any] | None = None) -> None:
+        for rank, (arena, case) in enumerate(zip(self._arenas, cases, strict=True)):
+            poison = secrets.choice(POISONS)
+            if decoys is not None and isinstance(arena, Deck):
+                arena.fill(case.data, poison, decoys[rank])
+            else:
+                arena.fill(case.data, poison)
 
     def _demand(self, rank: int, complaint: str, secret: str) -> None:
         if complaint:
@@ -229,6 +268,7 @@ class Bench:
         self._meter = meter
         self._lane = lane  # of a benchmark, by its index
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
+        self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
 
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
@@ -241,7 +281,8 @@ class Bench:
         found = []
         for index in range(len(self._job.benchmarks)):
             with self._lane(index) as lane:
-                found.append(lane.empty(self._plan.empty_calls))
+                samples, self._decoys[index] = lane.empty(self._plan.empty_calls)
+                found.append(samples)
         # To the device's own clock an empty kernel is the same whatever the case.
         claimed = _claimed([sample for samples in found for sample in _warm(samples)], known_ns)
         self._overheads = [(_outside(samples, known_ns), claimed) for samples in found]
@@ -277,10 +318,14 @@ class Bench:
         began = time.monotonic()
         readings: list[tuple[float, float]] = []
         longest_s = 0.0
-        while not self._enough(series, time.monotonic() - began):
+        decoyed = Decoyed(plan, series) if self._decoys[index] else None
+        while not self._enough(series, elapsed_s := time.monotonic() - began) or (
+            decoyed is not None and decoyed.due(elapsed_s)
+        ):
             sampled = time.monotonic()
+            hide = decoyed is not None and decoyed.drawn(elapsed_s)
             try:
-                sample = lane.sample(timed=True)
+                sample = lane.sample(timed=True, decoyed=hide)
             except Failure as failure:
                 late = failure.kind is VerdictKind.TIMED_OUT
                 # One that would have ended: whoever hangs when the samples suit it shall not keep them.
@@ -291,6 +336,9 @@ class Bench:
             longest_s = max(longest_s, time.monotonic() - sampled)
             if len(series.outside) % METER_EVERY == 0:
                 readings.append(self._meter.read())
+            if sample.revealed:
+                series.revealed.append((sample.ns, sample.late))
+                continue
             series.add(sample.ns, sample.claimed_ns, sample.late)
             _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
         series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
@@ -300,6 +348,39 @@ class Bench:
     def _enough(self, series: Series, elapsed_s: float) -> bool:
         samples, overhead = series.finest
         return timing.enough(samples, self._plan, elapsed_s, overhead.ns)
+
+
+class Decoyed:
+    """Which of the calls of a case have a decoy: some among the first, at places that nobody can foretell, and
+    more where these took longer than the others, or cannot be compared with them."""
+
+    MOST = 4 * timing.REVEALED
+
+    def __init__(self, plan: Plan, series: Series) -> None:
+        self._plan = plan
+        self._series = series
+        self._chance = random.SystemRandom()
+        self._first = plan.looks[0] + plan.decoys
+        self._places = set(self._chance.sample(range(self._first), plan.decoys))
+        self._calls = self._drawn = 0
+
+    def due(self, elapsed_s: float) -> bool:
+        """Whether sampling must go on for their sake: one will do where calls are slow."""
+        count = len(self._series.comparable)
+        least = 1 if elapsed_s >= self._plan.wall_s else self._plan.decoys
+        doubtful = 0 < count < timing.REVEALED and self._series.foreseen() > 0
+        return self._drawn < self.MOST and (count < least or doubtful)
+
+    def drawn(self, elapsed_s: float) -> bool:
+        """Whether the next call is to have one."""
+        at, self._calls = self._calls, self._calls + 1
+        if elapsed_s < self._plan.wall_s and at < self._first:
+            drawn = at in self._places
+        else:
+            at_once = elapsed_s >= self._plan.wall_s
+            drawn = self.due(elapsed_s) and (at_once or self._chance.random() < 0.5)
+        self._drawn += drawn
+        return drawn
 
 
 def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhead]:

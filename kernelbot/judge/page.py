@@ -26,6 +26,8 @@ from kernelbot.judge.inside.gates import (
     GATE,
     MASK,
     PAGE_BYTES,
+    PING,
+    PONG,
     PROBED,
     PROBED_AT,
     PROBES,
@@ -105,10 +107,13 @@ def time_gated(
     withheld: Sequence[Any],
     asked: Sequence[Any],
     hopeless: Callable[[], bool],
+    *,
+    interrupted: bool = False,
 ) -> int:
     """Open the gates; the ns until the words asked for of every page are here.
 
-    Whichever process is last ends the call. The caller checks for failure.
+    Whichever process is last ends the call. The caller checks for failure. ``interrupted``: the device did other
+    work since the kernels at the gates were seen; they are not to be timed until they run again.
     """
     wanted, move, clock = number & MASK, ctypes.memmove, monotonic_ns
     words = [page.words for page in pages]
@@ -121,6 +126,11 @@ def time_gated(
             move(scratch, source, size)
         for each in words:
             each[SCRATCH] = wanted
+    if interrupted:
+        for each in words:
+            each[PING] = wanted
+        for each in words:
+            _await(each, PONG, wanted, hopeless)
     began = clock()
     for share in late:
         move(*share)

@@ -94,6 +94,7 @@ class Sample:
     ns: int  # by the referee's clock, overhead included
     claimed_ns: float = math.nan  # by the contestant's device events
     late: bool = False  # the gate opened before everything was enqueued
+    revealed: bool = False  # a decoy lay in the input's place until the gate was about to open
 
 
 class Rank:
@@ -373,15 +374,18 @@ class Contestant:
             self._expect(channel.LOADED, timeout_s)
             if self.gated:
                 late = not self._armed(pages, hopeless, timed=timed)
+                revealed = sum(arena.reveal() for arena in arenas) > 0
                 withheld = [arena.withheld for arena in arenas]
                 asked = [arena.asked for arena in arenas]
-                elapsed = time_gated(pages, number, withheld, asked, hopeless)
+                elapsed = time_gated(pages, number, withheld, asked, hopeless, interrupted=revealed)
                 for arena in arenas:
                     arena.glance()
             else:
-                late, elapsed = False, time_ungated(pages, number, hopeless)
+                late = revealed = False
+                elapsed = time_ungated(pages, number, hopeless)
         bells = self._expect(channel.DONE, deadline - time.monotonic())
-        return Sample(elapsed, _longest([_claim(bell.text) for bell in bells]), late=late)
+        claimed = _longest([_claim(bell.text) for bell in bells])
+        return Sample(elapsed, claimed, late=late, revealed=revealed)
 
     def _armed(self, pages: Sequence[Page], hopeless: Callable[[], bool], *, timed: bool) -> bool:
         """Wait until everything is enqueued; a call that waits for the device never will be."""

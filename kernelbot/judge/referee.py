@@ -73,6 +73,7 @@ PASSED = {
 }
 
 QUARANTINED = {
+    "early": "All answers are right, but calls take longer when their input comes late: an organizer must look.",
     "clock": "All answers are right, but the times contradict each other: an organizer must look.",
     "floor": "All answers are right, but faster than this device can be: an organizer must look.",
 }
@@ -566,7 +567,8 @@ class Referee:
             self._cases.append(case)
             hidden = timing.contradictions(self.series[index]) if gated else ""
             below = timing.below(found, floors[index]) if index < len(floors) else ""
-            for rule, evidence in (("clock", hidden), ("floor", below)):
+            early = timing.foresights(self.series[index])
+            for rule, evidence in (("clock", hidden), ("early", early), ("floor", below)):
                 if evidence and self._quarantine is None:
                     self._quarantine = (rule, f"benchmark {index} ({spec(args)}): {evidence}")
 

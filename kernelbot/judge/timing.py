@@ -32,6 +32,11 @@ has too much subtracted from the outside clock: 5 % of a time were seen beside t
 PROOF_NS, PROOF = 2_500.0, 0.01
 """By how much a claim must beat the outside clock to be evidence against it."""
 PROOF_SAMPLES = 6
+FORESEEN_NS, FORESEEN = 2_500.0, 0.05
+"""By how much all calls whose input came with the opening of their gate must be longer than the others to be
+evidence that what the others are given is worked on before it."""
+REVEALED = 6
+"""How many of them, in one process, it takes; until then they are asked for two by two."""
 PROOF_RANK = 0.2
 """Outliers of the outside clock only lengthen it: even a call among its quickest must contradict."""
 HOST_BOUND = 0.3
@@ -50,8 +55,9 @@ class Plan:
     processes: int = 1  # fresh ones that a ranked run is measured in
     most_processes: int = 1  # where these differ among themselves
     patience_s: float = 15.0  # of measuring, after which no more are added
-    unsure: float = 0.01  # relative standard error of a case above which they do
+    unsure: float = 0.015  # relative standard error of a case above which they do
     empty_calls: int = 72
+    decoys: int = 0  # calls of a case in one process that see their input when the gate opens
     warm_s: float = 0.0  # of load before the first call, so that clocks are up
     duty: float = 1.0  # share of the time that long calls may keep the device busy
 
@@ -63,8 +69,8 @@ class Plan:
 
 CPU_PLAN = Plan()
 CUDA_PLAN = Plan(
-    warmup=3, looks=(6, 12, 24, 48), target=0.004, wall_s=2.0, processes=3, most_processes=5, empty_calls=18,
-    warm_s=0.1, duty=0.3,
+    warmup=3, looks=(6, 12, 24, 48), target=0.004, wall_s=2.0, processes=3, most_processes=5, empty_calls=12,
+    decoys=2, warm_s=0.1, duty=0.3,
 )  # fmt: skip
 
 
@@ -106,6 +112,8 @@ class Series:
     outside: list[float] = field(default_factory=list)  # by the referee's clock
     claimed: list[float] = field(default_factory=list)  # by the device's; NaN where it has none
     late: list[bool] = field(default_factory=list)  # the gate opened before all was enqueued
+    revealed: list[tuple[float, bool]] = field(default_factory=list)
+    """Outside and late, of calls whose input came when the gate opened. They are no samples."""
     outside_overhead: Overhead = Overhead()
     claimed_overhead: Overhead = Overhead()
     sm_mhz: float = 0.0
@@ -157,6 +165,35 @@ class Series:
         notes = (*bound, *self.warnings, *found.warnings)
         return replace(found, warnings=notes, sm_mhz=self.sm_mhz, watts=self.watts)
 
+    @property
+    def comparable(self) -> list[float]:
+        """The times of those calls that waited for the host if the samples do, and only then."""
+        return [ns for ns, late in self.revealed if late == self.host_bound]
+
+    def foreseen(self) -> float:
+        """By how many ns more than could be chance those calls took longer of which nothing could be done before;
+        0 where they did not."""
+        seen = self.comparable
+        usual = [
+            ns for ns, late in zip(self.outside, self.late, strict=True) if late == self.host_bound
+        ]
+        if not seen or not usual:
+            return 0.0
+        typical = statistics.median(usual)
+        allowed = FORESEEN_NS + FORESEEN * (typical - self.outside_overhead.ns)
+        return max(0.0, min(seen) - typical - allowed)
+
+    def foresight(self) -> str:
+        """Evidence that other calls were worked on before their gate opened; "" if there is none."""
+        if len(self.comparable) < REVEALED or not self.foreseen():
+            return ""
+        quick = min(self.comparable) - self.outside_overhead.ns
+        usual = self.by_outside().ns
+        return (
+            f"{len(self.comparable)} calls that were given their input as the clock started took at least "
+            f"{quick / 1e3:.2f} us, the others {usual / 1e3:.2f} us"
+        )
+
     def contradiction(self) -> str:
         """Evidence that the device's clock claims less than the outside clock allows; else ""."""
         if not self.has_claims or len(self.outside) < PROOF_SAMPLES:
@@ -205,6 +242,11 @@ def contradictions(runs: Sequence[Series]) -> str:
     """Evidence that every process gave; chance does not strike in all of them. "" if none."""
     found = [run.contradiction() for run in runs]
     return "; ".join(dict.fromkeys(found)) if found and all(found) else ""
+
+
+def foresights(runs: Sequence[Series]) -> str:
+    """Evidence of any process: in each it takes several calls, all of which were longer."""
+    return "; ".join(dict.fromkeys(filter(None, (run.foresight() for run in runs))))
 
 
 def below(found: Measurement, floor_ns: float) -> str:

@@ -46,6 +46,12 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "benchmarks": ({"n": 256},),
         "tolerances": (Tolerance(rtol=1e-4, atol=1e-3),),
     },
+    "product": {
+        "problem": "matmul",
+        "tests": ({"n": 64}, {"n": 256}),
+        "benchmarks": ({"n": 2048},),
+        "tolerances": (Tolerance(rtol=1e-3, atol=1e-2),),
+    },
 }
 
 

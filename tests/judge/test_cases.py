@@ -45,6 +45,24 @@ def test_the_reference_is_asked_once_for_a_form_of_data_where_the_check_does_wit
         assert all(problem.verdict(case, [case.data[0]])[0] for case in cases)
 
 
+def test_a_decoy_is_another_input_of_the_same_form_that_nobody_solves(tmp_path: Path) -> None:
+    (tmp_path / "reference.py").write_text(SQUARES)
+    problem = Problem(tmp_path, "cpu", ())
+    cases = problem.fresh_for_all({"n": 5})
+    (decoy,) = problem.others_for_all(cases) or ()
+    assert decoy[0].shape == cases[0].data[0].shape
+    assert not decoy[0].equal(cases[0].data[0])
+    assert problem.said("asked") == [5]
+
+
+def test_a_draw_of_another_form_is_no_decoy(tmp_path: Path) -> None:
+    (tmp_path / "reference.py").write_text(
+        SQUARES.replace("torch.rand(n,", "torch.rand(seed % 9973 + 1,")
+    )
+    problem = Problem(tmp_path, "cpu", ())
+    assert any(problem.others_for_all(problem.fresh_for_all({"n": 5})) is None for _ in range(3))
+
+
 BROKEN = """
 def {check}(data, output):
     raise RuntimeError("CUDA error: {error}")

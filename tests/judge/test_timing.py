@@ -13,6 +13,7 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,7 @@ from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
 from kernelbot.judge.inside.driver import NoRoom
-from kernelbot.judge.measuring import room_for_us
+from kernelbot.judge.measuring import Decoyed, room_for_us
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated
 from kernelbot.judge.process import Failure, lack, patience_ns
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
@@ -153,6 +154,94 @@ def test_calls_that_wait_for_the_host_are_timed_from_outside_and_accuse_nobody()
     assert found.clock == "host"
     assert any("host-bound: 20 of 24" in warning for warning in found.warnings)
     assert timing.contradictions([bound]) == ""
+
+
+# --- calls whose input came late ------------------------------------------------------------------
+
+
+def with_decoys(extra_ns: float, count: int, **changes: Any) -> timing.Series:
+    series = a_series(**changes)
+    usual = series.outside[: count or 1]
+    series.revealed = [(ns + extra_ns, series.host_bound) for ns in usual[:count]]
+    return series
+
+
+@pytest.mark.parametrize("extra_ns", [-3_000.0, 0.0, 2_000.0])
+def test_calls_that_take_no_longer_when_their_input_comes_late_accuse_nobody(
+    extra_ns: float,
+) -> None:
+    assert timing.foresights([with_decoys(extra_ns, timing.REVEALED)] * 3) == ""
+
+
+def test_calls_that_all_take_longer_when_their_input_comes_late_are_evidence_of_any_process() -> (
+    None
+):
+    runs = [with_decoys(0, 2), with_decoys(60_000.0, timing.REVEALED), with_decoys(0, 2)]
+    assert "given their input as the clock started" in timing.foresights(runs)
+
+
+def test_one_quick_call_whose_input_came_late_clears_all_others() -> None:
+    series = with_decoys(60_000.0, timing.REVEALED)
+    series.revealed[3] = (series.outside[0], False)
+    assert timing.foresights([series]) == ""
+
+
+def test_fewer_than_several_such_calls_ask_for_more_and_accuse_nobody() -> None:
+    series = with_decoys(60_000.0, timing.REVEALED - 1)
+    assert series.foreseen() > 0
+    assert timing.foresights([series]) == ""
+
+
+def test_calls_that_wait_for_the_host_are_compared_with_their_like() -> None:
+    assert with_decoys(0, timing.REVEALED, late=24).foresight() == ""
+    assert with_decoys(200_000.0, timing.REVEALED, late=24).foresight()
+
+
+def calls_with_decoys(series: timing.Series, calls: int, elapsed_s: float = 0.1) -> list[int]:
+    """Which of so many calls of a case have one; each is as long as the usual, or as ``series`` says."""
+    extra = series.revealed[0][0] if series.revealed else 0.0
+    series.revealed = []
+    decoyed, at, found = Decoyed(timing.CUDA_PLAN, series), 0, []
+    while at < calls or decoyed.due(elapsed_s):
+        if decoyed.drawn(elapsed_s):
+            found.append(at)
+            series.revealed.append((series.outside[0] + extra, False))
+        at += 1
+    return found
+
+
+def test_where_the_decoys_are_among_the_first_calls_cannot_be_foretold() -> None:
+    places = {tuple(calls_with_decoys(a_series(), 8)) for _ in range(200)}
+    assert {len(found) for found in places} == {timing.CUDA_PLAN.decoys}
+    assert set().union(*places) == set(range(8))
+    assert len(places) > 20
+
+
+def test_calls_that_took_longer_behind_a_decoy_are_repeated_until_there_are_several() -> None:
+    series = a_series()
+    series.revealed = [(60_000.0, False)]
+    assert len(calls_with_decoys(series, 8)) == timing.REVEALED
+
+
+def test_calls_that_were_late_behind_a_decoy_are_made_up_for() -> None:
+    series = a_series()
+    decoyed, found = Decoyed(timing.CUDA_PLAN, series), 0
+    while decoyed.due(0.1):
+        if decoyed.drawn(0.1):
+            series.revealed.append((series.outside[0], found < 2))
+            found += 1
+    assert found == 2 + timing.CUDA_PLAN.decoys
+
+
+def test_decoys_that_cannot_be_had_end_no_sooner_and_no_later_than_after_several_attempts() -> None:
+    decoyed, found = Decoyed(timing.CUDA_PLAN, a_series()), 0
+    while decoyed.due(0.1):
+        found += decoyed.drawn(0.1)
+    assert found == Decoyed.MOST
+
+
+def test_a_case_that_has_used_up_its_time_ends_after_one_decoy() -> None:
+    assert len(calls_with_decoys(a_series(), 1, elapsed_s=9.0)) == 1
 
 
 def test_a_few_late_calls_are_left_out() -> None:
@@ -377,6 +466,30 @@ def test_a_call_of_several_processes_ends_with_the_last_of_them() -> None:
     assert max(answered) < min(asked)  # nobody knows what it will be asked before all have answered
     for page in pages:
         page.close()
+
+
+def test_the_clock_starts_only_when_the_kernel_at_the_gate_runs_again() -> None:
+    page = Page()
+    order: list[str] = []
+
+    def device() -> None:
+        while page.words[gates.PING] != 3:
+            time.sleep(0.001)
+        order.append("gate shut" if page.words[gates.GATE] != 3 else "gate open")
+        time.sleep(0.1)
+        page.words[gates.PONG] = 3
+        while page.words[gates.GATE] != 3:
+            time.sleep(0.001)
+        page.words[gates.ANSWER] = page.words[gates.PROBED] = 3
+
+    thread = threading.Thread(target=device)
+    thread.start()
+    nothing = torch.empty(0, dtype=torch.int64)
+    taken_ns = time_gated([page], 3, [nothing], [nothing], lambda: False, interrupted=True)
+    thread.join()
+    assert order == ["gate shut"]
+    assert taken_ns < 80e6  # of the 100 ms that passed before, nothing
+    page.close()
 
 
 def test_words_that_are_written_when_the_clock_has_stopped_come_too_late() -> None:

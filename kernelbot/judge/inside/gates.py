@@ -13,10 +13,12 @@ import mmap
 import time
 from typing import Any, Protocol
 
-from .driver import L2_CACHE_SIZE, MULTIPROCESSORS, Driver, Mapped, Unavailable
+from .driver import L2_CACHE_SIZE, MULTIPROCESSORS, Driver, Kernels, Mapped, Unavailable
 
-GATE, ANSWER, ASKED, PROBED, ARMED, SET = 0, 16, 32, 48, 64, 80
-"""Indexes of 32-bit words, a cache line apart. The first four are also in kernels.cu."""
+GATE, ANSWER, ASKED, PROBED, ARMED, SET, PONG = 0, 16, 32, 48, 64, 80, 96
+PING = GATE + 1
+"""Indexes of 32-bit words, a cache line apart but for PING, which the device reads together with GATE. All but
+ARMED and SET are also in kernels.cu."""
 PROBES = 1024
 """Words of the output that are asked for, and the most words of the input that come late."""
 WORDS_BYTES = 4096
@@ -52,33 +54,47 @@ class Gating(Protocol):
         """What the device's own clock says of the call."""
 
 
+class Sweeper:
+    """Empties the cache of the current device by reading: lines that writing leaves dirty would be paid for by
+    the kernel."""
+
+    def __init__(self, driver: Driver, kernels: Kernels) -> None:
+        import torch
+
+        size = FLUSHES * driver.attribute(L2_CACHE_SIZE) or FLUSH_BYTES
+        self._kernels = kernels
+        self._blocks = 2 * driver.attribute(MULTIPROCESSORS)
+        self._swept = torch.zeros(size, dtype=torch.uint8, device="cuda")
+        self._sink = torch.zeros(1, dtype=torch.int32, device="cuda")
+        self._arguments = (
+            ctypes.c_void_p(self._swept.data_ptr()),
+            ctypes.c_uint64(size // 16),
+            ctypes.c_void_p(self._sink.data_ptr()),
+        )
+
+    def __call__(self, stream: int | None = None) -> None:
+        """Queue it, on torch's current stream when none is named."""
+        import torch
+
+        queued = torch.cuda.current_stream().cuda_stream if stream is None else stream
+        self._kernels.launch("sweep", queued, self._arguments, self._blocks, THREADS)
+
+
 class Gates:
     """By kernels of our own."""
 
     evidence = b"gates"
 
     def __init__(self, page: mmap.mmap) -> None:
-        import torch
-
         self.driver = Driver()
         self._kernels = self.driver.kernels()
         self._page = Mapped(self.driver, page)
         self._start, self._end = self.driver.event(), self.driver.event()
         self._joined = self.driver.event(timing=False)
-        size = FLUSHES * self.driver.attribute(L2_CACHE_SIZE) or FLUSH_BYTES
-        self._blocks = 2 * self.driver.attribute(MULTIPROCESSORS)
-        self._swept = torch.zeros(size, dtype=torch.uint8, device="cuda")
-        sink = torch.zeros(1, dtype=torch.int32, device="cuda")
-        self._sweep = (
-            ctypes.c_void_p(self._swept.data_ptr()),
-            ctypes.c_uint64(size // 16),
-            ctypes.c_void_p(sink.data_ptr()),
-        )
-        self._sink = sink
+        self._sweep = Sweeper(self.driver, self._kernels)
 
     def flush(self, stream: int) -> None:
-        # By reading: lines that writing leaves dirty would be paid for by the kernel.
-        self._kernels.launch("sweep", stream, self._sweep, self._blocks, THREADS)
+        self._sweep(stream)
 
     def hold(self, stream: int, number: int, base: int, withheld: int) -> None:
         arguments = (

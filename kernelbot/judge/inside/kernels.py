@@ -1,6 +1,6 @@
 """kernels.cu as PTX, which every driver compiles for its device. Made by benchmarks/kernels.py."""
 
-SOURCE = "8f29053d4611c35b572444206202f632194a85a70ecef6b735803895605f68f6"
+SOURCE = "ce77bbe777d48bffff1673312c5ca1be2274bdca4dc94c5f03e8457ee4497f44"
 """sha256 of the kernels.cu that this was made from."""
 
 PTX = b""".version 7.0
@@ -15,59 +15,77 @@ PTX = b""".version 7.0
 	.param .u64 gate_param_4
 )
 {
-	.reg .pred 	%p<10>;
-	.reg .b32 	%r<16>;
-	.reg .b64 	%rd<15>;
-	ld.param.u64 	%rd7, [gate_param_0];
-	ld.param.u32 	%r7, [gate_param_1];
-	ld.param.u64 	%rd5, [gate_param_2];
-	ld.param.u32 	%r8, [gate_param_3];
-	ld.param.u64 	%rd6, [gate_param_4];
-	cvta.to.global.u64 	%rd1, %rd7;
+	.reg .pred 	%p<14>;
+	.reg .b16 	%rs<8>;
+	.reg .b32 	%r<27>;
+	.reg .b64 	%rd<17>;
+	ld.param.u64 	%rd5, [gate_param_0];
+	ld.param.u32 	%r13, [gate_param_1];
+	ld.param.u64 	%rd6, [gate_param_2];
+	ld.param.u32 	%r14, [gate_param_3];
+	ld.param.u64 	%rd7, [gate_param_4];
+	cvta.to.global.u64 	%rd1, %rd5;
 	mov.u32 	%r1, %tid.x;
 	setp.gt.u32 	%p1, %r1, 8;
 	@%p1 bra 	$L__BB0_2;
-	shl.b32 	%r9, %r1, 10;
-	mul.wide.u32 	%rd8, %r9, 4;
+	shl.b32 	%r15, %r1, 10;
+	mul.wide.u32 	%rd8, %r15, 4;
 	add.s64 	%rd9, %rd1, %rd8;
-	ld.volatile.global.u32 	%r10, [%rd9];
+	ld.volatile.global.u32 	%r16, [%rd9];
 $L__BB0_2:
 	mov.u32 	%r2, %ntid.x;
-	cvta.to.global.u64 	%rd2, %rd6;
-	mov.u32 	%r14, 0;
+	cvta.to.global.u64 	%rd2, %rd7;
+	mov.u32 	%r24, 0;
 $L__BB0_3:
 	.pragma "nounroll";
-	setp.eq.s32 	%p2, %r14, 0;
+	setp.eq.s32 	%p2, %r24, 0;
 	setp.ne.s32 	%p3, %r1, 0;
 	or.pred  	%p4, %p3, %p2;
-	@%p4 bra 	$L__BB0_5;
-$L__BB0_4:
-	ld.volatile.global.u32 	%r12, [%rd1];
-	sub.s32 	%r13, %r12, %r7;
-	setp.lt.s32 	%p5, %r13, 0;
-	@%p5 bra 	$L__BB0_4;
-$L__BB0_5:
-	setp.ge.u32 	%p6, %r1, %r8;
-	bar.sync 	0;
-	@%p6 bra 	$L__BB0_10;
-	mov.u32 	%r15, %r1;
-$L__BB0_7:
-	mul.wide.u32 	%rd13, %r15, 16;
-	add.s64 	%rd12, %rd5, %rd13;
+	@%p4 bra 	$L__BB0_9;
 	// begin inline asm
-	ld.volatile.global.v2.u64 {%rd10, %rd11}, [%rd12];
+	ld.volatile.global.v2.u32 {%r18, %r25}, [%rd5];
 	// end inline asm
-	@%p2 bra 	$L__BB0_9;
-	add.s64 	%rd14, %rd2, %rd10;
-	st.global.u64 	[%rd14], %rd11;
+	sub.s32 	%r20, %r18, %r13;
+	setp.gt.s32 	%p5, %r20, -1;
+	@%p5 bra 	$L__BB0_9;
+	mov.u16 	%rs7, 0;
+$L__BB0_6:
+	setp.ne.s32 	%p6, %r25, %r13;
+	and.b16  	%rs4, %rs7, 255;
+	setp.ne.s16 	%p7, %rs4, 0;
+	or.pred  	%p8, %p7, %p6;
+	@%p8 bra 	$L__BB0_8;
+	st.volatile.global.u32 	[%rd1+384], %r13;
+	mov.u16 	%rs7, 1;
+$L__BB0_8:
+	// begin inline asm
+	ld.volatile.global.v2.u32 {%r21, %r25}, [%rd5];
+	// end inline asm
+	sub.s32 	%r23, %r21, %r13;
+	setp.lt.s32 	%p9, %r23, 0;
+	@%p9 bra 	$L__BB0_6;
 $L__BB0_9:
-	add.s32 	%r15, %r15, %r2;
-	setp.lt.u32 	%p8, %r15, %r8;
-	@%p8 bra 	$L__BB0_7;
-$L__BB0_10:
-	add.s32 	%r14, %r14, 1;
-	setp.lt.u32 	%p9, %r14, 2;
-	@%p9 bra 	$L__BB0_3;
+	setp.ge.u32 	%p10, %r1, %r14;
+	bar.sync 	0;
+	@%p10 bra 	$L__BB0_14;
+	mov.u32 	%r26, %r1;
+$L__BB0_11:
+	mul.wide.u32 	%rd15, %r26, 16;
+	add.s64 	%rd14, %rd6, %rd15;
+	// begin inline asm
+	ld.volatile.global.v2.u64 {%rd12, %rd13}, [%rd14];
+	// end inline asm
+	@%p2 bra 	$L__BB0_13;
+	add.s64 	%rd16, %rd2, %rd12;
+	st.global.u64 	[%rd16], %rd13;
+$L__BB0_13:
+	add.s32 	%r26, %r26, %r2;
+	setp.lt.u32 	%p12, %r26, %r14;
+	@%p12 bra 	$L__BB0_11;
+$L__BB0_14:
+	add.s32 	%r24, %r24, 1;
+	setp.lt.u32 	%p13, %r24, 2;
+	@%p13 bra 	$L__BB0_3;
 	ret;
 }
 	// .globl	answer
