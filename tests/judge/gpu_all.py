@@ -1,7 +1,7 @@
 """Everything that is shown on GPUs, in one go, on as many GPUs as there are.
 
     python -m tests.judge.gpu_problems stage DIR --mode benchmark     where the command line is installed
-    python -m tests.judge.gpu_all LOGS [--problems DIR] [--seconds 540] [--only WORD]    on the GPUs
+    python -m tests.judge.gpu_all LOGS [--problems DIR] [--seconds 540] [--only WORDS]    on the GPUs
 
 Figures are taken with nothing else on the machine; then pieces run beside each other, one a GPU, those that need
 several first. What each printed is in LOGS, what it came to on stdout. Needs torch and this tree.
@@ -133,13 +133,18 @@ def main() -> int:
     parser.add_argument("logs", type=Path)
     parser.add_argument("--problems", type=Path)
     parser.add_argument("--seconds", type=float, default=540.0)
-    parser.add_argument("--only", default="", help="pieces whose name contains this")
+    parser.add_argument(
+        "--only", default="", help="pieces whose name contains this or, after a comma, that"
+    )
     options = parser.parse_args()
     import torch
 
     options.logs.mkdir(parents=True, exist_ok=True)
     machine = Machine(torch.cuda.device_count(), options.logs)
-    wanted = [piece for piece in pieces(options.problems) if options.only in piece.name]
+    words = options.only.split(",")
+    wanted = [
+        piece for piece in pieces(options.problems) if any(word in piece.name for word in words)
+    ]
     waiting = [piece for piece in wanted if piece.gpus == ALONE or piece.gpus <= machine.gpus]
     bad = len(wanted) - len(waiting)
     print(f"{len(waiting)} pieces on {machine.gpus} GPUs, {bad} need more", flush=True)
