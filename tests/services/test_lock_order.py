@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Status
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import (
@@ -25,7 +26,7 @@ from kernelbot.services import (
     submissions,
     submit,
 )
-from kernelbot.storage import contests
+from kernelbot.storage import contests, fleet, queue
 from kernelbot.storage import standings as store_standings
 from kernelbot.storage import submissions as store
 from tests.conftest import ADMIN_TOKEN
@@ -168,3 +169,46 @@ async def test_decisions_recordings_cancellations_and_voidings_at_once_never_dea
         wrong = [item for item in found if isinstance(item, Exception)]
         assert not [item for item in wrong if not isinstance(item, Conflict)], turn
         assert (await submissions.submission(app, ada, view.id)).done
+
+
+async def test_withdrawing_a_gpu_waits_for_a_claim_before_it_holds_what_the_claim_needs(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board(gpus=("CPU", "T4"))))
+    ada = await make_actor(app)
+    view = await submitted(app, ada, gpus=("T4",))
+
+    worker = uuid.uuid4()
+    async with app.database.transaction() as claiming, asyncio.timeout(20):
+        await fleet.touch(claiming, worker)
+        queue_ids = await queue.claim(claiming, {"T4": 1}, worker, app.settings.lease_s)
+        withdrawing = asyncio.create_task(published(app, shelf, contest(board())))
+        await until(lambda: waiting_for_locks(app))
+        await store.lock_waiting(claiming, queue_ids)
+        assert [await store.lease(claiming, item, worker) for item in queue_ids] != [None]
+
+    await asyncio.wait_for(withdrawing, 10)
+    (run,) = (await submissions.submission(app, ada, view.id)).runs
+    assert run.status is Status.RUNNING  # what has begun is judged to its end
+
+
+async def test_whoever_watches_misses_no_step_that_was_begun_before_a_decision(app: App) -> None:
+    root, ada = await admin(app), await make_actor(app)
+    view = await ranked(app, ada, 1e6)
+    before = await submissions.events(app, view.id, 0)
+
+    async with app.database.transaction() as telling, asyncio.timeout(20):
+        await store.lock(telling, view.id)
+        await store.add_event(telling, view.id, None, "rejudge", {})
+        voiding = asyncio.create_task(moderation.void(app, root, view.id, REASON))
+
+        async def waits_or_is_done() -> bool:
+            return voiding.done() or bool(await waiting_for_locks(app))
+
+        await until(waits_or_is_done)
+        seen = await submissions.events(app, view.id, before[-1].id)
+    await asyncio.wait_for(voiding, 10)
+
+    after = (seen or before)[-1].id
+    told = [*seen, *await submissions.events(app, view.id, after)]
+    assert [item.kind for item in told] == ["rejudge", "decided"]

@@ -14,10 +14,19 @@ from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, publish, standings, submissions, submit
+from kernelbot.services import (
+    dispatch,
+    identity,
+    publish,
+    quarantine,
+    standings,
+    submissions,
+    submit,
+)
 from kernelbot.services.publish import Source
 from kernelbot.services.views import RunView
 from kernelbot.worker import Slot, Worker
+from tests.conftest import ADMIN_TOKEN
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 from tests.patience import until
 from tests.services.contest import board, catalog_of, contest, posed_anew, published
@@ -132,6 +141,23 @@ async def test_a_version_that_is_posed_no_more_is_tried_no_longer(
     (old,) = [run for run in runs if run.id == before.id]
     assert old.kind is VerdictKind.JUDGE_FAILED
     assert await names(app) == [("ada", True)]
+
+
+async def test_who_is_measured_again_after_a_release_has_their_earlier_place_meanwhile(
+    app: App, shelf: Path, measured_again: Actor
+) -> None:
+    root = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    held = await judge_one(app, make_verdict(VerdictKind.QUARANTINED))
+    newer = posed_anew(catalog_of(app, shelf, contest()), cpu_tests=({"size": 7},))
+    await publish.apply(app, newer, Source())
+    await judge_one(app, make_verdict(VerdictKind.WRONG_ANSWER))
+    assert await names(app) == []
+
+    await quarantine.release(app, root, held.run_id, "A noisy machine.")
+
+    assert await names(app) == [("ada", True)]
+    await judge_one(app, make_verdict(ns=2e6))
+    assert await names(app) == [("ada", False)]
 
 
 # --- workers that are gone -----------------------------------------------------------------------
