@@ -109,7 +109,8 @@ class Settings(BaseSettings):
         default=60.0,
         gt=0,
         description="Seconds one case of a problem may take beyond the problem's limits when it is checked; "
-        "half of them are for the reference on changed inputs.",
+        "half of them are for the reference on changed inputs; all cases of a task of the field together have "
+        "them before it is published.",
     )
     artefact_days: int = Field(
         default=14, ge=1, description="Days that files of a run, a profiler's report say, are kept."

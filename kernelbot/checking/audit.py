@@ -17,7 +17,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Probe, Right, Weight
+from kernelbot.checking.findings import (
+    AUDIT_FILE,
+    Agreement,
+    Audit,
+    CaseAudit,
+    Probe,
+    Right,
+    Weight,
+)
 from kernelbot.checking.nulls import Null, Scene, solutions
 from kernelbot.judge import device as devices
 from kernelbot.judge import tree
@@ -31,16 +39,18 @@ SAMPLE = 1 << 16
 """Elements of each output that are looked at first: most null solutions are wrong there already."""
 NOISE = 4.0
 """An answer this many times as far away as a second run of the reference is the reference's."""
-AUDIT_FILE = "audit.json"
 
 Tell = Callable[[str, int, int], None]
 """Called with a case, how many are done and how many there are."""
 
 
-def audit(directory: Path, job: Job, tell: Tell, patience_s: float) -> Audit:
-    """What there is to know about the problem in a job directory.
+def audit(
+    directory: Path, job: Job, tell: Tell, patience_s: float, until: float = math.inf
+) -> Iterator[Audit]:
+    """What there is to know about the problem in a job directory, after each case and at the end.
 
-    Half of ``patience_s`` goes to the reference on changed inputs of one case.
+    Half of ``patience_s`` goes to the reference on changed inputs of one case. No case is begun after
+    ``until``, on the monotonic clock; before the end, cases that are still to come count as left.
     """
     import torch
 
@@ -50,23 +60,34 @@ def audit(directory: Path, job: Job, tell: Tell, patience_s: float) -> Audit:
         device = devices.inspect(job.device)
         problem = open_problem(directory / PROBLEM_DIR, job)
     except (ProblemFault, devices.WrongDevice) as fault:
-        return _unreadable(job, str(fault))
+        yield _unreadable(job, str(fault), lacking=_lacking(fault))
+        return
     auditor = _Auditor(problem, job, patience_s / 2)
-    found = []
     places = _places(job)
-    for done, (where, args) in enumerate(places):
-        tell(where[0], done, len(places))
-        found.append(auditor.case(where, args))
-    return Audit(
+    found = Audit(
         problem=job.problem,
         device=job.device,
         device_name=device.name,
         torch=torch.__version__,
         own_check=auditor.own_check,
         seeded=job.style == "reference",
+        as_given=job.style != "reference",
         right=_right(problem),
-        cases=tuple(found),
+        left=tuple(name for where, _ in places for name in where),
     )
+    yield found
+    for done, (where, args) in enumerate(places):
+        if time.monotonic() > until:
+            break
+        tell(where[0], done, len(places))
+        found = _with(found, auditor.case(where, args))
+        yield found
+
+
+def _with(found: Audit, case: CaseAudit) -> Audit:
+    """One more case of those that were left."""
+    left = tuple(name for name in found.left if name not in case.where)
+    return replace(found, cases=(*found.cases, case), left=left)
 
 
 def case_limit_s(job: Job, patience_s: float) -> float:
@@ -74,8 +95,13 @@ def case_limit_s(job: Job, patience_s: float) -> float:
     return job.limits.check_s + job.limits.measure_s + patience_s
 
 
-def overdue(job: Job, where: str, patience_s: float) -> Audit:
-    """An audit that was killed while it was at this case."""
+def overdue(job: Job, where: str, patience_s: float, before: Audit | None = None) -> Audit:
+    """An audit that was killed while it was at this case; ``before`` is what it had found until then.
+
+    Whether a task of the field hangs nobody can tell: its cases are as large as a GPU takes.
+    """
+    if before is not None and before.as_given:
+        return before
     limit = f"limits.check {job.limits.check_s:g} + limits.measure {job.limits.measure_s:g}"
     fault = (
         f"nothing came back within {case_limit_s(job, patience_s):g} s ({limit} + patience "
@@ -85,12 +111,33 @@ def overdue(job: Job, where: str, patience_s: float) -> Audit:
     return replace(_unreadable(job, fault, where), overdue=f"{where}: {fault}")
 
 
-def _unreadable(job: Job, fault: str, where: str = "reference.py") -> Audit:
-    case = CaseAudit(where=(where,), spec="", fault=fault)
+def _unreadable(job: Job, fault: str, where: str = "reference.py", *, lacking: str = "") -> Audit:
+    case = CaseAudit(where=(where,), spec="", fault=fault, lacking=lacking)
     return Audit(
         problem=job.problem, device=job.device, device_name="", torch="", own_check=False,
-        seeded=True, cases=(case,),
+        seeded=True, as_given=job.style != "reference", cases=(case,),
     )  # fmt: skip
+
+
+NO_GPU = ("nvidia", "cuda", "hip ", "rocm", "not implemented for", "'cpu' backend", "impl_cpu")
+NO_MEMORY = ("can't allocate memory", "out of memory")
+
+
+def _lacking(fault: BaseException) -> str:
+    """What this machine has not got, if that is why a problem's code failed; "" if it is not."""
+    import torch
+
+    error: BaseException | None = fault
+    while error is not None:
+        text = str(error).lower()
+        if isinstance(error, ModuleNotFoundError):
+            return f"the package {error.name!r}"
+        if isinstance(error, MemoryError) or any(words in text for words in NO_MEMORY):
+            return "more memory than there is here"
+        if not torch.cuda.is_available() and any(words in text for words in NO_GPU):
+            return "a GPU"
+        error = error.__cause__
+    return ""
 
 
 def _right(problem: Problem) -> tuple[Right, ...]:
@@ -129,10 +176,11 @@ class _Auditor:
         try:
             return self._case(where, args)
         except ProblemFault as fault:
-            told = str(fault)
+            told, lacking = str(fault), _lacking(fault)
         except Exception as error:
             told = f"reference.py failed: {type(error).__name__}: {str(error)[:500]}"
-        return CaseAudit(where=where, spec=spec(args), fault=told)
+            lacking = _lacking(error)
+        return CaseAudit(where=where, spec=spec(args), fault=told, lacking=lacking)
 
     def _case(self, where: tuple[str, ...], args: Mapping[str, Any]) -> CaseAudit:
         self._memory.begin()
@@ -411,8 +459,8 @@ def _resident(name: str) -> int:
     return 0
 
 
-def write(directory: Path, found: Audit) -> None:
-    """Once and whole."""
-    draft = directory / f".{AUDIT_FILE}"
+def write(directory: Path, found: Audit, name: str = AUDIT_FILE) -> None:
+    """Whole or not at all."""
+    draft = directory / f".{name}"
     draft.write_text(json.dumps(to_json(found), allow_nan=False))
-    draft.replace(directory / AUDIT_FILE)
+    draft.replace(directory / name)

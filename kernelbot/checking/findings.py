@@ -8,11 +8,18 @@ is *vacuous*: it would pay the prize for nothing.
 from __future__ import annotations
 
 import enum
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from kernelbot.judge.protocol import Limits
+from kernelbot.judge.protocol import Limits, from_json
+
+AUDIT_FILE = "audit.json"
+"""Where a process leaves what it found out about a problem."""
+SO_FAR_FILE = "so_far.json"
+"""The same of one that ended too early."""
 
 VERSION = 1
 """Raised when what was found fit before may no longer be."""
@@ -71,6 +78,9 @@ class CaseAudit:
     where: tuple[str, ...]  # "tests[2]": the places that ask for it
     spec: str
     fault: str = ""  # the problem's code failed; nothing else is known then
+    lacking: str = (
+        ""  # what this machine has not got, if that is why: "a GPU", "the package 'aiter'"
+    )
     generate_s: float = 0.0
     reference_s: float = 0.0
     memory_bytes: int = 0  # at the peak, of input, answer and reference together
@@ -129,7 +139,10 @@ class Audit:
     torch: str
     own_check: bool  # the problem compares in its own way
     seeded: bool  # inputs must be functions of the seed
+    as_given: bool = False  # written for the field's platform, and not to be changed for this one
     untested: str = ""  # why no null solution could be tried at all
+    left: tuple[str, ...] = ()  # cases that nothing is known of: "benchmarks[3]"
+    left_for: str = "take longer than there was time"  # why
     overdue: str = ""  # where it hung, for how long
     right: tuple[Right, ...] = ()
     cases: tuple[CaseAudit, ...] = ()
@@ -138,6 +151,38 @@ class Audit:
     @property
     def trials(self) -> int:
         return sum(len(case.probes) for case in self.cases)
+
+    @property
+    def tried(self) -> bool:
+        """Whether the check was asked anything."""
+        return any(not case.fault for case in self.cases)
+
+    @property
+    def gaps(self) -> dict[str, list[str]]:
+        """Cases of a task of the field that were not tried here, by what they want: such tasks say
+        nothing of processors, so that is no mistake of theirs."""
+        found: dict[str, list[str]] = {}
+        for case in self.cases if self.as_given else ():
+            if case.fault and case.lacking:
+                found.setdefault(f"take {case.lacking}", []).extend(case.where)
+        if self.left:
+            found[self.left_for] = list(self.left)
+        return found
+
+    @property
+    def gap(self) -> str:
+        """The same in words; empty: everything was tried."""
+        total = sum(len(case.where) for case in self.cases) + len(self.left)
+        return " and ".join(
+            f"{len(places)} of {total} cases {wants}" for wants, places in self.gaps.items()
+        )
+
+
+def read(text: bytes) -> Audit:
+    """An audit as it was written. Raises ValueError for anything else."""
+    codec: Any = from_json
+    found: Audit = codec(Audit, json.loads(text))
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +209,9 @@ class Outcome:
 class Finding:
     level: Level
     text: str
+    vacuous: bool = (
+        False  # the check takes what is not computed: somebody may still want it like that
+    )
 
 
 def publishable(found: Iterable[Finding]) -> bool:
@@ -179,6 +227,11 @@ def of_audit(audit: Audit) -> list[Finding]:
     if audit.untested:
         text = f"No null solution was tried: {audit.untested}."
         found.append(Finding(level=Level.WARNING, text=text))
+    for wants, places in audit.gaps.items():
+        why = next((case.fault for case in audit.cases if case.where[0] == places[0]), "")
+        said = f" ({why})" if why else ""
+        text = f"Not tried here: {_some(places)}, which {wants}{said}."
+        found.append(Finding(level=Level.WARNING, text=text))
     found += _of_nulls(audit)
     order = list(Level)
     return sorted(found, key=lambda finding: order.index(finding.level))
@@ -186,7 +239,14 @@ def of_audit(audit: Audit) -> list[Finding]:
 
 def _of_case(case: CaseAudit, audit: Audit) -> Iterable[Finding]:
     if case.fault:
-        yield Finding(level=Level.REFUSED, text=f"{case.name}: {case.fault}")
+        if not (audit.as_given and case.lacking):
+            yield Finding(level=Level.REFUSED, text=f"{case.name}: {case.fault}")
+        return
+    if case.rerun is not None and case.rerun.equal and not case.rerun.accepted:
+        yield Finding(
+            level=Level.REFUSED,
+            text=f"{case.name}: the check refuses the reference's own answer. Nobody could pass.",
+        )
         return
     if case.changes_input:
         yield Finding(
@@ -277,6 +337,7 @@ def _of_accepted(
             level=Level.REFUSED,
             text=f"The check is vacuous: “{name}” is accepted on {_listed(loose)}. "
             "Narrow the tolerance, or change the data so that every term of the answer counts.",
+            vacuous=True,
         )
     if not exact:
         return
@@ -291,6 +352,7 @@ def _of_accepted(
             level=Level.REFUSED,
             text=f"The data is degenerate: “{name}” is exactly the right answer on "
             f"{_listed(exact)}. Change the case or the data.",
+            vacuous=True,
         )
     else:
         yield Finding(

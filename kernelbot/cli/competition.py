@@ -178,13 +178,23 @@ def apply(
             "--unchecked", help="Problems too that `kernelbot problem check` refuses or never saw."
         ),
     ] = False,
+    accepted: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--accept-vacuous",
+            metavar="NAME",
+            help="A problem whose check takes what is not computed, as you want it; may be repeated.",
+        ),
+    ] = None,
     take_over: TakeOver = False,
     as_json: AsJson = False,
 ) -> None:
     """Publish the files, all or nothing; on the machine of the installation."""
     from kernelbot.cli import competition_files
 
-    done = competition_files.apply(source, unchecked=unchecked, take_over=take_over)
+    done = competition_files.apply(
+        source, unchecked=unchecked, take_over=take_over, accepted=accepted or ()
+    )
     _tell(done, as_json)
 
 

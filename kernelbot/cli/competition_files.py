@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from pydantic import SecretStr
 
@@ -32,12 +32,12 @@ def check(source: str) -> list[str]:
 
 def plan(source: str, *, take_over: bool) -> Plan:
     """What applying would do; nothing is written."""
-    return _done(source, write=False, unchecked=False, take_over=take_over)
+    return _done(source, write=False, take_over=take_over)
 
 
-def apply(source: str, *, unchecked: bool, take_over: bool) -> Plan:
+def apply(source: str, *, unchecked: bool, take_over: bool, accepted: Collection[str] = ()) -> Plan:
     """Do it, and say what was done. Raises Conflict, and writes nothing, if anything is refused."""
-    return _done(source, write=True, unchecked=unchecked, take_over=take_over)
+    return _done(source, write=True, unchecked=unchecked, take_over=take_over, accepted=accepted)
 
 
 def hide(name: str) -> None:
@@ -52,13 +52,22 @@ def hide(name: str) -> None:
         asyncio.run(run())
 
 
-def _done(source: str, *, write: bool, unchecked: bool, take_over: bool) -> Plan:
+def _done(
+    source: str,
+    *,
+    write: bool,
+    take_over: bool,
+    unchecked: bool = False,
+    accepted: Collection[str] = (),
+) -> Plan:
     settings = read_settings({})
     with opened(source) as files:
         catalog = files.load(app.targets_of(settings), settings.problems_dir)
         checked: dict[str, str] = {}
         if write:
-            checked = publication.demand_checked(settings, catalog, unchecked=unchecked)
+            checked = publication.demand_checked(
+                settings, catalog, unchecked=unchecked, accepted=accepted
+            )
         else:
             publication.tell_notes(catalog)
         origin = dataclasses.replace(_origin(files, settings), takes_over=take_over)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import math
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,10 @@ from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
-from kernelbot.judge.protocol import Mode, Verdict, from_json
-from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem
+from kernelbot.judge.protocol import Mode, Verdict
+from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem, root_of
 from kernelbot.services.devices import load_devices
 
-AUDIT_FILE = "audit.json"
 NO_GPU = "torch sees none here"
 """How the fault of every case ends on a machine without one."""
 
@@ -69,16 +69,17 @@ class Checked:
     @property
     def devices(self) -> tuple[str, ...]:
         """Where this version was tested: here, and what was noted before."""
-        if self.problem is None or self.audit is None or self.untested:
+        if self.problem is None or self.audit is None or not self.audit.tried:
             return ()
-        noted = ledger.holds(known(self.folder.resolve().parent), self.problem)
+        noted = ledger.holds(known(root_of(self.folder)), self.problem)
         found = {self.audit.device, *(noted.devices if noted else ())}
         return tuple(name for name in ledger.DEVICES if name in found)
 
     @property
     def untested(self) -> str:
-        """Why nobody can say whether the check of a fit problem takes what is not computed."""
-        return self.audit.untested if self.audit else ""
+        """Why nobody can say whether the check of a fit problem takes what is not computed, at least on
+        some of its cases."""
+        return (self.audit.untested or self.audit.gap) if self.audit else ""
 
 
 def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> list[Checked]:
@@ -146,22 +147,35 @@ def _loaded(folder: Path) -> Checked:
 
 
 def audited(
-    problems: Sequence[Problem], device: DeviceKind, settings: Settings | None = None
+    problems: Sequence[Problem],
+    device: DeviceKind,
+    settings: Settings | None = None,
+    budget_s: float = math.inf,
 ) -> list[Audit]:
-    """The audit of each problem, in processes of their own. Raises Declined without torch."""
+    """The audit of each problem, in processes of their own. Raises Declined without torch.
+
+    ``budget_s`` is for all cases of a task of the field together: they are made for GPUs alone.
+    """
     patience_s = (settings or Settings()).check_patience_s
-    auditable = [problem for problem in problems if not _untested(problem)]
-    found = iter(_audited(auditable, device, patience_s) if auditable else ())
+    auditable = [problem for problem in problems if not untested(problem)]
+    found = iter(_audited(auditable, device, patience_s, budget_s) if auditable else ())
     return [
-        _unaudited(problem, device, why) if (why := _untested(problem)) else next(found)
+        _unaudited(problem, device, why) if (why := untested(problem)) else next(found)
         for problem in problems
     ]
 
 
-def _untested(problem: Problem) -> str:
-    """Why the check of a problem cannot be asked apart from a run; empty if it can."""
-    if problem.task is not None and problem.task.self_evaluated:
+def untested(problem: Problem) -> str:
+    """Why the check of a problem cannot be asked here apart from a run; empty if it can."""
+    if problem.task is None:
+        return ""
+    if problem.task.self_evaluated:
         return "the folder's own program decides, and only about whole submissions"
+    missing = [name for name in problem.task.needs if importlib.util.find_spec(name) is None]
+    if missing:
+        return (
+            f"its files import {' and '.join(map(repr, missing))}, which this machine has not got"
+        )
     return ""
 
 
@@ -172,7 +186,9 @@ def _unaudited(problem: Problem, device: DeviceKind, why: str) -> Audit:
     )  # fmt: skip
 
 
-def _audited(problems: Sequence[Problem], device: DeviceKind, patience_s: float) -> list[Audit]:
+def _audited(
+    problems: Sequence[Problem], device: DeviceKind, patience_s: float, budget_s: float
+) -> list[Audit]:
     with tempfile.TemporaryDirectory(prefix="kernelbot-check-") as place:
         folders = []
         for at, problem in enumerate(problems):
@@ -181,16 +197,16 @@ def _audited(problems: Sequence[Problem], device: DeviceKind, patience_s: float)
             job = problem.job_to_try(device)
             staging.stage(folder, job, problem.judge_files, b"")
             folders.append(folder)
-        errors = _run(folders, patience_s)
+        errors = _run(folders, patience_s, budget_s)
         return [
             read_audit(folder, problem, device, errors)
             for folder, problem in zip(folders, problems, strict=True)
         ]
 
 
-def _run(folders: Sequence[Path], patience_s: float) -> str:
+def _run(folders: Sequence[Path], *seconds: float) -> str:
     """What the auditing processes wrote to stderr."""
-    with tempfile.TemporaryFile("w+b") as errors, _process(folders, errors, patience_s) as process:
+    with tempfile.TemporaryFile("w+b") as errors, _process(folders, errors, *seconds) as process:
         assert process.stdout is not None
         with _progress() as say:
             for line in process.stdout:
@@ -205,10 +221,10 @@ def _run(folders: Sequence[Path], patience_s: float) -> str:
 
 @contextmanager
 def _process(
-    folders: Sequence[Path], errors: Any, patience_s: float
+    folders: Sequence[Path], errors: Any, *seconds: float
 ) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "kernelbot.checking", str(patience_s), *map(str, folders)],
+        [sys.executable, "-m", "kernelbot.checking", *map(str, seconds), *map(str, folders)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=errors,
@@ -249,21 +265,27 @@ def _words(line: bytes) -> str:
 
 def read_audit(folder: Path, problem: Problem, device: DeviceKind, errors: str) -> Audit:
     """The audit that a process left; ``errors`` is what it wrote, should it have left none."""
-    try:
-        document = json.loads((folder / AUDIT_FILE).read_bytes())
-        read: Any = from_json
-        audit: Audit = read(Audit, document)
+    if (audit := _written(folder / findings.AUDIT_FILE)) is not None:
         return audit
+    before = _written(folder / findings.SO_FAR_FILE)
+    if before is not None and before.as_given:  # too large for this machine, as far as one can tell
+        return replace(before, left_for="ended the process that tried them")
+    last = errors.strip().splitlines()[-1:] or ["it was killed"]
+    case = CaseAudit(
+        where=("reference.py",), spec="",
+        fault=f"the process that ran it ended without a word: {last[0][:300]}",
+    )  # fmt: skip
+    return Audit(
+        problem=problem.name, device=device, device_name="", torch="", own_check=False,
+        seeded=True, cases=(case,),
+    )  # fmt: skip
+
+
+def _written(file: Path) -> Audit | None:
+    try:
+        return findings.read(file.read_bytes())
     except (OSError, ValueError):
-        last = errors.strip().splitlines()[-1:] or ["it was killed"]
-        case = CaseAudit(
-            where=("reference.py",), spec="",
-            fault=f"the process that ran it ended without a word: {last[0][:300]}",
-        )  # fmt: skip
-        return Audit(
-            problem=problem.name, device=device, device_name="", torch="", own_check=False,
-            seeded=True, cases=(case,),
-        )  # fmt: skip
+        return None
 
 
 # --- the speed of light ------------------------------------------------------------------------
@@ -327,12 +349,12 @@ def outcome_of(
 
 
 def record(checked: Sequence[Checked], device: DeviceKind) -> list[Path]:
-    """Note what was tested and is fit in the ``checked.json`` beside each problem's folder; the files
+    """Note what was tested and is fit in the ``checked.json`` of each tree of problems; the files
     written."""
     by_root: dict[Path, list[Checked]] = {}
     for item in checked:
         if item.fit and not item.untested:
-            by_root.setdefault(item.folder.resolve().parent, []).append(item)
+            by_root.setdefault(root_of(item.folder), []).append(item)
     for root, items in by_root.items():
         entries: Mapping[str, ledger.Entry] = known(root)
         for item in items:

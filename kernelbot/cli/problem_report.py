@@ -147,9 +147,14 @@ def _conclusion(checked: Checked) -> None:
     if refusals:
         reasons = "1 reason" if refusals == 1 else f"{refusals} reasons"
         _line(f"{name} must not be published: {reasons} above.", "bold red")
+        return
+    if not checked.devices:
+        _line(f"{name} may be published, unaudited.", "bold yellow")
+    elif checked.untested:
+        _line(f"{name} is fit to be published, as far as it was tried.", "bold yellow")
     else:
         _line(f"{name} is fit to be published.", "bold green")
-        result(_extent(checked))
+    result(_extent(checked))
 
 
 def _extent(checked: Checked) -> str:
@@ -159,6 +164,8 @@ def _extent(checked: Checked) -> str:
     if not devices:
         return "Nothing of it was tried."
     text = f"Checked on {' and '.join(ledger.DEVICES[name] for name in devices)}"
+    if problem.task is not None:  # it has one list of cases, for whatever it runs on
+        return f"{text} but for {checked.untested}." if checked.untested else f"{text}."
     if "cuda" not in devices:
         native = [name for name in problem.languages if name in ("cuda", "hip")]
         also = f", and no submission in {' or '.join(native)}" if native else ""

@@ -4,11 +4,15 @@
 checked before; what it does not know is audited here, on the processor, and kept in the data folder. A
 machine without torch publishes what another one has checked. The note that comes with files from
 elsewhere counts for nothing: they would vouch for themselves.
+
+Tasks of the field are published also where they cannot be tried: they are made for GPUs, and nobody
+here may change them. What was tried of them and refused nothing stops them like any other problem.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 from kernelbot.checking import findings, ledger
 from kernelbot.checking.findings import Level
@@ -17,11 +21,11 @@ from kernelbot.cli.failure import Declined
 from kernelbot.cli.screen import clean, note
 from kernelbot.config import Settings
 from kernelbot.domain.problem import Problem
-from kernelbot.errors import InvalidInput
+from kernelbot.errors import InvalidInput, did_you_mean
 from kernelbot.services.catalog import Catalog
 
-OWN_FORM = "not checked: written for another platform"
 UNCHECKED = "not checked: published so on request"
+MOST_WORDS = 500
 
 
 def tell_notes(catalog: Catalog) -> None:
@@ -35,12 +39,14 @@ def demand_checked(
     catalog: Catalog,
     *,
     unchecked: bool,
+    accepted: Collection[str] = (),
     without_hanging: bool = False,
 ) -> dict[str, str]:
     """How each problem that gets a leaderboard was checked, in words.
 
-    Raises InvalidInput for one whose check is vacuous, that hangs, or that cannot be checked here,
-    unless ``unchecked`` is asked for. ``without_hanging`` leaves those that hang out instead.
+    Raises InvalidInput for one whose check is vacuous and that is not among the ``accepted``, that
+    hangs, or that cannot be checked here, unless ``unchecked`` is asked for. ``without_hanging`` leaves
+    those that hang out instead.
     """
     tell_notes(catalog)
     named = {
@@ -49,23 +55,48 @@ def demand_checked(
         for board in competition.leaderboards
     }
     problems = [problem for name, problem in catalog.problems.items() if name in named]
+    _demand_known(accepted, [problem.name for problem in problems])
     ledgers = [problem_check.known(folder) for folder in (settings.problems_dir, settings.data_dir)]
     words, missing = {}, []
     for problem in problems:
         entry = next(filter(None, (ledger.holds(entries, problem) for entries in ledgers)), None)
-        if entry is not None:
-            words[problem.name] = f"checked {entry.words}"
-        elif problem.task is not None:
-            words[problem.name] = OWN_FORM
+        if entry is not None and not _worth_another_try(entry):
+            words[problem.name] = entry.words
+        elif why := problem_check.untested(problem):
+            words[problem.name] = _told(problem, f"not checked: {why}")
         elif unchecked:
             words[problem.name] = UNCHECKED
         else:
             missing.append(problem)
-    return words | _checked_now(settings, missing, without_hanging)
+    return words | _checked_now(settings, missing, accepted, without_hanging)
+
+
+def _demand_known(accepted: Collection[str], names: Collection[str]) -> None:
+    for name in accepted:
+        if name not in names:
+            raise InvalidInput(
+                f"--accept-vacuous {name}: no problem of this name gets a leaderboard."
+                f"{did_you_mean(name, names)}",
+                code="unknown_problem",
+            )
+
+
+def _worth_another_try(entry: ledger.Entry) -> bool:
+    """Whether what was left for want of a GPU can be tried now."""
+    gpus = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
+    return "a GPU" in entry.left and bool(gpus)
+
+
+def _told(problem: Problem, words: str) -> str:
+    note(f"{clean(problem.name)}: {clean(words)}.")
+    return words
 
 
 def _checked_now(
-    settings: Settings, problems: Sequence[Problem], without_hanging: bool
+    settings: Settings,
+    problems: Sequence[Problem],
+    accepted: Collection[str],
+    without_hanging: bool,
 ) -> dict[str, str]:
     if not problems:
         return {}
@@ -75,10 +106,15 @@ def _checked_now(
         f"solutions: {clean(names)}."
     )
     try:
-        audits = problem_check.audited(problems, "cpu", settings)
+        budget_s = settings.check_patience_s
+        audits = problem_check.audited(problems, "cpu", settings, budget_s)
     except Declined:
+        own = ", ".join(problem.name for problem in problems if problem.task is None)
+        if not own:
+            without = "not checked: this machine has no torch"
+            return {problem.name: _told(problem, without) for problem in problems}
         raise InvalidInput(
-            f"{names}: nobody has checked this version, and this machine has no torch to do it. "
+            f"{own}: nobody has checked this version, and this machine has no torch to do it. "
             "Run `kernelbot problem check DIR --record` on one that has, and put what it notes into "
             f"{settings.problems_dir / ledger.FILE}; or add --unchecked.",
             code="unchecked_problem",
@@ -93,19 +129,26 @@ def _checked_now(
                 f"checked: {clean(audit.overdue)} Everything else starts."
             )
             continue
-        found = findings.of_audit(audit)
-        refused = [item.text for item in found if item.level is Level.REFUSED]
-        refusals += [f"{problem.name}: {text}" for text in refused]
-        if not refused:
-            entries = ledger.with_entry(entries, problem, "cpu", audit.trials)
-            words[problem.name] = f"checked {entries[problem.name].words}"
+        refused = [item for item in findings.of_audit(audit) if item.level is Level.REFUSED]
+        wanted = problem.name in accepted and all(item.vacuous for item in refused)
+        if refused and not wanted:
+            refusals += [f"{problem.name}: {item.text}" for item in refused]
+            continue
+        entries = ledger.with_entry(
+            entries, problem, "cpu", audit.trials, left=audit.gap,
+            accepted=" ".join(item.text for item in refused)[:MOST_WORDS],
+        )  # fmt: skip
+        words[problem.name] = entries[problem.name].words
+        if audit.gap or refused:
+            _told(problem, words[problem.name])
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     (settings.data_dir / ledger.FILE).write_text(ledger.written(entries))
     if refusals:
         lines = "\n".join(f"  {line}" for line in refusals)
         raise InvalidInput(
             f"Problems that must not be published:\n{lines}\n"
-            "`kernelbot problem check DIR` says more; --unchecked publishes them all the same.",
+            "`kernelbot problem check DIR` says more. --accept-vacuous NAME publishes one all the same "
+            "whose check is vacuous and nothing else, --unchecked all of them.",
             code="vacuous_problem",
         )
     return words

@@ -24,6 +24,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from pydantic import SecretStr, ValidationError
 
@@ -52,10 +53,19 @@ def main(arguments: Sequence[str]) -> int:
     """Run until stopped. Returns an exit code; raises Refused for what the person can mend."""
     settings, options = _parse(arguments)
     if options.prepare_only:
-        return asyncio.run(_prepare_only(settings, unchecked=options.unchecked))
-    return asyncio.run(
-        _run(settings, worker=options.worker, bot=options.bot, unchecked=options.unchecked)
-    )
+        return asyncio.run(_prepare_only(settings, _publishing(options)))
+    return asyncio.run(_run(settings, _publishing(options), worker=options.worker, bot=options.bot))
+
+
+class Publishing(TypedDict):
+    """What is published although the check of problems refuses it or has not seen it."""
+
+    unchecked: bool
+    accepted: Sequence[str]
+
+
+def _publishing(options: argparse.Namespace) -> Publishing:
+    return {"unchecked": options.unchecked, "accepted": options.accepted}
 
 
 def _parse(arguments: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
@@ -83,6 +93,14 @@ def _parse(arguments: Sequence[str]) -> tuple[Settings, argparse.Namespace]:
         "--unchecked",
         action="store_true",
         help="publish problems that `kernelbot problem check` refuses or has not seen",
+    )
+    parser.add_argument(
+        "--accept-vacuous",
+        dest="accepted",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="publish this problem although its check takes what is not computed; may be repeated",
     )
     options = parser.parse_args(arguments)
     given = {name: getattr(options, name) for name in ("host", "port", "data_dir")}
@@ -195,10 +213,10 @@ class Supervisor:
     """Keeps database and children running until told to stop."""
 
     def __init__(
-        self, settings: Settings, *, worker: bool, bot: bool, unchecked: bool = False
+        self, settings: Settings, publishing: Publishing, *, worker: bool, bot: bool
     ) -> None:
         self._settings = settings
-        self._unchecked = unchecked
+        self._publishing = publishing
         self._logs = settings.data_dir / "logs"
         self._postgres: EmbeddedPostgres | None = None
         self._url = ""
@@ -270,7 +288,7 @@ class Supervisor:
             self._url = self._settings.database_url.get_secret_value()
         prepared = await _prepare(
             self._settings.model_copy(update={"database_url": SecretStr(self._url)}),
-            unchecked=self._unchecked,
+            self._publishing,
         )
         for child in self.children:
             _rotate(child.log)
@@ -400,18 +418,18 @@ class Supervisor:
         return f"FILE --leaderboard {leaderboards[0] if leaderboards else 'NAME'}"
 
 
-async def _run(settings: Settings, *, worker: bool, bot: bool, unchecked: bool) -> int:
+async def _run(settings: Settings, publishing: Publishing, *, worker: bool, bot: bool) -> int:
     logs.configure(settings.model_copy(update={"log_level": "warning", "log_json": False}), "up")
     if settings.port == 0:
         settings = settings.model_copy(update={"port": free_port(settings.host)})
-    supervisor = Supervisor(settings, worker=worker, bot=bot, unchecked=unchecked)
+    supervisor = Supervisor(settings, publishing, worker=worker, bot=bot)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.ask_to_stop)
     return await supervisor.run()
 
 
-async def _prepare_only(settings: Settings, *, unchecked: bool) -> int:
+async def _prepare_only(settings: Settings, publishing: Publishing) -> int:
     """For installations whose processes something else runs: once before they start."""
     async with contextlib.AsyncExitStack() as stack:
         if settings.database_url is None:
@@ -420,20 +438,20 @@ async def _prepare_only(settings: Settings, *, unchecked: bool) -> int:
             )
             url = await stack.enter_async_context(postgres)
             settings = settings.model_copy(update={"database_url": SecretStr(url)})
-        prepared = await _prepare(settings, unchecked=unchecked)
+        prepared = await _prepare(settings, publishing)
     result(f"Ready. Leaderboards: {', '.join(prepared.leaderboards)}")
     return Exit.PASSED
 
 
-async def _prepare(settings: Settings, *, unchecked: bool) -> Prepared:
+async def _prepare(settings: Settings, publishing: Publishing) -> Prepared:
     """Schema, problems, administrator. A server that is not up yet is waited for."""
     catalog = load_catalog(settings.problems_dir, app.targets_of(settings))
     checked = await asyncio.to_thread(
         publication.demand_checked,
         settings,
         catalog,
-        unchecked=unchecked,
         without_hanging=True,
+        **publishing,
     )
     deadline = time.monotonic() + DATABASE_PATIENCE_S
     told = False

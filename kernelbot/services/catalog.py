@@ -108,6 +108,12 @@ def load_problem(path: Path, *, shown: str = "") -> Problem:
         return read_problem(document, folder=folder.name, files=files, place=place)
 
 
+def root_of(folder: Path) -> Path:
+    """Where the tree begins that a problem's folder belongs to."""
+    folder = folder.resolve()
+    return folder.parent if (folder / PROBLEM_FILE).exists() else field_tree.root_of(folder)
+
+
 def load_competition(
     path: Path, problems: Collection[str], gpus: Collection[str], *, shown: str = ""
 ) -> Competition:

@@ -65,7 +65,7 @@ def load_task(
     DefinitionErrors with everything wrong with it.
     """
     folder = folder.resolve()
-    root = (root or _root_of(folder)).resolve()
+    root = (root or root_of(folder)).resolve()
     place = f"{shown or folder.as_posix()}/{TASK_FILE}"
     document, flaws = read_document(folder / TASK_FILE, place)
     with together_with(flaws):
@@ -130,7 +130,8 @@ def _with_default_gpus(
     return replace(competition, leaderboards=boards)
 
 
-def _root_of(folder: Path) -> Path:
+def root_of(folder: Path) -> Path:
+    """Where the tree begins that a task's folder belongs to: a set's file lies there."""
     above = folder.parents[:CLIMBING]
     return next((parent for parent in above if set_files(parent)), folder.parent)
 

@@ -73,8 +73,8 @@ def test_devices_add_up_and_go_with_the_version(problem: Problem) -> None:
     changed = replace(problem, files={**problem.files, "reference.py": b"new"})
 
     refused = "100 null solutions refused"
-    assert once["vectoradd"].words == f"on cpu, {refused}; not checked on a GPU"
-    assert both["vectoradd"].words == f"on cpu and cuda, {refused}"
+    assert once["vectoradd"].words == f"checked on cpu, {refused}; not checked on a GPU"
+    assert both["vectoradd"].words == f"checked on cpu and cuda, {refused}"
     assert ledger.with_entry(both, changed, "cuda", 80)["vectoradd"].devices == ("cuda",)
 
 

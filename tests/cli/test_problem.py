@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +200,7 @@ async def test_what_cannot_be_checked_is_told_and_not_noted_as_checked(
     assert "note: " in outcome.out
     assert "is evaluated by its own program" in outcome.out
     assert "Nothing of it was tried." in outcome.out
+    assert "may be published, unaudited." in outcome.out
     assert "is not noted: it was not checked, the folder's own program decides" in outcome.err
     assert not (tmp_path.parent / ledger.FILE).exists()
 
@@ -257,12 +259,14 @@ def demanded(
     *,
     root: Path | None = None,
     unchecked: bool = False,
+    accepted: Sequence[str] = (),
     without_hanging: bool = False,
 ) -> dict[str, str]:
     return publication.demand_checked(
         tree,
         load_catalog(root or tree.problems_dir, ["CPU"]),
         unchecked=unchecked,
+        accepted=accepted,
         without_hanging=without_hanging,
     )
 
@@ -314,23 +318,154 @@ def test_a_problem_that_hangs_is_left_out_and_the_others_are_published(
         demanded(tree)
 
 
+FIELD_TASK = """\
+lang: py
+description: Double it.
+files: [{name: submission.py, source: "@SUBMISSION@"}, {name: reference.py, source: reference.py},
+        {name: eval.py, source: eval.py}]
+config: {main: eval.py}
+ranking_by: geom
+tests: [{size: 64, seed: 1}]
+benchmarks: [{size: 128, seed: 2}, {size: 129, seed: 2}]
+"""
+
+FIELD_REFERENCE = """\
+import torch
+
+
+def generate_input(size, seed):
+    return torch.randn(size, generator=torch.Generator().manual_seed(seed))
+
+
+def ref_kernel(data):
+    return 2 * data
+
+
+def check_implementation(data, output):
+    good = torch.allclose(output, ref_kernel(data), rtol=1e-5, atol=0)
+    return good, "" if good else "mismatch"
+"""
+
+FIELD = {
+    "sound": FIELD_REFERENCE,
+    "on-gpus": FIELD_REFERENCE.replace("size, gen", "size, device='cuda', gen"),
+    "slow": FIELD_REFERENCE.replace(
+        "2 * data", "data * (2 if len(data) < 129 else sleep(99))"
+    ).replace("import torch", "import torch\nfrom time import sleep"),
+    "needy": "import nowhere_at_all\n" + FIELD_REFERENCE,
+    "vacuous": FIELD_REFERENCE.replace("atol=0", "atol=9.0"),
+    "impossible": FIELD_REFERENCE.replace("atol=0)", "atol=0) and data is None"),
+    "several": FIELD_REFERENCE,
+}
+"""References of tasks of the field, by what there is to say of them."""
+
+FIELD_WORDS = {
+    "sound": "checked on cpu, {} null solutions refused; not checked on a GPU",
+    "on-gpus": "not checked: 3 of 3 cases take a GPU",
+    "slow": "checked on cpu, {} null solutions refused; not tried: 1 of 3 cases take longer than there was time; "
+    "not checked on a GPU",
+    "needy": "not checked: its files import 'nowhere_at_all', which this machine has not got",
+    "several": "not checked: the folder's own program decides, and only about whole submissions",
+}
+
+
+def write_task(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True)
+    text = FIELD_TASK
+    if name == "several":
+        text = text.replace("seed:", "world_size: 2, seed:") + "multi_gpu: true\n"
+    (folder / "task.yml").write_text(text)
+    (folder / "reference.py").write_text(FIELD[name])
+    (folder / "eval.py").write_text("from submission import custom_kernel\n")
+    return folder
+
+
+def field_tree(tree: Settings, *names: str, gpu: str = "CPU") -> Settings:
+    """A tree of the field with these tasks, whose boards have names of their own."""
+    (tree.problems_dir / "competitions" / "round.yaml").unlink()
+    for name in names:
+        write_task(tree.problems_dir / "tasks" / name, name)
+    boards = [f"{{directory: tasks/{name}, name: {name}-board, gpus: [{gpu}]}}" for name in names]
+    (tree.problems_dir / "field.yaml").write_text(f"name: Field\nproblems: [{', '.join(boards)}]\n")
+    return tree.model_copy(update={"check_patience_s": 2.0})
+
+
+def without_numbers(words: dict[str, str]) -> dict[str, str]:
+    return {name: re.sub(r"\d+ null", "{} null", text) for name, text in words.items()}
+
+
+def test_tasks_of_the_field_are_checked_as_far_as_this_machine_can_and_that_is_told(
+    tree: Settings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    tree = field_tree(tree, *FIELD_WORDS)
+
+    words = without_numbers(demanded(tree))
+
+    assert words == {f"{name}-board": said for name, said in FIELD_WORDS.items()}
+    said = without_numbers({"": capsys.readouterr().err})[""]
+    for name in FIELD_WORDS:
+        assert (f"{name}-board: {FIELD_WORDS[name]}." in said) is (name != "sound")
+    monkeypatch.setattr(problem_check, "_audited", None)
+    monkeypatch.setattr(publication, "_worth_another_try", lambda entry: False)
+    assert without_numbers(demanded(tree)) == words
+
+
+def test_a_task_of_the_field_whose_check_is_vacuous_is_published_only_by_its_name(
+    tree: Settings,
+) -> None:
+    tree = field_tree(tree, "sound", "vacuous")
+
+    with pytest.raises(InvalidInput) as refused:
+        demanded(tree)
+    assert "vacuous-board: The check is vacuous: “zeros” is accepted on tests[0]" in str(
+        refused.value
+    )
+    assert "--accept-vacuous NAME" in str(refused.value)
+    with pytest.raises(InvalidInput, match=r"vacous-board: no problem.* mean 'vacuous-board'"):
+        demanded(tree, accepted=["vacous-board"])
+
+    words = demanded(tree, accepted=["vacuous-board"])
+
+    assert (
+        "published on request although vacuous: The check is vacuous: “" in words["vacuous-board"]
+    )
+    assert words["sound-board"].startswith("checked on cpu, ")
+    assert demanded(tree) == words, "what was accepted once is kept for exactly these files"
+    reference = tree.problems_dir / "tasks" / "vacuous" / "reference.py"
+    reference.write_text(FIELD["vacuous"] + "# changed\n")
+    with pytest.raises(InvalidInput, match="vacuous-board: The check is vacuous"):
+        demanded(tree)
+
+
+def test_a_check_that_refuses_its_own_reference_is_accepted_by_nobody(tree: Settings) -> None:
+    tree = field_tree(tree, "impossible")
+
+    with pytest.raises(InvalidInput, match="the check refuses the reference's own answer"):
+        demanded(tree, accepted=["impossible-board"])
+
+
+async def test_what_was_noted_of_a_tasks_folder_holds_for_the_board_that_its_set_gives_it(
+    plain: CommandLine, tree: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tree = field_tree(tree, "sound")
+    folder = tree.problems_dir / "tasks" / "sound"
+
+    outcome = await plain("problem", "check", str(folder), "--record")
+
+    assert outcome.code == 0, outcome.out + outcome.err
+    assert "sound is fit to be published.\nChecked on the processor." in outcome.out
+    monkeypatch.setattr(problem_check, "audited", None)
+    assert without_numbers(demanded(tree)) == {"sound-board": FIELD_WORDS["sound"]}
+
+
 def test_what_is_worth_knowing_about_tasks_of_the_field_is_told_where_they_are_published(
     tree: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tree.problems_dir / "competitions" / "round.yaml").unlink()
-    for name, content in TASK.items():
-        (tree.problems_dir / "task").mkdir(exist_ok=True)
-        (tree.problems_dir / "task" / name).write_text(content)
-    (tree.problems_dir / "task" / "eval.py").write_text("from submission import forward\n")
-    (tree.problems_dir / "field.yaml").write_text(
-        "name: Field\nproblems: [{directory: task, name: task, gpus: [Q9]}]\n"
-    )
-
-    words = demanded(tree)
+    demanded(field_tree(tree, "several", gpu="Q9"))
 
     said = capsys.readouterr().err
-    assert words == {"task": "not checked: written for another platform"}
-    assert "Note: problems/task/task.yml: is evaluated by its own program" in said
+    assert "Note: problems/tasks/several/task.yml: is evaluated by its own program" in said
     assert "Note: problems/field.yaml:2: problems[0].gpus[0]: this site has no GPU 'Q9'" in said
 
 
