@@ -13,7 +13,7 @@ from kernelbot.bot import delivery, render, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import Declined, guarded
 from kernelbot.bot.messages import say
-from kernelbot.bot.submit import acknowledged
+from kernelbot.bot.taking import acknowledged
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import comparison, standings, submissions, submit
 from kernelbot.services.views import SubmissionView

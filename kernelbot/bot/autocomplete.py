@@ -50,6 +50,19 @@ class Index:
         ]
         return render.matching(choices, typed)
 
+    def open_boards(self) -> list[render.Choice]:
+        """What takes submissions now."""
+        return [
+            render.Choice(render.cut(f"{board.name}: {board.title}", render.CHOICE), board.name)
+            for board in self._boards
+            if board.is_open and len(board.name) <= render.CHOICE
+        ]
+
+    def all_gpus(self) -> list[render.Choice]:
+        """On which open leaderboards are judged."""
+        names = dict.fromkeys(gpu for board in self._boards if board.is_open for gpu in board.gpus)
+        return [render.Choice(gpu, gpu) for gpu in names if len(gpu) <= render.CHOICE]
+
     def problems(self, typed: str) -> list[render.Choice]:
         seen = {board.problem: f"{board.problem}: {board.title}" for board in self._boards}
         return render.matching([render.Choice(name, value) for value, name in seen.items()], typed)
@@ -59,24 +72,24 @@ class Index:
         name = (board_name or "").lower()
         boards = [board for board in self._boards if board.name.lower() == name] or self._boards
         names = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
-        return render.matching([render.Choice(gpu, gpu) for gpu in names], typed)
+        return render.matching_last([render.Choice(gpu, gpu) for gpu in names], typed)
 
 
-def _index(interaction: Interaction) -> Index:
+def index_of(interaction: Interaction) -> Index:
     return cast(Index, cast(Any, interaction.client).index)
 
 
 async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return _choices(_index(interaction).boards(typed))
+    return _choices(index_of(interaction).boards(typed))
 
 
 async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return _choices(_index(interaction).problems(typed))
+    return _choices(index_of(interaction).problems(typed))
 
 
 async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
     chosen = getattr(interaction.namespace, "leaderboard", None)
-    return _choices(_index(interaction).gpus(typed, chosen))
+    return _choices(index_of(interaction).gpus(typed, chosen))
 
 
 def _choices(found: list[render.Choice]) -> list[Choice[str]]:

@@ -15,7 +15,9 @@ from kernelbot.bot import (
     competitions,
     door,
     errors,
+    forms,
     leaderboard,
+    paste,
     submissions,
     submit,
     views,
@@ -72,14 +74,19 @@ class Bot(discord.Client):
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         )
-        for command in (
+        commands: tuple[Any, ...] = (
             *submit.COMMANDS,
             *leaderboard.COMMANDS,
             *competitions.COMMANDS,
             *submissions.COMMANDS,
-        ):
+            *paste.MENUS,
+        )
+        for command in commands:
             self.tree.add_command(command)
         self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC)
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        await forms.received(paste.FORMS, interaction)
 
     async def on_ready(self) -> None:
         log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))

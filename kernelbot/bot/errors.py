@@ -68,18 +68,25 @@ def _refusal(error: Refused) -> str:
     return text
 
 
-async def tell(interaction: discord.Interaction[Any], error: BaseException) -> None:
-    """Answer the person, whatever state the interaction is in; never raises."""
+async def tell(
+    interaction: discord.Interaction[Any],
+    error: BaseException,
+    *,
+    also: str = "",
+    file: discord.File = discord.utils.MISSING,
+) -> None:
+    """Answer the person, whatever state the interaction is in; never raises. ``also`` and ``file``
+    go with the words."""
     cause = cause_of(error)
     if isinstance(cause, discord.HTTPException) and cause.code in NOBODY_LEFT:
         log.info("an interaction is over", interaction=interaction.id, error=str(cause))
         return
-    text = words(error)
+    text = f"{words(error)} {also}".strip()
     try:
         if interaction.response.is_done():
-            await interaction.followup.send(text, ephemeral=True)
+            await interaction.followup.send(text, file=file, ephemeral=True)
         else:
-            await interaction.response.send_message(text, ephemeral=True)
+            await interaction.response.send_message(text, file=file, ephemeral=True)
     except discord.HTTPException as failure:
         level = log.info if failure.code in NOBODY_LEFT else log.warning
         level("could not tell a person what went wrong", error=repr(failure), words=text)

@@ -12,6 +12,28 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 ENGLISH: dict[str, str] = {
+    # --- pasted code -----------------------------------------------------------------------------
+    "paste.title": "Send a kernel",
+    "paste.code": "Your code",
+    "paste.code.hint": "Up to 4,000 characters; longer code goes as a file with /submit.",
+    "paste.ask.leaderboard": "Leaderboard",
+    "paste.ask.gpu": "GPU, one or several",
+    "paste.in_the_code": "May also stand in the code: #!kernelbot leaderboard NAME, #!kernelbot gpu NAME",
+    "paste.mode": "What to do with it",
+    "paste.file": "File name",
+    "paste.file.hint": "Its ending says the language: .py, .cu, .hip or .cpp",
+    "paste.kept": "What you pasted is attached, so that nothing is lost.",
+    "paste.no_block": (
+        "This message has no code block: lines between two rows of three backticks. A file goes "
+        "with `/submit`."
+    ),
+    "paste.too_long": (
+        "This code block has more than {most} characters, more than a form takes. "
+        "Save it as a file and send it with `/submit`."
+    ),
+    "paste.case": (
+        "A case is chosen with a file only. In pasted code write `#!kernelbot case 2` as its first line."
+    ),
     # --- results -----------------------------------------------------------------------------------
     "result.faster": "{percent} faster than your best other code, #{id} ({time}).",
     "result.slower": "{percent} slower than your best code, #{id} ({time}).",

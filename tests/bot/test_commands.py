@@ -386,6 +386,16 @@ async def test_leaderboards_are_completed_without_asking_the_database(scene: Sce
 async def test_gpus_are_those_of_the_chosen_leaderboard(scene: Scene) -> None:
     assert "CPU" in await scene.typed("submit", "gpu", "cp", leaderboard="vectoradd")
     assert await scene.typed("submit", "gpu", "nothing like it", leaderboard="vectoradd") == []
+    assert await scene.typed("submit", "gpu", "T4, H1", leaderboard="vectoradd") == ["T4, H100"]
+    assert "T4, T4" not in await scene.typed("submit", "gpu", "T4,", leaderboard="vectoradd")
+
+
+async def test_a_submission_to_several_gpus_is_one_card_with_a_line_for_each(scene: Scene) -> None:
+    result = await scene.submit(gpu="CPU, T4")
+
+    assert "CPU: next in line" in result.response.content
+    assert "T4: next in line" in result.response.content
+    assert [field.name for field in scene.in_threads()[0].embeds[0].fields] == ["CPU", "T4"]
 
 
 # --- registration --------------------------------------------------------------------------------

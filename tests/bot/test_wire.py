@@ -109,6 +109,30 @@ async def test_a_result_is_shared_once_however_often_the_button_is_pressed(
     assert len(shared) == len(links) == 1
 
 
+async def test_code_in_somebodys_message_is_submitted_by_pointing_at_it(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
+) -> None:
+    assert channel.guild is not None
+    grace = discord.person(channel.guild, "grace")
+    message = discord.write(
+        grace, channel, f"look:\n```python\n{factories.CODE.decode()}```\nand `this`"
+    )
+    await process.start()
+
+    asked = await discord.point_at(ada, message, "Submit this code block")
+    await discord.until(lambda: asked.form, "the form")
+    await process.kill()  # whoever fills it in need not hurry
+    await process.start()
+    sent = await discord.fill(asked, leaderboard=["vectoradd"], gpu=["CPU"], mode=["benchmark"])
+    await discord.until(
+        lambda: sent.original and "Follow it here" in sent.original.text(), "the link to the card"
+    )
+    await factories.judge_one(app, factories.make_verdict(ns=22_400))
+
+    result = await discord.until(lambda: in_thread(discord, ada, "<@"), "the result")
+    assert "#1 on vectoradd: passed" in result.text()
+
+
 def podiums(discord: LoopbackDiscord, channel: Channel) -> list[Message]:
     return [message for message in discord.read(channel) if " place with " in message.text()]
 

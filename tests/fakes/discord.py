@@ -187,6 +187,39 @@ class LoopbackDiscord(World):
         data = {"custom_id": button["custom_id"], "component_type": 2}
         return await self._interact(3, user, message.channel, data, f"[{label}]", source=message)
 
+    def write(self, user: User, channel: Channel, content: str) -> Message:
+        """A message of a person; the bot hears nothing of it."""
+        message = Message(self.snowflake(), channel, user, content)
+        self.messages[message.id] = message
+        return message
+
+    async def point_at(self, user: User, message: Message, name: str) -> Interaction:
+        """Choose a command from the menu of a message."""
+        assert message in self.read(message.channel, user), f"{user.name} cannot see this message"
+        command = self._command(name)
+        assert command["type"] == 3, f"{name} is no command for messages"
+        shown = self.message_payload(message, self.url)
+        data = {
+            "id": command["id"],
+            "name": name,
+            "type": 3,
+            "target_id": str(message.id),
+            "resolved": {"messages": {str(message.id): shown}},
+        }
+        return await self._interact(2, user, message.channel, data, f"[message menu: {name}]")
+
+    async def fill(self, asked: Interaction, **values: str | list[str]) -> Interaction:
+        """Send the form that answered an interaction, with what stands in it already unless changed."""
+        await self.until(lambda: asked.form, f"a form as the answer to {asked.what}")
+        form = asked.form
+        assert form is not None
+        fields = [row["component"] for row in form["components"]]
+        unknown = set(values) - {item["custom_id"] for item in fields}
+        assert not unknown, f"the form has no field {unknown}"
+        rows = [{"type": 18, "component": _answered(item, values)} for item in fields]
+        data = {"custom_id": form["custom_id"], "components": rows}
+        return await self._interact(5, asked.user, asked.channel, data, f"[{form['title']}]")
+
     async def answer(self, interaction: Interaction, within_s: float = 15.0) -> Message:
         """The bot's answer, once it is more than "thinking…"."""
         await self.until(lambda: interaction.answered, f"an answer to {interaction.what}", within_s)
@@ -440,6 +473,7 @@ class LoopbackDiscord(World):
         rules.check_commands(commands)
         for command in commands:
             command.setdefault("id", str(self.snowflake()))
+            command.setdefault("description", "")  # as of commands in a menu
             command.update(application_id=str(self.bot.id), version=str(self.snowflake()))
         self.commands = commands
         self.command_writes += 1
@@ -504,6 +538,11 @@ class LoopbackDiscord(World):
                     raise ApiError(400, 50035, "Invalid Form Body", {"type": "not an autocomplete"})
                 rules.check_choices(data.get("choices") or [])
                 interaction.choices = data.get("choices") or []
+            case 9:
+                if interaction.type == 5:
+                    raise ApiError(400, 50035, "Invalid Form Body", {"type": "a form after a form"})
+                rules.check_form(data)
+                interaction.form = data
             case other:
                 raise ApiError(501, 0, f"callback type {other} is not known here")
         return interaction.original
@@ -735,6 +774,22 @@ class LoopbackDiscord(World):
 
     async def _people_transcript(self, request: web.Request) -> web.Response:
         return web.Response(text=self.transcript() + "\n")
+
+
+def _answered(field: dict[str, Any], values: dict[str, str | list[str]]) -> dict[str, Any]:
+    """A field of a form as it comes back: what a person wrote or chose, else what stood there."""
+    name = field["custom_id"]
+    if field["type"] == 4:
+        value = values.get(name, field.get("value") or "")
+        value = value if isinstance(value, str) else ",".join(value)  # a menu once it fits in one
+        assert len(value) <= field.get("max_length", 4000), f"{name} takes no more characters"
+        assert value or not field.get("required", True), f"{name} must be filled in"
+        return {"type": 4, "custom_id": name, "value": value}
+    offered = [option["value"] for option in field["options"]]
+    chosen = values.get(name, [item["value"] for item in field["options"] if item.get("default")])
+    assert isinstance(chosen, list)
+    assert set(chosen) <= set(offered), f"{chosen} is not offered: {offered}"
+    return {"type": 3, "custom_id": name, "values": chosen}
 
 
 def _number(request: web.Request, name: str) -> int:

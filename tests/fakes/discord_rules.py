@@ -137,6 +137,31 @@ def _check_button(form: Form, path: str, item: dict[str, Any], seen: set[str]) -
     seen.add(custom_id)
 
 
+def check_form(data: dict[str, Any]) -> None:
+    """A form that is shown to a person: labels over text fields and menus."""
+    form, rows = Form(), data.get("components") or []
+    form.length("data.title", data.get("title"), 1, 45)
+    form.length("data.custom_id", data.get("custom_id"), 1, 100)
+    form.count("data.components", rows, 5)
+    names = set()
+    for at, row in enumerate(rows):
+        path, item = f"data.components.{at}", row.get("component") or {}
+        if row.get("type") != 18 or item.get("type") not in (3, 4):
+            form.refuse(path, "Must be a label with a text field or a menu")
+        form.length(f"{path}.label", row.get("label"), 1, 45)
+        form.length(f"{path}.description", row.get("description") or "", 0, 100)
+        form.length(f"{path}.value", item.get("value") or "", 0, item.get("max_length") or 4000)
+        form.count(f"{path}.options", item.get("options") or [], 25)
+        for option in item.get("options") or []:
+            form.length(f"{path}.options.label", option.get("label"), 1, 100)
+            form.length(f"{path}.options.value", option.get("value"), 1, 100)
+            form.length(f"{path}.options.description", option.get("description") or "", 0, 100)
+        if item.get("custom_id") in names:
+            form.refuse(path, "Component custom id cannot be duplicated")
+        names.add(item.get("custom_id"))
+    form.finish()
+
+
 def check_commands(commands: list[dict[str, Any]]) -> None:
     """The definitions of a PUT of all commands."""
     form = Form()
@@ -150,6 +175,10 @@ def check_commands(commands: list[dict[str, Any]]) -> None:
 
 
 def _check_command(form: Form, path: str, command: dict[str, Any]) -> None:
+    if command.get("type") in (2, 3) and "." not in path:  # in the menu of a person or message
+        form.length(f"{path}.name", command.get("name"), 1, 32)
+        form.length(f"{path}.description", command.get("description") or "", 0, 0)
+        return
     if not re.fullmatch(r"[-_a-z0-9]{1,32}", command.get("name") or ""):
         form.refuse(f"{path}.name", "Command name is invalid")
     form.length(f"{path}.description", command.get("description") or "", 1, 100)

@@ -129,7 +129,7 @@ class Interaction:
 
     id: int
     token: str
-    type: int  # 2 command, 3 component, 4 autocomplete
+    type: int  # 2 command, 3 component, 4 autocomplete, 5 form
     user: User
     channel: Channel
     what: str
@@ -140,6 +140,7 @@ class Interaction:
     original: Message | None = None
     followups: list[Message] = field(default_factory=list)
     choices: list[dict[str, Any]] | None = None
+    form: dict[str, Any] | None = None  # that it was answered with
     expired: bool = False
 
     @property

@@ -1,0 +1,56 @@
+"""Taking a submission in, whichever way it came: stored first, then answered, then its card."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+import aiohttp
+import discord
+import structlog
+
+from kernelbot.bot import render
+from kernelbot.bot.cards import Cards
+from kernelbot.bot.door import Interaction, ctx_of, person
+from kernelbot.bot.places import Places
+from kernelbot.domain.submission import Draft
+from kernelbot.services import submit
+from kernelbot.services.views import SubmissionView
+
+log = structlog.get_logger()
+
+
+async def take(interaction: Interaction, draft: Draft) -> None:
+    """Accept what somebody sent with this interaction, which has been deferred, and tell them."""
+    actor = await person(interaction)
+    view = await submit.accept(ctx_of(interaction), actor, draft)
+    await acknowledged(interaction, view, actor.user_id)
+
+
+async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: int) -> None:
+    """Say so at once, then with the link to the card. The submission is safe whatever fails here."""
+    log.info("accepted", submission=view.id, user=user_id)
+    client = cast(Any, interaction.client)
+    cards, places = cast(Cards, client.cards), cast(Places, client.places)
+    first = asyncio.create_task(_say(interaction, render.accepted(view)))
+    link = trouble = ""
+    try:
+        with cards.expecting(view.id):
+            place = await places.of(interaction, user_id)
+            link = await cards.open(view, place, str(interaction.user.id))
+    except discord.HTTPException as error:
+        log.warning("a card could not be placed", submission=view.id, error=str(error))
+        trouble = (
+            "I could neither open a thread here nor write to you directly, so follow it with "
+            f"`/submission id:{view.id}`. Allow direct messages from this server to change that."
+        )
+    await first
+    await _say(interaction, render.accepted(view, link, trouble))
+
+
+async def _say(interaction: Interaction, post: render.Post) -> None:
+    """Into the answer to the command. Its failure changes nothing about the submission."""
+    try:
+        await interaction.edit_original_response(**post.editing())
+    except (discord.HTTPException, aiohttp.ClientError) as error:
+        log.warning("an acknowledgement was lost", error=str(error))
