@@ -13,12 +13,14 @@ from kernelbot.api.door import Door
 from kernelbot.api.pages import Pages
 from kernelbot.api.routes import (
     admin,
+    admin_runners,
     artefacts,
     competitions,
     leaderboards,
     operations,
     people,
     problems,
+    runner,
     submissions,
 )
 from kernelbot.services.context import Context
@@ -73,6 +75,8 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
         competitions,
         people,
         admin,
+        admin_runners,
+        runner,
         operations,
     ):
         app.include_router(routes.router)

@@ -30,6 +30,8 @@ SECONDS = Histogram(
 
 MAX_JSON_BYTES = 64 << 10
 """A name, a reason, a list of scopes. Uploads are forms and have a bound of their own."""
+RUNNERS = "/v1/runner/"
+"""What runners send by PUT, verdicts and pieces of files, is read and bounded by its routes."""
 
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -86,8 +88,10 @@ class Door:
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
-    """``receive`` for a body of at most MAX_JSON_BYTES, unless it is a form."""
+    """``receive`` for a body of at most MAX_JSON_BYTES, unless it is a form or a runner's."""
     if scope["method"] in ("GET", "HEAD"):
+        return receive
+    if scope["method"] == "PUT" and scope["path"].startswith(RUNNERS):
         return receive
     content_type = next((v for k, v in scope["headers"] if k == b"content-type"), b"")
     if content_type.lower().startswith(b"multipart/"):

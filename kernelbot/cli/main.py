@@ -31,6 +31,7 @@ from kernelbot.cli.options import (
     segment,
 )
 from kernelbot.cli.problem import problem_app
+from kernelbot.cli.runner import runner_app
 from kernelbot.cli.screen import clean, document, note, result
 from kernelbot.errors import Fault, Refused
 
@@ -49,6 +50,7 @@ app.add_typer(problem_app, name="problem")
 app.add_typer(competition_app, name="competition")
 app.add_typer(db_app, name="db")
 app.add_typer(admin_app, name="admin")
+admin_app.add_typer(runner_app, name="runner")
 
 SubmissionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")]
 RunId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="RUN")]

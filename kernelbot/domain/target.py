@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -18,6 +19,12 @@ class Target:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     """What its entry says of each of those, by the launcher's name."""
     aliases: tuple[str, ...] = ()  # what it is called elsewhere
+
+    def fits(self, device_name: str) -> bool:
+        """Whether a device that calls itself this is one; of a processor every one is."""
+        if self.device == "cpu" and not self.match:
+            return True
+        return bool(self.match) and re.search(self.match, device_name) is not None
 
 
 def spellings(gpus: Collection[str]) -> dict[str, str]:

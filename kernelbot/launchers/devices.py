@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import re
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -60,9 +59,7 @@ def shares(target: Target, names: Sequence[str]) -> list[list[int]]:
     One run a device: a neighbour would be in the measurement. A target of several GPUs needs as many for
     each run.
     """
-    fitting = [
-        at for at, name in enumerate(names) if target.match and re.search(target.match, name)
-    ]
+    fitting = [at for at, name in enumerate(names) if target.match and target.fits(name)]
     whole = len(fitting) // target.gpus
     return [fitting[at * target.gpus :][: target.gpus] for at in range(whole)]
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import structlog
 
 from kernelbot.domain.people import Actor
-from kernelbot.errors import NotFound
-from kernelbot.judge.artefacts import sound
+from kernelbot.errors import InvalidInput, NotFound
+from kernelbot.judge.artefacts import MAX_FILE_BYTES, MAX_FILES, sound
 from kernelbot.judge.protocol import Artefact, Mode, Verdict
 from kernelbot.services import submissions
 from kernelbot.services.context import Context
@@ -47,6 +47,53 @@ async def collect(ctx: Context, held: Hold, verdict: Verdict, read: Read) -> Non
             log.warning("a file was lost", run=held.run_id, name=item.name, error=str(error))
 
 
+async def receive(ctx: Context, held: Hold, name: str, place: int, content: bytes) -> None:
+    """A piece of a file of a run that is judged elsewhere: all but a file's last are ``PIECE_BYTES`` long.
+
+    Repeating it does no harm. Raises InvalidInput for what no run may leave.
+    """
+    if held.mode is not Mode.PROFILE:
+        raise InvalidInput("Only a profile leaves files.", code="no_files")
+    claimed = Artefact(name=name, bytes=place * store.PIECE_BYTES + len(content), media_type="")
+    if place < 0 or not content or len(content) > store.PIECE_BYTES or not sound((claimed,)):
+        raise InvalidInput(
+            f"A file has a plain name and at most {MAX_FILE_BYTES:,} bytes, in pieces of "
+            f"{store.PIECE_BYTES:,}.",
+            code="bad_file",
+        )
+    async with ctx.database.transaction() as connection:
+        found = await store.begun(connection, held.run_id, held.lease, name, MAX_FILES)
+        if found is None:
+            raise InvalidInput(f"A run keeps {MAX_FILES} files.", code="too_many_files")
+        await store.put_piece(connection, found, place, content)
+
+
+async def settle(ctx: Context, held: Hold, verdict: Verdict) -> None:
+    """Of what was received, make whole what the verdict lists, and drop the rest. Before it is recorded."""
+    listed = {item.name: item for item in verdict.artefacts} if sound(verdict.artefacts) else {}
+    async with ctx.database.transaction() as connection:
+        for found in await store.uploaded(connection, held.run_id, held.lease):
+            item = listed.get(found.name)
+            if (
+                item is None
+                or found.bytes != item.bytes
+                or found.pieces != found.last + 1
+                or found.pieces != -(-item.bytes // store.PIECE_BYTES)
+            ):
+                log.warning("a file was lost", run=held.run_id, name=found.name)
+                await store.drop(connection, found.id)
+                continue
+            digest = hashlib.sha256()
+            for place in range(found.pieces):
+                digest.update(await store.piece(connection, found.id, place) or b"")
+            await store.describe(connection, found.id, _media_type(item))
+            await store.complete(connection, found.id, item.bytes, digest.digest())
+
+
+def _media_type(item: Artefact) -> str:
+    return item.media_type if item.media_type in MEDIA_TYPES else "application/octet-stream"
+
+
 class _Incomplete(Exception):
     """The file is not what the verdict said."""
 
@@ -61,7 +108,7 @@ async def _readable(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 async def _collect_one(ctx: Context, held: Hold, item: Artefact, read: Read) -> None:
-    media_type = item.media_type if item.media_type in MEDIA_TYPES else "application/octet-stream"
+    media_type = _media_type(item)
     digest, size, waiting, place = hashlib.sha256(), 0, bytearray(), 0
     async with ctx.database.transaction() as connection:
         made = await store.begin(connection, held.run_id, held.lease, item.name, media_type)

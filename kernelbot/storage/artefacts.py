@@ -10,12 +10,14 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, text
+from sqlalchemy import Row, delete, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage.tables import artefact_pieces, artefacts, runs
 
 PIECE_BYTES = 1 << 20
+BINARY = "application/octet-stream"
 
 KEEP = text(
     """
@@ -64,6 +66,59 @@ async def add_piece(
 ) -> None:
     values = {"artefact_id": artefact_id, "place": place, "content": content}
     await connection.execute(insert(artefact_pieces).values(values))
+
+
+async def begun(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, name: str, most: int
+) -> int | None:
+    """The file of this run that comes in pieces, new or begun before; None when it would be one more than
+    ``most``."""
+    mine = (artefacts.c.run_id == run_id, artefacts.c.lease == lease)
+    rows = await connection.execute(select(artefacts.c.id, artefacts.c.name).where(*mine))
+    known = {row.name: int(row.id) for row in rows}
+    if name in known or len(known) >= most:
+        return known.get(name)
+    values = {"run_id": run_id, "lease": lease, "name": name, "media_type": BINARY}
+    made = await connection.execute(insert(artefacts).values(values).returning(artefacts.c.id))
+    return int(made.scalar_one())
+
+
+async def put_piece(
+    connection: AsyncConnection, artefact_id: int, place: int, content: bytes
+) -> None:
+    """A piece that may have come before."""
+    values = {"artefact_id": artefact_id, "place": place, "content": content}
+    await connection.execute(
+        upsert(artefact_pieces)
+        .values(values)
+        .on_conflict_do_update(index_elements=["artefact_id", "place"], set_={"content": content})
+    )
+
+
+UPLOADED = text(
+    """
+    SELECT a.id, a.name, count(p.place) AS pieces, coalesce(max(p.place), -1) AS last,
+           coalesce(sum(octet_length(p.content)), 0) AS bytes
+    FROM artefacts a LEFT JOIN artefact_pieces p ON p.artefact_id = a.id
+    WHERE a.run_id = :run AND a.lease = :lease AND NOT a.kept GROUP BY a.id, a.name
+    """
+)
+
+
+async def uploaded(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID
+) -> Sequence[Row[Any]]:
+    """What came in pieces under this lease: (id, name, pieces, last, bytes)."""
+    return (await connection.execute(UPLOADED, {"run": run_id, "lease": lease})).all()
+
+
+async def describe(connection: AsyncConnection, artefact_id: int, media_type: str) -> None:
+    query = update(artefacts).where(artefacts.c.id == artefact_id).values(media_type=media_type)
+    await connection.execute(query)
+
+
+async def drop(connection: AsyncConnection, artefact_id: int) -> None:
+    await connection.execute(delete(artefacts).where(artefacts.c.id == artefact_id))
 
 
 async def complete(connection: AsyncConnection, artefact_id: int, size: int, digest: bytes) -> None:

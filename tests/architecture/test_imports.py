@@ -59,6 +59,8 @@ ALLOWED: dict[str, set[str]] = {
         "kernelbot.launchers.base",
         "kernelbot.judge.protocol",
         "kernelbot.judge.artefacts",
+        "kernelbot.judge.parcels",
+        "kernelbot.judge.shipping",
         "kernelbot.report",
         "kernelbot.errors",
         "kernelbot.config",
@@ -92,6 +94,14 @@ ALLOWED: dict[str, set[str]] = {
     "kernelbot.__main__": {"kernelbot.cli"},
     "kernelbot": set(),
     "runners": {"kernelbot.judge"},
+    # What a worker judges with on its own machine, and nothing that knows a database.
+    "runners.agent": {
+        "kernelbot.judge",
+        "kernelbot.launchers.base",
+        "kernelbot.launchers.devices",
+        "kernelbot.launchers.local",
+        "kernelbot.domain.target",
+    },
 }
 
 INSIDE = "kernelbot.judge.inside"
@@ -105,6 +115,13 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernelbot.report": set(),
     "runners": set(),
     "runners.modal_app": {"modal", "yaml"},  # yaml where it is deployed only
+    # The extra "agent", and torch in its self-test's own process.
+    "runners.agent": {"httpx2", "structlog", "torch"},
+    "kernelbot.domain.target": set(),
+    "kernelbot.launchers.base": set(),
+    "kernelbot.launchers.devices": set(),
+    "kernelbot.launchers.local": {"structlog"},
+    "kernelbot.launchers.template": set(),
 }
 
 

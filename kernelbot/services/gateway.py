@@ -1,0 +1,314 @@
+"""Work for machines that ask for it over HTTPS: leased, kept alive, reported, by the functions of dispatch.
+
+What a machine says is hostile input. It can speak for a run only while it holds the run's lease and is its
+machine's latest process; the server's clock alone tells when a lease is over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from kernelbot.errors import Conflict, Forbidden, InvalidInput
+from kernelbot.judge import parcels
+from kernelbot.judge.protocol import (
+    MAX_VERDICT_BYTES,
+    Event,
+    ProtocolError,
+    Verdict,
+    VerdictKind,
+    from_json,
+    load,
+)
+from kernelbot.services import artefacts, dispatch, runners
+from kernelbot.services.context import Context
+from kernelbot.services.dispatch import Assignment, Hold
+from kernelbot.services.runners import Runner
+from kernelbot.storage import queue
+from kernelbot.storage import runners as store
+
+LONGEST_POLL_S = 25.0
+LOOK_S = 2.0
+"""Longest time until queued work is seen whose notification was lost, and until a client that went is missed."""
+FIRST_LEASE_S = 5.0
+"""Silence after which a run is given to another whose machine never said that it got it."""
+MAX_FAULT_CHARACTERS = 20_000
+ANSWERED = frozenset({VerdictKind.PASSED, VerdictKind.QUARANTINED, VerdictKind.WRONG_ANSWER})
+"""What only a device can have decided."""
+
+Gone = Callable[[], Awaitable[bool]]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Leased:
+    """An answer to a machine that asked for work."""
+
+    runs: Sequence[Assignment]
+    waiting: Mapping[str, int]  # what could be taken now, by target
+    drained: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sign:
+    """A run that a machine says it holds, on these of its devices."""
+
+    run_id: int
+    lease: uuid.UUID
+    devices: Sequence[str] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heard:
+    """An answer to a sign of life."""
+
+    alive: Mapping[int, bool]  # runs that are still its own, with whether to stop them
+    drained: bool
+    stale: bool  # the server has another version of the judge by now
+
+
+async def lease(
+    ctx: Context,
+    runner: Runner,
+    session: uuid.UUID,
+    poll: int,
+    offers: Sequence[Mapping[str, int]],
+    wait_s: float,
+    gone: Gone,
+) -> Leased:
+    """The next runs for the first of the offers for which there are any; none after ``wait_s`` seconds.
+
+    ``poll`` is larger than that of every request before it, and makes those take nothing more: they may be
+    waiting for a client that has long gone. ``gone`` says whether this one has. Raises Conflict when another
+    process of the machine has announced itself, or this one runs another version of the judge.
+    """
+    demand_session(runner, session)
+    runners.demand_version(ctx, runner.tree)
+    for name in {name for offer in offers for name in offer}:
+        if name not in runner.targets:
+            raise Forbidden(f"This runner's token is not for {name[:40]!r}.", code="foreign_target")
+    async with ctx.database.read() as connection:
+        if not await store.begin_poll(connection, runner.id, session, poll):
+            raise superseded()
+    deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
+    async with ctx.events.on(queue.channel()) as work:
+        while True:
+            if await gone():
+                return Leased(runs=(), waiting={}, drained=False)
+            async with ctx.database.read() as connection:
+                latest, drained = await store.may_take(connection, runner.id, session, poll)
+                entrypoints = [queue.entrypoint(name) for name in runner.targets]
+                waiting = await store.waiting(connection, entrypoints)
+            if not latest:
+                raise superseded()
+            if not drained and (runs := await _taken(ctx, session, offers, gone)):
+                return Leased(runs=runs, waiting=waiting, drained=False)
+            left_s = deadline - time.monotonic()
+            if left_s <= 0 or drained or not offers:
+                return Leased(runs=(), waiting=waiting, drained=drained)
+            await work.wait(min(left_s, LOOK_S))
+
+
+async def _taken(
+    ctx: Context, session: uuid.UUID, offers: Sequence[Mapping[str, int]], gone: Gone
+) -> list[Assignment]:
+    first_lease_s = min(FIRST_LEASE_S, ctx.settings.lease_s)
+    for offer in offers:
+        runs = await dispatch.claim(ctx, session, offer, first_lease_s=first_lease_s)
+        if runs and await gone():
+            for run in runs:
+                await dispatch.give_back(ctx, run)
+            return []
+        if runs:
+            return runs
+    return []
+
+
+async def heartbeat(
+    ctx: Context,
+    runner: Runner,
+    session: uuid.UUID,
+    slots: Mapping[str, int],
+    signs: Sequence[Sign],
+    trouble: str,
+) -> Heard:
+    """A machine's sign of life, for all of its runs at once."""
+    demand_session(runner, session)
+    async with ctx.database.transaction() as connection:
+        drained = await store.seen(connection, runner.id, session, trouble)
+        if drained is None:
+            raise superseded()
+        said = await store.announcement(connection, runner.id)
+        rows = await store.held(connection, session, {sign.run_id: sign.lease for sign in signs})
+        own = {unit["id"] for unit in said["units"]}
+        named = {sign.run_id: sign.devices for sign in signs}
+        for row in rows:
+            devices = [device for device in named[row.id] if device in own]
+            if row.device_ids is None and devices:
+                await store.name_devices(connection, row.id, row.lease, devices)
+    offered = {name: count for name, count in slots.items() if name in said["slots"]}
+    alive = await dispatch.heartbeat(
+        ctx,
+        session,
+        runner.name,
+        {} if drained else offered,
+        said,
+        said["judge_digest"],
+        {row.id: dispatch.hold(row) for row in rows},
+    )
+    stale = runner.tree != runners.tree(ctx)[0]
+    return Heard(alive=alive, drained=drained, stale=stale)
+
+
+async def leave(ctx: Context, runner: Runner, session: uuid.UUID) -> None:
+    """The process ends in order; what it still holds goes to others by its silence."""
+    demand_session(runner, session)
+    async with ctx.database.transaction() as connection:
+        await store.leave(connection, runner.id, session)
+    await dispatch.leave(ctx, session)
+
+
+async def package(
+    ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> bytes:
+    """Everything needed to judge a run that is held, as a parcel."""
+    demand_session(runner, session)
+    row = await dispatch.held(ctx, session, run_id, lease)
+    if row is None:
+        raise lost(run_id)
+    found = await dispatch.assignment(ctx, row)
+    demanded = ctx.settings.demanded_isolation
+    return parcels.pack_job(found.job, found.problem_files, found.code, demanded)
+
+
+async def held(
+    ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> Hold:
+    """The run that this process holds under this lease. Raises Conflict when it does not, or no more."""
+    demand_session(runner, session)
+    row = await dispatch.held(ctx, session, run_id, lease)
+    if row is None:
+        raise lost(run_id)
+    return dispatch.hold(row)
+
+
+async def progress(ctx: Context, hold: Hold, events: Sequence[Event]) -> None:
+    """Steps of a run, in order."""
+    for event in events:
+        if not await dispatch.progress(ctx, hold, event):
+            raise lost(hold.run_id)
+
+
+async def cancelled(
+    ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> None:
+    """It has stopped a run as it was told to. Raises Conflict for one that nobody asked to stop."""
+    demand_session(runner, session)
+    row = await dispatch.held(ctx, session, run_id, lease)
+    if row is None:
+        raise lost(run_id)
+    if not row.cancel_requested:
+        raise Conflict(f"Nobody asked to stop run {run_id}.", code="not_cancelled")
+    if not await dispatch.cancelled(ctx, dispatch.hold(row)):
+        raise lost(run_id)
+
+
+async def give_back(ctx: Context, hold: Hold) -> None:
+    """It ends, or cannot judge just now: somebody else takes the run at once."""
+    if not await dispatch.give_back(ctx, hold):
+        raise lost(hold.run_id)
+
+
+async def finish(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Verdict:
+    """What a machine says came of a run, recorded as far as it may be believed; what was recorded.
+
+    Whatever is wrong with it is a fault of ours and of that machine, and the run is tried again.
+    """
+    found = await _believed(ctx, runner, hold, content)
+    await artefacts.settle(ctx, hold, found)
+    if not await dispatch.finish(ctx, hold, found):
+        raise lost(hold.run_id)
+    log.info(
+        "an agent's run ended", runner=runner.name, run=hold.run_id, verdict=found.kind.value,
+        fault=found.fault[:2000],
+    )  # fmt: skip
+    return found
+
+
+async def _believed(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Verdict:
+    try:
+        found = load(Verdict, content, limit=MAX_VERDICT_BYTES)
+    except ProtocolError as error:
+        return _fault(hold, f"runner {runner.name} sent what is no verdict: {error}")
+    async with ctx.database.read() as connection:
+        said = await store.announcement(connection, runner.id)
+    if reason := _doubt(ctx, hold, found, {unit["name"] for unit in said["units"]}):
+        return _fault(hold, f"runner {runner.name}: {reason}")
+    return replace(found, fault=found.fault[:MAX_FAULT_CHARACTERS])
+
+
+def _doubt(ctx: Context, hold: Hold, found: Verdict, announced: set[str]) -> str:
+    """Why a verdict cannot be one of our judge on a device of the run's target; "" when it can."""
+    if found.run_id != str(hold.run_id):
+        return f"the verdict is about run {found.run_id[:40]!r}"
+    if found.kind is VerdictKind.JUDGE_FAILED:
+        return ""  # it may have failed before it knew anything
+    if found.harness.judge_digest != runners.own_judge(ctx):
+        return f"the verdict is of another judge, {found.harness.judge_digest[:64]!r}"
+    target = ctx.targets.get(hold.gpu)
+    if target is None:
+        return f"{hold.gpu} is no target any more"
+    device = found.device
+    if not device.name and found.kind not in ANSWERED:
+        return ""  # it ended before anything was put on a device: what was sent is no program
+    if not runners.fits(target, device.kind, device.name) or device.name not in announced:
+        return (
+            f"the verdict is of the device {device.name[:100]!r}, which is no {hold.gpu} of its own"
+        )
+    if target.device != "cpu" and device.count < target.gpus:
+        return f"the verdict is of {device.count} devices; {hold.gpu} has {target.gpus}"
+    if not runners.accepted(ctx.settings.demanded_isolation, found.harness.isolation):
+        return f"the fence was {found.harness.isolation[:40]!r}"
+    return ""
+
+
+def _fault(hold: Hold, fault: str) -> Verdict:
+    return Verdict(
+        kind=VerdictKind.JUDGE_FAILED,
+        run_id=str(hold.run_id),
+        message=f"Our machine failed (id run-{hold.run_id}); it does not count against you.",
+        fault=fault,
+    )
+
+
+def demand_session(runner: Runner, session: uuid.UUID) -> None:
+    """Raise Conflict unless this is the machine's latest process."""
+    if runner.session != session:
+        raise superseded()
+
+
+def superseded() -> Conflict:
+    return Conflict(
+        "Another process has announced itself with this token since, or asked for work after this request.",
+        code="session_lost",
+    )
+
+
+def lost(run_id: int) -> Conflict:
+    return Conflict(
+        f"The lease of run {run_id} is not yours any more: whoever holds it decides.",
+        code="lease_lost",
+    )
+
+
+def read_events(documents: Sequence[object]) -> list[Event]:
+    """Steps as a machine sends them. Raises InvalidInput."""
+    with contextlib.suppress(ProtocolError):
+        return [from_json(Event, document) for document in documents]
+    raise InvalidInput("Not every event is one of this protocol.", code="bad_event")

@@ -1,0 +1,200 @@
+"""Machines that ask for work over HTTPS: their tokens, their processes, what they said of themselves."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.storage.database import Database, storable
+from kernelbot.storage.tables import runners
+
+# The lookup of every request of an agent: one statement, one index.
+DIGEST_LOOKUP = """
+    SELECT id, name, targets, trusted, drained, session, poll,
+           announcement->>'tree' AS tree, revoked_at
+    FROM runners WHERE digest = $1
+"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """A machine, as its token finds it."""
+
+    id: int
+    name: str
+    targets: Sequence[str]
+    trusted: bool
+    drained: bool
+    session: uuid.UUID | None
+    poll: int
+    tree: str | None  # digest of what its latest process runs
+    revoked_at: datetime | None
+
+
+async def by_token(database: Database, digest: bytes) -> Known | None:
+    records = await database.ask(DIGEST_LOOKUP, digest)
+    return Known(**records[0]) if records else None
+
+
+async def add(connection: AsyncConnection, **values: Any) -> Row[Any] | None:
+    """A new machine; None when a live one has its name."""
+    found = await by_name(connection, values["name"])
+    if found is not None:
+        return None
+    made = await connection.execute(insert(runners).values(**values).returning(runners))
+    row: Row[Any] = made.one()
+    return row
+
+
+BY_NAME = text(
+    "SELECT * FROM runners WHERE lower(name) = lower(:name) AND revoked_at IS NULL FOR NO KEY UPDATE"
+)
+ALL = text(
+    """
+    SELECT r.*, extract(epoch FROM now() - r.last_seen_at) AS silent_s,
+           (SELECT count(*) FROM runs
+            WHERE runner_id = r.id AND status = 'running' AND worker_id = r.session) AS running,
+           (SELECT count(*) FROM runs WHERE runner_id = r.id AND status = 'done') AS judged
+    FROM runners r WHERE r.revoked_at IS NULL OR :revoked ORDER BY r.id
+    """
+)
+REVOKE = text("UPDATE runners SET revoked_at = now(), session = NULL WHERE id = :id")
+DRAIN = text("UPDATE runners SET drained = :drained WHERE id = :id")
+POLL = text(
+    """
+    UPDATE runners SET poll = :poll, last_seen_at = now()
+    WHERE id = :id AND session = :session AND poll < :poll AND revoked_at IS NULL RETURNING id
+    """
+)
+MAY_TAKE = text(
+    """
+    SELECT session = :session AND poll = :poll AND revoked_at IS NULL AS is_latest, drained
+    FROM runners WHERE id = :id
+    """
+)
+SEEN = text(
+    """
+    UPDATE runners SET last_seen_at = now(), trouble = :trouble
+    WHERE id = :id AND session = :session RETURNING drained
+    """
+)
+LEAVE = text("UPDATE runners SET session = NULL WHERE id = :id AND session = :session RETURNING id")
+HELD = text(
+    """
+    SELECT runs.* FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS said(id, lease)
+    JOIN runs ON runs.id = said.id AND runs.lease = said.lease
+    WHERE runs.worker_id = :session AND runs.status = 'running'
+    """
+)
+NAME_DEVICES = text(
+    "UPDATE runs SET device_ids = :devices WHERE id = :id AND lease = :lease AND status = 'running'"
+)
+WAITING = text(
+    """
+    SELECT substr(entrypoint, 5) AS gpu, count(*) AS queued FROM pgqueuer
+    WHERE status = 'queued' AND entrypoint = ANY(:entrypoints) AND execute_after <= now() GROUP BY 1
+    """
+)
+
+
+async def by_name(connection: AsyncConnection, name: str) -> Row[Any] | None:
+    """The live machine of this name, locked."""
+    return (await connection.execute(BY_NAME, {"name": name})).first()
+
+
+async def every(connection: AsyncConnection, *, revoked: bool) -> Sequence[Row[Any]]:
+    return (await connection.execute(ALL, {"revoked": revoked})).all()
+
+
+async def revoke(connection: AsyncConnection, runner_id: int) -> None:
+    await connection.execute(REVOKE, {"id": runner_id})
+
+
+async def drain(connection: AsyncConnection, runner_id: int, *, drained: bool) -> None:
+    await connection.execute(DRAIN, {"id": runner_id, "drained": drained})
+
+
+async def announce(
+    connection: AsyncConnection,
+    runner_id: int,
+    session: uuid.UUID,
+    announcement: Mapping[str, Any],
+) -> bool:
+    """Its latest process is this one; False when its token was revoked meanwhile."""
+    query = (
+        runners.update()
+        .where(runners.c.id == runner_id, runners.c.revoked_at.is_(None))
+        .values(
+            session=session,
+            poll=0,
+            announcement=storable(dict(announcement)),
+            trouble="",
+            announced_at=func.now(),
+            last_seen_at=func.now(),
+        )
+        .returning(runners.c.id)
+    )
+    return (await connection.execute(query)).first() is not None
+
+
+async def announcement(connection: AsyncConnection, runner_id: int) -> dict[str, Any]:
+    query = select(runners.c.announcement).where(runners.c.id == runner_id)
+    return dict((await connection.execute(query)).scalar_one())
+
+
+async def begin_poll(
+    connection: AsyncConnection, runner_id: int, session: uuid.UUID, poll: int
+) -> bool:
+    """This request for work is the latest; False when there is a later one or another process."""
+    values = {"id": runner_id, "session": session, "poll": poll}
+    return (await connection.execute(POLL, values)).first() is not None
+
+
+async def may_take(
+    connection: AsyncConnection, runner_id: int, session: uuid.UUID, poll: int
+) -> tuple[bool, bool]:
+    """Whether this request for work is still the latest, and whether the machine is to be drained."""
+    values = {"id": runner_id, "session": session, "poll": poll}
+    row = (await connection.execute(MAY_TAKE, values)).one()
+    return bool(row.is_latest), bool(row.drained)
+
+
+async def seen(
+    connection: AsyncConnection, runner_id: int, session: uuid.UUID, trouble: str
+) -> bool | None:
+    """A sign of life: whether the machine is to be drained; None when another process has come."""
+    values = {"id": runner_id, "session": session, "trouble": storable(trouble)}
+    row = (await connection.execute(SEEN, values)).first()
+    return None if row is None else bool(row.drained)
+
+
+async def leave(connection: AsyncConnection, runner_id: int, session: uuid.UUID) -> None:
+    await connection.execute(LEAVE, {"id": runner_id, "session": session})
+
+
+async def held(
+    connection: AsyncConnection, session: uuid.UUID, leases: Mapping[int, uuid.UUID]
+) -> Sequence[Row[Any]]:
+    """Of these runs, those that this process holds under these leases."""
+    values = {"ids": list(leases), "leases": list(leases.values()), "session": session}
+    return (await connection.execute(HELD, values)).all()
+
+
+async def name_devices(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, devices: Sequence[str]
+) -> None:
+    """Which of its devices judge a run."""
+    values = {"id": run_id, "lease": lease, "devices": list(devices)}
+    await connection.execute(NAME_DEVICES, values)
+
+
+async def waiting(connection: AsyncConnection, entrypoints: Iterable[str]) -> dict[str, int]:
+    """How many could be taken now, by GPU."""
+    rows = await connection.execute(WAITING, {"entrypoints": list(entrypoints)})
+    return {row.gpu: row.queued for row in rows}
