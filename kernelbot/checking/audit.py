@@ -203,7 +203,7 @@ class _Auditor:
         inputs = self._inputs(case)
         scene = self._scene(case, inputs, args, draw=0)
         same_input = _same(kept, again, inputs)
-        rerun = self._agreement(case, scene, tree.tensors_of(second)) if same_input else None
+        rerun = self._opinion(case, scene, tree.tensors_of(second)) if same_input else None
         noise = (rerun.distance or 0.0) if rerun and rerun.accepted else 0.0
         probes, untried = self._probes(case, scene, args, noise)
         return CaseAudit(
@@ -218,6 +218,7 @@ class _Auditor:
             same_input=same_input,
             rerun=rerun,
             wide=self._wide(case, scene),
+            nudged=self._nudged(case, scene),
             probes=probes,
             untried=untried,
         )
@@ -257,10 +258,29 @@ class _Auditor:
         import torch
 
         narrow = [at for at in _floats(scene) if scene.tensors[at].dtype is not torch.float64]
-        if not narrow:
+        return self._on(case, scene, {at: scene.tensors[at].to(torch.float64) for at in narrow})
+
+    def _nudged(self, case: Case, scene: Scene) -> Agreement | None:
+        """The reference on inputs that are off by the last bit of an fp32: as exact as a right
+        submission in fp32 can be expected to be. None where it is not known to take such inputs."""
+        import torch
+
+        source = torch.Generator().manual_seed(scene.seed)
+        floats = list(_floats(scene))
+        wide = any(scene.tensors[at].dtype is not torch.float32 for at in floats)
+        changed = {at: _off(scene.tensors[at], source, wide=wide) for at in floats}
+        found = self._on(case, scene, changed)
+        if found is None and wide:  # it takes only what it was written for
+            alone = [at for at in floats if scene.tensors[at].dtype is torch.float32]
+            changed = {at: _off(scene.tensors[at], source, wide=False) for at in alone}
+            found = self._on(case, scene, changed)
+        return found
+
+    def _on(self, case: Case, scene: Scene, changed: dict[int, Any]) -> Agreement | None:
+        """What the reference says to changed inputs, rounded to the type of its answer."""
+        if not changed:
             return None
         try:
-            changed = {at: scene.tensors[at].to(torch.float64) for at in narrow}
             answers = scene.of(changed)
             rounded = [
                 answer.to(expected.dtype)
@@ -268,7 +288,16 @@ class _Auditor:
             ]
         except Exception:  # mixed types, no kernel for it, no memory: then there is no such opinion
             return None
-        return self._agreement(case, scene, rounded)
+        return self._opinion(case, scene, rounded)
+
+    def _opinion(self, case: Case, scene: Scene, answers: Sequence[Any]) -> Agreement:
+        """An agreement with its size, which every null solution would take too long for."""
+        found = self._agreement(case, scene, answers)
+        if found.equal:
+            return replace(found, error=0.0)
+        if not _same_form(scene.answers, answers):
+            return found
+        return replace(found, error=_largest_error(answers, scene.answers))
 
     def _distance(self, got: Sequence[Any], expected: Sequence[Any]) -> float | None:
         """The largest error in tolerances; None where nothing is tolerated or the check is its own."""
@@ -378,6 +407,35 @@ def _answers(problem: Problem, case: Case) -> Sequence[Any]:
 
 def _floats(scene: Scene) -> Iterator[int]:
     return (at for at in scene.inputs if scene.tensors[at].dtype.is_floating_point)
+
+
+def _off(tensor: Any, source: Any, *, wide: bool) -> Any:
+    """Every value off by at most a unit in the last place of an fp32, up or down; fp64 if ``wide``."""
+    import torch
+
+    drawn = torch.rand(tensor.shape, generator=source).to(tensor.device)
+    if wide:
+        return tensor.to(torch.float64) * (1 + 2.0**-23 * (drawn.to(torch.float64) - 0.5))
+    up = torch.full_like(tensor, math.inf)
+    moved = torch.where(drawn < 0.5, torch.nextafter(tensor, up), torch.nextafter(tensor, -up))
+    return torch.where(torch.isfinite(moved) & (tensor != 0), moved, tensor)
+
+
+def _largest_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
+    """The largest difference of two numbers in the same place; None for types that have none."""
+    import torch
+
+    worst = 0.0
+    for mine, truth in zip(got, expected, strict=True):
+        if truth.dtype.is_complex or str(truth.dtype) == "torch.float4_e2m1fn_x2":
+            return None
+        one, other = mine.reshape(-1), truth.reshape(-1)
+        for start in range(0, truth.numel(), CHUNK):
+            error = one[start : start + CHUNK].to(torch.float64)
+            error = (error - other[start : start + CHUNK].to(torch.float64)).abs()
+            finite = error[torch.isfinite(error)]
+            worst = max(worst, float(finite.max()) if finite.numel() else 0.0)
+    return worst
 
 
 def _same_form(some: Sequence[Any], others: Sequence[Any]) -> bool:

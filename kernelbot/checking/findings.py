@@ -69,6 +69,15 @@ class Agreement:
     accepted: bool
     equal: bool = False  # bit for bit
     distance: float | None = None  # in tolerances
+    error: float | None = None  # the largest difference of an element, as a number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """How far apart answers to one input are that nobody could call wrong."""
+
+    distance: float | None  # in tolerances; None: nothing is tolerated, or the check is its own
+    error: float | None  # as a number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +99,7 @@ class CaseAudit:
     same_input: bool = True  # twice from one seed
     rerun: Agreement | None = None  # the reference once more
     wide: Agreement | None = None  # the reference in fp64
+    nudged: Agreement | None = None  # the reference on inputs that are off by an fp32's last bit
     probes: tuple[Probe, ...] = ()
     untried: int = 0  # null solutions there was no time for
 
@@ -101,6 +111,24 @@ class CaseAudit:
     def name(self) -> str:
         return (
             f"{' and '.join(self.where)} ({self.spec})" if self.spec else " and ".join(self.where)
+        )
+
+    @property
+    def noise(self) -> Noise | None:
+        """The noise floor: what right answers differ by that come from another run, another precision
+        or another last bit. None where there is no second opinion.
+
+        What the check refuses is none: where the reference rounds its input or compares, a last bit
+        can make another answer."""
+        opinions = (self.rerun, self.wide, self.nudged)
+        found = [item for item in opinions if item is not None and item.accepted]
+        if not found:
+            return None
+        distances = [item.distance for item in found]
+        errors = [item.error for item in found]
+        return Noise(
+            distance=None if None in distances else max(filter(None, distances), default=0.0),
+            error=None if None in errors else max(filter(None, errors), default=0.0),
         )
 
     @property
@@ -151,6 +179,20 @@ class Audit:
     @property
     def trials(self) -> int:
         return sum(len(case.probes) for case in self.cases)
+
+    @property
+    def noise(self) -> Noise | None:
+        """The noise floor of the case that has the highest; None where no case has one."""
+        found = [case.noise for case in self.cases if case.noise is not None]
+        return max(
+            found, key=lambda noise: (noise.distance or 0.0, noise.error or 0.0), default=None
+        )
+
+    @property
+    def margin(self) -> float | None:
+        """How many tolerances the nearest refused null solution of all cases is away."""
+        nearest = [case.nearest.distance for case in self.cases if case.nearest is not None]
+        return min((far for far in nearest if far is not None), default=None)
 
     @property
     def tried(self) -> bool:
@@ -232,6 +274,7 @@ def of_audit(audit: Audit) -> list[Finding]:
         said = f" ({why})" if why else ""
         text = f"Not tried here: {_some(places)}, which {wants}{said}."
         found.append(Finding(level=Level.WARNING, text=text))
+    found += _of_nudged(audit)
     found += _of_nulls(audit)
     order = list(Level)
     return sorted(found, key=lambda finding: order.index(finding.level))
@@ -290,6 +333,22 @@ def _of_agreement(
     elif found.distance is not None and found.distance > most:
         text = f"{name}: {apart} {in_tolerances(found.distance)}."
         yield Finding(level=Level.WARNING, text=text)
+
+
+def _of_nudged(audit: Audit) -> Iterable[Finding]:
+    far = {
+        case: case.nudged.distance
+        for case in audit.cases
+        if case.nudged is not None and case.nudged.distance and not case.nudged.accepted
+    }
+    if far:
+        yield Finding(
+            level=Level.NOTE,
+            text="Inputs that are off by the last bit of an fp32 have answers up to "
+            f"{in_tolerances(max(far.values()))} away, on {_listed(list(far))}. If the reference does "
+            "not round or compare on its way, the tolerance is narrower than the arithmetic that most "
+            "submissions use.",
+        )
 
 
 def _of_nulls(audit: Audit) -> Iterable[Finding]:

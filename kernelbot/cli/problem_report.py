@@ -8,7 +8,7 @@ from typing import Any
 
 from kernelbot import report
 from kernelbot.checking import findings, ledger
-from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Level, Outcome, Probe
+from kernelbot.checking.findings import Agreement, Audit, CaseAudit, Level, Noise, Outcome, Probe
 from kernelbot.cli.problem_check import Checked
 from kernelbot.cli.screen import clean, result, table
 from kernelbot.domain import roofline
@@ -45,7 +45,7 @@ def show(checked: Checked) -> None:
 
 def _cases(audit: Audit) -> None:
     table(
-        ("Case", "Input", "Answer", "Made in", "Reference", "Memory", "Again", "In fp64", "Nearest null solution"),
+        ("Case", "Input", "Answer", "Made in", "Reference", "Memory", "Again", "Noise floor", "Nearest null solution"),
         [_case(case) for case in audit.cases if not case.fault],
     )  # fmt: skip
     accepted = sum(probe.accepted for case in audit.cases for probe in case.probes)
@@ -53,6 +53,8 @@ def _cases(audit: Audit) -> None:
     took = f"{len(names)} null solutions, {audit.trials} trials"
     rest = f"refused but for {accepted}, see below" if accepted else "all refused"
     result(f"{took}: {rest}.")
+    if words := _margin(audit):
+        result(words)
     result()
 
 
@@ -66,9 +68,39 @@ def _case(case: CaseAudit) -> tuple[str, ...]:
         report.format_time(case.reference_s),
         size(case.memory_bytes),
         _agreement(case.rerun),
-        _agreement(case.wide),
+        _noise(case),
         "" if nearest is None else f"{_far(nearest)}: {nearest.name}",
     )
+
+
+def _noise(case: CaseAudit) -> str:
+    """How far apart right answers are, or that the check refuses one of them."""
+    if any(item is not None and not item.accepted for item in (case.rerun, case.wide)):
+        return "refused"
+    return "" if case.noise is None else _apart(case.noise)
+
+
+def _apart(noise: Noise) -> str:
+    if noise.error == 0:
+        return "0"
+    if noise.distance is not None:
+        return findings.in_tolerances(noise.distance)
+    return "" if noise.error is None else f"{noise.error:.1e}"
+
+
+def _margin(audit: Audit) -> str:
+    """Between what nobody could call wrong and what nobody should be paid for."""
+    noise, margin = audit.noise, audit.margin
+    if noise is None or not _apart(noise):
+        return ""
+    if noise.error == 0:
+        text = "Noise floor: none, right answers agree bit for bit"
+    else:
+        number = f", {noise.error:.1e} as a number" if noise.distance and noise.error else ""
+        text = f"Noise floor: right answers are up to {_apart(noise)} apart{number}"
+    if noise.distance is None or margin is None:
+        return f"{text}."
+    return f"{text}; the nearest null solution is {findings.in_tolerances(margin)} away."
 
 
 def _far(probe: Probe) -> str:
@@ -221,6 +253,8 @@ def _document(item: Checked) -> dict[str, Any]:
         "errors": item.errors.detail["flaws"] if item.errors else [],
         "findings": to_json(item.findings),
         "audit": to_json(item.audit) if item.audit else None,
+        "noise_floor": to_json(item.audit.noise) if item.audit and item.audit.noise else None,
+        "margin_tolerances": item.audit.margin if item.audit else None,
         "submissions": to_json(item.outcomes),
         "speed_of_light_s": {
             "models": item.light.models,

@@ -87,6 +87,21 @@ PROBLEMS = {
         "    return (data[0].float() @ data[1].float()).to(data[0].dtype)\n",
         "{float32: {rtol: 1.0e-4, atol: 1.0e-4}, bfloat16: {rtol: 1.0e-2, atol: 2.0e-2}}",
     ),
+    # Its own check measures what nobody can turn into tolerances.
+    "smallest-row": (
+        "    return (normal(size, 64),)\n"
+        "def reference(data):\n    return data[0] / data[0].norm(dim=1, keepdim=True)\n"
+        "def check(data, output):\n"
+        "    far = (output.double() - reference((data[0].double(),))).abs().max()\n"
+        "    return None if far < 1e-4 else 'far off'\n",
+        "{}",
+    ),
+    # Half of the values lie where a last bit makes another step of them.
+    "stepped": (
+        "    return (normal(size).mul(8).round().div(8) + 0.0625 * (normal(size) > 0),)\n"
+        "def reference(data):\n    return (data[0] * 8).round() / 8 + data[0] * 0\n",
+        "{rtol: 1.0e-3, atol: 1.0e-3}",
+    ),
     "unnamed-dtype": (
         "    return (normal(size).to(torch.float16),)\ndef reference(data):\n    return 2 * data[0]\n",
         "{float32: {rtol: 1.0e-4}, bfloat16: {rtol: 1.0e-2}}",
@@ -173,6 +188,41 @@ def test_a_sound_problem_is_left_alone_and_its_margin_is_known(audits: dict[str,
         assert case.wide is not None
         assert case.wide.accepted
         assert case.reference_s > 0
+
+
+def test_the_noise_floor_is_what_right_answers_differ_by(audits: dict[str, Audit]) -> None:
+    noise, margin = audits["sound"].noise, audits["sound"].margin
+
+    assert noise is not None
+    assert noise.distance is not None
+    assert noise.error is not None
+    assert 1e-7 < noise.error < 1e-4  # sums of 64 products in fp32
+    assert 1e-3 < noise.distance < 0.5
+    assert margin is not None
+    assert margin > 10
+
+
+def test_of_a_check_of_its_own_the_noise_is_known_as_a_number_alone(
+    audits: dict[str, Audit],
+) -> None:
+    noise = audits["smallest-row"].noise
+
+    assert noise is not None
+    assert (noise.distance, audits["smallest-row"].margin) == (None, None)
+    assert noise.error is not None
+    assert 0 < noise.error < 1e-5
+
+
+def test_what_a_rounded_input_becomes_with_another_last_bit_is_no_noise(
+    audits: dict[str, Audit],
+) -> None:
+    noise = audits["stepped"].noise
+
+    assert noise is not None
+    assert (noise.distance, noise.error) == (0.0, 0.0)
+    assert "off by the last bit of an fp32 have answers up to" in told(
+        audits["stepped"], Level.NOTE
+    )
 
 
 def test_hidden_cases_are_tried_as_well_at_both_ends(audits: dict[str, Audit]) -> None:

@@ -72,6 +72,9 @@ async def test_a_new_problem_is_fit_as_it_is_and_can_be_noted(plain: CommandLine
 
     assert outcome.code == 0, outcome.out + outcome.err
     assert "all refused" in outcome.out
+    assert re.search(
+        r"Noise floor: right answers are up to 0\.\d+ tolerances apart, \d\.\de-0\d as", outcome.out
+    )
     assert "row-norm is fit to be published." in outcome.out
     assert "Checked on the processor only: none of its cases for GPUs was tried" in outcome.out
     assert not re.search("warning|Traceback", outcome.out + outcome.err)
@@ -164,6 +167,9 @@ async def test_each_problem_that_must_not_be_published_is_refused_with_its_reaso
         refusals = [found["text"] for found in item["findings"] if found["level"] == "refused"]
         assert any(WORDS[item["problem"]] in text for text in refusals), (item["problem"], refusals)
     assert not (broken["vacuous"].parent / ledger.FILE).exists()
+    (vacuous,) = [item for item in outcome.document["items"] if item["problem"] == "vacuous"]
+    assert vacuous["noise_floor"]["error"] > 0
+    assert vacuous["noise_floor"]["distance"] < vacuous["margin_tolerances"]
 
 
 HANGING = REFERENCE.replace("2 * data[0]", "__import__('time').sleep(1e6)")
