@@ -119,7 +119,8 @@ async def _taken(
     ctx: Context, session: uuid.UUID, offers: Sequence[Mapping[str, int]], gone: Gone
 ) -> list[Assignment]:
     first_lease_s = min(FIRST_LEASE_S, ctx.settings.lease_s)
-    for offer in offers:
+    for offered in offers:
+        offer = {name: count for name, count in offered.items() if count > 0}
         runs = await dispatch.claim(ctx, session, offer, first_lease_s=first_lease_s)
         if runs and await gone():
             for run in runs:
