@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import discord
@@ -25,7 +25,7 @@ from kernelbot.bot.places import Place, Places
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
 from kernelbot.errors import Unavailable
 from kernelbot.services import cards as store
-from kernelbot.services import comparison, submissions
+from kernelbot.services import comparison, preferences, submissions
 from kernelbot.services.context import Context
 from kernelbot.services.views import Card, SubmissionView
 
@@ -124,7 +124,8 @@ class Cards:
             card = await store.card(self._ctx, submission_id)
             assert card is not None, "cards are never deleted"
             view = await submissions.submission(self._ctx, READER, submission_id)
-            post = render.decision(view, run_id, int(card.user_subject), key)
+            user = int(card.user_subject)
+            post = await self._wanted(user, view, render.decision(view, run_id, user, key))
             reached = await self._bring(card, view, _Said(post, since, again, view))
             if card.closed:
                 self._forget(submission_id)
@@ -163,8 +164,13 @@ class Cards:
         again = view.id not in self._fresh
         self._fresh.discard(view.id)
         compared = await comparison.of(self._ctx, view)
-        post = render.result(view, int(card.user_subject), compared)
+        user = int(card.user_subject)
+        post = await self._wanted(user, view, render.result(view, user, compared))
         return _Said(post, view.finished_at or view.created_at, again, view)
+
+    async def _wanted(self, user: int, view: SubmissionView, post: render.Post) -> render.Post:
+        wanted = await preferences.of(self._ctx, view.user_id)
+        return render.to(user, post, wanted, datetime.now(UTC))
 
     async def _bring(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The card as things are now, and what there is to say beside it; in a direct message where

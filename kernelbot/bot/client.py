@@ -17,6 +17,7 @@ from kernelbot.bot import (
     errors,
     forms,
     leaderboard,
+    me,
     paste,
     submissions,
     submit,
@@ -79,14 +80,15 @@ class Bot(discord.Client):
             *leaderboard.COMMANDS,
             *competitions.COMMANDS,
             *submissions.COMMANDS,
+            *me.COMMANDS,
             *paste.MENUS,
         )
         for command in commands:
             self.tree.add_command(command)
-        self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC)
+        self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC, *me.DYNAMIC)
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        await forms.received(paste.FORMS, interaction)
+        await forms.received({**paste.FORMS, **me.FORMS}, interaction)
 
     async def on_ready(self) -> None:
         log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))

@@ -1,4 +1,5 @@
-"""Where a person is told things: a private thread of theirs in the channel, else a direct message."""
+"""Where a person is told things: a private thread of theirs, one for each competition and server, else, or
+where they want it so, a direct message."""
 
 from __future__ import annotations
 
@@ -12,7 +13,7 @@ import structlog
 
 from kernelbot.bot import render
 from kernelbot.bot.door import Interaction
-from kernelbot.services import cards
+from kernelbot.services import cards, preferences
 from kernelbot.services.context import Context
 
 ARCHIVE_MINUTES: Literal[1440] = 1440
@@ -36,59 +37,66 @@ class Place:
 
 
 class Places:
-    """Finds or makes the place; one thread a person and channel, remembered in the database."""
+    """Finds or makes the place; threads are remembered in the database."""
 
     def __init__(self, client: discord.Client, ctx: Context) -> None:
         self._client = client
         self._ctx = ctx
         self._locks: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def of(self, interaction: Interaction, user_id: int) -> Place:
+    async def of(self, interaction: Interaction, user_id: int, competition: str) -> Place:
         """The channel to show this person's submission in.
 
         Raises discord.HTTPException when not even a direct message is possible.
         """
         channel = interaction.channel
         if isinstance(channel, discord.Thread):
-            if channel.is_private() and channel.owner_id == self._me:
-                return Place(channel.id, channel.guild.id)
             channel = channel.parent
-        if isinstance(channel, discord.TextChannel) and _threads_allowed(interaction):
-            try:
-                thread_id = await self._thread(channel, interaction.user, user_id)
-                return Place(thread_id, channel.guild.id)
-            except (discord.HTTPException, TimeoutError) as error:
-                log.info("no thread, a direct message", channel=channel.id, error=repr(error))
+        if isinstance(channel, discord.TextChannel | discord.ForumChannel):
+            wanted = await preferences.of(self._ctx, user_id)
+            known = None if wanted.direct else await self._known(user_id, channel, competition)
+            if known is not None:
+                return Place(known, channel.guild.id)
+            if (
+                isinstance(channel, discord.TextChannel)
+                and not wanted.direct
+                and _threads_allowed(interaction)
+            ):
+                try:
+                    thread_id = await self._thread(channel, interaction.user, user_id, competition)
+                    return Place(thread_id, channel.guild.id)
+                except (discord.HTTPException, TimeoutError) as error:
+                    log.info("no thread, a direct message", channel=channel.id, error=repr(error))
         return Place(await self.direct(interaction.user.id))
-
-    @property
-    def _me(self) -> int:
-        return self._client.user.id if self._client.user else 0
 
     async def direct(self, subject: int) -> int:
         """The id of the direct-message channel with a Discord user."""
         return (await self._client.create_dm(discord.Object(subject))).id
 
-    async def _thread(self, channel: discord.TextChannel, user: Any, user_id: int) -> int:
-        known = await self._known(user_id, channel.id)
-        if known is not None:
-            return known
+    async def _thread(
+        self, channel: discord.TextChannel, user: Any, user_id: int, competition: str
+    ) -> int:
         # One after the other: Discord makes about one thread a second in a channel, and whoever
         # sends many at once is refused more often than served.
         line = self._locks[channel.id]
         await asyncio.wait_for(line.acquire(), PATIENCE_S)
         try:
-            known = await self._known(user_id, channel.id)
-            return known or await self._made(channel, user, user_id)
+            known = await self._known(user_id, channel, competition)
+            return known or await self._made(channel, user, user_id, competition)
         finally:
             line.release()
 
-    async def _known(self, user_id: int, channel_id: int) -> int | None:
-        known = await cards.thread(self._ctx, user_id, channel_id)
+    async def _known(
+        self, user_id: int, channel: discord.abc.GuildChannel, competition: str
+    ) -> int | None:
+        known = await cards.thread(self._ctx, user_id, channel.guild.id, competition)
         return known if known is not None and await self._exists(known) else None
 
-    async def _made(self, channel: discord.TextChannel, user: Any, user_id: int) -> int:
-        name = render.cut(f"{render.clean(user.display_name)}'s kernels", render.THREAD_NAME)
+    async def _made(
+        self, channel: discord.TextChannel, user: Any, user_id: int, competition: str
+    ) -> int:
+        who = render.cut(render.clean(user.display_name), 32)
+        name = render.cut(f"{who} · {render.clean(competition)}", render.THREAD_NAME)
         thread = await channel.create_thread(
             name=name,
             type=discord.ChannelType.private_thread,
@@ -96,7 +104,8 @@ class Places:
             auto_archive_duration=ARCHIVE_MINUTES,
         )
         await thread.add_user(user)
-        await cards.remember_thread(self._ctx, user_id, channel.id, thread.id)
+        guild = channel.guild.id
+        await cards.remember_thread(self._ctx, user_id, guild, competition, thread.id)
         return thread.id
 
     async def _exists(self, thread_id: int) -> bool:

@@ -13,8 +13,8 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import discord
@@ -23,6 +23,7 @@ from kernelbot import report
 from kernelbot.bot.messages import say
 from kernelbot.domain import ranking
 from kernelbot.domain.competition_scoring import Total
+from kernelbot.domain.notifying import Preferences, clock
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
@@ -32,6 +33,8 @@ from kernelbot.services.views import (
     CompetitionView,
     Difference,
     LeaderboardView,
+    MeView,
+    OwnPlace,
     Podium,
     ProblemView,
     QueueView,
@@ -84,12 +87,17 @@ class Post:
     files: tuple[File, ...] = ()
     pings: tuple[int, ...] = ()
     key: str = ""
+    silent: bool = False  # its reader has quiet hours: no sound
 
     def sending(self) -> dict[str, Any]:
         """Arguments of ``send``; new on every call, a file can be read once only."""
-        return self.editing() | {
-            "files": [discord.File(io.BytesIO(file.content), file.name) for file in self.files],
-        }
+        return (
+            self.editing()
+            | {
+                "files": [discord.File(io.BytesIO(file.content), file.name) for file in self.files],
+            }
+            | ({"silent": True} if self.silent else {})
+        )
 
     def editing(self) -> dict[str, Any]:
         """Arguments of ``edit``: files cannot be edited in."""
@@ -263,7 +271,8 @@ def _colour(view: SubmissionView) -> int:
 
 
 def result(view: SubmissionView, user: int | None, comparisons: Sequence[Comparison] = ()) -> Post:
-    """The verdict for its owner: one embed a run, whole tables and logs as files when long."""
+    """The verdict for its owner: one embed a run, whole tables and logs as files when long. It names its
+    owner and notifies nobody; see ``to``."""
     ping = f"<@{user}> " if user else ""
     content = f"{ping}#{view.id} on {plain(view.leaderboard)}: {_state(view)}."
     shown = view.runs[:EMBEDS]
@@ -280,7 +289,6 @@ def result(view: SubmissionView, user: int | None, comparisons: Sequence[Compari
         content=cut(content, CONTENT),
         embeds=tuple(embeds),
         files=tuple(files[:FILES]),
-        pings=(user,) if user else (),
         key=result_key(view.id),
     )
 
@@ -291,7 +299,15 @@ def decision(view: SubmissionView, run_id: int, user: int, key: str) -> Post:
     content = f"<@{user}> #{view.id} on {plain(view.leaderboard)}: an organizer has decided."
     embed, files = _run_result(view, run, DESCRIPTION)
     embed.set_footer(text=key)
-    return Post(cut(content, CONTENT), (embed,), tuple(files), pings=(user,), key=key)
+    return Post(cut(content, CONTENT), (embed,), tuple(files), key=key)
+
+
+def to(user: int, post: Post, wanted: Preferences, now: datetime) -> Post:
+    """The post as this person wants it: with a notification if they asked for that, without a sound in
+    their quiet hours."""
+    quiet = wanted.is_quiet(now)
+    pings = (user,) if wanted.finished and not quiet else ()
+    return replace(post, pings=pings, silent=quiet)
 
 
 def _run_result(
@@ -595,14 +611,87 @@ def _queue_line(item: QueueView) -> str:
     return line
 
 
-def allowance(views: Iterable[AllowanceView]) -> str:
-    """What is left this hour, where there is a limit."""
+def me(
+    view: MeView,
+    allowances: Iterable[AllowanceView],
+    places: Sequence[OwnPlace],
+    wanted: Preferences,
+) -> Post:
+    """What somebody may want to know of themselves."""
+    banned = ""
+    if view.banned_until is not None and view.banned_until > datetime.now(UTC):
+        until, reason = relative(view.banned_until), plain(view.ban_reason, 300)
+        banned = say("me.banned", until=until, reason=reason)
+    embed = _embed(say("me.title", name=plain(view.name, 64)), banned, BLUE)
+    accounts = [
+        say("me.account", provider=plain(item["provider"], 32), name=plain(item["name"], 64))
+        for item in view.identities
+    ]
+    for name, value in (
+        (say("me.places"), _places(places)),
+        (say("me.allowance"), _allowance(allowances)),
+        (say("me.accounts"), "\n".join(accounts)),
+        (say("me.hear"), _hears(wanted)),
+    ):
+        embed.add_field(name=name, value=cut_markdown(value, FIELD_VALUE), inline=False)
+    return Post(embeds=(fitted(embed),))
+
+
+def _places(places: Sequence[OwnPlace]) -> str:
     lines = [
-        f"{plain(view.leaderboard, 60)}: {view.ranked_left} of {view.ranked_limit} ranked"
+        say(
+            "me.places.line",
+            place=report.ordinal(item.standing.rank) + (" =" if item.standing.tied else ""),
+            total=item.total,
+            board=plain(item.leaderboard, 60),
+            gpu=plain(item.gpu, 20),
+            time=_time(item.standing.entry.seconds, item.standing.entry.error),
+        )
+        for item in places[:ROWS]
+    ]
+    if len(places) > ROWS:
+        lines.append(say("me.places.more", count=len(places) - ROWS))
+    return "\n".join(lines) or say("me.places.none")
+
+
+def _allowance(views: Iterable[AllowanceView]) -> str:
+    """Where there is a limit."""
+    lines = [
+        say(
+            "me.allowance.line",
+            board=plain(view.leaderboard, 60),
+            ranked=_left_of(view.ranked_left, view.ranked_limit),
+            other=_left_of(view.other_left, view.other_limit),
+        )
         for view in views
-        if view.ranked_limit is not None
+        if view.ranked_limit is not None or view.other_limit is not None
+    ]
+    return "\n".join(lines) or say("me.allowance.none")
+
+
+def _left_of(left: int | None, limit: int | None) -> str:
+    if limit is None:
+        return say("me.allowance.free")
+    return say("me.allowance.left", left=left, limit=limit)
+
+
+def _hears(wanted: Preferences) -> str:
+    hours = say("me.quiet.none")
+    if wanted.quiet_from is not None and wanted.quiet_until is not None:
+        begin, end = clock(wanted.quiet_from), clock(wanted.quiet_until)
+        hours = say("me.quiet.hours", begin=begin, end=end, zone=plain(wanted.zone, 40))
+    lines = [
+        say("me.finished", state=on_or_off(wanted.finished)),
+        say("me.overtaken", state=on_or_off(wanted.overtaken)),
+        say("me.deadlines", state=on_or_off(wanted.deadlines)),
+        say("me.direct", state=on_or_off(wanted.direct)),
+        say("me.quiet", hours=hours),
     ]
     return "\n".join(lines)
+
+
+def on_or_off(state: bool) -> str:
+    return say("me.on") if state else say("me.off")
 
 
 def help_text() -> Post:

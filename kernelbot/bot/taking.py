@@ -36,7 +36,7 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
     link = trouble = ""
     try:
         with cards.expecting(view.id):
-            place = await places.of(interaction, user_id)
+            place = await places.of(interaction, user_id, view.competition)
             link = await cards.open(view, place, str(interaction.user.id))
     except discord.HTTPException as error:
         log.warning("a card could not be placed", submission=view.id, error=str(error))

@@ -63,11 +63,14 @@ def _card(row: Row[Any]) -> Card:
     )
 
 
-async def thread(ctx: Context, user_id: int, channel_id: int) -> int | None:
+async def thread(ctx: Context, user_id: int, guild_id: int, competition: str) -> int | None:
+    """The thread of a person for a competition in a server."""
     async with ctx.database.read() as connection:
-        return await store.thread(connection, user_id, channel_id)
+        return await store.thread(connection, user_id, guild_id, competition)
 
 
-async def remember_thread(ctx: Context, user_id: int, channel_id: int, thread_id: int) -> None:
+async def remember_thread(
+    ctx: Context, user_id: int, guild_id: int, competition: str, thread_id: int
+) -> None:
     async with ctx.database.transaction() as connection:
-        await store.put_thread(connection, user_id, channel_id, thread_id)
+        await store.put_thread(connection, user_id, guild_id, competition, thread_id)

@@ -22,7 +22,14 @@ from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services import access, competitions, light
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
-from kernelbot.services.views import BestView, LeaderboardView, Page, QueueView, StandingsPage
+from kernelbot.services.views import (
+    BestView,
+    LeaderboardView,
+    OwnPlace,
+    Page,
+    QueueView,
+    StandingsPage,
+)
 from kernelbot.storage import contests, fleet, people
 from kernelbot.storage import standings as store
 from kernelbot.storage.standings import Revision
@@ -416,6 +423,30 @@ async def standings(
         frozen_until=found.frozen_until,
         seen_through=found.seen_through,
     )
+
+
+async def own_places(ctx: Context, actor: Actor) -> tuple[OwnPlace, ...]:
+    """Where the reader stands on the leaderboards that they see, the best place first."""
+    actor.needs(Scope.READ)
+    async with ctx.database.read() as connection:
+        rows = (await access.of(connection, actor)).of(await contests.boards(connection))
+        own = await store.own_entries(connection, [row.id for row in rows], actor.user_id)
+    names = {row.id: row.name for row in rows}
+    mine = list(dict.fromkeys(names[board_id] for board_id, _ in own))
+    found = []
+    for _, theirs in (await boards(ctx, actor, mine)).values() if mine else ():
+        standing = theirs.by_user.get(actor.user_id)
+        if standing is not None:
+            found.append(
+                OwnPlace(
+                    leaderboard=theirs.leaderboard,
+                    gpu=theirs.gpu,
+                    standing=standing,
+                    total=len(theirs.standings),
+                )
+            )
+    found.sort(key=lambda place: (place.standing.rank, place.leaderboard, place.gpu))
+    return tuple(found)
 
 
 async def history(

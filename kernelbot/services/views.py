@@ -291,6 +291,16 @@ class StandingsPage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnPlace:
+    """Where the reader stands on one leaderboard and GPU."""
+
+    leaderboard: str
+    gpu: str
+    standing: Standing
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class BestView:
     """A personal best at the time it was set."""
 

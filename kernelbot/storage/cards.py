@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import Row, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.storage.tables import cards, identities, submissions, threads
+from kernelbot.storage.tables import cards, identities, submissions
 
 
 async def put(
@@ -50,20 +50,30 @@ async def subject(connection: AsyncConnection, submission_id: int, provider: str
     return (await connection.execute(query)).scalar()
 
 
-async def thread(connection: AsyncConnection, user_id: int, channel_id: int) -> int | None:
-    query = select(threads.c.thread_id).where(
-        threads.c.user_id == user_id, threads.c.channel_id == channel_id
-    )
-    return (await connection.execute(query)).scalar()
+THREAD = text(
+    """
+    SELECT t.thread_id FROM threads t JOIN competitions c ON c.id = t.competition_id
+    WHERE t.user_id = :user AND t.guild_id = :guild AND c.name = :competition
+    """
+)
+PUT_THREAD = text(
+    """
+    INSERT INTO threads (user_id, guild_id, competition_id, thread_id)
+    SELECT :user, :guild, id, :thread FROM competitions WHERE name = :competition
+    ON CONFLICT (user_id, guild_id, competition_id) DO UPDATE SET thread_id = excluded.thread_id
+    """
+)
+
+
+async def thread(
+    connection: AsyncConnection, user_id: int, guild_id: int, competition: str
+) -> int | None:
+    values = {"user": user_id, "guild": guild_id, "competition": competition}
+    return (await connection.execute(THREAD, values)).scalar()
 
 
 async def put_thread(
-    connection: AsyncConnection, user_id: int, channel_id: int, thread_id: int
+    connection: AsyncConnection, user_id: int, guild_id: int, competition: str, thread_id: int
 ) -> None:
-    await connection.execute(
-        upsert(threads)
-        .values(user_id=user_id, channel_id=channel_id, thread_id=thread_id)
-        .on_conflict_do_update(
-            index_elements=["user_id", "channel_id"], set_={"thread_id": thread_id}
-        )
-    )
+    values = {"user": user_id, "guild": guild_id, "competition": competition, "thread": thread_id}
+    await connection.execute(PUT_THREAD, values)

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    SmallInteger,
     String,
     Table,
     Text,
@@ -526,15 +527,45 @@ cards = Table(
 )
 Index("ix_cards_open", cards.c.submission_id, postgresql_where=text("NOT closed"))
 
-# A private thread for each person and channel, so that results do not litter the channel.
+# A private thread for each person and competition in a server, so that results do not litter the channel.
 threads = Table(
     "threads",
     metadata,
     Column("user_id", ForeignKey("users.id"), primary_key=True),
-    Column("channel_id", BigInteger, primary_key=True),
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("competition_id", ForeignKey("competitions.id"), primary_key=True),
     Column("thread_id", BigInteger, nullable=False),
     _at("created_at", now=True),
 )
+
+# What somebody wants to hear of; who has no row wants nothing.
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("direct", Boolean, nullable=False, server_default=text("false")),
+    Column("finished", Boolean, nullable=False, server_default=text("false")),
+    Column("overtaken", Boolean, nullable=False, server_default=text("false")),
+    Column("deadlines", Boolean, nullable=False, server_default=text("false")),
+    Column("quiet_from", SmallInteger),  # minutes of the day in this zone
+    Column("quiet_until", SmallInteger),
+    Column("zone", Text, nullable=False, server_default="UTC"),
+)
+
+# Command lines that wait to be let in by somebody who is known elsewhere, by the code that they show. Only
+# sha256 of what they ask with is kept.
+logins = Table(
+    "logins",
+    metadata,
+    _id(),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("code", String(16), nullable=False, unique=True),
+    Column("client", Text, nullable=False),
+    Column("user_id", ForeignKey("users.id")),  # who let it in
+    _at("created_at", now=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+)
+Index("ix_logins_expires_at", logins.c.expires_at)
 
 audit_log = Table(
     "audit_log",

@@ -56,7 +56,7 @@ async def test_two_submissions_share_one_thread_that_only_their_author_is_in(sce
     await scene.submit(mode="benchmark")
 
     (thread,) = scene.channel.threads
-    assert thread.name == "ada's kernels"
+    assert thread.name == "ada · getting-started"
     assert [words(message).split(" ")[0].strip() for message in scene.in_threads()] == ["#1", "#2"]
 
 

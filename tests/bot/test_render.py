@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbot.bot import render
+from kernelbot.domain.notifying import Preferences
 from kernelbot.domain.ranking import Earlier, Entry, Standing
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
@@ -309,12 +310,24 @@ def test_marks_that_turn_text_around_are_dropped() -> None:
     assert render.plain("gpj\u202eexe.\u2066") == "gpjexe."
 
 
-def test_a_result_pings_its_owner_and_nobody_else() -> None:
-    arguments = render.result(make_view(), 42).sending()
-
+def mentioned(wanted: Preferences) -> tuple[list[int], bool]:
+    """Whom a result to 42 notifies when it is midnight in London, and whether without a sound."""
+    arguments = render.to(42, render.result(make_view(), 42), wanted, NOW).sending()
     mentions = arguments["allowed_mentions"].to_dict()
     assert mentions["parse"] == []
-    assert mentions["users"] == [42]
+    return mentions.get("users", []), arguments.get("silent", False)
+
+
+def test_a_result_notifies_its_owner_if_they_asked_for_it_and_nobody_else() -> None:
+    assert mentioned(Preferences()) == ([], False)
+    assert mentioned(Preferences(finished=True)) == ([42], False)
+
+
+def test_in_quiet_hours_a_result_comes_without_a_sound() -> None:
+    night = Preferences(finished=True, quiet_from=22 * 60, quiet_until=7 * 60)
+
+    assert mentioned(night) == ([], True)
+    assert mentioned(dataclasses.replace(night, zone="America/New_York")) == ([42], False)
 
 
 def test_a_retry_after_a_fault_of_ours_is_said_to_cost_nothing() -> None:

@@ -15,7 +15,7 @@ from kernelbot.app import App
 from kernelbot.bot.__main__ import end
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
-from kernelbot.services import dispatch, identity, moderation, quarantine, reveal
+from kernelbot.services import dispatch, identity, moderation, preferences, quarantine, reveal
 from tests import factories
 from tests.bot.conftest import BotProcess
 from tests.conftest import ADMIN_TOKEN
@@ -86,7 +86,7 @@ async def test_a_submission_is_acknowledged_followed_and_its_verdict_brought(
     assert "passed" in card.text()
     assert "22.4" in result.text()
     assert "Ranked 1st of 1" in result.text()
-    assert result.pings == {ada.id}
+    assert result.pings == set()  # nobody asked for any
     assert card.pings == set()
 
 
@@ -304,6 +304,12 @@ async def test_two_bots_by_mistake_announce_once(
         await twin.kill()
 
 
+async def notified(app: App, user: User) -> None:
+    """This person has asked to be notified of results."""
+    actor = await identity.person(app, "discord", str(user.id), user.name, "discord")
+    await preferences.switch(app, actor, "finished")
+
+
 # --- decisions about quarantined runs ------------------------------------------------------------
 
 
@@ -331,6 +337,7 @@ async def test_a_released_run_is_told_to_its_owner_once_shown_on_its_card_and_an
     discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
 ) -> None:
     await process.start()
+    await notified(app, ada)
     await submit(discord, ada, channel)
     card = await until_card(discord, ada, "queued")
     run_id = await set_aside(app)
