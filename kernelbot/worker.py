@@ -59,6 +59,15 @@ class Held:
     launch: Launch | None = None
     cancelled: bool = False
     lost: bool = False
+    known: bool = False
+    """Where it goes on is written down, so that another worker can have it."""
+    ended: bool = False
+    left: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it does without us: left to others, or found by an earlier worker and never reached by us."""
+        return self.left or (self.launch is None and bool(self.assignment.handle))
 
 
 @dataclass(frozen=True)
@@ -174,7 +183,7 @@ class Worker:
         package = Package(
             job=assignment.job, problem_files=assignment.problem_files, code=assignment.code
         )
-        held.starting = asyncio.create_task(held.slot.launcher.start(package))
+        held.starting = asyncio.create_task(self._started(held, package))
         if self._unwanted(held):
             held.starting.cancel()
         await asyncio.wait([held.starting])
@@ -185,10 +194,34 @@ class Worker:
         except (OSError, ValueError) as error:
             log.error("a run could not be started", error=repr(error))
             return our_fault(assignment, f"could not be started: {error!r}")
+        if held.launch.handle and held.launch.handle != assignment.handle:
+            await self._write_down(held, held.launch.handle)
+        held.known = bool(held.launch.handle)
         if self._unwanted(held):
-            await held.launch.cancel()
+            await self._stop(held, held.launch)
         await self._report_progress(held, held.launch)
         return await held.launch.verdict()
+
+    async def _started(self, held: Held, package: Package) -> Launch:
+        """The run: the one that an earlier worker had started, if it goes on; started otherwise."""
+        launcher, handle = held.slot.launcher, held.assignment.handle
+        launch = await launcher.attach(package, handle) if handle else None
+        return launch or await launcher.start(package)
+
+    async def _write_down(self, held: Held, handle: str) -> None:
+        if not await self._insistently(
+            lambda: dispatch.goes_on(self._app, held.assignment, handle)
+        ):
+            held.lost = True
+
+    async def _stop(self, held: Held, launch: Launch) -> None:
+        """End it; what others can go on with is ended for its owner alone."""
+        if held.known and not held.cancelled and not held.ended:
+            held.left = True
+            await launch.leave()
+        else:
+            held.ended = True
+            await launch.cancel()
 
     def _unwanted(self, held: Held) -> bool:
         return held.cancelled or held.lost or self._stopping.is_set()
@@ -215,10 +248,14 @@ class Worker:
         if held.cancelled:
             await self._insistently(lambda: dispatch.cancelled(self._app, assignment))
         elif self._stopping.is_set() and verdict.kind is VerdictKind.JUDGE_FAILED:
-            await self._insistently(lambda: dispatch.give_back(self._app, assignment))
+            await self._insistently(
+                lambda: dispatch.give_back(self._app, assignment, keep=held.goes_on)
+            )
         else:
             await self._collect(held, verdict)
-            kept = await self._insistently(lambda: dispatch.finish(self._app, assignment, verdict))
+            kept = await self._insistently(
+                lambda: dispatch.finish(self._app, assignment, verdict, keep=held.goes_on)
+            )
             log.info("run ended", verdict=verdict.kind.value, recorded=kept, fault=verdict.fault)
 
     async def _collect(self, held: Held, verdict: Verdict) -> None:
@@ -283,7 +320,7 @@ class Worker:
 
     async def _end(self, held: Held) -> None:
         if held.launch is not None:
-            self._keep_alive(held.launch.cancel())
+            self._keep_alive(self._stop(held, held.launch))
         elif held.starting is not None:
             held.starting.cancel()  # it may be waiting for devices that another run has
 

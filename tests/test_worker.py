@@ -235,6 +235,8 @@ async def test_a_cancelled_run_ends_within_moments_and_leaves_no_process(
 class Held:
     """A launch that ends when the test says how, or when it is cancelled."""
 
+    handle = ""
+
     def __init__(self) -> None:
         self.outcome: asyncio.Future[Verdict] = asyncio.get_running_loop().create_future()
         self.cancelled = False
@@ -253,6 +255,9 @@ class Held:
 
     async def close(self) -> None:
         pass
+
+    async def leave(self) -> None:
+        await self.cancel()
 
     async def cancel(self) -> None:
         self.cancelled = True
@@ -277,6 +282,9 @@ class Bench:
             raise self.trouble
         self.launches.append(Held())
         return self.launches[-1]
+
+    async def attach(self, package: Package, handle: str) -> None:
+        return None
 
     async def close(self) -> None:
         for launch in self.launches:

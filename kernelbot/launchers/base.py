@@ -24,6 +24,11 @@ class Package:
 class Launch(Protocol):
     """A run under way."""
 
+    @property
+    def handle(self) -> str:
+        """What :meth:`Launcher.attach` finds it by, from another process too; empty: nothing does."""
+        ...
+
     def events(self) -> AsyncIterator[Event]:
         """The steps as the referee reports them; ends when the run does."""
         ...
@@ -39,6 +44,11 @@ class Launch(Protocol):
 
     async def cancel(self) -> None:
         """Stop it and everything it started. May come late, twice, or after the end."""
+        ...
+
+    async def leave(self) -> None:
+        """Let it go on without us, for whoever attaches to it; stop it where nobody can. The verdict here is
+        ``judge_failed`` then, unless there was one before."""
         ...
 
     async def close(self) -> None:
@@ -58,8 +68,14 @@ class Launcher(Protocol):
         and leaves nothing behind then."""
         ...
 
+    async def attach(self, package: Package, handle: str) -> Launch | None:
+        """The run of this job that was started under this handle, by whichever process: one that was killed
+        perhaps. None where nobody knows it any more, or it was reached in another way. Raises OSError when
+        that cannot be found out just now."""
+        ...
+
     async def close(self) -> None:
-        """End what is still running and leave nothing behind."""
+        """End what is still running and leave nothing behind; but for what was left to go on."""
         ...
 
 

@@ -135,6 +135,10 @@ class LocalLauncher:
             preexec_fn=functools.partial(_die_with, os.getpid()),
         )
 
+    async def attach(self, package: Package, handle: str) -> Launch | None:
+        """Nothing: a judge here ends with its worker."""
+        return None
+
     async def close(self) -> None:
         await asyncio.gather(*(launch.close() for launch in list(self._running)))
         if self._template is not None:
@@ -170,6 +174,8 @@ class JobFolder:
 
 class LocalLaunch:
     """One referee process."""
+
+    handle = ""
 
     def __init__(self, process: Process, folder: JobFolder, job: Job):
         self._process = process
@@ -255,6 +261,9 @@ class LocalLaunch:
             message=f"Our machine failed (id run-{self._job.run_id}); it does not count against you.",
             fault=fault,
         )
+
+    async def leave(self) -> None:
+        await self.cancel()
 
     async def cancel(self) -> None:
         if not self._cancelled:

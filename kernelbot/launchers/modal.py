@@ -47,6 +47,7 @@ AWAY_S = 2.0
 """Pause after Modal could not be reached."""
 GRACE_S = 5.0
 MOST_RUNS = 100
+HANDLE = re.compile(r"modal:(?P<call>fc-[A-Za-z0-9-]+)")
 
 log = structlog.get_logger()
 
@@ -75,8 +76,7 @@ class ModalLauncher:
         self._queue_s = queue_s
         self._start_s = start_s
         self._away_s = away_s
-        self._client: modal.Client | None = None
-        self._connecting = asyncio.Lock()
+        self._connecting: asyncio.Task[modal.Client] | None = None
         self._running: set[ModalLaunch] = set()
 
     def open(self) -> None:
@@ -92,6 +92,22 @@ class ModalLauncher:
                 await (await begun).close()
             raise
 
+    async def attach(self, package: Package, handle: str) -> Launch | None:
+        if not (found := HANDLE.fullmatch(handle)):
+            return None
+        library = await asyncio.to_thread(_library)
+        try:
+            async with asyncio.timeout(self._start_s):
+                client = await self._connected()
+                call = library.FunctionCall.from_id(found["call"], client=client)
+                await call.num_inputs.aio()
+        except library.exception.NotFoundError:
+            return None
+        except Exception as error:
+            raise OSError(f"Modal does not say what became of {handle}: {_words(error)}") from error
+        log.info("attached to a call", run=package.job.run_id, call=call.object_id)
+        return self._followed(call, package.job)
+
     async def _begun(self, package: Package) -> ModalLaunch:
         parcel = await asyncio.to_thread(
             parcels.pack_job, package.job, package.problem_files, package.code, self._isolation
@@ -102,25 +118,35 @@ class ModalLauncher:
                 call = await _spawned(client, self._function, parcel)
         except Exception as error:
             raise OSError(f"Modal takes no run for {self._function}: {_words(error)}") from error
-        patience_s = self._queue_s + parcels.deadline_s(package.job.limits)
-        launch = ModalLaunch(call, package.job, patience_s, self._away_s)
         log.info("called Modal", run=package.job.run_id, call=call.object_id)
+        return self._followed(call, package.job)
+
+    def _followed(self, call: modal.FunctionCall[bytes], job: Job) -> ModalLaunch:
+        patience_s = self._queue_s + parcels.deadline_s(job.limits)
+        launch = ModalLaunch(call, job, patience_s, self._away_s)
         self._running.add(launch)
         launch.on_end(self._running.discard)
         return launch
 
     async def _connected(self) -> modal.Client:
-        async with self._connecting:
-            if self._client is None:
-                library = await asyncio.to_thread(_library)
-                self._client = await library.Client.from_credentials.aio(*self._token)
-            return self._client
+        """One connection for all, which goes on being made when somebody waits for it no longer."""
+        made = self._connecting
+        if made is None or (made.done() and (made.cancelled() or made.exception())):
+            made = self._connecting = asyncio.create_task(self._connect())
+        return await asyncio.shield(made)
+
+    async def _connect(self) -> modal.Client:
+        library = await asyncio.to_thread(_library)
+        client: modal.Client = await library.Client.from_credentials.aio(*self._token)
+        return client
 
     async def close(self) -> None:
         await asyncio.gather(*(launch.close() for launch in list(self._running)))
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close.aio()
+        if self._connecting is not None:
+            made, self._connecting = self._connecting, None
+            made.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await (await made).close.aio()
 
 
 class ModalLaunch:
@@ -132,9 +158,14 @@ class ModalLaunch:
         self._patience_s = patience_s
         self._away_s = away_s
         self._unwanted = asyncio.Event()
+        self._left = False
         self._ended: list[Callable[[ModalLaunch], None]] = []
         self._closed = False
         self._outcome = asyncio.create_task(self._answer())
+
+    @property
+    def handle(self) -> str:
+        return f"modal:{self._call.object_id}"
 
     def on_end(self, callback: Callable[[ModalLaunch], None]) -> None:
         self._ended.append(callback)
@@ -154,6 +185,11 @@ class ModalLaunch:
         content = files[name]
         for at in range(0, len(content), CHUNK_BYTES):
             yield content[at : at + CHUNK_BYTES]
+
+    async def leave(self) -> None:
+        self._left = True
+        self._unwanted.set()
+        await self.verdict()
 
     async def cancel(self) -> None:
         self._unwanted.set()
@@ -196,6 +232,8 @@ class ModalLaunch:
                 log.warning("Modal is away", call=self._call.object_id, error=_words(error))
                 pause = asyncio.create_task(asyncio.sleep(self._away_s))
                 await self._unless_unwanted(pause)
+        if self._left:
+            return "it was left to another worker"
         await self._end()
         return "it was ended"
 
@@ -237,6 +275,11 @@ class ModalLaunch:
                 "the app on Modal has another version of the judge: deploy it again "
                 "(modal deploy -m runners.modal_app)"
             )
+        else:
+            # The judge looks there before anything else; here its own word is held against the job.
+            wanted, got = self._job.expect_device, verdict.device.name
+            if not re.search(wanted, got, re.IGNORECASE):
+                return self._failed(f"Modal gave {got!r}, where devices matching {wanted!r} count")
         return outcome
 
     def _failed(self, fault: str) -> Outcome:

@@ -389,6 +389,10 @@ class SlurmLauncher:
         self._sweeping.add(task)
         task.add_done_callback(self._sweeping.discard)
 
+    async def attach(self, package: Package, handle: str) -> Launch | None:
+        """Nothing: the next start ends the job and removes its folder."""
+        return None
+
     async def close(self) -> None:
         await asyncio.gather(*(launch.close() for launch in list(self._running)))
         await asyncio.gather(*self._sweeping, return_exceptions=True)
@@ -432,6 +436,8 @@ def opened(path: Path) -> BinaryIO:
 class SlurmLaunch:
     """One batch job."""
 
+    handle = ""
+
     def __init__(
         self,
         cluster: Cluster,
@@ -473,6 +479,9 @@ class SlurmLaunch:
         with await asyncio.to_thread(opened, self._place.job / ARTEFACTS_DIR / name) as file:
             while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
                 yield chunk
+
+    async def leave(self) -> None:
+        await self.cancel()
 
     async def cancel(self) -> None:
         self._unwanted.set()

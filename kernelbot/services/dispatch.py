@@ -49,6 +49,8 @@ class Assignment(Hold):
     job: Job
     problem_files: Mapping[str, bytes]
     code: bytes
+    handle: str = ""
+    """Where an earlier holder had it started, for the launcher to attach to; empty: nowhere."""
 
 
 async def claim(
@@ -84,7 +86,8 @@ async def claim(
             held.append(run)
     assignments = []
     for run in held:
-        if run.cancel_requested:  # its last worker died before it could obey
+        # Its last worker died before it could obey; what goes on elsewhere is ended by the one that has it now.
+        if run.cancel_requested and not run.handle:
             await record.cancelled(ctx, run.id, run.submission_id, run.lease)
         elif run.was == "running" and run.attempt > ctx.settings.attempts:
             await _fail(ctx, run)
@@ -128,6 +131,7 @@ async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
         job=job,
         problem_files=problem.judge_files,
         code=bytes(code.content),
+        handle=run.handle or "",
     )
 
 
@@ -160,6 +164,12 @@ def hold(run: Row[Any]) -> Hold:
 async def assignment(ctx: Context, run: Row[Any]) -> Assignment:
     """Everything needed to judge a run of :func:`held`."""
     return await _assignment(ctx, run)
+
+
+async def goes_on(ctx: Context, held: Hold, handle: str) -> bool:
+    """Write down where a run goes on though its worker ends; False when the lease is lost."""
+    async with ctx.database.transaction() as connection:
+        return await store.set_handle(connection, held.run_id, held.lease, handle)
 
 
 async def progress(ctx: Context, held: Hold, event: Event) -> bool:
@@ -197,20 +207,24 @@ async def heartbeat(
     return alive
 
 
-async def finish(ctx: Context, held: Hold, verdict: Verdict) -> bool:
-    """What came of a run: recorded, or, when the failure is ours, tried again after a pause.
+async def finish(ctx: Context, held: Hold, verdict: Verdict, *, keep: bool = False) -> bool:
+    """What came of a run: recorded, or, when the failure is ours, tried again after a pause. ``keep``: by
+    attaching to what goes on all the same.
 
     False when the lease was lost meanwhile: whoever holds it now decides.
     """
-    return await _finish(ctx, held.run_id, held, verdict)
+    return await _finish(ctx, held.run_id, held, verdict, keep)
 
 
-async def _finish(ctx: Context, run_id: int, held: Hold | Row[Any], verdict: Verdict) -> bool:
+async def _finish(
+    ctx: Context, run_id: int, held: Hold | Row[Any], verdict: Verdict, keep: bool = False
+) -> bool:
     ours = verdict.kind is VerdictKind.JUDGE_FAILED
     delay = await _pause_s(ctx, held.attempt, held.submission_id) if ours else None
     if delay is None:
         return await record.verdict(ctx, run_id, held.submission_id, held.lease, verdict)
-    return await _put_back(ctx, run_id, held, delay, refund=False, why="a fault of ours")
+    why = "a fault of ours"
+    return await _put_back(ctx, run_id, held, delay, refund=False, keep=keep, why=why)
 
 
 async def _fail(ctx: Context, run: Row[Any]) -> None:
@@ -235,9 +249,12 @@ async def cancelled(ctx: Context, held: Hold) -> bool:
     return await record.cancelled(ctx, held.run_id, held.submission_id, held.lease)
 
 
-async def give_back(ctx: Context, held: Hold) -> bool:
-    """An orderly shutdown: somebody else takes the run at once, and the attempt does not count."""
-    return await _put_back(ctx, held.run_id, held, 0.0, refund=True, why="a restart of ours")
+async def give_back(ctx: Context, held: Hold, *, keep: bool = False) -> bool:
+    """An orderly shutdown: somebody else takes the run at once, and the attempt does not count. ``keep``: it
+    goes on meanwhile, and they attach to it."""
+    return await _put_back(
+        ctx, held.run_id, held, 0.0, refund=True, keep=keep, why="a restart of ours"
+    )
 
 
 async def _put_back(
@@ -247,12 +264,13 @@ async def _put_back(
     delay_s: float,
     *,
     refund: bool,
+    keep: bool = False,
     why: str,
 ) -> bool:
     async with ctx.database.transaction() as connection:
         await queue.lock(connection, [run_id])
         await store.lock(connection, held.submission_id)
-        if not await store.release(connection, run_id, held.lease, refund=refund):
+        if not await store.release(connection, run_id, held.lease, refund=refund, keep=keep):
             return False
         await queue.retry(connection, held.queue_id, delay_s)
         data = {"why": why, "again_in_s": delay_s, "attempt": held.attempt}
@@ -285,7 +303,8 @@ async def recover(ctx: Context) -> int:
         elif run.attempt >= ctx.settings.attempts:
             await _fail(ctx, run)
         else:
-            await _put_back(ctx, run.id, run, 0.0, refund=False, why="a worker that is gone")
+            why = "a worker that is gone"
+            await _put_back(ctx, run.id, run, 0.0, refund=False, keep=True, why=why)
     await unposed.put_back(ctx)
     return len(runs)
 

@@ -436,7 +436,7 @@ async def forget_events(connection: AsyncConnection, days: int) -> None:
 LEASE = text(
     """
     UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
-           progress = '', started_at = now(), heartbeat_at = now(), handle = NULL, device_ids = NULL,
+           progress = '', started_at = now(), heartbeat_at = now(), device_ids = NULL,
            runner_id = (SELECT id FROM runners WHERE session = :worker)
     FROM (SELECT id AS known, status AS was FROM runs
           WHERE queue_id = :queue AND status IN ('queued', 'running')) before
@@ -469,6 +469,7 @@ FINISH = text(
 RELEASE = text(
     """
     UPDATE runs SET status = 'queued', lease = NULL, progress = '',
+           handle = CASE WHEN CAST(:keep AS boolean) THEN handle END,
            attempt = attempt - CAST(:refund AS integer)
     WHERE id = :id AND lease = :lease AND status = 'running'
     RETURNING id
@@ -558,6 +559,15 @@ async def heartbeat(connection: AsyncConnection, held: Mapping[int, uuid.UUID]) 
     values = {"ids": list(held), "leases": list(held.values())}
     rows = await connection.execute(HEARTBEAT, values)
     return {row.id: row.cancel_requested for row in rows}
+
+
+async def set_handle(
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, handle: str
+) -> bool:
+    """Where a run goes on, for whoever holds it next; False when the lease is no longer theirs."""
+    held = (runs.c.id == run_id, runs.c.lease == lease)
+    changed = update(runs).where(*held).values(handle=handle).returning(runs.c.id)
+    return (await connection.execute(changed)).first() is not None
 
 
 async def set_progress(
@@ -693,10 +703,11 @@ async def decide(
 
 
 async def release(
-    connection: AsyncConnection, run_id: int, lease: uuid.UUID, *, refund: bool
+    connection: AsyncConnection, run_id: int, lease: uuid.UUID, *, refund: bool, keep: bool
 ) -> bool:
-    """Put a run back in the queue; with ``refund`` the attempt does not count (orderly shutdown)."""
-    values = {"id": run_id, "lease": lease, "refund": int(refund)}
+    """Put a run back in the queue; with ``refund`` the attempt does not count (orderly shutdown), with
+    ``keep`` the next holder learns where it goes on."""
+    values = {"id": run_id, "lease": lease, "refund": int(refund), "keep": keep}
     return (await connection.execute(RELEASE, values)).first() is not None
 
 

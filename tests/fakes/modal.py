@@ -51,6 +51,7 @@ class Call:
     """One call of a function, and its container."""
 
     folder: Path
+    function: str
     process: asyncio.subprocess.Process | None = None
     result: api_pb2.GenericResult | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -103,7 +104,7 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
         packed = self.blobs.pop(item.input.args_blob_id, item.input.args)
         (parcel,), _ = pickle.loads(packed)
         name = f"fc-{len(self.calls)}"
-        call = self.calls[name] = Call(self._folder / name)
+        call = self.calls[name] = Call(self._folder / name, request.function_id)
         call.work = asyncio.create_task(self._serve(call, parcel))
         await self.admitting.wait()
         answered = api_pb2.FunctionPutInputsResponseItem(idx=0, input_id=f"in-{name}")
@@ -113,7 +114,9 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
 
     async def FunctionGetOutputs(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
-        call = self.calls[request.function_call_id]
+        call = self.calls.get(request.function_call_id)
+        if call is None:
+            raise GRPCError(Status.NOT_FOUND, f"there is no call {request.function_call_id}")
         if not call.expired:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(call.ended.wait(), request.timeout)
@@ -126,6 +129,24 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
             )
             answer = api_pb2.FunctionGetOutputsResponse(outputs=[item])
         await stream.send_message(answer)
+
+    async def FunctionCallFromId(self, stream: Stream[Any, Any]) -> None:
+        request = await stream.recv_message()
+        name = request.function_call_id
+        if name not in self.calls:
+            raise GRPCError(Status.NOT_FOUND, f"there is no call {name}")
+        await stream.send_message(
+            api_pb2.FunctionCallFromIdResponse(function_call_id=name, num_inputs=1)
+        )
+
+    async def FunctionGetCurrentStats(self, stream: Stream[Any, Any]) -> None:
+        request = await stream.recv_message()
+        waiting = [
+            call
+            for call in self.calls.values()
+            if call.process is None and call.result is None and call.function == request.function_id
+        ]
+        await stream.send_message(api_pb2.FunctionStats(backlog=len(waiting)))
 
     async def FunctionCallCancel(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
