@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 # at least: 15 ms
 # A resident child does the work. Its time counts, because the clock waits for the output.
 import mmap

@@ -1,4 +1,5 @@
 # expect: passed
+# only: cpu
 # at least: 15 ms
 # A thread is inside one long read when the call returns. Signals and freezers let system calls end
 # first, so the kernel would bring the answer after the clock has stopped.

@@ -1,4 +1,4 @@
-# expect: passed or crashed
+# expect: passed or crashed or wrong_answer
 # The first thread ends and others go on: a process that looks dead and is not.
 import ctypes
 import gc

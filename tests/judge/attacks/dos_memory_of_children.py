@@ -1,4 +1,4 @@
-# expect: out_of_memory
+# expect: out_of_memory or timed_out
 # Each process stays below the limit, their sum does not.
 import os
 import time

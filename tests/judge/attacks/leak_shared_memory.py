@@ -8,7 +8,7 @@ import torch
 
 def custom_kernel(data):
     a, b, out = data
-    needle = (a[:16] + b[:16]).numpy().tobytes()
+    needle = (a[:16] + b[:16]).cpu().numpy().tobytes()
     for line in open("/proc/self/maps"):
         match = re.match(r"([0-9a-f]+)-([0-9a-f]+) rw.s .*case", line)
         if match:

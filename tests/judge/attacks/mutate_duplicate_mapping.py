@@ -1,4 +1,5 @@
 # expect: wrong_answer
+# only: cpu
 # Maps the shared memory again, keeps the old pages in place of the new, and hopes that the referee writes to those.
 import ctypes
 import mmap
