@@ -33,6 +33,7 @@ tests:
   - {rows: 64, columns: 1000}
   - {rows: 64, columns: 1000} # again, with other data: an answer kept from the first is wrong here
   - {rows: 300, columns: 129}
+  - {rows: 300, columns: 129, values: outliers} # the same with a few values that are 64 times as large
 
 # What is timed: a few sizes that people run.
 benchmarks:

@@ -8,9 +8,10 @@ import warnings
 from dataclasses import replace
 
 from kernelbot.domain.definition import Node, Reader, Section, shorten
-from kernelbot.domain.hidden import COUNT
+from kernelbot.domain.hidden import CHOICE_KEY, COUNT
 from kernelbot.domain.problem import REFERENCE_FILE
 from kernelbot.errors import did_you_mean
+from kernelbot.judge.protocol import AS_MADE, VALUES, VALUES_KEY
 
 GIVEN_BY_JUDGE = ("seed", "device")
 """Arguments of ``generate_input`` that no case may set."""
@@ -138,6 +139,8 @@ class ReferenceSource:
             if name in self.given and name not in GIVEN_BY_JUDGE:  # of those every case is told
                 reason = f"{name!r} is chosen by the judge for every run"
                 self.reader.flaw(value.line, f"{path}.{name}", reason, "Remove it")
+            elif name == VALUES_KEY and name not in accepted and not open_ended:
+                self._check_values(f"{path}.{name}", value)
             elif name not in accepted and name not in GIVEN_BY_JUDGE and not open_ended:
                 choices = sorted(accepted - set(self.given))
                 hint = did_you_mean(shorten(name), choices).strip()
@@ -147,6 +150,28 @@ class ReferenceSource:
         for name in sorted(required - set(given)):
             reason = f"generate_input in {REFERENCE_FILE} needs {name!r}"
             self.reader.flaw(node.line, path, reason, "Add it to the case or give it a default")
+
+    def _check_values(self, path: str, node: Node) -> None:
+        """Words of the judge's own for the values of inputs; behind 'choose' there are several."""
+        if isinstance(node.value, dict):
+            for key, item in node.value.items():
+                options = (
+                    item.value if key == CHOICE_KEY and isinstance(item.value, list) else [item]
+                )
+                for at, option in enumerate(options):
+                    self._check_values(f"{path}.{key}[{at}]", option)
+        elif isinstance(node.value, list):
+            for at, item in enumerate(node.value):
+                self._check_word(f"{path}[{at}]", item, (*VALUES, AS_MADE))
+        else:
+            self._check_word(path, node, VALUES)
+
+    def _check_word(self, path: str, node: Node, words: tuple[str, ...]) -> None:
+        if node.value not in words:
+            text = shorten(str(node.value))
+            remedy = f"{did_you_mean(text, words)} Use one of: {', '.join(words)}".strip()
+            reason = f"{node.described} is no way to change values"
+            self.reader.flaw(node.line, path, reason, remedy)
 
 
 def _bound(statement: ast.stmt) -> list[str]:

@@ -22,11 +22,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kernelbot.judge import channel, tree
+from kernelbot.judge import channel, tree, values
 from kernelbot.judge.build import shorten
 from kernelbot.judge.channel import Layout
 from kernelbot.judge.compare import compare, same_bytes
-from kernelbot.judge.protocol import Job, Tolerance
+from kernelbot.judge.protocol import VALUES_KEY, Job, Tolerance
 
 REFUSED = "the problem's check refuses the output"
 DEVICE_ERRORS = ("CUDA error: ", "HIP error: ")
@@ -140,7 +140,17 @@ class Problem:
 
     def generate(self, args: Mapping[str, Any], secret: int) -> Any:
         """The input that a secret number stands for."""
-        return self._module.generate_input(seed=secret, device=self._device, **args)
+        return self._made(args, secret)
+
+    def _made(self, args: Mapping[str, Any], secret: int, **more: int) -> Any:
+        """What the generator makes of a case, with the values that the case asks for."""
+        generate = self._module.generate_input
+        given = dict(args)
+        said = None if _accepts(generate, VALUES_KEY) else given.pop(VALUES_KEY, None)
+        data = generate(seed=secret, device=self._device, **more, **given)
+        if said is not None and isinstance(data, tuple | list):
+            values.reshape(data[: len(data) - self.outputs], said, secret)
+        return data
 
     def answer_to(self, data: Any) -> Any:
         """What the reference says to some data."""
@@ -244,9 +254,7 @@ class SharedProblem(Problem):
     def generate(self, args: Mapping[str, Any], secret: int) -> list[Any]:
         """The inputs of all ranks, on one device."""
         return [
-            self._module.generate_input(
-                seed=secret, device=self._device, rank=rank, world_size=self._world_size, **args
-            )
+            self._made(args, secret, rank=rank, world_size=self._world_size)
             for rank in range(self._world_size)
         ]
 

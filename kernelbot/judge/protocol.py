@@ -45,6 +45,16 @@ MAX_EVENT_BYTES = 64 << 10
 MOST_RANKS = 8
 """Processes that may run a submission together."""
 
+VALUES_KEY = "values"
+"""Beside the arguments of ``generate_input``, unless that takes one of this name: how the judge changes
+the floating-point inputs that it made."""
+VALUES = (
+    "uniform", "positive", "heavy", "outliers", "large", "small", "sparse", "ties", "sorted", "equal",
+    "zeros",
+)  # fmt: skip
+AS_MADE = "as_made"
+"""Stands for an entry of the data that keeps its values."""
+
 CaseArgs = Mapping[str, Any]
 """Arguments of one case: names to int, float, bool, str or a flat list of those."""
 

@@ -118,6 +118,28 @@ def test_a_folder_becomes_a_problem(folder: Path) -> None:
     assert problem.tags == ("easy",)
 
 
+def test_a_case_may_say_how_its_values_are_changed_and_a_hidden_one_draw_it(folder: Path) -> None:
+    edited(folder, "{n: 17}", "{n: 17, values: [ties, as_made]}")
+    edited(folder, "tags: [easy]", "hidden: [{n: 3, values: {choose: [large, sparse]}}]")
+
+    problem = load(folder)
+
+    assert problem.tests[1] == {"n": 17, "values": ["ties", "as_made"]}
+    drawn = {problem.job_to_try("cpu").hidden_tests[at]["values"] for at in (0, 1)}
+    assert drawn == {"large", "sparse"}
+    edited(folder, "[large, sparse]", "[large, spares]")
+    (flaw,) = flaws(folder)
+    assert (flaw.path, flaw.line) == ("hidden[0].values.choose[1]", 18)
+    assert "Did you mean 'sparse'" in flaw.remedy
+
+
+def test_a_generator_with_values_of_its_own_may_be_given_any(folder: Path) -> None:
+    edited(folder, "{n: 17}", "{n: 17, values: mine}")
+    write(folder, "reference.py", REFERENCE.replace("flip=False", "flip=False, values=''"))
+
+    assert load(folder).tests[1]["values"] == "mine"
+
+
 def test_the_cpu_gets_its_own_cases_and_limits_and_inherits_the_rest(folder: Path) -> None:
     problem = load(folder)
 
@@ -239,6 +261,9 @@ MISTAKES = [
     ("{n: 17}", "{n: 17, seed: 4}", 7, "tests[1].seed", "chosen by the judge", "Remove"),
     ("{n: 17}", "{n: 17, device: cpu}", 7, "tests[1].device", "chosen by the judge", "Remove"),
     ("{n: 17}", "{n: 17, a-b: 1}", 7, "tests[1].a-b", "cannot be the name", "letters"),
+    ("{n: 17}", "{n: 17, values: outlier}", 7, "tests[1].values", "'outlier' is no way", "'outliers'"),
+    ("{n: 17}", "{n: 17, values: 3}", 7, "tests[1].values", "number 3 is no way", "uniform, pos"),
+    ("{n: 17}", "{n: 17, values: [ties, Ties]}", 7, "tests[1].values[1]", "'Ties' is no", "as_made"),
     ("{n: 17}", "{n: 17, class: 1}", 7, "tests[1].class", "cannot be the name", "letters"),
     ("{n: 17}", "{n: null}", 7, "tests[1].n", "nothing cannot be an argument", "Use a number"),
     ("{n: 17}", "{n: {a: 1}}", 7, "tests[1].n", "a map cannot be an argument", "Use a number"),
