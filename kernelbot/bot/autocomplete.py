@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, cast
 
 import structlog
 from discord.app_commands import Choice
 
 from kernelbot.bot import render
-from kernelbot.bot.door import Interaction
-from kernelbot.services import standings
+from kernelbot.bot.door import Interaction, person
+from kernelbot.services import standings, submissions
 from kernelbot.services.context import Context
 from kernelbot.services.views import LeaderboardView
 
 REFRESH_S = 10.0
+OWN_KEPT_S, OWN_KEPT = 5.0, 1000
 
 log = structlog.get_logger()
 
@@ -25,6 +27,7 @@ class Index:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._boards: tuple[LeaderboardView, ...] = ()
+        self._own: dict[int, tuple[float, tuple[render.Choice, ...]]] = {}
 
     async def run(self) -> None:
         while True:
@@ -36,6 +39,21 @@ class Index:
 
     async def refresh(self) -> None:
         self._boards = await standings.leaderboards(self._ctx, None)
+
+    async def own(self, interaction: Interaction, typed: str) -> list[render.Choice]:
+        """The only completion that asks the database: what one person has sent is theirs to see."""
+        user, now = interaction.user.id, time.monotonic()
+        kept = self._own.get(user)
+        if kept is None or now - kept[0] > OWN_KEPT_S:
+            page = await submissions.mine(
+                self._ctx, await person(interaction), limit=render.CHOICES
+            )
+            kept = (now, tuple(render.submission_choice(view) for view in page.items))
+            self._own[user] = kept
+            while len(self._own) > OWN_KEPT:
+                self._own.pop(next(iter(self._own)))
+        wanted = typed.strip().removeprefix("#").lower()
+        return [item for item in kept[1] if wanted in f"{item.name} {item.words}".lower()]
 
     def boards(self, typed: str) -> list[render.Choice]:
         """Leaderboards, the open ones first where nothing was typed."""
@@ -90,6 +108,12 @@ async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
 async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
     chosen = getattr(interaction.namespace, "leaderboard", None)
     return _choices(index_of(interaction).gpus(typed, chosen))
+
+
+async def own(interaction: Interaction, typed: str) -> list[Choice[int]]:
+    """Somebody's own latest submissions, asked for at most once in ``OWN_KEPT_S`` while they type."""
+    found = await index_of(interaction).own(interaction, typed)
+    return [Choice(name=item.name, value=int(item.value)) for item in found]
 
 
 def _choices(found: list[render.Choice]) -> list[Choice[str]]:

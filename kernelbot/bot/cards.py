@@ -19,7 +19,7 @@ from typing import Any
 import discord
 import structlog
 
-from kernelbot.bot import delivery, render, views
+from kernelbot.bot import attachments, delivery, render, views
 from kernelbot.bot.door import CHANNEL
 from kernelbot.bot.places import Place, Places
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
@@ -164,8 +164,9 @@ class Cards:
         again = view.id not in self._fresh
         self._fresh.discard(view.id)
         compared = await comparison.of(self._ctx, view)
+        left = await attachments.of(self._ctx, view)
         user = int(card.user_subject)
-        post = await self._wanted(user, view, render.result(view, user, compared))
+        post = await self._wanted(user, view, render.result(view, user, compared, left))
         return _Said(post, view.finished_at or view.created_at, again, view)
 
     async def _wanted(self, user: int, view: SubmissionView, post: render.Post) -> render.Post:

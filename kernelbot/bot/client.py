@@ -85,7 +85,7 @@ class Bot(discord.Client):
         )
         for command in commands:
             self.tree.add_command(command)
-        self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC, *me.DYNAMIC)
+        self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC, *me.DYNAMIC, *submissions.DYNAMIC)
 
     async def on_interaction(self, interaction: Interaction) -> None:
         await forms.received({**paste.FORMS, **me.FORMS}, interaction)

@@ -47,6 +47,9 @@ ENGLISH: dict[str, str] = {
     "quiet.zone": "Time zone",
     "quiet.hint": "Like 22:30; leave both empty for no quiet hours",
     "quiet.zone.hint": "Like Europe/Berlin, Asia/Seoul or UTC",
+    "submissions.more": "There are older ones.",
+    "submissions.older": "Older",
+    "submissions.newest": "Newest",
     # --- pasted code -----------------------------------------------------------------------------
     "paste.title": "Send a kernel",
     "paste.code": "Your code",

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -270,17 +270,23 @@ def _colour(view: SubmissionView) -> int:
     return colours.get(_state(view), GREY)
 
 
-def result(view: SubmissionView, user: int | None, comparisons: Sequence[Comparison] = ()) -> Post:
+def result(
+    view: SubmissionView,
+    user: int | None,
+    comparisons: Sequence[Comparison] = (),
+    left: Sequence[File] = (),
+) -> Post:
     """The verdict for its owner: one embed a run, whole tables and logs as files when long. It names its
-    owner and notifies nobody; see ``to``."""
+    owner and notifies nobody; see ``to``. ``left``: of the files of its runs those that go with it."""
     ping = f"<@{user}> " if user else ""
     content = f"{ping}#{view.id} on {plain(view.leaderboard)}: {_state(view)}."
     shown = view.runs[:EMBEDS]
     share = min(DESCRIPTION, (EMBED_TOTAL - 400) // max(1, len(shown)))
     known = {item.run_id: item for item in comparisons}
-    parts = [_run_result(view, run, share, known.get(run.id)) for run in shown]
+    attached = {item.name for item in left}
+    parts = [_run_result(view, run, share, known.get(run.id), attached) for run in shown]
     embeds = [embed for embed, _ in parts]
-    files = [file for _, attached in parts for file in attached]
+    files = [*left, *(file for _, made in parts for file in made)]
     if embeds:
         embeds[-1].set_footer(text=result_key(view.id))
     if len(view.runs) > len(shown):
@@ -311,13 +317,17 @@ def to(user: int, post: Post, wanted: Preferences, now: datetime) -> Post:
 
 
 def _run_result(
-    view: SubmissionView, run: RunView, share: int, against: Comparison | None = None
+    view: SubmissionView,
+    run: RunView,
+    share: int,
+    against: Comparison | None = None,
+    attached: Collection[str] = (),
 ) -> tuple[discord.Embed, list[File]]:
     """``share``: characters this run may take of the message's embeds."""
     files = []
     title = cut(f"{plain(run.gpu, 40)}: {plain(report.headline(run), 200)}", min(TITLE, share // 3))
     meaning = "" if against is None else compared(run, against)
-    lines = (_left(view, run), meaning, _last_lines(run))
+    lines = (_left(view, run, attached), meaning, _last_lines(run))
     ranking = "\n".join(part for part in lines if part)
     left = share - len(title) - len(ranking) - 40
     parts = []
@@ -370,15 +380,16 @@ def compared(run: RunView, against: Comparison) -> str:
     return "\n".join(lines)
 
 
-def _left(view: SubmissionView, run: RunView) -> str:
-    """The names of a run's files: too large for a message, so only where to get them."""
+def _left(view: SubmissionView, run: RunView, attached: Collection[str]) -> str:
+    """Of a run's files those that do not go with the message: where to get them."""
     lines = [
         f"`{item.name}` has expired {relative(item.expired_at)}."
         for item in run.artefacts
         if item.expired_at is not None
     ]
-    if run.files:
-        names = cut(", ".join(f"`{name}`" for name in run.files), 150)
+    elsewhere = [name for name in run.files if name not in attached]
+    if elsewhere:
+        names = cut(", ".join(f"`{name}`" for name in elsewhere), 150)
         lines.append(f"Files: {names}. Get them with `kernelbot artefacts {view.id} --output .`")
     return "\n".join(lines[-4:])
 
@@ -434,15 +445,18 @@ def shared(view: SubmissionView) -> Post:
     return Post(embeds=(fitted(embed),), key=key)
 
 
-def difference(found: Difference) -> Post:
-    """What changed between two submissions: the beginning to read, the whole as a file."""
+def difference(found: Difference, pair: Sequence[SubmissionView] = ()) -> Post:
+    """What changed between two submissions, and how each did: the beginning of the changes to read, the
+    whole as a file."""
+    summaries = [f"**#{view.id}** {cut(_summary(view), 300)}" for view in pair]
     if not found.text:
-        return Post(content=say("diff.none", before=found.before, after=found.after))
+        same = say("diff.none", before=found.before, after=found.after)
+        return Post(content=cut("\n".join([same, *summaries]), CONTENT))
     title = say("diff.title", before=found.before, after=found.after)
-    text = block(_whole_lines(found.text, 3800), 3900, "diff")
+    text = block(_whole_lines(found.text, 3000), 3100, "diff")
     name = f"{found.before}-{found.after}.diff"
     return Post(
-        embeds=(fitted(_embed(title, text, BLUE)),),
+        embeds=(fitted(_embed(title, "\n".join([*summaries, text]), BLUE)),),
         files=(File(name, clean(found.text).encode()),),
     )
 
@@ -451,14 +465,24 @@ def submission(
     view: SubmissionView,
     code: tuple[str, bytes] | None,
     comparisons: Sequence[Comparison] = (),
+    left: Sequence[File] = (),
 ) -> Post:
     """``/submission``: the verdict again, with the code."""
-    shown = card(view) if not view.done else result(view, None, comparisons)
+    shown = card(view) if not view.done else result(view, None, comparisons, left)
     if code is None:
         return shown
     name = "".join(sign if sign.isalnum() or sign in "._-" else "_" for sign in clean(code[0]))
     file = File(cut(name, 80) or "submission.txt", code[1])
     return Post(shown.content, shown.embeds, (file, *shown.files)[:FILES], key=shown.key)
+
+
+def submission_choice(view: SubmissionView) -> Choice:
+    """One's own submission, offered while its number is typed."""
+    run = view.runs[0] if len(view.runs) == 1 else None
+    state = report.headline(run) if run is not None and view.done else _state(view)
+    at = f"{view.created_at:%m-%d %H:%M}"  # there is no <t:...> in a list of choices
+    name = f"#{view.id} · {view.leaderboard} · {view.mode.value} · {state} · {at} UTC"
+    return Choice(cut(clean(name), CHOICE), str(view.id), view.file_name)
 
 
 def submissions(views: Sequence[SubmissionView], more: bool) -> Post:
@@ -474,7 +498,7 @@ def submissions(views: Sequence[SubmissionView], more: bool) -> Post:
         for view in views
     ]
     if more:
-        lines.append("Older ones: `/submission` with their number.")
+        lines.append(say("submissions.more"))
     return Post(embeds=(fitted(_embed("Your submissions", "\n".join(lines), BLUE)),))
 
 

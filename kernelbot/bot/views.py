@@ -17,6 +17,7 @@ from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import standings, submit
 from kernelbot.services.views import LeaderboardView, StandingsPage, SubmissionView
 
+BOARD = re.compile(r"[a-z0-9_-]{1,63}")
 OTHER_GPUS = 5  # buttons in a row
 
 

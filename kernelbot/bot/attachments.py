@@ -1,0 +1,33 @@
+"""The files that a run left, as far as they go with a message."""
+
+from __future__ import annotations
+
+from kernelbot.bot.door import CHANNEL
+from kernelbot.bot.render import File
+from kernelbot.domain.people import Actor
+from kernelbot.errors import NotFound
+from kernelbot.services import artefacts
+from kernelbot.services.context import Context
+from kernelbot.services.views import SubmissionView
+
+MOST_BYTES = 8 << 20
+"""Of all files of a message together; Discord takes ten MiB, and the logs come besides."""
+MOST_FILES = 5
+
+
+async def of(ctx: Context, view: SubmissionView) -> tuple[File, ...]:
+    """The small ones first, so that a huge one keeps none of them out; read for their owner."""
+    owner = Actor(user_id=view.user_id, name=view.user_name, channel=CHANNEL)
+    there = [item for run in view.runs for item in run.artefacts if item.expired_at is None]
+    found, left = [], MOST_BYTES
+    for item in sorted(there, key=lambda item: item.bytes)[:MOST_FILES]:
+        if item.bytes > left:
+            break
+        try:
+            _, pieces = await artefacts.opened(ctx, owner, view.id, item.name)
+        except NotFound:  # it has expired meanwhile
+            continue
+        content = b"".join([piece async for piece in pieces])
+        found.append(File(item.name, content))
+        left -= len(content)
+    return tuple(found)
