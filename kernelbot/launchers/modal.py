@@ -15,6 +15,7 @@ import pickle
 import re
 import time
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
@@ -47,6 +48,24 @@ AWAY_S = 2.0
 """Pause after Modal could not be reached."""
 GRACE_S = 5.0
 MOST_RUNS = 100
+MOST_BYTES = parcels.MAX_OUTCOME_BYTES + 1024
+"""Of an answer, which is an outcome in a pickle."""
+ASK_AGAIN = ("ConnectionError", "ServiceError", "InternalError", "ResourceExhaustedError")
+"""Modal's errors that say nothing about the call: it goes on, and is asked for again. After any other it is
+given up, ended as far as it can be, and its run tried again from the start; nothing of it is ever the contestant's."""
+DEPLOY = "deploy the app: modal deploy -m runners.modal_app"
+UPDATE = "this version of Modal's package is not served any more; install another, and run its tests first"
+REMEDIES = {
+    "NotFoundError": DEPLOY,
+    "AuthError": "MODAL_TOKEN_ID and MODAL_TOKEN_SECRET are refused; make a token that holds",
+    "PermissionDeniedError": "the token may not call the app; make one in the environment it is deployed in",
+    "VersionError": UPDATE,
+    "UnimplementedError": UPDATE,
+    "ImageBuildError": DEPLOY,
+    "FunctionTimeoutError": "the container was still at work after LONGEST_S of runners/modal_app.py",
+    "OutputExpiredError": "it ended a week ago, with no worker to take what came of it",
+}
+"""What an operator can do about an error, or what it means; by the name of its class."""
 HANDLE = re.compile(r"modal:(?P<call>fc-[A-Za-z0-9-]+)")
 
 log = structlog.get_logger()
@@ -210,6 +229,7 @@ class ModalLaunch:
                 return self._failed(answer)
             return await asyncio.to_thread(self._opened, answer)
         except Exception as error:
+            await self._end()
             return self._failed(f"Modal gave no outcome: {_words(error)}")
 
     async def _asked(self) -> bytes | str:
@@ -271,10 +291,7 @@ class ModalLaunch:
                 stderr=outcome.stderr.strip()[-2000:],
             )  # fmt: skip
         elif verdict.harness.judge_digest != judge_digest():
-            return self._failed(
-                "the app on Modal has another version of the judge: deploy it again "
-                "(modal deploy -m runners.modal_app)"
-            )
+            return self._failed(f"the app on Modal has another version of the judge: {DEPLOY}")
         else:
             # The judge looks there before anything else; here its own word is held against the job.
             wanted, got = self._job.expect_device, verdict.device.name
@@ -297,9 +314,11 @@ class ModalLaunch:
 
 
 def _library() -> Any:
-    """Modal's package, made to believe that answers are plain values. Takes a second the first time."""
+    """Modal's package, made to believe that answers are plain values of a bounded size. Takes a second the first
+    time."""
     import modal
     import modal._serialization as serialization
+    from modal._utils import function_utils
 
     class Plain(pickle.Unpickler):
         """Reads what the package has others send as pickles; refuses all that is more than data."""
@@ -313,10 +332,31 @@ def _library() -> Any:
         def persistent_load(self, pid: object) -> NoReturn:
             raise pickle.UnpicklingError("an answer names an object")
 
-    if not hasattr(serialization, "Unpickler"):
+    if not hasattr(serialization, "Unpickler") or not hasattr(function_utils, "blob_download"):
         raise RuntimeError("this version of modal reads answers in a way that is not known here")
     serialization.Unpickler = Plain  # type: ignore[assignment,misc]
+    function_utils.blob_download = _fetched
     return modal
+
+
+async def _fetched(blob_id: str, stub: Any) -> bytes:
+    """An answer that was too large for a message. Raises ConnectionError where asking again may help."""
+    from modal._utils.http_utils import ClientSessionRegistry
+    from modal_proto import api_pb2
+
+    session: Any = ClientSessionRegistry.get_session()  # type: ignore[no-untyped-call]
+    found = await stub.BlobGet(api_pb2.BlobGetRequest(blob_id=blob_id))
+    answer = bytearray()
+    async with session.get(found.download_url) as response:
+        if response.status == HTTPStatus.NOT_FOUND:
+            raise LookupError("Modal has the answer no more")
+        if response.status != HTTPStatus.OK:
+            raise ConnectionError(f"Modal's store answered {response.status}")
+        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+            answer += chunk
+            if len(answer) > MOST_BYTES:
+                raise ProtocolError(f"an answer is over the limit of {MOST_BYTES} bytes")
+    return bytes(answer)
 
 
 def _away() -> tuple[type[Exception], ...]:
@@ -324,30 +364,21 @@ def _away() -> tuple[type[Exception], ...]:
     import aiohttp
     from modal import exception
 
-    return (
-        exception.ConnectionError,
-        exception.ServiceError,
-        exception.InternalError,
-        exception.ResourceExhaustedError,
-        aiohttp.ClientError,
-        OSError,
-    )
+    return (*(getattr(exception, name) for name in ASK_AGAIN), aiohttp.ClientError, OSError)
 
 
 async def _spawned(client: modal.Client, name: str, parcel: bytes) -> modal.FunctionCall[bytes]:
     """Raises whatever Modal's package does."""
     import modal
-    from modal.exception import NotFoundError
 
-    function = modal.Function.from_name(APP, name, client=client)
-    try:
-        return await function.spawn.aio(parcel)
-    except NotFoundError as error:
-        raise LookupError(f"{error} Deploy it: modal deploy -m runners.modal_app") from error
+    return await modal.Function.from_name(APP, name, client=client).spawn.aio(parcel)
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+    """For the operator, who is told what to do about it where that is known."""
+    kind = type(error).__name__
+    remedy = f" ({REMEDIES[kind]})" if kind in REMEDIES else ""
+    return f"{kind}: {error}"[:2000] + remedy
 
 
 # --- for the registry ------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class Call:
 
     folder: Path
     function: str
+    parcel: bytes
     process: asyncio.subprocess.Process | None = None
     result: api_pb2.GenericResult | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -61,17 +62,20 @@ class Call:
 
 @patch_mock_servicer
 class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
-    """What the service answers; a test changes ``functions``, ``next_result``, ``busy`` and calls."""
+    """What the service answers; a test changes ``functions``, ``next_result``, ``busy``, ``refusals``,
+    ``store_says`` and calls."""
 
     def __init__(self, functions: Iterable[str], folder: Path):
         self.app = "kernelbot"
         self.functions = set(functions)
         self.next_result: api_pb2.GenericResult | None = None
         self.busy = False  # calls wait for a container that never comes
+        self.refusals: list[Status] = []  # of the next requests for what came of a call
+        self.store_says: list[int] = []  # to the next requests for a blob
         self.calls: dict[str, Call] = {}
         self.blobs: dict[str, bytes] = {}
         self.blob_url = ""
-        self.downloads = 0
+        self.uploads = self.downloads = 0
         self.created: dict[str, Any] = {}
         self.images: dict[str, Any] = {}
         self.mounts: dict[str, list[str]] = {}
@@ -104,8 +108,8 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
         packed = self.blobs.pop(item.input.args_blob_id, item.input.args)
         (parcel,), _ = pickle.loads(packed)
         name = f"fc-{len(self.calls)}"
-        call = self.calls[name] = Call(self._folder / name, request.function_id)
-        call.work = asyncio.create_task(self._serve(call, parcel))
+        call = self.calls[name] = Call(self._folder / name, request.function_id, parcel)
+        call.work = asyncio.create_task(self._serve(call))
         await self.admitting.wait()
         answered = api_pb2.FunctionPutInputsResponseItem(idx=0, input_id=f"in-{name}")
         await stream.send_message(
@@ -114,6 +118,8 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
 
     async def FunctionGetOutputs(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
+        if self.refusals:
+            raise GRPCError(self.refusals.pop(0), "not now")
         call = self.calls.get(request.function_call_id)
         if call is None:
             raise GRPCError(Status.NOT_FOUND, f"there is no call {request.function_call_id}")
@@ -243,17 +249,20 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
         )
 
     async def put_blob(self, request: web.Request) -> web.Response:
+        self.uploads += 1
         content = await request.read()
         self.blobs[request.match_info["name"]] = content
         return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})
 
     async def get_blob(self, request: web.Request) -> web.Response:
         self.downloads += 1
+        if self.store_says:
+            return web.Response(status=self.store_says.pop(0))
         return web.Response(body=self.blobs[request.match_info["name"]])
 
     # --- containers --------------------------------------------------------------------------
 
-    async def _serve(self, call: Call, parcel: bytes) -> None:
+    async def _serve(self, call: Call) -> None:
         if self.next_result is not None:
             call.result, self.next_result = self.next_result, None
             call.ended.set()
@@ -271,7 +280,7 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
             env={**os.environ, "TMPDIR": str(call.folder), "MODAL_IS_REMOTE": "1"},
             start_new_session=True,
         )  # fmt: skip
-        answer, errors = await call.process.communicate(parcel)
+        answer, errors = await call.process.communicate(call.parcel)
         shutil.rmtree(call.folder, ignore_errors=True)
         if call.result is not None:
             return

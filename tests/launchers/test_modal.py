@@ -6,12 +6,15 @@ import asyncio
 import dataclasses
 import os
 import pickle
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from grpclib import Status
+from modal import exception
 from modal_proto import api_pb2
 
 from kernelbot.config import ROOT
@@ -98,16 +101,47 @@ class Harm:
         return os.mkdir, (str(self.path), 0o700)
 
 
+def ended(status: int, words: str = "", data: bytes = b"") -> api_pb2.GenericResult:
+    return STATUS(status=status, exception=words, data=data)  # type: ignore[arg-type]
+
+
+# All that Modal says of a call that is over. None of it is the contestant's fault.
+ENDS = {
+    "UNSPECIFIED": "RemoteError",
+    "FAILURE": "RemoteError: the container ended with 137",
+    "TERMINATED": "RemoteError: the container ended with 137",
+    "TIMEOUT": "LONGEST_S of runners/modal_app.py",
+    "INIT_FAILURE": "RemoteError: the container ended with 137",
+    "INTERNAL_FAILURE": "InternalFailure",
+    "IDLE_TIMEOUT": "RemoteError",
+    "MEMORY_MANAGER_EVICTION": "RemoteError",
+    "MEMORY_THRASHING_EVICTION": "RemoteError",
+    "KERNEL_OOM_KILL": "RemoteError",
+}
+
+
+def test_every_way_in_which_modal_ends_a_call_is_known() -> None:
+    known = {f"GENERIC_STATUS_{name}" for name in (*ENDS, "SUCCESS")}
+
+    assert set(STATUS.DESCRIPTOR.fields_by_name["status"].enum_type.values_by_name) == known
+
+
 @pytest.mark.parametrize(
     ("result", "words"),
     [
-        (STATUS(status=STATUS.GENERIC_STATUS_FAILURE, exception="out of memory"), "out of memory"),
-        (STATUS(status=STATUS.GENERIC_STATUS_TIMEOUT, exception="3600 s"), "FunctionTimeoutError"),
-        (STATUS(status=STATUS.GENERIC_STATUS_INTERNAL_FAILURE), "InternalFailure"),
-        (STATUS(status=STATUS.GENERIC_STATUS_TERMINATED, exception="gone"), "gone"),
-        (STATUS(status=STATUS.GENERIC_STATUS_SUCCESS, data=pickle.dumps(None)), "NoneType"),
-        (STATUS(status=STATUS.GENERIC_STATUS_SUCCESS, data=pickle.dumps(b"x")), "no parcel"),
-        (STATUS(status=STATUS.GENERIC_STATUS_SUCCESS, data=b"no pickle"), "DeserializationError"),
+        *(
+            (
+                ended(
+                    STATUS.GenericStatus.Value(f"GENERIC_STATUS_{name}"),
+                    "the container ended with 137",
+                ),
+                words,
+            )
+            for name, words in ENDS.items()
+        ),
+        (ended(STATUS.GENERIC_STATUS_SUCCESS, data=pickle.dumps(None)), "NoneType"),
+        (ended(STATUS.GENERIC_STATUS_SUCCESS, data=pickle.dumps(b"x")), "no parcel"),
+        (ended(STATUS.GENERIC_STATUS_SUCCESS, data=b"no pickle"), "DeserializationError"),
         (
             STATUS(
                 status=STATUS.GENERIC_STATUS_FAILURE,
@@ -115,6 +149,15 @@ class Harm:
                 traceback="File body.py, line 1",
             ),
             "line 1",
+        ),
+        # Words of a container's own that would have the launcher wait for ever, were they believed.
+        (
+            ended(STATUS.GENERIC_STATUS_FAILURE, data=pickle.dumps(TimeoutError("still at it"))),
+            "ExecutionError",
+        ),
+        (
+            ended(STATUS.GENERIC_STATUS_FAILURE, data=pickle.dumps(ConnectionError("away"))),
+            "ExecutionError",
         ),
     ],
 )
@@ -129,6 +172,91 @@ async def test_a_call_that_fails_is_our_fault_and_the_operator_reads_why(
     assert found.verdict.run_id == "7"
     assert words in found.verdict.fault
     assert words not in found.verdict.message
+
+
+# What Modal answers instead of an outcome, and whether the call is asked for again (otherwise it is ended, and
+# the run begun anew).
+REFUSALS = {
+    "UNAVAILABLE": True,
+    "DEADLINE_EXCEEDED": True,
+    "INTERNAL": True,
+    "UNKNOWN": True,
+    "CANCELLED": True,
+    "RESOURCE_EXHAUSTED": True,
+    "UNAUTHENTICATED": False,
+    "PERMISSION_DENIED": False,
+    "NOT_FOUND": False,
+    "INVALID_ARGUMENT": False,
+    "FAILED_PRECONDITION": False,
+    "ABORTED": False,
+    "OUT_OF_RANGE": False,
+    "ALREADY_EXISTS": False,
+    "UNIMPLEMENTED": False,
+    "DATA_LOSS": False,
+}
+
+
+def test_every_status_of_grpc_is_known() -> None:
+    assert set(Status.__members__) == {*REFUSALS, "OK"}
+
+
+@pytest.mark.parametrize(("status", "asked_again"), REFUSALS.items())
+async def test_a_question_that_is_refused_is_asked_again_only_where_that_may_help(
+    place: There, status: str, asked_again: bool
+) -> None:
+    place.fake.servicer.busy = True
+    launch = await place.launcher.start(package(CORRECT))
+    (call,) = place.fake.servicer.calls.values()
+    call.result = answer(place, PASSED, {})
+    # Modal's client asks four times by itself.
+    place.fake.servicer.refusals = [Status[status]] * 5
+    call.ended.set()
+
+    verdict = (await outcome(launch)).verdict
+
+    assert verdict.kind is (VerdictKind.PASSED if asked_again else VerdictKind.JUDGE_FAILED)
+    if status == "UNAUTHENTICATED":
+        assert "make a token that holds" in verdict.fault
+
+
+async def test_a_call_that_is_given_up_is_ended(place: There) -> None:
+    launch = await place.launcher.start(package(ENDLESS))
+    await until(lambda: place.processes("7"))
+    place.fake.servicer.refusals = [Status.UNAUTHENTICATED]
+
+    assert (await outcome(launch)).verdict.kind is VerdictKind.JUDGE_FAILED
+    assert await until(lambda: not place.processes("7"))
+    assert place.remains() == []
+
+
+def test_every_error_of_modals_package_has_its_place() -> None:
+    raised = {
+        name
+        for name, item in vars(exception).items()
+        if isinstance(item, type) and issubclass(item, exception.Error)
+    }
+
+    assert set(modal.ASK_AGAIN) | set(modal.REMEDIES) <= raised
+    assert not set(modal.ASK_AGAIN) & set(modal.REMEDIES)
+    elsewhere = re.compile("Sandbox|Snapshot|Volume|Mount|Logs|Interactive|Workspace|Exec")
+    assert {name for name in raised if not elsewhere.search(name)} == {
+        *modal.ASK_AGAIN,
+        *modal.REMEDIES,
+        # Nothing an operator could do: the run is tried again.
+        "AlreadyExistsError", "ClientClosed", "ConflictError", "DataLossError", "DeserializationError",
+        "Error", "InternalFailure", "InvalidError", "RemoteError", "RequestSizeError", "SerializationError",
+        "TimeoutError",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", VerdictKind)
+async def test_what_the_judge_decided_there_is_the_verdict_here(
+    place: There, kind: VerdictKind
+) -> None:
+    decided = dataclasses.replace(PASSED, kind=kind, message="words", fault="")
+    place.fake.servicer.next_result = answer(place, decided, {})
+
+    assert (await outcome(await place.launcher.start(package(CORRECT)))).verdict == decided
 
 
 @pytest.mark.parametrize("status", [STATUS.GENERIC_STATUS_SUCCESS, STATUS.GENERIC_STATUS_FAILURE])
@@ -168,6 +296,57 @@ async def test_files_over_what_a_message_holds_come_whole(place: There) -> None:
     assert place.fake.servicer.downloads == 1
 
 
+async def large(place: There) -> Verdict:
+    """The verdict of a call that answers with more than a message holds."""
+    content = os.urandom(3 << 20)
+    item = Artefact(name="trace.json.gz", bytes=len(content), media_type="application/gzip")
+    passed = dataclasses.replace(PASSED, artefacts=(item,))
+    place.fake.servicer.next_result = answer(place, passed, {item.name: content})
+    return (await outcome(await place.launcher.start(package(CORRECT)))).verdict
+
+
+async def test_a_store_that_fails_is_asked_again_and_the_run_is_not_judged_anew(
+    place: There,
+) -> None:
+    place.fake.servicer.store_says = [500, 503]
+
+    assert (await large(place)).kind is VerdictKind.PASSED
+    assert place.fake.servicer.downloads == 3
+
+
+async def test_an_answer_that_the_store_has_no_more_is_our_fault(place: There) -> None:
+    place.fake.servicer.store_says = [404]
+
+    verdict = await large(place)
+
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "has the answer no more" in verdict.fault
+
+
+async def test_an_answer_over_the_limit_is_not_read_to_its_end(
+    place: There, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modal, "MOST_BYTES", 1 << 20)
+
+    verdict = await large(place)
+
+    assert verdict.kind is VerdictKind.JUDGE_FAILED
+    assert "over the limit of 1048576 bytes" in verdict.fault
+
+
+async def test_a_job_over_what_a_message_holds_arrives_whole(place: There) -> None:
+    place.fake.servicer.next_result = answer(place, PASSED, {})
+    sent = package(CORRECT)
+    files = {**sent.problem_files, "weights.bin": os.urandom(5 << 20)}
+
+    await outcome(await place.launcher.start(dataclasses.replace(sent, problem_files=files)))
+
+    (call,) = place.fake.servicer.calls.values()
+    _, contents = parcels._unpack(call.parcel, parcels.MAX_JOB_BYTES)
+    assert contents["problem/weights.bin"] == files["weights.bin"]
+    assert place.fake.servicer.uploads == 1
+
+
 @pytest.mark.parametrize(
     ("verdict", "files", "words"),
     [
@@ -176,7 +355,7 @@ async def test_files_over_what_a_message_holds_come_whole(place: There) -> None:
         (
             dataclasses.replace(PASSED, harness=Harness(judge_digest="0" * 64)),
             {},
-            "deploy it again",
+            "deploy the app",
         ),
     ],
 )
