@@ -88,6 +88,59 @@ def test_the_published_all_gather_rows_count_the_answer_instead_of_what_is_gathe
     ]
 
 
+def test_the_published_fp8_rows_follow_from_the_problem_to_a_hundredth_of_themselves() -> None:
+    bounds = load_problem(ROOT / "problems" / "fp8-gemm").bounds("cuda", MI300X)
+    published = {1: 8.63, 2: 25.89, 4: 51.78, 5: 155.30, 3: 3.17, 6: 17.27}
+
+    for at, printed in published.items():
+        found = bounds[at]
+        assert found is not None
+        assert found.seconds * 1e6 == pytest.approx(printed, rel=2e-3)
+
+
+def test_the_published_first_row_of_mla_decode_is_less_than_its_own_weights_take() -> None:
+    weights = light(reads="2 * (1536*7168 + 576*7168 + 24576*1536 + 32768*512 + 16384*7168)")
+    least = bound(weights.work({}), MI300X)
+    published = {512: 54.62, 1024: 106.65, 2048: 141.16, 4096: 210.75, 6144: 280.87}
+
+    assert least is not None
+    assert least.seconds * 1e6 == pytest.approx(70.6, abs=0.05)
+    for keys, printed in published.items():
+        line = least.seconds * 1e6 + 34.9 * keys / 1024
+        assert (abs(line / printed - 1) < 0.015) is (keys > 512)
+    assert published[512] < least.seconds * 1e6
+
+
+def test_one_published_row_of_all_to_all_is_off_the_rule_of_the_others() -> None:
+    printed = (6.33, 7.37, 14.98, 61.78, 104.36)
+    benchmarks = load_problem(ROOT / "problems" / "all-to-all").benchmarks
+
+    rule = [5 + case["tokens"] * case["top"] * case["hidden"] * 2 / 295.5e3 for case in benchmarks]
+
+    assert [round(us, 2) for us in rule] == [6.33, 7.66, 14.98, 61.78, 104.36]
+    assert [at for at, us in enumerate(rule) if abs(us - printed[at]) > 0.005] == [1]
+
+
+TOLD = {
+    "mla-decode": ("54.62", "70.6"),
+    "all-to-all": ("7.37", "7.66"),
+    "all-gather-gemm": ("24.58", "8.19"),
+    "gemm-reduce-scatter": ("6.46", "379.43"),
+    "fp8-gemm": ("155.30", "17.27"),
+    "nvfp4-gemv": ("8.622", "127 rows"),
+}
+"""Published numbers that a statement must take a stand on."""
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_statement_says_where_published_speeds_of_light_are_right_and_where_not(
+    name: str,
+) -> None:
+    statement = load_problem(ROOT / "problems" / name).statement
+
+    assert all(words in statement for words in TOLD[name])
+
+
 # --- bounds and floors -------------------------------------------------------------------------
 
 
