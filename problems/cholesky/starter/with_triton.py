@@ -28,22 +28,26 @@ def diagonal_kernel(out_ptr, batch, n, first, BATCH: tl.constexpr, SIZE: tl.cons
     tl.store(place, a, mask=inside)
 
 
-def custom_kernel(data: input_t) -> output_t:
-    a, out = data
-    batch, n, _ = a.shape
-    out.copy_(a)
-    # On the CPU target Triton interprets each program in Python, so there one large one is better.
-    together = 1 if a.is_cuda else min(64, triton.next_power_of_2(batch))
-    for first in range(0, n, SIZE):
+def factorise(out: torch.Tensor, first: int, last: int) -> None:
+    # The square from first to last, in place. Halves of halves leave most of the work to large products.
+    if last - first <= SIZE:
+        batch, n, _ = out.shape
+        # On the CPU target Triton interprets each program in Python, so there one large one is better.
+        together = 1 if out.is_cuda else min(64, triton.next_power_of_2(batch))
         diagonal_kernel[(triton.cdiv(batch, together),)](
             out, batch, n, first, BATCH=together, SIZE=SIZE
         )
-        last = first + SIZE
-        if last < n:
-            corner = out[:, first:last, first:last]
-            below = torch.linalg.solve_triangular(
-                corner.mT, out[:, last:, first:last], upper=True, left=False
-            )
-            out[:, last:, first:last] = below
-            out[:, last:, last:] -= below @ below.mT
+        return
+    middle = first + triton.cdiv(last - first, 2 * SIZE) * SIZE
+    factorise(out, first, middle)
+    corner, below = out[:, first:middle, first:middle], out[:, middle:last, first:middle]
+    below.copy_(torch.linalg.solve_triangular(corner.mT, below, upper=True, left=False))
+    out[:, middle:last, middle:last].baddbmm_(below, below.mT, alpha=-1)
+    factorise(out, middle, last)
+
+
+def custom_kernel(data: input_t) -> output_t:
+    a, out = data
+    out.copy_(a)
+    factorise(out, 0, a.shape[-1])
     return out.tril_()
