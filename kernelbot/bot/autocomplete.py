@@ -53,6 +53,8 @@ class Index:
             while len(self._own) > OWN_KEPT:
                 self._own.pop(next(iter(self._own)))
         wanted = typed.strip().removeprefix("#").lower()
+        if wanted.isdigit():
+            return [item for item in kept[1] if item.value.startswith(wanted)]
         return [item for item in kept[1] if wanted in f"{item.name} {item.words}".lower()]
 
     def boards(self, typed: str) -> list[render.Choice]:

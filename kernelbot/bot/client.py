@@ -27,6 +27,7 @@ from kernelbot.bot.announcer import Announcer
 from kernelbot.bot.autocomplete import Index
 from kernelbot.bot.cards import Cards
 from kernelbot.bot.door import Interaction
+from kernelbot.bot.notices import Notices
 from kernelbot.bot.places import Places
 from kernelbot.services.context import Context
 
@@ -70,6 +71,7 @@ class Bot(discord.Client):
         self.places = Places(self, ctx)
         self.cards = Cards(self, ctx, self.places)
         self.announcer = Announcer(self, ctx, self.cards)
+        self.notices = Notices(self, ctx, self.places)
         self.tree = Tree(
             self,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
@@ -98,6 +100,7 @@ class Bot(discord.Client):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.cards.run(), name="cards")
             tasks.create_task(self.announcer.run(), name="announcer")
+            tasks.create_task(self.notices.run(), name="notices")
             tasks.create_task(self.index.run(), name="index")
             tasks.create_task(self._sync_insistently(), name="sync")
 

@@ -50,6 +50,12 @@ ENGLISH: dict[str, str] = {
     "submissions.more": "There are older ones.",
     "submissions.older": "Older",
     "submissions.newest": "Newest",
+    # --- notices ------------------------------------------------------------------------------------
+    "notice.overtaken": (
+        "Somebody has passed you on {board} ({gpu}): you are {place} with {time}, behind {name} with {ahead}."
+    ),
+    "notice.deadline": "{board} closes {when}, on {at}. What is accepted before that counts.",
+    "notice.why": "You asked to hear of this; `/me` turns it off.",
     # --- pasted code -----------------------------------------------------------------------------
     "paste.title": "Send a kernel",
     "paste.code": "Your code",

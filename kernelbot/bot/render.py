@@ -27,6 +27,7 @@ from kernelbot.domain.notifying import Preferences, clock
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
+from kernelbot.services.notices import Notice
 from kernelbot.services.views import (
     AllowanceView,
     Comparison,
@@ -741,6 +742,28 @@ def podium(change: Podium, key: str) -> Post:
         lines.append(f"There before: {plain(change.displaced_name, 64)} with {was}.")
     embed = _embed(board, "\n".join(lines), GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
+
+
+def personal(found: Notice, key: str, now: datetime) -> Post:
+    """A direct message that somebody asked for; without a sound in their quiet hours."""
+    board = plain(found.leaderboard, 80)
+    if found.own is not None and found.ahead is not None:
+        own, ahead = found.own.entry, found.ahead.entry
+        text = say(
+            "notice.overtaken",
+            board=board,
+            gpu=plain(found.gpu, 40),
+            place=report.ordinal(found.own.rank),
+            time=_time(own.seconds, own.error),
+            name=plain(ahead.user_name, 64),
+            ahead=_time(ahead.seconds, ahead.error),
+        )
+    else:
+        assert found.closes_at is not None
+        at = discord.utils.format_dt(found.closes_at, "f")
+        text = say("notice.deadline", board=board, when=relative(found.closes_at), at=at)
+    embed = _embed(board, f"{text}\n{say('notice.why')}", BLUE, key)
+    return Post(embeds=(fitted(embed),), key=key, silent=found.wanted.is_quiet(now))
 
 
 def reveal(found: Reveal, key: str) -> Post:

@@ -18,7 +18,7 @@ from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
 from kernelbot.services import competitions, light, rejudge, remeasure
 from kernelbot.services.context import Context
-from kernelbot.storage import artefacts, contests, fleet, outbox, people, queue, standings
+from kernelbot.storage import artefacts, contests, fleet, notices, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
 
 PODIUM_READS = 50
@@ -199,6 +199,8 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
     now = await _own(connection, run)
     if now is not None and (best is None or now.seconds < best.seconds):
         await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
+        if submission.repeats is None:
+            await notices.overtaken(connection, run, now, best)
     after = await head(connection, board_id, gpu)
     change = ranking.podium_change(before, after, run.user_id)
     if change is not None:

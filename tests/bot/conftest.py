@@ -108,10 +108,11 @@ def simcord_bot(app: App) -> Bot:
 async def scene(simcord_env: simcord.Env, simcord_bot: Bot, app: App) -> AsyncIterator[Scene]:
     guild = simcord_env.create_guild()
     channel = guild.create_text_channel("submissions")
-    ada = guild.add_member(simcord_env.create_user("ada"))
+    user = simcord_env.create_user("ada")
+    ada = guild.add_member(user)
     await simcord_bot.sync()
     await simcord_bot.index.refresh()
-    made = Scene(simcord_env, simcord_bot, app, guild, channel, ada)
+    made = Scene(simcord_env, simcord_bot, app, guild, channel, ada, user)
     yield made
     ours = [error for error in simcord_env.errors if not isinstance(cause_of(error), Refused)]
     assert len(ours) == made.faults, ours

@@ -26,6 +26,7 @@ class Scene:
     guild: Any
     channel: Any
     ada: Any
+    user: Any  # who Ada is outside of the guild
     faults: int = 0  # that the test provokes; any other is a failure of the bot
 
     async def submit(self, **options: Any) -> Any:

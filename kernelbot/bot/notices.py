@@ -1,0 +1,91 @@
+"""Direct messages that people asked for: somebody passed them, a leaderboard closes soon. Once each."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import discord
+import structlog
+
+from kernelbot.bot import delivery, render
+from kernelbot.bot.door import PROVIDER
+from kernelbot.bot.places import Places
+from kernelbot.services import announce
+from kernelbot.services import notices as service
+from kernelbot.services.context import Context
+from kernelbot.services.views import Announcement
+
+LOOK_EVERY_S = 5.0
+PLAN_EVERY_S = 60.0
+AT_ONCE = 5
+HOLD_S, PATIENCE_S = 60.0, 15.0
+RETRY_S, LONGEST_RETRY_S = 10.0, 600.0
+
+log = structlog.get_logger()
+
+
+class Notices:
+    def __init__(self, client: discord.Client, ctx: Context, places: Places) -> None:
+        self._client = client
+        self._ctx = ctx
+        self._places = places
+        self._planned = -PLAN_EVERY_S
+
+    async def run(self) -> None:
+        """For ever: what is due, then wait for more."""
+        async with self._ctx.events.on(announce.CHANGED) as changed:
+            while True:
+                await self._client.wait_until_ready()
+                try:
+                    told = await self.tell_due()
+                except Exception as error:
+                    log.warning("notices wait", error=repr(error))
+                    told = 0
+                if not told:
+                    await changed.wait(LOOK_EVERY_S)
+
+    async def tell_due(self) -> int:
+        """Claim what is due and tell it; how many were claimed."""
+        if time.monotonic() - self._planned >= PLAN_EVERY_S:
+            await service.plan_deadlines(self._ctx)
+            self._planned = time.monotonic()
+        claimed = await announce.claim(self._ctx, service.TOPICS, AT_ONCE, HOLD_S)
+        await asyncio.gather(*(self._tell(item) for item in claimed))
+        return len(claimed)
+
+    async def _tell(self, item: Announcement) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                receipt = await self._told(item)
+                await announce.delivered(self._ctx, item.id, receipt)
+        except Exception as error:
+            trouble = str(error) or type(error).__name__
+            pause = min(LONGEST_RETRY_S, RETRY_S * 2 ** min(item.attempt - 1, 10))
+            log.warning("a notice waits", notice=item.id, trouble=trouble, for_s=pause)
+            try:
+                await announce.failed(self._ctx, item.id, trouble, pause)
+            except Exception as failure:  # it comes again by itself when its hold ends
+                log.warning("could not put a notice off", error=repr(failure))
+
+    async def _told(self, item: Announcement) -> str:
+        found = await service.read(self._ctx, item, PROVIDER)
+        if found is None:
+            return "not wanted"
+        post = render.personal(found, render.notice_key(item.id), datetime.now(UTC))
+        me = self._client.user
+        try:
+            channel_id = await self._places.direct(int(found.subject))
+            message = await delivery.send_once(
+                self._client.get_partial_messageable(channel_id),
+                post,
+                me.id if me else 0,
+                since=item.created_at,
+                again=item.attempt > 1,
+            )
+        except discord.HTTPException as error:
+            if error.code in delivery.UNREACHABLE:  # they take no direct messages: so be it
+                return "unreachable"
+            raise
+        return str(message.id)
