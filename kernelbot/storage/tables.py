@@ -496,6 +496,75 @@ workers = Table(
     _at("heartbeat_at", now=True),
 )
 
+# A device, one by one: of a machine that asks for work, or (without one) of a worker's own machine. What leaves
+# its canaries' band is quarantined and takes no run until it is back.
+devices = Table(
+    "devices",
+    metadata,
+    _id(),
+    Column("runner_id", ForeignKey("runners.id")),
+    Column("device", Text, nullable=False),  # as runs.device_ids names it
+    Column("kind", String(8), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("gpus", ARRAY(Text), nullable=False),  # targets that it may judge for alone
+    Column("outcomes", String(32), nullable=False, server_default=""),  # of its last runs, in marks
+    Column("fault_of", BigInteger),  # the submission whose run failed last by our fault
+    Column("reason", Text, nullable=False, server_default=""),  # why it is quarantined
+    Column("quarantines", Integer, nullable=False, server_default="0"),
+    _at("quarantined_at"),
+    _at("band_from", now=True),  # canaries before that make no band
+    _at("last_run_at"),
+    _at("created_at", now=True),
+    _at("seen_at", now=True),
+)
+Index("uq_devices_device", text("coalesce(runner_id, 0)"), devices.c.device, unique=True)
+
+canaries = Table(
+    "canaries",
+    metadata,
+    _id(),
+    Column("device_id", ForeignKey("devices.id"), nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("lease", Uuid),
+    Column("verdict", String(24)),
+    Column("good", Boolean),
+    Column("reason", Text, nullable=False, server_default=""),  # why it is not good
+    Column("setting", String(64), nullable=False, server_default=""),  # what times compare within
+    Column("seconds", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("errors", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("sm_mhz", Float, nullable=False, server_default="0"),
+    Column("watts", Float, nullable=False, server_default="0"),
+    Column("judge_digest", String(64), nullable=False, server_default=""),
+    _at("started_at", now=True),
+    _at("due_by"),  # whoever has it and says nothing until then has lost it
+    _at("finished_at"),
+)
+Index("ix_canaries_device", canaries.c.device_id, canaries.c.id.desc())
+
+# A place on the podium that a machine nobody vouches for has measured: announced once the run that is named
+# here, on a trusted one, agrees.
+confirmations = Table(
+    "confirmations",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("leaderboard_id", BigInteger, nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("user_id", BigInteger, nullable=False),
+    Column("code_digest", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False, server_default="waiting"),  # confirmed | differs
+    Column("announcement", JSONB, nullable=False),
+    _at("created_at", now=True),
+    _at("decided_at"),
+)
+Index(
+    "ix_confirmations_open",
+    confirmations.c.leaderboard_id,
+    confirmations.c.gpu,
+    confirmations.c.user_id,
+    postgresql_where=text("state <> 'confirmed'"),
+)
+
 # What the world has to be told, written in the transaction that made it true.
 outbox = Table(
     "outbox",

@@ -114,6 +114,7 @@ THIRD_PARTY: dict[str, set[str]] = {
     "kernelbot.importing": set(),
     "kernelbot.report": set(),
     "runners": set(),
+    "runners.canary": {"torch"},  # what is judged, and what it is checked with
     "runners.modal_app": {"modal", "yaml"},  # yaml where it is deployed only
     # The extra "agent", and torch in its self-test's own process.
     "runners.agent": {"httpx2", "structlog", "torch"},
