@@ -380,9 +380,12 @@ class FieldProblem(Problem):
 
 
 def combined(public: int, secret: int) -> int:
-    """One seed of a case's published one and a secret one, as the field makes it (Cantor's pairing)."""
+    """One seed of a case's published one and a secret one, as the field makes it (Cantor's pairing).
+
+    Where that is more than a generator takes, its lower bits.
+    """
     total = public + secret
-    return public + total * (total + 1) // 2
+    return (public + total * (total + 1) // 2) % (1 << 63)
 
 
 def cloned(data: Any) -> Any:

@@ -47,6 +47,7 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
         board = await _board(connection, actor, name, key)
         before = _accepted_before(ctx, board, draft, mode, key)
         if before is None:
+            await _not_contradicted(connection, actor, board, written)
             entry = _admitted(ctx, draft, written, board, mode, now)
             return await _store(ctx, connection, actor, draft, board, entry, key)
     async with ctx.database.read() as connection:
@@ -75,6 +76,20 @@ async def _board(connection: AsyncConnection, actor: Actor, name: str, key: str 
         known = [row.name for row in seen.of(await contests.boards(connection))]
         raise admission.unknown_leaderboard(name, known)
     return board
+
+
+async def _not_contradicted(
+    connection: AsyncConnection, actor: Actor, board: Row[Any], written: directives.Directives
+) -> None:
+    """A file's header may name what is no leaderboard here: samples of the field's say what they were
+    called where they come from."""
+    try:
+        admission.not_contradicted(board.name, board.problem, written)
+    except InvalidInput:
+        seen = await access.of(connection, actor)
+        known = {row.name.lower() for row in seen.of(await contests.boards(connection))}
+        if (written.leaderboard or "").strip().lower() in known:
+            raise
 
 
 def _accepted_before(
@@ -121,7 +136,6 @@ def _admitted(
     now: datetime,
 ) -> _Entry:
     window = Window(opens_at=board.opens_at, closes_at=board.closes_at)
-    admission.not_contradicted(board.name, board.problem, written)
     admission.within_window(board.name, window, now)
     gpus = admission.gpus(draft.gpus, written, board.gpus, spellings(ctx.targets))
     file_name = admission.file_name(draft.file_name)

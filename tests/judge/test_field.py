@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from kernelbot.judge.cases import combined
 from kernelbot.judge.protocol import Job, Mode, VerdictKind
 from kernelbot.judge.referee import FAILED_HIDDEN
 from tests.judge.bench import Judged, a_job, judge
@@ -510,3 +512,42 @@ def custom_kernel(data):
     assert done.verdict.message == FAILED_HIDDEN
     assert "1048573" not in str(replace(done.verdict, fault="")) + str(done.events)
     assert judged(tmp_path / "public", source, job=field_job(hidden_tests=hidden)).verdict.passed
+
+
+def test_inputs_that_want_gradients_and_a_reference_that_answers_with_one_are_judged(
+    tmp_path: Path,
+) -> None:
+    reference = SCALE.replace(
+        b"return torch.randn(size, generator=gen), torch.empty(size)",
+        b"return torch.randn(size, generator=gen), torch.nn.Parameter(torch.ones(1))",
+    ).replace(b"out[...] = 2 * x\n    return out", b"return 2 * x * out")
+    kernel = "def custom_kernel(data):\n    assert data[1].requires_grad\n    return data[0] * 2"
+
+    done = judged(tmp_path, kernel, reference)
+
+    assert done.verdict.passed, done.explanation
+
+
+def test_a_reference_that_demands_determinism_finds_what_the_library_wants_for_it(
+    tmp_path: Path,
+) -> None:
+    reference = SCALE.replace(
+        b"    x, out = data\n    out",
+        b"    import os\n    assert os.environ['CUBLAS_WORKSPACE_CONFIG'] == ':4096:8'\n    x, out = data\n    out",
+    )
+
+    done = judged(tmp_path, IN_PLACE, reference)
+
+    assert done.verdict.passed, done.explanation
+
+
+@pytest.mark.parametrize("public", [0, 1, 1111, 2**31 - 1, 2**40, 2**63 - 1])
+def test_a_published_seed_and_a_secret_one_make_a_seed_that_torch_takes(public: int) -> None:
+    secret = 2**31 - 1
+    made = combined(public, secret)
+
+    torch.manual_seed(made)
+    if public < 2**31:
+        total = public + secret
+        assert made == public + total * (total + 1) // 2, "as the field's programs make it"
+    assert made != combined(public, secret - 1)

@@ -15,6 +15,7 @@ from kernelbot.domain.problem import Problem
 from kernelbot.domain.scoring import Scoring
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Mode
+from kernelbot.launchers.targets import load_targets
 from kernelbot.services import competitions, publish, standings
 from kernelbot.services.catalog import load_catalog, load_one, load_problem
 from kernelbot.services.field_tree import load_set, load_task
@@ -251,6 +252,17 @@ def test_lists_of_numbers_are_carried(tree: Tree) -> None:
         ('"size": 128', '"siez": 128', "takes no 'siez'"),
         ('{"size": 128, "seed":402}', '{"seed":402}', "needs 'size'"),
         ("tests:\n", "tests: 3\nolder:\n", "expected a list of cases"),
+        ("tests:\n", "tests:\nolder:\n", "expected a list of cases, got nothing"),
+        ("files:\n", "fils:\n", "the key 'files' is missing"),
+        ('lang: "py"', "", "the key 'lang' is missing"),
+        ("config:\n", "confg:\n", "the key 'config' is missing"),
+        ('  main: "eval.py"', '  min: "eval.py"', "the key 'main' is missing"),
+        ('templates:\n  Python: "../template.py"\n  CuteDSL: "template_cute.py"', "templates: {}", "is empty"),
+        ("template_cute.py", "template_cut.py", "the file 'template_cut.py' is missing"),
+        ("ranked_timeout: 900", "multi_gpu: 4", "expected a truth value, got the number 4"),
+        ("ranked_timeout: 900", "gpus: H100", "expected a list of GPUs, got the text 'H100'"),
+        ('"name": "eval.py"', '"nam": "eval.py"', "unknown key 'nam'"),
+        ('"name": "eval.py"', '"name": "/eval.py"', "no path inside the folder"),
     ],
 )  # fmt: skip
 def test_what_is_malformed_is_told_with_its_line_key_and_remedy(
@@ -259,6 +271,87 @@ def test_what_is_malformed_is_told_with_its_line_key_and_remedy(
     found = flaws_of(tree(task=changed(old, new)))
     assert says in found
     assert "task.yml:" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("", "is empty"), ("- lang: py\n", "expected a map, got a list"), ("a: [1\n", "task.yml:")],
+)
+def test_a_file_that_is_no_task_is_told(text: str, says: str, tree: Tree) -> None:
+    assert says in flaws_of(tree(task=text))
+
+
+def test_a_file_that_is_not_utf_8_is_told_by_its_name(tree: Tree) -> None:
+    root = tree()
+    (root / "group/eval.py").write_bytes(b"# gr\xfc\xdfe\n")
+
+    assert "the file '../eval.py' is not UTF-8 at byte 4" in flaws_of(root)
+
+
+def test_a_case_value_of_every_kind_that_the_field_has_is_carried(tree: Tree) -> None:
+    case = '{"size": 128, "seed":402}'
+    text = changed(case, '{size: "128", case: near_rank_2, nomask: true, seed: -3}')
+
+    assert task_of(tree(task=text)).tests[0] == {
+        "size": 128, "case": "near_rank_2", "nomask": "True", "seed": -3,
+    }  # fmt: skip
+
+
+def test_a_task_needs_no_tests_no_templates_and_no_seed_and_its_description_may_be_folded(
+    tree: Tree,
+) -> None:
+    begin, end = TASK.index("templates:"), TASK.index("benchmarks:")
+    text = (TASK[:begin] + TASK[end:]).replace(', "seed": 1', "").replace("    seed: 1\n", "")
+    start, stop = text.index("description:"), text.index("config:")
+    text = text[:start] + "description:\n  Double\n  it.\n\n" + text[stop:]
+    problem = task_of(tree(task=text, reference=REFERENCE.replace("seed: int", "seed=1")))
+
+    assert (problem.tests, problem.starters) == ((), {})
+    assert problem.benchmarks[0] == {"size": 1024}
+    assert problem.statement == "Double it."
+    assert (problem.limits.check_s, problem.limits.measure_s) == (240, 180)
+
+
+def test_files_may_lie_in_folders_where_they_run_and_a_template_may_be_the_sample_submission(
+    tree: Tree,
+) -> None:
+    text = changed('"name": "utils.py"', '"name": "lib/utils.py"')
+    text = text.replace("template_cute.py", "submission.py")
+    root = tree(task=text, **{"group/double_py/submission.py": "def custom_kernel(x): ...\n"})
+    problem = task_of(root)
+
+    assert "lib/utils.py" in problem.judge_files
+    assert problem.starter("cutedsl") == "def custom_kernel(x): ...\n"
+
+
+def test_a_program_of_the_folders_own_is_given_the_last_benchmark_alone_too(tree: Tree) -> None:
+    problem = task_of(tree(eval="from submission import forward\n"))
+    job = problem.job(run_id="r", mode=Mode.RANKED, device="cuda")
+
+    assert (job.style, job.benchmarks) == ("evaluator", ({"size": 4096, "seed": 1},))
+
+
+def test_every_label_of_the_field_is_a_gpu_kind_that_this_project_ships(tree: Tree) -> None:
+    labels = [
+        "H100",
+        "A100",
+        "T4",
+        "L4",
+        "B200",
+        "MI300",
+        "MI300x8",
+        "MI355X",
+        "NVIDIA",
+        "B200_Nebius",
+    ]
+    text = changed("    gpus: [MI300x8]", f"    gpus: [{', '.join(labels)}]", SET)
+    known = load_targets(Path(__file__).resolve().parents[2] / "runners" / "targets.yaml")
+    found = load_set(tree(set=text) / "practice.yaml", known=known)
+
+    assert not [note for note in found.notes if "this site has no GPU" in str(note)]
+    kinds = found.competition.leaderboards[1].gpus
+    assert kinds == ("H100", "A100", "T4", "L4", "B200", "MI300X", "MI300Xx8", "MI355X")
+    assert known["MI300Xx8"].gpus == 8
 
 
 def test_every_flaw_of_a_task_is_told_at_once(tree: Tree) -> None:

@@ -320,6 +320,19 @@ async def test_the_files_header_says_where_it_goes(app: App) -> None:
     assert [run.gpu for run in view.runs] == ["T4", "L4"]
 
 
+async def test_a_header_that_names_no_board_of_this_site_contradicts_none_that_is_named(
+    app: App,
+) -> None:
+    header = b"#!POPCORN leaderboard vectoradd_py\n"
+
+    view = await submitted(
+        app, await make_actor(app), code=header + CODE, leaderboard="vectoradd", gpus=("H100",)
+    )
+
+    assert view.leaderboard == "vectoradd"
+    assert [run.gpu for run in view.runs] == ["H100"]
+
+
 @pytest.mark.parametrize("name", ["vectorad", "a\0b", "\ud800", "x" * 5000])
 async def test_an_unknown_board_is_not_found(app: App, name: str) -> None:
     with pytest.raises(NotFound) as refusal:
