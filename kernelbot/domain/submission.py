@@ -59,7 +59,10 @@ class Decision:
 
 
 PRIORITY = {Mode.TEST: 10, Mode.BENCHMARK: 20, Mode.PROFILE: 20, Mode.RANKED: 30}
-"""Higher goes first. Ranked before benchmark before test: what counts waits least."""
+"""Ranked before benchmark before test: of what is equal otherwise (``fairness``) the higher goes first."""
+
+FIRST_PRIORITY = 1000
+"""Of what an administrator has put before everything else."""
 
 REPEAT_PRIORITY = 5
 """Of what is measured again without anybody waiting for it."""

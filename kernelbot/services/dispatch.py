@@ -15,7 +15,7 @@ from sqlalchemy import Row
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
-from kernelbot.services import competitions, light, record, unposed
+from kernelbot.services import competitions, light, record, turns, unposed
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, fleet, queue
 from kernelbot.storage import submissions as store
@@ -71,7 +71,12 @@ async def claim(
         # One statement first, so that the queue's own statements are inside this transaction.
         await fleet.touch(connection, worker_id)
         held = []
-        queue_ids = await queue.claim(connection, free, worker_id, ctx.settings.lease_s)
+        queue_ids: list[int] = []
+        for gpu, slots in free.items():
+            lost = await queue.reclaim(connection, gpu, slots, worker_id, ctx.settings.lease_s)
+            queue_ids += lost
+            if len(lost) < slots:
+                queue_ids += await turns.take(ctx, connection, gpu, slots - len(lost), worker_id)
         if queue_ids and first_lease_s is not None:
             await queue.age(connection, queue_ids, ctx.settings.lease_s - first_lease_s)
         await store.lock_waiting(connection, queue_ids)

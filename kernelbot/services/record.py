@@ -16,7 +16,7 @@ from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
-from kernelbot.services import competitions, light, rejudge, remeasure
+from kernelbot.services import charge, competitions, light, rejudge, remeasure
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, contests, fleet, notices, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
@@ -62,6 +62,7 @@ async def verdict(
             await _count(connection, submission, run)
         if score is None or run.note:
             await not_measured(connection, submission, run)
+        await charge.ended(ctx, connection, submission, run, found)
         await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
@@ -120,6 +121,7 @@ async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.U
         if run is None or submission is None:
             return False
         await not_measured(connection, submission, run)
+        await charge.ended(ctx, connection, submission, run, None)
         await queue.finish(connection, run.queue_id, "canceled")
         await store.add_event(connection, submission_id, run_id, "cancelled", {})
         await settle(connection, submission)

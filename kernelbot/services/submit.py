@@ -203,7 +203,14 @@ async def _store(
             run,
             entry.mode,
             await waits.of_place(
-                ctx, connection, run.gpu, run.queue_id, priority, board.id, entry.mode.value
+                ctx,
+                connection,
+                run.gpu,
+                run.queue_id,
+                priority,
+                board.id,
+                entry.mode.value,
+                actor.user_id,
             ),
         )
         for run in runs

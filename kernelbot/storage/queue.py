@@ -1,8 +1,9 @@
 """The queue: PgQueuer in our own transactions, one entrypoint for each GPU.
 
-PgQueuer keeps the order, the claims (``FOR UPDATE SKIP LOCKED``), the heartbeats and the
-redelivery of what a dead worker held. What it lacks is fencing, so every claim also gives the run a
-lease (``runs.lease``), and only the holder of the lease may say what became of it.
+PgQueuer keeps the places, the claims (``FOR UPDATE SKIP LOCKED``), the heartbeats and what a dead
+worker held. Whose turn it is is decided elsewhere (``domain.fairness``), from who waits, runs and used how
+much; here the places that were decided on are claimed. What PgQueuer lacks is fencing, so every claim also
+gives the run a lease (``runs.lease``), and only the holder of the lease may say what became of it.
 
 Whoever locks several things locks queue jobs first, then submissions, then runs, each by rising id,
 and boards last (``standings.next_revision``): claims begin with the job because PgQueuer does, so
@@ -13,13 +14,12 @@ from __future__ import annotations
 
 import functools
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from pgqueuer.domain.settings import DBSettings
-from pgqueuer.ports.repository import EntrypointExecutionParameter
 from pgqueuer.queries import Queries
-from pgqueuer.types import JobId, QueueEntrypoint, QueueManagerId
+from pgqueuer.types import JobId
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -49,24 +49,57 @@ async def enqueue(connection: AsyncConnection, gpus: Sequence[str], priority: in
     return [int(queue_id) for queue_id in ids]
 
 
-async def claim(
-    connection: AsyncConnection, free: Mapping[str, int], worker_id: uuid.UUID, lease_s: float
+# PgQueuer's own dequeue, but of the places that were decided on.
+CLAIMED = """
+    claimed AS (
+        UPDATE pgqueuer SET status = 'picked', updated = now(), heartbeat = now(),
+               queue_manager_id = :worker
+        WHERE id IN (SELECT id FROM picked) RETURNING id, status, entrypoint, priority
+    ), logged AS (
+        INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
+        SELECT id, status, entrypoint, priority FROM claimed
+    )
+"""
+TAKE = text(
+    f"""
+    WITH wanted AS (
+        SELECT place, nth FROM unnest(CAST(:places AS bigint[])) WITH ORDINALITY AS w(place, nth)
+    ), picked AS (
+        SELECT q.id FROM wanted JOIN pgqueuer q ON q.id = wanted.place
+        WHERE q.status = 'queued' AND q.execute_after <= clock_timestamp()
+        ORDER BY wanted.nth LIMIT :most FOR UPDATE OF q SKIP LOCKED
+    ), {CLAIMED}
+    SELECT claimed.id FROM claimed JOIN wanted ON wanted.place = claimed.id ORDER BY wanted.nth
+    """  # noqa: S608
+)
+RECLAIM = text(
+    f"""
+    WITH picked AS (
+        SELECT id FROM pgqueuer
+        WHERE status = 'picked' AND entrypoint = :entrypoint
+          AND heartbeat < now() - make_interval(secs => :lease)
+          AND execute_after <= clock_timestamp()
+        ORDER BY priority DESC, id LIMIT :most FOR UPDATE SKIP LOCKED
+    ), {CLAIMED}
+    SELECT id FROM claimed ORDER BY priority DESC, id
+    """  # noqa: S608
+)
+
+
+async def take(
+    connection: AsyncConnection, places: Sequence[int], most: int, worker_id: uuid.UUID
 ) -> list[int]:
-    """Take what is next for each GPU with free slots, and what silent workers left behind."""
-    queries = await _queries(connection)
-    claimed: list[int] = []
-    for gpu, slots in free.items():
-        jobs = await queries.dequeue(
-            batch_size=slots,
-            entrypoints={
-                QueueEntrypoint(entrypoint(gpu)): EntrypointExecutionParameter(concurrency_limit=0)
-            },
-            queue_manager_id=QueueManagerId(worker_id),
-            global_concurrency_limit=None,
-            heartbeat_timeout=timedelta(seconds=lease_s),
-        )
-        claimed += [int(job.id) for job in jobs]
-    return claimed
+    """Claim the first ``most`` of these places that still wait and that nobody else is claiming."""
+    values = {"places": list(places), "most": most, "worker": worker_id}
+    return [int(row.id) for row in await connection.execute(TAKE, values)]
+
+
+async def reclaim(
+    connection: AsyncConnection, gpu: str, most: int, worker_id: uuid.UUID, lease_s: float
+) -> list[int]:
+    """Claim what workers hold for this GPU that have been silent for so long."""
+    values = {"entrypoint": entrypoint(gpu), "most": most, "worker": worker_id, "lease": lease_s}
+    return [int(row.id) for row in await connection.execute(RECLAIM, values)]
 
 
 LOCK = text(
@@ -140,34 +173,3 @@ async def fold_log(connection: AsyncConnection) -> None:
 FORGET_LOG = text(
     "DELETE FROM pgqueuer_log WHERE aggregated AND created < now() - interval '7 days'"
 )
-
-
-# Only the index is read, however much waits.
-AHEAD = text(
-    """
-    SELECT count(*) FROM pgqueuer
-    WHERE entrypoint = :entrypoint AND status = 'queued'
-      AND (priority > :priority OR (priority = :priority AND id < :queue_id))
-    """
-)
-MIX = text(
-    """
-    SELECT run.leaderboard_id, run.mode, count(*) AS runs
-    FROM (SELECT id FROM pgqueuer WHERE entrypoint = :entrypoint AND status = 'queued'
-          ORDER BY priority DESC, id LIMIT :limit) job
-    JOIN runs run ON run.queue_id = job.id AND run.status IN ('queued', 'running')
-    GROUP BY 1, 2
-    """
-)
-
-
-async def ahead(connection: AsyncConnection, gpu: str, queue_id: int, priority: int) -> int:
-    """How many wait before this one."""
-    values = {"entrypoint": entrypoint(gpu), "priority": priority, "queue_id": queue_id}
-    return int((await connection.execute(AHEAD, values)).scalar_one())
-
-
-async def mix(connection: AsyncConnection, gpu: str, limit: int) -> list[tuple[int, str, int]]:
-    """What the first ``limit`` in the queue are: (leaderboard, mode, how many)."""
-    rows = await connection.execute(MIX, {"entrypoint": entrypoint(gpu), "limit": limit})
-    return [(row.leaderboard_id, row.mode, row.runs) for row in rows]

@@ -299,6 +299,7 @@ runs = Table(
     Column("problem_digest", String(64), nullable=False),
     Column("judge_digest", String(64)),
     Column("device", Text),
+    Column("gpu_s", Float),  # GPU-seconds that its owner was charged
     # Of a run on an agent: which, and its devices by the ids that it announced.
     Column("runner_id", ForeignKey("runners.id")),
     Column("device_ids", ARRAY(Text)),
@@ -336,7 +337,20 @@ Index(
     runs.c.id,
     postgresql_where=text("runner_id IS NOT NULL"),
 )
-# What ended lately, for the metrics.
+# Who waits for a GPU kind, for the decision about the next run.
+Index(
+    "ix_runs_waiting",
+    runs.c.gpu,
+    runs.c.user_id,
+    runs.c.leaderboard_id,
+    runs.c.mode,
+    runs.c.priority,
+    runs.c.queue_id,
+    postgresql_where=text("status = 'queued'"),
+)
+# What a person has not got back yet, for their allowance.
+Index("ix_runs_open", runs.c.user_id, postgresql_where=text("status IN ('queued', 'running')"))
+# What ended lately, for the metrics and for who used how much.
 Index("ix_runs_finished_at", runs.c.finished_at, postgresql_where=text("finished_at IS NOT NULL"))
 Index("ix_runs_personal", runs.c.user_id, runs.c.leaderboard_id, runs.c.gpu, runs.c.id.desc())
 
@@ -481,6 +495,30 @@ durations = Table(
     Column("mode", String(16), primary_key=True),
     Column("mean_s", Float, nullable=False),
     Column("deviation_s", Float, nullable=False),
+    Column("runs", Integer, nullable=False),
+)
+
+# GPU-seconds used of late on one GPU kind, divided by the weights of the competitions; a row's number fades
+# by half in domain.fairness.HALF_LIFE_S and is brought up to date when it grows.
+shares = Table(
+    "shares",
+    metadata,
+    Column("gpu", Text, primary_key=True),
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("used_s", Float, nullable=False),
+    _at("as_of", now=True),
+)
+Index("ix_shares_lately", shares.c.gpu, shares.c.as_of)
+
+# GPU-seconds that were charged, hour by hour: what allowances are counted from.
+spent = Table(
+    "spent",
+    metadata,
+    Column("user_id", ForeignKey("users.id"), primary_key=True),
+    Column("competition_id", ForeignKey("competitions.id"), primary_key=True),
+    Column("gpu", Text, primary_key=True),
+    Column("hour", DateTime(timezone=True), primary_key=True),
+    Column("gpu_s", Float, nullable=False),
     Column("runs", Integer, nullable=False),
 )
 

@@ -71,7 +71,8 @@ async def test_runs_share_a_compile_cache_with_their_own_persons_only(app: App) 
 
     keys = [(await claim_one(app)).job.cache_key for _ in range(3)]
 
-    assert keys[0] == keys[1] != keys[2]
+    assert len(set(keys)) == 2  # the second is bob's: ada holds one by then
+    assert keys[0] == keys[2]
     assert all(len(key) == 64 for key in keys)
 
 

@@ -25,8 +25,9 @@ from kernelbot.services import (
     standings,
     submissions,
     submit,
+    turns,
 )
-from kernelbot.storage import contests, fleet, queue
+from kernelbot.storage import contests, fleet
 from kernelbot.storage import standings as store_standings
 from kernelbot.storage import submissions as store
 from tests.conftest import ADMIN_TOKEN
@@ -181,7 +182,7 @@ async def test_withdrawing_a_gpu_waits_for_a_claim_before_it_holds_what_the_clai
     worker = uuid.uuid4()
     async with app.database.transaction() as claiming, asyncio.timeout(20):
         await fleet.touch(claiming, worker)
-        queue_ids = await queue.claim(claiming, {"T4": 1}, worker, app.settings.lease_s)
+        queue_ids = await turns.take(app, claiming, "T4", 1, worker)
         withdrawing = asyncio.create_task(published(app, shelf, contest(board())))
         await until(lambda: waiting_for_locks(app))
         await store.lock_waiting(claiming, queue_ids)

@@ -1,0 +1,159 @@
+"""The state of a GPU kind's queue as the decision wants it, and the claim of what it decides."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain import fairness
+from kernelbot.domain.fairness import Group, Lanes, Level, Queue, Running
+from kernelbot.domain.submission import REPEAT_PRIORITY
+from kernelbot.domain.waiting import Duration
+from kernelbot.judge.protocol import Mode
+from kernelbot.services.context import Context
+from kernelbot.storage import fleet, queue, shares
+
+Durations = Mapping[tuple[int, str], Duration]
+
+FRESH_S = 1.0
+"""Capacity, run times and weights are read once a second and process; the queue itself each time."""
+SPARE = 16
+"""So many more are asked for than are free: some may be locked by whoever claims at the same moment."""
+REJUDGE_PATIENCE_S = 120.0
+"""So long what is judged again waits for another worker than the one that judged it first."""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """What is known about one GPU kind apart from its queue."""
+
+    read_at: float
+    slots: int
+    gpus: int
+    known: Durations
+    weights: Mapping[int, float]
+    lanes: Lanes
+    sent: Mapping[int, float]  # of what has ended already
+
+    def expected(self, leaderboard_id: int, mode: str) -> Duration:
+        """Of this leaderboard and mode; else of the mode anywhere on this GPU; else a wide guess."""
+        exact = self.known.get((leaderboard_id, mode))
+        if exact is not None:
+            return exact
+        same_mode = [value for (_, other), value in self.known.items() if other == mode]
+        return max(same_mode, key=lambda value: value.mean_s, default=Duration())
+
+    def group(
+        self,
+        user_id: int,
+        leaderboard_id: int,
+        mode: str,
+        priority: int,
+        places: Sequence[int],
+        waited_s: float = 0.0,
+    ) -> Group:
+        return Group(
+            account=user_id,
+            mode=Mode(mode),
+            places=places,
+            expected=self.expected(leaderboard_id, mode),
+            level=fairness.level(priority),
+            weight=self.weights.get(leaderboard_id, 1.0),
+            waited_s=waited_s,
+        )
+
+
+async def pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Pool:
+    key = f"pool:{gpu}"
+    kept: Pool | None = ctx.cache.get(key)
+    if kept is None or time.monotonic() - kept.read_at > FRESH_S:
+        kept = ctx.cache[key] = await _read_pool(ctx, connection, gpu)
+    return kept
+
+
+async def _read_pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Pool:
+    slots = await fleet.slots(connection, ctx.alive_s)
+    ended = await shares.ended(
+        connection, gpu, fairness.HALF_LIFE_S, fairness.SENT_S, REPEAT_PRIORITY
+    )
+    target = ctx.targets.get(gpu)
+    return Pool(
+        read_at=time.monotonic(),
+        slots=slots.get(gpu, 0),
+        gpus=1 if target is None else target.gpus,
+        known=await fleet.durations_on(connection, gpu),
+        weights=await shares.weights(connection),
+        lanes=Lanes(
+            total_s=float(sum(row.took for row in ended)),
+            tests_s=float(sum(row.tests for row in ended)),
+            again_s=float(sum(row.again for row in ended)),
+        ),
+        sent={row.user_id: float(row.fresh) for row in ended if row.fresh},
+    )
+
+
+async def state(ctx: Context, connection: AsyncConnection, gpu: str) -> Queue:
+    """Who waits for this GPU kind and who runs on it, now."""
+    known = await pool(ctx, connection, gpu)
+    waiting = await shares.waiting(connection, gpu, fairness.SENT_S)
+    running = await shares.running(connection, gpu, fairness.SENT_S)
+    used = shares.decoded(await shares.used(connection, gpu))
+    sent = dict(known.sent)
+    for row in (*waiting, *running):
+        seconds = int(row.fresh) * known.expected(row.leaderboard_id, row.mode).mean_s
+        sent[row.user_id] = sent.get(row.user_id, 0.0) + seconds
+    return Queue(
+        waiting=[
+            known.group(
+                row.user_id, row.leaderboard_id, row.mode, row.priority, row.places,
+                float(row.waited_s),
+            )
+            for row in waiting
+        ],
+        running=[_begun(known, row) for row in running],
+        used={user: fairness.decayed(seconds, age) for user, (seconds, age) in used.items()},
+        sent=sent,
+        slots=known.slots,
+        gpus=known.gpus,
+        lanes=known.lanes,
+    )  # fmt: skip
+
+
+def _begun(known: Pool, row: Row[Any]) -> Running:
+    group = known.group(row.user_id, row.leaderboard_id, row.mode, row.priority, ())
+    return group.begun(float(row.so_far_s))
+
+
+async def take(
+    ctx: Context, connection: AsyncConnection, gpu: str, free: int, worker_id: uuid.UUID
+) -> list[int]:
+    """Claim the next runs for a worker with so many free GPUs of this kind; their places."""
+    now = await state(ctx, connection, gpu)
+    if any(group.level is Level.AGAIN for group in now.waiting):
+        now = await _for_others_first(ctx, connection, gpu, worker_id, now)
+    turns = fairness.order(now, free, SPARE)
+    if not turns:
+        return []
+    return await queue.take(connection, [turn.place for turn in turns], free, worker_id)
+
+
+async def _for_others_first(
+    ctx: Context, connection: AsyncConnection, gpu: str, worker_id: uuid.UUID, now: Queue
+) -> Queue:
+    """Without what is judged again and this worker has judged: another one says more about it."""
+    avoided = await shares.judged_before(
+        connection, gpu, worker_id, REJUDGE_PATIENCE_S, ctx.alive_s
+    )
+    if not avoided:
+        return now
+    left = [
+        replace(group, places=[place for place in group.places if place not in avoided])
+        for group in now.waiting
+    ]
+    return replace(now, waiting=[group for group in left if group.places])

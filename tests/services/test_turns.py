@@ -1,0 +1,196 @@
+"""Turns on a real queue: shares by what was charged, pauses, re-measurements, other workers for rejudging."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain import fairness
+from kernelbot.domain.people import Actor
+from kernelbot.judge.protocol import Spent, VerdictKind
+from kernelbot.services import dispatch, identity, rejudge, submit
+from kernelbot.services.dispatch import Assignment
+from tests.conftest import ADMIN_TOKEN
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+
+
+async def rows(app: App, query: str, **values: Any) -> list[Any]:
+    async with app.database.transaction() as connection:
+        result = await connection.execute(text(query), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+async def admin(app: App) -> Actor:
+    return await identity.authenticate(app, ADMIN_TOKEN, "api")
+
+
+async def took(app: App, held: Assignment, seconds: float, **verdict: Any) -> None:
+    """The run began so long ago, and ends now."""
+    await rows(
+        app,
+        "UPDATE runs SET started_at = now() - make_interval(secs => :seconds) WHERE id = :id",
+        id=held.run_id, seconds=seconds,
+    )  # fmt: skip
+    assert await dispatch.finish(app, held, verdict.get("found") or make_verdict())
+
+
+async def shares(app: App) -> list[tuple[str, float]]:
+    found = await rows(app, "SELECT u.name, used_s FROM shares JOIN users u ON u.id = user_id")
+    return sorted((row.name, row.used_s) for row in found)
+
+
+async def test_one_person_does_not_hold_up_another(app: App) -> None:
+    flooder, newcomer = await make_actor(app, "flooder"), await make_actor(app, "newcomer")
+    for _ in range(6):
+        await submitted(app, flooder)
+    late = await submitted(app, newcomer)
+
+    claimed = [(await claim_one(app)).submission_id for _ in range(2)]
+
+    assert claimed[1] == late.id
+
+
+async def test_whoever_used_less_goes_first_on_that_gpu_only(app: App) -> None:
+    busy, idle = await make_actor(app, "busy"), await make_actor(app, "idle")
+    await submitted(app, busy, gpus=("CPU",))
+    await took(app, await claim_one(app), 500)
+    first = await submitted(app, busy, gpus=("CPU", "T4"))
+    second = await submitted(app, idle, gpus=("CPU", "T4"))
+
+    on_cpu = [(await claim_one(app, "CPU")).submission_id for _ in range(2)]
+    on_t4 = [(await claim_one(app, "T4")).submission_id for _ in range(2)]
+
+    assert on_cpu == [second.id, first.id]
+    assert on_t4 == [first.id, second.id]
+
+
+async def test_a_run_is_charged_to_its_owner_when_it_ends_and_fades_as_the_domain_says(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    await submitted(app, ada)
+    await took(app, await claim_one(app), 100)
+    await rows(
+        app, "UPDATE shares SET as_of = now() - make_interval(secs => :s)", s=fairness.HALF_LIFE_S
+    )
+    await submitted(app, ada)
+    await took(app, await claim_one(app), 40)
+
+    ((_, used),) = await shares(app)
+    assert used == pytest.approx(100 / 2 + 40, abs=2)
+    (spent,) = await rows(app, "SELECT sum(gpu_s) AS gpu_s, sum(runs) AS runs FROM spent")
+    assert (spent.gpu_s, spent.runs) == (pytest.approx(140, abs=2), 2)
+
+
+async def test_what_the_device_was_held_for_is_charged_and_not_what_we_took_to_get_there(
+    app: App,
+) -> None:
+    await submitted(app, await make_actor(app))
+    found = make_verdict()
+    object.__setattr__(found, "spent", Spent(device_s=12.5))
+    await took(app, await claim_one(app), 100, found=found)
+
+    assert await shares(app) == [("ada", pytest.approx(12.5))]
+
+
+async def test_a_kind_with_four_gpus_costs_four_times_as_much(app: App) -> None:
+    target = app.targets["L4x4"]
+    await submitted(app, await make_actor(app), mode="test")
+    await rows(app, "UPDATE runs SET gpu = 'L4x4'")
+    await rows(app, "UPDATE pgqueuer SET entrypoint = 'gpu:L4x4'")
+    await took(app, await claim_one(app, "L4x4"), 10)
+
+    assert target.gpus == 4
+    assert await shares(app) == [("ada", pytest.approx(40, abs=2))]
+
+
+async def test_our_own_failures_and_what_we_repeat_cost_nothing(app: App) -> None:
+    ada = await make_actor(app)
+    await submitted(app, ada)
+    for _ in range(app.settings.attempts):
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+        held = await claim_one(app)
+        await took(app, held, 50, found=make_verdict(VerdictKind.JUDGE_FAILED))
+    (run,) = await rows(app, "SELECT verdict, gpu_s FROM runs")
+    assert (run.verdict, run.gpu_s) == ("judge_failed", 0.0)
+
+    await ranked(app, ada, 1e6)
+    before = await shares(app)
+    (again,) = await rejudge.ask(app, await admin(app), leaderboard="vectoradd", gpu="CPU")
+    await took(app, await claim_one(app), 50)
+
+    assert again.run_id is not None
+    assert await shares(app) == before
+
+
+async def test_what_its_owner_stops_is_charged_for_as_long_as_it_ran(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    held = await claim_one(app)
+    await rows(app, "UPDATE runs SET started_at = now() - interval '30 s'")
+    await submit.cancel(app, ada, view.id)
+    assert await dispatch.cancelled(app, held)
+
+    assert await shares(app) == [("ada", pytest.approx(30, abs=2))]
+
+
+async def test_what_waits_out_a_pause_holds_up_nobody(app: App) -> None:
+    unlucky, ada = await make_actor(app, "unlucky"), await make_actor(app)
+    for _ in range(30):
+        await submitted(app, unlucky)
+    for held in await dispatch.claim(app, uuid.uuid4(), {"CPU": 30}):
+        assert await dispatch.finish(app, held, make_verdict(VerdictKind.JUDGE_FAILED))
+    await rows(app, "UPDATE pgqueuer SET execute_after = now() + interval '1 hour'")
+    late = await submitted(app, ada, mode="test")
+
+    assert (await claim_one(app)).submission_id == late.id
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 5}) == []
+
+
+async def register(app: App, host: str) -> uuid.UUID:
+    worker = uuid.uuid4()
+    await dispatch.heartbeat(app, worker, host, {"CPU": 1}, {}, "0" * 64, {})
+    return worker
+
+
+async def test_what_is_judged_again_prefers_another_worker_for_a_while(app: App) -> None:
+    first = await register(app, "one")
+    await submitted(app, await make_actor(app))
+    (held,) = await dispatch.claim(app, first, {"CPU": 1})
+    assert await dispatch.finish(app, held, make_verdict())
+    await rejudge.ask(app, await admin(app), leaderboard="vectoradd", gpu="CPU")
+    alone = await dispatch.claim(app, first, {"CPU": 1})
+    assert len(alone) == 1  # there is nobody else
+    assert await dispatch.give_back(app, alone[0])
+
+    second = await register(app, "two")
+    assert await dispatch.claim(app, first, {"CPU": 1}) == []
+    (taken,) = await dispatch.claim(app, second, {"CPU": 1})
+    assert await dispatch.give_back(app, taken)
+
+    await rows(app, "UPDATE runs SET created_at = created_at - interval '1 hour'")
+    assert len(await dispatch.claim(app, first, {"CPU": 1})) == 1
+
+
+async def test_what_is_measured_again_comes_last_and_comes(app: App) -> None:
+    ada = await make_actor(app)
+    await submitted(app, ada)
+    await took(app, await claim_one(app), 100)
+    await rejudge.ask(app, await admin(app), leaderboard="vectoradd", gpu="CPU")
+    theirs = await submitted(app, await make_actor(app, "bob"), mode="test")
+
+    for _ in range(2):
+        (held,) = await dispatch.claim(app, uuid.uuid4(), {"CPU": 1})
+        assert held.submission_id == theirs.id
+        assert await dispatch.give_back(app, held)
+        assert held.job.mode.value == "test"
+
+    await rows(
+        app, "UPDATE runs SET created_at = created_at - interval '1 hour' WHERE priority = 5"
+    )
+    app.cache.clear()  # what has ended is read once a second
+    assert (await judge_one(app)).job.mode.value == "ranked"
