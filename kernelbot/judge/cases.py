@@ -29,6 +29,8 @@ from kernelbot.judge.compare import compare, same_bytes
 from kernelbot.judge.protocol import VALUES_KEY, Job, Tolerance
 
 REFUSED = "the problem's check refuses the output"
+SHOWN_BYTES = 2 << 30
+"""Of answers that only show their form, kept for the next case of that form."""
 DEVICE_ERRORS = ("CUDA error: ", "HIP error: ")
 CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
@@ -82,7 +84,7 @@ class Problem:
         self._module = _load(directory)
         self._device = device
         self._tolerances = tolerances
-        self._shown: tuple[str, Any] = ("", None)  # a form of data, and an answer to such data
+        self._shown: dict[str, Any] = {}  # by the form of data, an answer to such data
         self.deterministic = deterministic
         self.outputs = int(getattr(self._module, "OUTPUTS", 0))
         for name in self.needed:
@@ -132,11 +134,15 @@ class Problem:
         return [self.posed(args, data, expected[0])]
 
     def _answer_like_that_to(self, data: Any) -> Any:
-        """An answer to data of this form; the reference is asked when the form has changed."""
+        """An answer to data of this form; the reference is asked once for each."""
         form = _form(data)
-        if self._shown[0] != form:
-            self._shown = (form, self.answer_to(data))
-        return self._shown[1]
+        if form not in self._shown:
+            answer = self.answer_to(data)
+            kept = sum(tensor.nbytes for tensor in channel.tensors([answer, *self._shown.values()]))
+            if kept > SHOWN_BYTES:
+                self._shown.clear()
+            self._shown[form] = answer
+        return self._shown[form]
 
     def generate(self, args: Mapping[str, Any], secret: int) -> Any:
         """The input that a secret number stands for."""
@@ -170,6 +176,10 @@ class Problem:
         answers = expected if isinstance(expected, tuple | list) else [expected]
         if not all(isinstance(answer, torch.Tensor) for answer in answers):
             raise ProblemFault("reference returned something else than tensors")
+        if self.outputs > len(answers):
+            # What is handed in there would be overwritten, and the check be asked about the rest.
+            count = "1 answer" if len(answers) == 1 else f"{len(answers)} answers"
+            raise ProblemFault(f"OUTPUTS is {self.outputs}, and reference returned {count}")
         try:
             layout = channel.plan(data, expected, self.outputs)
         except TypeError as error:

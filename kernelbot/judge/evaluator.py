@@ -31,11 +31,11 @@ from kernelbot.judge.build import Workshop, no_memory, shorten, summary, syntax_
 from kernelbot.judge.guard import Tree, Watch, forget, undisturbed
 from kernelbot.judge.output import Drain
 from kernelbot.judge.process import (
-    ADDRESS_SPACE,
     NO_MEMORY,
     OUT_OF_MEMORY_TEXT,
     Failure,
     NotStarted,
+    address_space,
     adopted,
     fenced_plan,
     over_limit,
@@ -440,7 +440,7 @@ class Evaluation:
         plan = fenced_plan(workshop, job, fence)
         plan = replace(
             plan,
-            memory_bytes=job.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
+            memory_bytes=address_space(job.memory_bytes, job.device),
             environment=plan.environment | {"POPCORN_FD": str(CHANNEL)} | given,
         )
         behind = sandbox.bubblewrap(plan, workshop.runtime) if fence.kind == "bubblewrap" else []

@@ -42,8 +42,9 @@ from kernelbot.judge.protocol import Job, Mode, Stage, VerdictKind
 from kernelbot.judge.warm import NotForked, Nursery, Order, command_line, reap
 
 START_S = 180.0
-ADDRESS_SPACE = 8 << 30
-"""Address space beyond the memory limit: libraries, thread stacks and allocator arenas."""
+ADDRESS_SPACE, ADDRESS_SPACE_OF_A_THREAD = 8 << 30, 256 << 20
+"""Address space beyond the memory limit: libraries, and stack and allocator arenas of a thread for each core. With 64
+cores, a product of matrices ended for want of it with the first figure alone."""
 PATIENCE_NS = 250_000_000
 IMPATIENCE_NS = 3_000_000
 """How long the gate stays shut for a call that is not enqueued yet: for one that nobody times, which may
@@ -653,7 +654,7 @@ def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.P
         workdir=str(workshop.work),
         look=workshop.owner == fence.uid,
         read=[*sandbox.read_paths(), *native.read_paths(), str(workshop.runtime.parent)],
-        memory_bytes=job.limits.memory_bytes + ADDRESS_SPACE if job.device == "cpu" else 0,
+        memory_bytes=address_space(job.limits.memory_bytes, job.device),
         processes=job.processes,
         environment=sandbox.environment(workshop.work, job.device),
         seccomp=syscalls.filter_program(
@@ -663,6 +664,13 @@ def fenced_plan(workshop: Workshop, job: Job, fence: sandbox.Fence) -> sandbox.P
         ).hex(),
         loopback=job.world_size > 1,
         outside=sandbox.network_to_leave(fence) if job.world_size > 1 else "",
+    )
+
+
+def address_space(memory_bytes: int, device: str) -> int:
+    """The limit of a process that may use so much memory; 0 for none: a GPU's driver maps all there is."""
+    return (
+        memory_bytes + ADDRESS_SPACE + cores() * ADDRESS_SPACE_OF_A_THREAD if device == "cpu" else 0
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelbot.judge import cases
 from kernelbot.judge.cases import REFUSED, FieldProblem, Problem
 
 SQUARES = """
@@ -28,7 +29,7 @@ def check(data, output, expected):
 
 
 @pytest.mark.parametrize(
-    ("check", "asked"), [(PROPERTY, [3, 5]), (DISTANCE, [3, 3, 5]), ("", [3, 3, 5])]
+    ("check", "asked"), [(PROPERTY, [3, 5]), (DISTANCE, [3, 3, 5, 3]), ("", [3, 3, 5, 3])]
 )
 def test_the_reference_is_asked_once_for_a_form_of_data_where_the_check_does_without_it(
     check: str, asked: list[int], tmp_path: Path
@@ -36,10 +37,10 @@ def test_the_reference_is_asked_once_for_a_form_of_data_where_the_check_does_wit
     (tmp_path / "reference.py").write_text(SQUARES + check)
     problem = Problem(tmp_path, "cpu", ())
 
-    cases = [problem.fresh({"n": n}) for n in (3, 3, 5)]
+    cases = [problem.fresh({"n": n}) for n in (3, 3, 5, 3)]
 
     assert problem.said("asked") == asked
-    assert [tuple(case.answers[0].shape) for case in cases] == [(3,), (3,), (5,)]
+    assert [tuple(case.answers[0].shape) for case in cases] == [(3,), (3,), (5,), (3,)]
     if check:
         assert all(problem.verdict(case, [case.data[0].sqrt()]) == ("", "") for case in cases)
         assert all(problem.verdict(case, [case.data[0]])[0] for case in cases)
@@ -87,3 +88,14 @@ def test_an_output_that_ends_the_device_in_the_check_is_wrong_and_no_fault_of_th
     complaint, secret = problem.verdict(case, [case.data[0].sqrt()])
     assert error in complaint
     assert secret == REFUSED
+
+
+def test_answers_that_show_their_form_are_kept_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(cases, "SHOWN_BYTES", 4 * 7)  # room for three and four numbers
+    (tmp_path / "reference.py").write_text(SQUARES + PROPERTY)
+    problem = Problem(tmp_path, "cpu", ())
+    for n in (3, 4, 3, 5, 3):
+        problem.fresh({"n": n})
+    assert problem.said("asked") == [3, 4, 5, 3]
