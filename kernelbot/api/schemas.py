@@ -562,6 +562,21 @@ class RenewIn(Body):
     days: TokenDays | None = None
 
 
+class LoginIn(Body):
+    client: Name = Field(description="What asks to be let in, for its owner to recognize.")
+
+
+class LoginOut(BaseModel):
+    secret: str = Field(description="To ask for the token with; for nobody's eyes.")
+    code: str = Field(description="To be typed where its owner is known: `/link` in Discord.")
+    expires_at: datetime
+    interval_s: int = Field(description="Seconds between two questions for the token.")
+
+
+class CollectIn(Body):
+    secret: str = Field(min_length=1, max_length=100, pattern="^[A-Za-z0-9_-]+$")
+
+
 # --- administration ----------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from kernelbot.bot import (
     errors,
     forms,
     leaderboard,
+    link,
     me,
     paste,
     submissions,
@@ -83,11 +84,14 @@ class Bot(discord.Client):
             *competitions.COMMANDS,
             *submissions.COMMANDS,
             *me.COMMANDS,
+            *link.COMMANDS,
             *paste.MENUS,
         )
         for command in commands:
             self.tree.add_command(command)
-        self.add_dynamic_items(*views.DYNAMIC, *actions.DYNAMIC, *me.DYNAMIC, *submissions.DYNAMIC)
+        self.add_dynamic_items(
+            *views.DYNAMIC, *actions.DYNAMIC, *me.DYNAMIC, *link.DYNAMIC, *submissions.DYNAMIC
+        )
 
     async def on_interaction(self, interaction: Interaction) -> None:
         await forms.received({**paste.FORMS, **me.FORMS}, interaction)

@@ -56,6 +56,14 @@ ENGLISH: dict[str, str] = {
     ),
     "notice.deadline": "{board} closes {when}, on {at}. What is accepted before that counts.",
     "notice.why": "You asked to hear of this; `/me` turns it off.",
+    # --- /link --------------------------------------------------------------------------------------
+    "link.ask": (
+        "**{client}** asked {when} to be let in. It will act as you: read your submissions and code, and "
+        "send new ones. Let it in only if you ran `kernelbot login --discord` yourself just now; "
+        "nobody else has a reason to give you a code."
+    ),
+    "link.yes": "That was me: let it in",
+    "link.done": "It is let in. `kernelbot tokens list` shows it, `kernelbot tokens revoke` puts it out.",
     # --- pasted code -----------------------------------------------------------------------------
     "paste.title": "Send a kernel",
     "paste.code": "Your code",

@@ -400,12 +400,21 @@ def judge(
 
 
 @app.command()
-def login(url: Url = None, token: Token = None) -> None:
+def login(
+    url: Url = None,
+    token: Token = None,
+    by_discord: Annotated[
+        bool, typer.Option("--discord", help="Say who you are in Discord; no token to paste.")
+    ] = False,
+) -> None:
     """Store a server and a token for it, once the server has confirmed the token."""
-    from kernelbot.cli import profile, render
+    from kernelbot.cli import device_login, profile, render
     from kernelbot.cli.server import Server
 
     address = profile.resolve(url, None).url
+    if by_discord and token is None:
+        with Server(profile.Profile(address)) as server:
+            token = device_login.token(server)
     secret = token or typer.prompt(f"Token for {clean(address)}", hide_input=True, err=True)
     with Server(profile.Profile(address, secret.strip(), "you")) as server:
         found = server.get("/v1/me")

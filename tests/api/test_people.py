@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from kernelbot.app import App
+from kernelbot.services import identity, logins
 from tests.api.conftest import Submit, client, refused, token_of
 from tests.factories import judge_one, make_verdict
 
@@ -245,3 +246,20 @@ async def test_an_administrator_has_an_entry_judged_again_and_sees_whether_it_ag
         "unknown_submission",
     )
     refused(await admin.post("/v1/admin/rejudge", json={**wish, "top": 0}), 422, "invalid_input")
+
+
+async def test_a_command_line_is_let_in_by_a_code(api: FastAPI, app: App) -> None:
+    async with client(api) as nobody:
+        made = await nobody.post("/v1/logins", json={"client": "laptop"})
+        assert made.status_code == 201
+        asked = made.json()
+        body = {"secret": asked["secret"]}
+        refused(await nobody.post("/v1/logins/token", json=body), 409, "authorization_pending")
+        refused(await nobody.post("/v1/logins/token", json={"secret": "x"}), 404, "unknown_login")
+
+        ada = await identity.person(app, "discord", "1", "ada", "discord")
+        await logins.approve(app, ada, asked["code"])
+        token = (await nobody.post("/v1/logins/token", json=body)).json()["secret"]
+
+    async with client(api, token) as laptop:
+        assert (await laptop.get("/v1/me")).json()["name"] == "ada"

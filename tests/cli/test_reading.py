@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import io
 import json
@@ -21,7 +22,7 @@ from kernelbot.cli.profile import Stored, clean_url
 from kernelbot.cli.server import ServerEvent, parse_events
 from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import publish, submit
+from kernelbot.services import identity, logins, publish, submit
 from tests.api.conftest import token_of
 from tests.api.serving import Serving
 from tests.cli.conftest import CommandLine
@@ -171,6 +172,30 @@ async def test_login_keeps_a_confirmed_token_for_its_owner_alone(
     assert after.code == 1
     assert token not in config.read_text()
     assert token not in signed_in.out + signed_in.err + me.out
+
+
+async def test_login_by_discord_waits_until_its_code_was_typed_there(
+    app: App, server: Serving, plain: CommandLine
+) -> None:
+    running = asyncio.create_task(plain("login", "--url", server.url, "--discord"))
+    code = await _shown_code(app)
+    ada = await identity.person(app, "discord", "1", "ada", "discord")
+    await logins.approve(app, ada, code)
+
+    signed_in = await running
+
+    assert f"/link code:{code}" in signed_in.err
+    assert f"Signed in to {server.url} as ada." in signed_in.out
+
+
+async def _shown_code(app: App) -> str:
+    async with asyncio.timeout(20):
+        while True:
+            async with app.database.read() as connection:
+                found = (await connection.execute(text("SELECT code FROM logins"))).scalar()
+            if found:
+                return str(found)
+            await asyncio.sleep(0.1)
 
 
 async def test_a_stored_token_is_sent_to_its_own_server_only(
