@@ -11,7 +11,7 @@ import triton.language as tl
 from task import input_t, output_t
 
 # Rows, columns and step of a tile, and its warps: the larger, the less is read twice.
-TILES = ((128, 256, 64, 8), (128, 128, 64, 8), (64, 128, 64, 4), (64, 64, 128, 4))
+TILES = ((128, 256, 64, 8), (128, 128, 64, 8), (64, 128, 64, 4), (64, 64, 128, 4), (64, 32, 128, 4))
 ENOUGH = 128  # programs for about every multiprocessor
 meetings = {}
 
