@@ -1,24 +1,33 @@
 """What every launcher must do. A launcher joins by a test module with a class that inherits
-``LauncherContract`` and a fixture ``place`` that gives the launcher and ways to look at its side.
+``LauncherContract`` and a fixture ``place`` that gives the launcher and ways to look at its side: a ``Place``.
 
+One whose runs are not started by the worker's own process says in ``taken_over`` what a kill is there.
 The judge is the real one: each test costs a start of Python and torch.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from kernelbot.config import ROOT
 from kernelbot.domain.problem import Problem
-from kernelbot.judge.protocol import Event, Limits, Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import Event, Limits, Mode, Stage, Verdict, VerdictKind, dump
 from kernelbot.launchers.base import Launch, Launcher, Package
 from kernelbot.services.catalog import load_problem
+from tests.launchers.killed import SAYS
 from tests.patience import until
 
 PATIENCE_S = 120.0
@@ -32,12 +41,25 @@ def custom_kernel(data):
 """
 WRONG = CORRECT.replace(b"torch.add", b"torch.sub")
 ENDLESS = b"while True:\n    pass\n"
+UNREADABLE = b"def custom_kernel(:\n"
+FLOODING = b"""
+import os
+
+for _ in range(8):
+    os.write(1, b"x" * (1 << 20))
+os.abort()
+"""
 
 
 class Place(Protocol):
     """Where a launcher runs things, as a test may look at it."""
 
     launcher: Launcher
+
+    @property
+    def maker(self) -> Callable[[], Launcher]:
+        """Makes this launcher in another process, as another worker would; to be pickled."""
+        ...
 
     def processes(self, marker: str) -> list[int]:
         """Live processes of the run whose code carries this marker, the judge's own included."""
@@ -80,7 +102,43 @@ async def outcome(launch: Launch) -> Outcome:
         return Outcome(await launch.verdict(), events)
 
 
+async def begun_by_another(maker: Callable[[], Launcher], sent: Package) -> str:
+    """Have another process start a run, and kill it; what the run is found by."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.launchers.killed", cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None and process.stdout is not None  # noqa: PT018
+    async with asyncio.timeout(PATIENCE_S):
+        process.stdin.write(pickle.dumps((maker, sent)))
+        process.stdin.close()
+        while line := await process.stdout.readline():
+            if line.startswith(SAYS):
+                break
+    process.kill()
+    await process.wait()
+    assert line, "the other worker ended by itself"
+    return line.removeprefix(SAYS).decode().strip()
+
+
+def kill_the_judge(pids: Iterable[int]) -> int:
+    """Kill those of a run's processes that judge, not what watches over them; how many these are."""
+    killed = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            if b"kernelbot.judge" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+    return killed
+
+
 class LauncherContract:
+    async def taken_over(self, place: Place, sent: Package) -> Launch:
+        """What the next worker has after the first one was killed with this run in its hands."""
+        handle = await begun_by_another(place.maker, sent)
+        found = await place.launcher.attach(sent, handle) if handle else None
+        return found or await place.launcher.start(sent)
+
     async def test_a_correct_kernel_passes_with_times_and_where_they_come_from(
         self, place: Place
     ) -> None:
@@ -134,6 +192,43 @@ class LauncherContract:
         assert found.verdict.kind is VerdictKind.WRONG_ANSWER
         assert not all(case.ok for case in found.verdict.cases)
         assert found.verdict.measurements == ()
+
+    async def test_a_submission_that_floods_and_dies_is_its_own_fault_and_its_words_are_bounded(
+        self, place: Place
+    ) -> None:
+        found = await outcome(await place.launcher.start(package(FLOODING)))
+
+        assert found.verdict.kind is VerdictKind.CRASHED, found.verdict
+        assert len(dump(found.verdict)) < 1 << 20
+        assert sum(len(event.message) for event in found.events) < 1 << 20
+        assert await until(lambda: not place.remains())
+
+    async def test_a_judge_that_is_killed_is_our_fault_and_takes_everything_along(
+        self, place: Place
+    ) -> None:
+        launch = await place.launcher.start(package(ENDLESS))
+        assert await until(lambda: len(place.processes("7")) > 1)
+
+        await until(lambda: kill_the_judge(place.processes("7")))
+
+        found = await outcome(launch)
+        assert found.verdict.kind is VerdictKind.JUDGE_FAILED
+        assert found.verdict.fault
+        assert await until(lambda: not place.processes("7"))
+
+    async def test_a_run_whose_worker_is_killed_is_taken_over_or_begun_anew(
+        self, place: Place
+    ) -> None:
+        found = await outcome(await self.taken_over(place, package(UNREADABLE)))
+
+        assert found.verdict.kind is VerdictKind.BUILD_FAILED, found.verdict
+        assert found.verdict.run_id == "7"
+        assert await until(lambda: not place.processes("7"))
+        assert await until(lambda: not place.remains())
+
+    async def test_a_handle_of_another_launcher_is_nobodys_run(self, place: Place) -> None:
+        for handle in ("elsewhere:7", "", "modal:", "modal:../fc-1"):
+            assert await place.launcher.attach(package(CORRECT), handle) is None
 
     async def test_an_endless_submission_is_timed_out_and_gone(self, place: Place) -> None:
         found = await outcome(await place.launcher.start(package(ENDLESS, build_s=2.0)))

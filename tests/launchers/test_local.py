@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import subprocess
@@ -41,6 +42,11 @@ class Here:
     scratch: Path
     seen: list[int]
 
+    @property
+    def maker(self) -> functools.partial[LocalLauncher]:
+        environment = {**os.environ, "TMPDIR": str(self.scratch)}
+        return functools.partial(LocalLauncher, self.launcher.root, environment)
+
     def processes(self, marker: str) -> list[int]:
         for pid in processes(f"{self.launcher.root}/run-{marker}-"):
             self.seen += [found for found in family(pid) if found not in self.seen]
@@ -71,7 +77,7 @@ async def place(tmp_path: Path) -> AsyncIterator[Here]:
 
 
 class TestLocalLauncher(LauncherContract):
-    async def test_a_referee_that_is_killed_is_our_fault_and_takes_its_contestant_along(
+    async def test_a_referee_that_is_killed_alone_takes_its_contestant_along(
         self, place: Here
     ) -> None:
         launch = await place.launcher.start(package(ENDLESS))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import os
 import pickle
 import re
@@ -42,6 +43,10 @@ class There:
     launcher: ModalLauncher
     fake: FakeModal
     seen: list[int] = field(default_factory=list)
+
+    @property
+    def maker(self) -> functools.partial[ModalLauncher]:
+        return functools.partial(ModalLauncher, "CPU", TOKEN)
 
     def processes(self, marker: str) -> list[int]:
         for call in self.fake.servicer.calls.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import json
 import os
 import re
@@ -106,6 +107,13 @@ class There:
 
     launcher: SlurmLauncher
     cluster: Cluster
+
+    @property
+    def maker(self) -> functools.partial[SlurmLauncher]:
+        home = self.cluster.home / "mine"
+        return functools.partial(
+            SlurmLauncher, self.cluster.shared, home, self.cluster.environment, pace=CALM
+        )
 
     def processes(self, marker: str) -> list[int]:
         return self.cluster.processes(marker)
