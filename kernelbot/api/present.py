@@ -16,6 +16,7 @@ from kernelbot.domain.submission import Decision
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import CaseResult, Hint, Verdict, to_json
 from kernelbot.services.views import (
+    AllowanceView,
     ArtefactView,
     CompetitionView,
     EventStandings,
@@ -91,6 +92,11 @@ def submissions(page: Page) -> schemas.SubmissionsOut:
     return schemas.SubmissionsOut.model_construct(
         items=[submission(view, now) for view in page.items], cursor=page.cursor
     )
+
+
+def allowance(view: AllowanceView) -> schemas.AllowanceOut:
+    balances = [schemas.BalanceOut(**vars(item), left_s=item.left_s) for item in view.gpu_seconds]
+    return schemas.AllowanceOut(**{**vars(view), "gpu_seconds": balances})
 
 
 def run(view: RunView, now: datetime) -> schemas.RunOut:

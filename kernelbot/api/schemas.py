@@ -517,6 +517,19 @@ class MeOut(BaseModel):
     token_expires_at: datetime | None = Field(description="Null: this token has no end.")
 
 
+class BalanceOut(BaseModel):
+    """GPU-seconds within 24 hours, of the whole competition that the leaderboard belongs to."""
+
+    gpu: str
+    limit_s: float
+    used_s: float
+    reserved_s: float = Field(description="What waits or runs is expected to take.")
+    left_s: float
+    more_at: datetime | None = Field(
+        description="When something is free again; null while something is left."
+    )
+
+
 class AllowanceOut(BaseModel):
     """What is left of the hourly allowance; null is without limit."""
 
@@ -525,6 +538,9 @@ class AllowanceOut(BaseModel):
     ranked_limit: int | None
     other_left: int | None
     other_limit: int | None
+    gpu_seconds: list[BalanceOut] = Field(
+        description="What is left of GPU-seconds, on the GPUs that have a limit."
+    )
 
 
 class AllowancesOut(BaseModel):

@@ -336,6 +336,27 @@ def me(found: Document, allowances: Sequence[Document], url: str, origin: str) -
                 for item in limited
             ],
         )
+    # One balance is for all leaderboards of a competition: told once, with the first of them.
+    balances = {
+        (item["gpu"], item["limit_s"], item["used_s"], item["reserved_s"]): (board, item)
+        for board in reversed(allowances)
+        for item in board.get("gpu_seconds", ())
+    }
+    if balances:
+        table(
+            ("GPU-seconds of a day", "GPU", "Left", "Of", "Kept for runs under way", "More at"),
+            [
+                (
+                    board["leaderboard"],
+                    item["gpu"],
+                    f"{item['left_s']:,.0f}",
+                    f"{item['limit_s']:,.0f}",
+                    f"{item['reserved_s']:,.0f}",
+                    moment(item["more_at"]) if item["more_at"] else "",
+                )
+                for board, item in reversed(balances.values())
+            ],
+        )
 
 
 def left(count: int | None, limit: int | None) -> str:

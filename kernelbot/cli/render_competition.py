@@ -110,6 +110,12 @@ def _how(about: Document) -> Iterator[str]:
     ]
     if limits:
         yield f"Submissions an hour and leaderboard: {', '.join(limits)}"
+    if allowed := about.get("gpu_seconds_per_day"):
+        words = (
+            f"{seconds:,.0f} on {'each other GPU' if gpu == '*' and len(allowed) > 1 else 'each GPU' if gpu == '*' else gpu}"
+            for gpu, seconds in allowed.items()
+        )
+        yield f"GPU-seconds a day: {', '.join(words)}"
     if registration := about.get("registration"):
         opens, closes = (moment(registration[key]) for key in ("opens", "closes"))
         window = " ".join(f"{word} {at}" for word, at in (("from", opens), ("until", closes)) if at)

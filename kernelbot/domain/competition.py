@@ -102,7 +102,8 @@ class Prize:
 
 @dataclass(frozen=True, kw_only=True)
 class Competition:
-    """What an organizer wrote. Hourly limits are per person and leaderboard; None: no limit."""
+    """What an organizer wrote. Hourly limits are per person and leaderboard, GPU-seconds per person and
+    GPU; None or nothing: no limit."""
 
     name: str
     title: str
@@ -117,6 +118,10 @@ class Competition:
     gpus: tuple[str, ...] = ()
     ranked_per_hour: int | None = None
     other_per_hour: int | None = None
+    gpu_seconds_per_day: Mapping[str, float] = field(
+        default_factory=dict
+    )  # by GPU; "*": each other
+    queue_weight: float = 1.0  # of what people have in the queue, beside other competitions
     channel: str | None = None  # Discord channel: its name or its id
     registration: Registration | None = None
     team_size: int = 1  # people at most

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from kernelbot.domain.budget import EVERY_GPU
 from kernelbot.domain.competition import (
     Competition,
     Freeze,
@@ -37,6 +38,7 @@ MAX_PHASES = 20
 MAX_ENTRIES = 50  # of lists that are kept and shown
 MAX_PLACES = 1000
 MAX_PER_HOUR = 100_000
+MAX_GPU_SECONDS = 1e9
 MAX_TEAM = 100
 MAX_POINTS = 1e9
 
@@ -45,7 +47,8 @@ AT_CLOSE, NEVER = "at_close", "never"
 _INHERITED_KEYS = ("gpus", "opens", "closes", "freeze", "code_opens")
 _KEYS = (
     "name", "title", "host", "rules", "licence", "visibility", "public_from", *_INHERITED_KEYS,
-    "ranked_per_hour", "other_per_hour", "channel", "registration", "team_size", "scoring",
+    "ranked_per_hour", "other_per_hour", "gpu_seconds_per_day", "queue_weight", "channel",
+    "registration", "team_size", "scoring",
     "prizes", "verification", "problems", "phases",
 )  # fmt: skip
 _PHASE_KEYS = ("name", "title", "advance", *_INHERITED_KEYS, "problems")
@@ -114,6 +117,8 @@ def read_competition(
         gpus=inherited.gpus,
         ranked_per_hour=_whole(top, "ranked_per_hour", 1, MAX_PER_HOUR),
         other_per_hour=_whole(top, "other_per_hour", 1, MAX_PER_HOUR),
+        gpu_seconds_per_day=_gpu_seconds(top, site.gpus),
+        queue_weight=_queue_weight(top),
         channel=_channel(top),
         registration=_registration(top),
         team_size=_whole(top, "team_size", 1, MAX_TEAM) or 1,
@@ -231,6 +236,37 @@ def _registration(top: Section) -> Registration | None:
     opens, closes = _window(section, None, None)
     eligibility = section.text("eligibility", limit=MAX_TEXT)
     return Registration(opens=opens, closes=closes, eligibility=eligibility)
+
+
+def _gpu_seconds(top: Section, known: Collection[str]) -> dict[str, float]:
+    """By GPU; one number is for each of them."""
+    path = "gpu_seconds_per_day"
+    node = top.get(path)
+    if node is None:
+        return {}
+    if not isinstance(node.value, dict):
+        seconds = top.reader.number(node, path, low=0.0, high=MAX_GPU_SECONDS, above_low=True)
+        return {EVERY_GPU: seconds} if seconds else {}
+    names, read = spellings(known), {}
+    for gpu, item in node.value.items():
+        name = names.get(gpu.lower(), gpu)
+        if name != EVERY_GPU and name not in known:
+            reason, remedy = f"{shorten(gpu)!r} is unknown", did_you_mean(shorten(gpu), known)
+            top.reader.flaw(item.line, path, reason, remedy.strip() or "Use the name of a target")
+            continue
+        at = f"{path}.{shorten(gpu)}"
+        seconds = top.reader.number(item, at, low=0.0, high=MAX_GPU_SECONDS, above_low=True)
+        if seconds:
+            read[name] = seconds
+    return read
+
+
+def _queue_weight(top: Section) -> float:
+    node = top.get("queue_weight")
+    if node is None:
+        return 1.0
+    weight = top.reader.number(node, "queue_weight", low=0.01, high=100.0)
+    return 1.0 if weight is None else weight
 
 
 # --- phases and leaderboards ---------------------------------------------------------------------

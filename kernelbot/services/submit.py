@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,8 +11,9 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import admission, directives
+from kernelbot.domain import admission, budget, directives
 from kernelbot.domain.admission import Window
+from kernelbot.domain.budget import Balance
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.problem import SUFFIXES
 from kernelbot.domain.submission import PRIORITY, REJUDGE, Draft, Status, parse_mode, ranking_note
@@ -20,7 +21,7 @@ from kernelbot.domain.target import spellings
 from kernelbot.domain.waiting import Wait
 from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.judge.protocol import Mode
-from kernelbot.services import access, record, submissions, waits
+from kernelbot.services import access, allowances, record, submissions, waits
 from kernelbot.services.context import Context
 from kernelbot.services.views import AllowanceView, RunView, SubmissionView
 from kernelbot.storage import changes, contests, queue
@@ -49,6 +50,8 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
         if before is None:
             await _not_contradicted(connection, actor, board, written)
             entry = _admitted(ctx, draft, written, board, mode, now)
+            balances = await allowances.of_board(ctx, connection, actor.user_id, board, entry.gpus)
+            budget.demand(board.competition, balances, now)
             return await _store(ctx, connection, actor, draft, board, entry, key)
     async with ctx.database.read() as connection:
         row = await store.submission(connection, before)
@@ -319,7 +322,7 @@ async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionVi
 async def allowance(
     ctx: Context, actor: Actor, leaderboard: str | None = None
 ) -> tuple[AllowanceView, ...]:
-    """What is left of this hour, for one leaderboard or for all."""
+    """What is left of this hour and of the GPU-seconds of a day, for one leaderboard or for all."""
     actor.needs(Scope.READ)
     async with ctx.database.read() as connection:
         seen = await access.of(connection, actor)
@@ -330,10 +333,12 @@ async def allowance(
         if leaderboard is not None and not wanted:
             raise admission.unknown_leaderboard(leaderboard, visible)
         found = [await store.facts(connection, actor.user_id, name, None) for name in wanted]
-    return tuple(_allowance(board) for board in found if board is not None)
+        boards = [board for board in found if board is not None]
+        balances = await allowances.of_boards(ctx, connection, actor.user_id, boards)
+    return tuple(_allowance(board, balances[board.id]) for board in boards)
 
 
-def _allowance(board: Row[Any]) -> AllowanceView:
+def _allowance(board: Row[Any], balances: Sequence[Balance]) -> AllowanceView:
     limits = {"ranked": board.ranked_per_hour, "other": board.other_per_hour}
     used = {"ranked": board.used_ranked, "other": board.used_other}
     left = admission.allowances(limits, used)
@@ -343,4 +348,5 @@ def _allowance(board: Row[Any]) -> AllowanceView:
         ranked_limit=board.ranked_per_hour,
         other_left=left["other"],
         other_limit=board.other_per_hour,
+        gpu_seconds=tuple(balances),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kernelbot.domain.budget import Balance
 from kernelbot.domain.competition_scoring import CompetitionScoring, Total
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.scoring import Score
@@ -375,6 +376,9 @@ class AllowanceView:
     ranked_limit: int | None
     other_left: int | None
     other_limit: int | None
+    gpu_seconds: tuple[
+        Balance, ...
+    ] = ()  # in its whole competition, by GPU; what is not there has no limit
 
 
 @dataclass(frozen=True, kw_only=True)

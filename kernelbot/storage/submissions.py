@@ -31,7 +31,8 @@ FACTS = text(
     """
     SELECT l.id, l.name, l.problem_id, l.opens_at, l.closes_at, l.ranked_per_hour,
            l.other_per_hour, c.id AS competition_id, c.name AS competition, c.visibility,
-           c.public_from, p.name AS problem, p.digest AS problem_digest, p.document->>'title' AS title,
+           c.public_from, c.document->'gpu_seconds_per_day' AS gpu_seconds, p.name AS problem,
+           p.digest AS problem_digest, p.document->>'title' AS title,
            p.document->'languages' AS languages, g.gpus, used.*,
            coalesce((p.document->>'world_size')::int, (p.document->'task'->>'world_size')::int, 1)
                AS world_size,

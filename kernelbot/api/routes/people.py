@@ -68,8 +68,6 @@ async def my_allowance(
     actor: Member,
     leaderboard: Annotated[str | None, Query(min_length=1, max_length=100), Printable] = None,
 ) -> Response:
-    """What is left of your hourly allowance, on one leaderboard or on each."""
+    """What is left of your hourly allowance and of your GPU-seconds, on one leaderboard or on each."""
     views = await submit.allowance(ctx, actor, leaderboard)
-    return json_response(
-        schemas.AllowancesOut(items=[schemas.AllowanceOut(**vars(view)) for view in views])
-    )
+    return json_response(schemas.AllowancesOut(items=[present.allowance(view) for view in views]))
