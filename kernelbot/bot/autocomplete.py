@@ -11,6 +11,7 @@ from discord.app_commands import Choice
 
 from kernelbot.bot import render
 from kernelbot.bot.door import Interaction, person
+from kernelbot.bot.messages import say
 from kernelbot.services import standings, submissions
 from kernelbot.services.context import Context
 from kernelbot.services.views import LeaderboardView
@@ -62,7 +63,7 @@ class Index:
         ordered = sorted(self._boards, key=lambda board: not board.is_open)
         choices = [
             render.Choice(
-                f"{board.name}: {board.title}" + ("" if board.is_open else " (closed)"),
+                f"{board.name}: {board.title}" + ("" if board.is_open else say("choice.closed")),
                 board.name,
                 f"{board.problem} {board.competition}",
             )

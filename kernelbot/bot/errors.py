@@ -7,6 +7,7 @@ person gets an apology with an id, the log gets the exception under the same id.
 from __future__ import annotations
 
 import functools
+import logging
 import secrets
 import time
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,7 @@ from discord import app_commands
 
 from kernelbot.bot import render
 from kernelbot.bot.door import speak
+from kernelbot.bot.messages import say
 from kernelbot.errors import RateLimited, Refused, Unavailable
 
 log = structlog.get_logger()
@@ -39,21 +41,15 @@ def words(error: BaseException) -> str:
     if isinstance(cause, Refused):
         return _refusal(cause)
     if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-        return "This command has just changed. Restart Discord (or wait a minute) and try again."
+        return say("error.changed")
     if isinstance(cause, app_commands.TransformerError):
-        return f"I cannot read {render.plain(str(cause.value), 60)!r} there. Choose from the list."
+        return say("error.unreadable", value=repr(render.plain(str(cause.value), 60)))
     incident = secrets.token_hex(4)
     if isinstance(cause, Unavailable):
         log.warning("a command met a lost database", incident=incident, error=str(cause.__cause__))
-        return (
-            "Our database does not answer right now. Nothing was lost and nothing was counted; "
-            f"try again in a minute. (id `{incident}`)"
-        )
+        return say("error.database", id=incident)
     log.error("a command failed", incident=incident, exc_info=cause)
-    return (
-        "Something broke on our side, not in your code. It is safe to try again; "
-        f"if it happens again, tell the organizers this id: `{incident}`"
-    )
+    return say("error.ours", id=incident)
 
 
 def cause_of(error: BaseException) -> BaseException:
@@ -64,7 +60,7 @@ def _refusal(error: Refused) -> str:
     own = isinstance(error, Declined)
     text = error.message if own else render.plain(error.message, 1500)
     if isinstance(error, RateLimited):
-        text += f" Try again <t:{int(time.time()) + error.retry_after_s}:R>."
+        text += " " + say("error.again", when=f"<t:{int(time.time()) + error.retry_after_s}:R>")
     return text
 
 
@@ -88,8 +84,13 @@ async def tell(
         else:
             await interaction.response.send_message(text, file=file, ephemeral=True)
     except discord.HTTPException as failure:
-        level = log.info if failure.code in NOBODY_LEFT else log.warning
-        level("could not tell a person what went wrong", error=repr(failure), words=text)
+        gone = failure.code in NOBODY_LEFT
+        log.log(
+            logging.INFO if gone else logging.WARNING,
+            "could not tell a person what went wrong",
+            error=repr(failure),
+            words=text,
+        )
 
 
 def guarded(

@@ -12,6 +12,99 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 ENGLISH: dict[str, str] = {
+    # --- one submission -----------------------------------------------------------------------------
+    "mode.test": "Is it right? The public cases; nothing is timed or ranked",
+    "mode.benchmark": "How fast is it? Checked and timed, not ranked",
+    "mode.ranked": "Counts: secret inputs, timed, a place on the leaderboard",
+    "mode.profile": "Where does the time go? Not ranked",
+    "accepted": "**#{id}** accepted: {file} for {board}, {mode}.",
+    "accepted.again": "**#{id}** accepted (you had sent this before): {file} for {board}, {mode}.",
+    "accepted.follow": "Follow it here: {link}",
+    "accepted.unreachable": (
+        "I could neither open a thread here nor write to you directly, so follow it with "
+        "`/submission id:{id}`. Allow direct messages from this server to change that."
+    ),
+    "card.sent": "{file}, sent {when}",
+    "card.attempt": "Attempt {attempt}: our machine failed before. This costs you nothing.",
+    "state.queued": "queued",
+    "state.running": "running",
+    "state.cancelled": "cancelled",
+    "state.passed": "passed",
+    "state.failed": "failed",
+    "state.partly_passed": "partly passed",
+    "state.set_aside": "set aside",
+    "stage.build": "build",
+    "stage.check": "check",
+    "stage.measure": "time",
+    "case.ok": "ok",
+    "case.no": "no",
+    "table.more": "{count} more in the file",
+    "files.expired": "`{name}` has expired {when}.",
+    "files.elsewhere": "Files: {names}. Get them with `kernelbot artefacts {id} --output .`",
+    "result.is": "#{id} on {board}: {state}.",
+    "result.more_runs": "{count} more runs: see `/submission`.",
+    "result.decided": "#{id} on {board}: an organizer has decided.",
+    "cancelled": "#{id} is cancelled. It was not ranked.",
+    "submissions.none": "You have not submitted anything yet. `/submit` takes your file.",
+    "submissions.title": "Your submissions",
+    "card.cancel": "Cancel",
+    # --- looking around -----------------------------------------------------------------------------
+    "choice.closed": " (closed)",
+    "board.title": "{title} on {gpu}",
+    "board.empty": "Nobody is ranked here yet. Be the first!",
+    "board.tied": "= shares its rank: the times cannot be told apart.",
+    "board.self_evaluated": (
+        "Self-evaluated: measured by the problem's own program, beside each submission."
+    ),
+    "board.footer": "Page {page} of {pages} · {total} ranked · {name}",
+    "board.frozen": "Frozen: what others reach is shown {when}.",
+    "board.seen_through": "Frozen until {when}, but not for you who organize.",
+    "board.open": "Open until {when}.",
+    "board.opens": "Opens {when}.",
+    "board.closed": "Closed.",
+    "totals.footer": "{total} ranked · higher is better",
+    "joined": "You are in **{title}**. Its leaderboards: {boards}.",
+    "problem.boards": "**Leaderboards**: {boards}",
+    "problem.light": "**Speed of light** of the benchmarks",
+    "queue.title": "Queues",
+    "queue.none": "No GPU is set up.",
+    "queue.line": "**{gpu}**: {queued} waiting, {state}",
+    "queue.busy": "{running} of {slots} busy",
+    "queue.nobody": "no worker is connected",
+    "queue.oldest": ", the first for {time}",
+    "help.title": "How to compete",
+    "help": (
+        "**Send a kernel**: `/submit` with your file, or without one to paste it; or point at a message with "
+        'code (press and hold, or right-click, then Apps, "Submit this code block"). The leaderboard, GPUs and mode '
+        "can be chosen; leaderboard and GPUs may also stand in the file's first lines, for example "
+        "`#!kernelbot leaderboard vectoradd`.\n"
+        "**Modes**: `test` checks, `benchmark` checks and times, `ranked` counts, `profile` shows where the time "
+        "goes.\n"
+        "**Follow it**: every submission gets a card in a private thread of yours (or a direct message, `/me`). It "
+        "shows your place in line, then each step, then the result, with buttons for what comes next. You can "
+        "close Discord; nothing is lost.\n"
+        "**Look around**: `/leaderboard`, `/standings`, `/problem`, `/queue`. By invitation: `/join` with your "
+        "code.\n"
+        "**Your own**: `/me` (places, allowance, notifications), `/submissions`, `/submission` (with your code, or "
+        "compared with another), `/cancel`. `/link` lets the command line in.\n"
+        "Nobody but you sees your code, your logs and your unranked results."
+    ),
+    # --- errors -------------------------------------------------------------------------------------
+    "error.changed": (
+        "This command has just changed. Restart Discord (or wait a minute) and try again."
+    ),
+    "error.unreadable": "I cannot read {value} there. Choose from the list.",
+    "error.database": (
+        "Our database does not answer right now. Nothing was lost and nothing was counted; "
+        "try again in a minute. (id `{id}`)"
+    ),
+    "error.ours": (
+        "Something broke on our side, not in your code. It is safe to try again; "
+        "if it happens again, tell the organizers this id: `{id}`"
+    ),
+    "error.again": "Try again {when}.",
+    "file.lost": "Discord did not hand over your file. Send the command again.",
+    "file.large": "{name} has {bytes} bytes; the limit is {limit}.",
     # --- /me ---------------------------------------------------------------------------------------
     "me.title": "{name}",
     "me.allowance": "Left of this hour",
@@ -50,6 +143,16 @@ ENGLISH: dict[str, str] = {
     "submissions.more": "There are older ones.",
     "submissions.older": "Older",
     "submissions.newest": "Newest",
+    # --- announcements ------------------------------------------------------------------------------
+    "podium.shares": "**{name}** shares **{place}** place with **{time}**.",
+    "podium.took": "**{name}** took **{place}** place with **{time}**.",
+    "podium.is_in": "**{name}** is in **{place}** place with **{time}**.",
+    "podium.against_own": "{percent} against their own {time}.",
+    "podium.before": "There before: {name} with {time}.",
+    "reveal.over": "The freeze of {board} is over. This is how it stands:",
+    "reveal.place": "{place}: **{name}** with {time}",
+    "reveal.more": "… and {count} more who share a place with them",
+    "reveal.unjudged": "{count} runs are still to be judged, and may change it.",
     # --- notices ------------------------------------------------------------------------------------
     "notice.overtaken": (
         "Somebody has passed you on {board} ({gpu}): you are {place} with {time}, behind {name} with {ahead}."

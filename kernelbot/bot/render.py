@@ -26,7 +26,7 @@ from kernelbot.domain.competition_scoring import Total
 from kernelbot.domain.notifying import Preferences, clock
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
-from kernelbot.judge.protocol import Mode, Stage, VerdictKind
+from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services.notices import Notice
 from kernelbot.services.views import (
     AllowanceView,
@@ -55,22 +55,8 @@ NAME_WIDTH = 18
 
 GREEN, RED, BLUE, GREY, GOLD = 0x2E9E5B, 0xC93C37, 0x3B7DD8, 0x8A8F98, 0xD4A017
 
-MODES = {
-    Mode.TEST: "Is it right? The public cases; nothing is timed or ranked",
-    Mode.BENCHMARK: "How fast is it? Checked and timed, not ranked",
-    Mode.RANKED: "Counts: secret inputs, timed, a place on the leaderboard",
-    Mode.PROFILE: "Where does the time go? Not ranked",
-}
-
-HELP = """\
-**Send a kernel**: `/submit` with your file. The leaderboard, GPU and mode can also stand in the \
-file's first lines, for example `#!kernelbot leaderboard vectoradd`.
-**Modes**: `test` checks, `benchmark` checks and times, `ranked` counts, `profile` shows where the time goes.
-**Follow it**: every submission gets a card in a private thread of yours (or a direct message). It \
-shows your place in line, then each step, then the result. You can close Discord; nothing is lost.
-**Look around**: `/leaderboard`, `/standings`, `/problem`, `/queue`. By invitation: `/join` with your code.
-**Your own**: `/submissions`, `/submission` (with your code), `/cancel`.
-Nobody but you sees your code, your logs and your unranked results."""
+MODES = {mode: say(f"mode.{mode.value}") for mode in Mode}
+"""What each is for, in a hundred characters. Discord is told when commands are registered, so in English."""
 
 
 @dataclass(frozen=True)
@@ -214,14 +200,18 @@ def _embed(title: str, description: str, colour: int, key: str = "") -> discord.
 
 def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
     """The ephemeral answer to ``/submit``: what was taken, where it stands, where to look."""
-    again = " (you had sent this before)" if view.repeated else ""
     lines = [
-        f"**#{view.id}** accepted{again}: {plain(view.file_name, 60)} "
-        f"for {plain(view.leaderboard)}, {view.mode.value}."
+        say(
+            "accepted.again" if view.repeated else "accepted",
+            id=view.id,
+            file=plain(view.file_name, 60),
+            board=plain(view.leaderboard),
+            mode=view.mode.value,
+        )
     ]
     lines += [f"{plain(run.gpu)}: {plain(report.headline(run))}." for run in view.runs[:ROWS]]
     if link:
-        lines.append(f"Follow it here: {link}")
+        lines.append(say("accepted.follow", link=link))
     if trouble:
         lines.append(trouble)
     return Post(content=cut("\n".join(lines), CONTENT))
@@ -229,8 +219,9 @@ def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
 
 def card(view: SubmissionView) -> Post:
     """The live card: one field a run."""
-    title = f"#{view.id} · {plain(view.leaderboard, 80)} · {view.mode.value} · {_state(view)}"
-    description = f"{plain(view.file_name, 80)}, sent {relative(view.created_at)}"
+    title = f"#{view.id} · {plain(view.leaderboard, 80)} · {view.mode.value} · {state_words(view)}"
+    when = relative(view.created_at)
+    description = say("card.sent", file=plain(view.file_name, 80), when=when)
     embed = _embed(title, description, _colour(view), card_key(view.id))
     for run in view.runs:
         embed.add_field(name=plain(run.gpu, 100), value=_progress(run), inline=False)
@@ -240,7 +231,7 @@ def card(view: SubmissionView) -> Post:
 def _progress(run: RunView) -> str:
     text = plain(report.headline(run), 600)
     if run.status is Status.RUNNING and run.attempt > 1:
-        text += f"\nAttempt {run.attempt}: our machine failed before. This costs you nothing."
+        text += "\n" + say("card.attempt", attempt=run.attempt)
     if run.status.final:
         text += f"\n{_last_lines(run)}"
     return text
@@ -252,6 +243,10 @@ def _last_lines(run: RunView) -> str:
     return "\n".join(line for line in (plain(decided or "", 600), plain(run.ranking, 300)) if line)
 
 
+def state_words(view: SubmissionView) -> str:
+    return say(f"state.{_state(view)}")
+
+
 def _state(view: SubmissionView) -> str:
     if not view.done:
         return "running" if view.status is Status.RUNNING else "queued"
@@ -261,13 +256,13 @@ def _state(view: SubmissionView) -> str:
     if kinds == {VerdictKind.PASSED}:
         return "passed"
     if kinds == {VerdictKind.QUARANTINED}:
-        return "set aside"
-    return "failed" if len(view.runs) == 1 or VerdictKind.PASSED not in kinds else "partly passed"
+        return "set_aside"
+    return "failed" if len(view.runs) == 1 or VerdictKind.PASSED not in kinds else "partly_passed"
 
 
 def _colour(view: SubmissionView) -> int:
     colours = {"passed": GREEN, "running": BLUE, "failed": RED}
-    colours |= {"partly passed": GOLD, "set aside": GOLD}
+    colours |= {"partly_passed": GOLD, "set_aside": GOLD}
     return colours.get(_state(view), GREY)
 
 
@@ -279,8 +274,10 @@ def result(
 ) -> Post:
     """The verdict for its owner: one embed a run, whole tables and logs as files when long. It names its
     owner and notifies nobody; see ``to``. ``left``: of the files of its runs those that go with it."""
-    ping = f"<@{user}> " if user else ""
-    content = f"{ping}#{view.id} on {plain(view.leaderboard)}: {_state(view)}."
+    board = plain(view.leaderboard)
+    content = say("result.is", id=view.id, board=board, state=state_words(view))
+    if user:
+        content = f"<@{user}> {content}"
     shown = view.runs[:EMBEDS]
     share = min(DESCRIPTION, (EMBED_TOTAL - 400) // max(1, len(shown)))
     known = {item.run_id: item for item in comparisons}
@@ -291,7 +288,7 @@ def result(
     if embeds:
         embeds[-1].set_footer(text=result_key(view.id))
     if len(view.runs) > len(shown):
-        content += f" {len(view.runs) - len(shown)} more runs: see `/submission`."
+        content += " " + say("result.more_runs", count=len(view.runs) - len(shown))
     return Post(
         content=cut(content, CONTENT),
         embeds=tuple(embeds),
@@ -303,7 +300,8 @@ def result(
 def decision(view: SubmissionView, run_id: int, user: int, key: str) -> Post:
     """What a person decided about one run, for its owner."""
     run = next(run for run in view.runs if run.id == run_id)
-    content = f"<@{user}> #{view.id} on {plain(view.leaderboard)}: an organizer has decided."
+    decided = say("result.decided", id=view.id, board=plain(view.leaderboard))
+    content = f"<@{user}> {decided}"
     embed, files = _run_result(view, run, DESCRIPTION)
     embed.set_footer(text=key)
     return Post(cut(content, CONTENT), (embed,), tuple(files), key=key)
@@ -384,22 +382,22 @@ def compared(run: RunView, against: Comparison) -> str:
 def _left(view: SubmissionView, run: RunView, attached: Collection[str]) -> str:
     """Of a run's files those that do not go with the message: where to get them."""
     lines = [
-        f"`{item.name}` has expired {relative(item.expired_at)}."
+        say("files.expired", name=item.name, when=relative(item.expired_at))
         for item in run.artefacts
         if item.expired_at is not None
     ]
     elsewhere = [name for name in run.files if name not in attached]
     if elsewhere:
         names = cut(", ".join(f"`{name}`" for name in elsewhere), 150)
-        lines.append(f"Files: {names}. Get them with `kernelbot artefacts {view.id} --output .`")
+        lines.append(say("files.elsewhere", names=names, id=view.id))
     return "\n".join(lines[-4:])
 
 
 def _case_table(run: RunView) -> str:
     rows = [
         (
-            "ok" if row.ok else "no",
-            "time" if row.stage is Stage.MEASURE else row.stage.value,
+            say("case.ok") if row.ok else say("case.no"),
+            say(f"stage.{row.stage.value}"),
             cut(row.spec, 30),
             cut(" ".join(row.text.split()), 60),
         )
@@ -423,7 +421,8 @@ def _whole_lines(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     kept = text[: max(0, limit - 20)].rsplit("\n", 1)[0]
-    return f"{kept}\n… {text.count(chr(10)) - kept.count(chr(10))} more in the file"
+    more = text.count("\n") - kept.count("\n")
+    return f"{kept}\n… {say('table.more', count=more)}"
 
 
 def _file_part(text: str) -> str:
@@ -480,7 +479,7 @@ def submission(
 def submission_choice(view: SubmissionView) -> Choice:
     """One's own submission, offered while its number is typed."""
     run = view.runs[0] if len(view.runs) == 1 else None
-    state = report.headline(run) if run is not None and view.done else _state(view)
+    state = report.headline(run) if run is not None and view.done else state_words(view)
     at = f"{view.created_at:%m-%d %H:%M}"  # there is no <t:...> in a list of choices
     name = f"#{view.id} · {view.leaderboard} · {view.mode.value} · {state} · {at} UTC"
     return Choice(cut(clean(name), CHOICE), str(view.id), view.file_name)
@@ -489,7 +488,7 @@ def submission_choice(view: SubmissionView) -> Choice:
 def submissions(views: Sequence[SubmissionView], more: bool) -> Post:
     """``/submissions``: the newest first, one line each."""
     if not views:
-        return Post(content="You have not submitted anything yet. `/submit` takes your file.")
+        return Post(content=say("submissions.none"))
     lines = [
         cut(
             f"**#{view.id}** {plain(view.leaderboard, 40)} · {view.mode.value} · "
@@ -500,7 +499,7 @@ def submissions(views: Sequence[SubmissionView], more: bool) -> Post:
     ]
     if more:
         lines.append(say("submissions.more"))
-    return Post(embeds=(fitted(_embed("Your submissions", "\n".join(lines), BLUE)),))
+    return Post(embeds=(fitted(_embed(say("submissions.title"), "\n".join(lines), BLUE)),))
 
 
 def _summary(view: SubmissionView) -> str:
@@ -510,7 +509,7 @@ def _summary(view: SubmissionView) -> str:
 
 
 def cancelled(view: SubmissionView) -> Post:
-    return Post(content=f"#{view.id} is cancelled. It was not ranked.")
+    return Post(content=say("cancelled", id=view.id))
 
 
 # --- leaderboards --------------------------------------------------------------------------------
@@ -525,19 +524,18 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
         rows = [_standing_row(mine, mine, page.light_seconds)]
         own_is_above = bool(page.items) and mine.position < page.items[0].position
         lines = [*rows, "…", *lines] if own_is_above else [*lines, "…", *rows]
-    title = f"{plain(board.title, 120)} on {plain(page.gpu, 40)}"
-    table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
+    title = say("board.title", title=plain(board.title, 120), gpu=plain(page.gpu, 40))
+    table = block("\n".join(lines), 3000) if lines else say("board.empty")
     notes = [_window(board), report.light_note(page.light_seconds), _frozen(page)]
     if any(item.tied for item in page.items):
-        notes.append("= shares its rank: the times cannot be told apart.")
+        notes.append(say("board.tied"))
     if any(item.earlier for item in page.items):
         notes.append(plain(report.EARLIER_NOTE))
     if board.self_evaluated:
-        notes.append(
-            "Self-evaluated: measured by the problem's own program, beside each submission."
-        )
+        notes.append(say("board.self_evaluated"))
     embed = _embed(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
-    embed.set_footer(text=f"Page {number + 1} of {pages} · {page.total} ranked · {board.name}")
+    footer = say("board.footer", page=number + 1, pages=pages, total=page.total, name=board.name)
+    embed.set_footer(text=footer)
     return Post(embeds=(fitted(embed),))
 
 
@@ -552,14 +550,14 @@ def _frozen(page: StandingsPage | TotalsPage) -> str:
     if page.frozen_until is None:
         return ""
     if page.seen_through:
-        return f"Frozen until {relative(page.frozen_until)}, but not for you who organize."
-    return f"Frozen: what others reach is shown {relative(page.frozen_until)}."
+        return say("board.seen_through", when=relative(page.frozen_until))
+    return say("board.frozen", when=relative(page.frozen_until))
 
 
 def joined(view: CompetitionView) -> Post:
     """The answer to a code that let somebody in."""
     boards = ", ".join(plain(item["name"], 60) for item in view.document["leaderboards"][:ROWS])
-    return Post(f"You are in **{plain(view.document['title'], 120)}**. Its leaderboards: {boards}.")
+    return Post(say("joined", title=plain(view.document["title"], 120), boards=boards))
 
 
 def totals(page: TotalsPage) -> Post:
@@ -567,10 +565,10 @@ def totals(page: TotalsPage) -> Post:
     lines = [_total_row(item, page.mine) for item in page.items]
     if page.mine is not None and page.mine not in page.items:
         lines += ["…", _total_row(page.mine, page.mine)]
-    table = block("\n".join(lines), 3000) if lines else "Nobody is ranked here yet. Be the first!"
+    table = block("\n".join(lines), 3000) if lines else say("board.empty")
     title = plain(f"{page.competition} {page.phase}".strip(), 120)
     embed = _embed(title, "\n".join(filter(None, [table, _frozen(page)])), BLUE)
-    embed.set_footer(text=f"{page.total} ranked · higher is better")
+    embed.set_footer(text=say("totals.footer", total=page.total))
     return Post(embeds=(fitted(embed),))
 
 
@@ -587,10 +585,10 @@ def _row_start(own: bool, rank: int, tied: bool, name: str, earlier: bool = Fals
 
 def _window(board: LeaderboardView) -> str:
     if board.is_open:
-        return f"Open until {relative(board.closes_at)}." if board.closes_at else ""
+        return say("board.open", when=relative(board.closes_at)) if board.closes_at else ""
     if board.opens_at and not board.closes_at:
-        return f"Opens {relative(board.opens_at)}."
-    return "Closed."
+        return say("board.opens", when=relative(board.opens_at))
+    return say("board.closed")
 
 
 def problem(view: ProblemView) -> Post:
@@ -600,7 +598,7 @@ def problem(view: ProblemView) -> Post:
     light = _speed_of_light(view)
     text = cut_markdown(statement, DESCRIPTION - 300 - len(light)) + light
     if boards:
-        text += f"\n\n**Leaderboards**: {boards}"
+        text += "\n\n" + say("problem.boards", boards=boards)
     embed = _embed(plain(view.title, 200), text, BLUE)
     files = [
         File(
@@ -618,21 +616,21 @@ def _speed_of_light(view: ProblemView) -> str:
     for item in view.speed_of_light:
         times.setdefault(item.gpu, []).append(report.format_time(item.seconds))
     lines = [cut(f"{plain(gpu, 40)}: {', '.join(row)}", 200) for gpu, row in times.items()]
-    return "\n\n**Speed of light** of the benchmarks\n" + "\n".join(lines[:5]) if lines else ""
+    return f"\n\n{say('problem.light')}\n" + "\n".join(lines[:5]) if lines else ""
 
 
 def queue(queues: Iterable[QueueView]) -> Post:
     lines = [_queue_line(item) for item in queues]
-    text = "\n".join(lines) or "No GPU is set up."
-    return Post(embeds=(fitted(_embed("Queues", text, BLUE)),))
+    text = "\n".join(lines) or say("queue.none")
+    return Post(embeds=(fitted(_embed(say("queue.title"), text, BLUE)),))
 
 
 def _queue_line(item: QueueView) -> str:
-    busy = f"{item.running} of {item.slots} busy"
-    state = busy if item.slots else "no worker is connected"
-    line = f"**{plain(item.gpu, 40)}**: {item.queued} waiting, {state}"
+    busy = say("queue.busy", running=item.running, slots=item.slots)
+    state = busy if item.slots else say("queue.nobody")
+    line = say("queue.line", gpu=plain(item.gpu, 40), queued=item.queued, state=state)
     if item.oldest_s is not None and item.queued:
-        line += f", the first for {report.duration_text(item.oldest_s)}"
+        line += say("queue.oldest", time=report.duration_text(item.oldest_s))
     return line
 
 
@@ -720,7 +718,7 @@ def on_or_off(state: bool) -> str:
 
 
 def help_text() -> Post:
-    return Post(embeds=(fitted(_embed("How to compete", HELP, BLUE)),))
+    return Post(embeds=(fitted(_embed(say("help.title"), say("help"), BLUE)),))
 
 
 # --- announcements -------------------------------------------------------------------------------
@@ -729,17 +727,28 @@ def help_text() -> Post:
 def podium(change: Podium, key: str) -> Post:
     """Who took which place, by how much, and who was there before."""
     place = report.ordinal(change.rank)
-    verb = "shares" if change.tied else "took" if change.displaced_name else "is in"
-    name = plain(change.user_name, 64)
     board = f"{plain(change.title, 100)} ({plain(change.gpu, 40)})"
-    lines = [f"**{name}** {verb} **{place}** place with **{_time(change.seconds, change.error)}**."]
+    lines = [
+        say(
+            "podium.shares"
+            if change.tied
+            else "podium.took"
+            if change.displaced_name
+            else "podium.is_in",
+            name=plain(change.user_name, 64),
+            place=place,
+            time=_time(change.seconds, change.error),
+        )
+    ]
     if change.previous_seconds:
         faster = change.seconds / change.previous_seconds - 1
         before = report.format_time(change.previous_seconds)
-        lines.append(f"{faster:+.1%} against their own {before}.".replace("-", "−"))
+        percent = f"{faster:+.1%}".replace("-", "−")
+        lines.append(say("podium.against_own", percent=percent, time=before))
     if change.displaced_name and change.displaced_seconds:
         was = report.format_time(change.displaced_seconds)
-        lines.append(f"There before: {plain(change.displaced_name, 64)} with {was}.")
+        name = plain(change.displaced_name, 64)
+        lines.append(say("podium.before", name=name, time=was))
     embed = _embed(board, "\n".join(lines), GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
 
@@ -768,17 +777,18 @@ def personal(found: Notice, key: str, now: datetime) -> Post:
 
 def reveal(found: Reveal, key: str) -> Post:
     """The podiums of a leaderboard after a freeze."""
-    lines = [f"The freeze of {plain(found.leaderboard, 80)} is over. This is how it stands:"]
+    lines = [say("reveal.over", board=plain(found.leaderboard, 80))]
     for shown in found.podiums:
         lines += ["", f"**{plain(shown.gpu, 40)}**"]
         for item in shown.places:
             place = f"{report.ordinal(item.rank)}{' =' if item.tied else ''}"
             timing = _time(item.seconds, item.error)
-            lines.append(f"{place}: **{plain(item.user_name, 64)}** with {timing}")
+            name = plain(item.user_name, 64)
+            lines.append(say("reveal.place", place=place, name=name, time=timing))
         if shown.more:
-            lines.append(f"… and {shown.more} more who share a place with them")
+            lines.append(say("reveal.more", count=shown.more))
     if found.unjudged:
-        lines += ["", f"{found.unjudged} runs are still to be judged, and may change it."]
+        lines += ["", say("reveal.unjudged", count=found.unjudged)]
     text = cut("\n".join(lines), DESCRIPTION)
     embed = _embed(plain(found.title, 100), text, GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)

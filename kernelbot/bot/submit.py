@@ -71,16 +71,19 @@ async def _downloaded(file: discord.Attachment) -> bytes:
     """The attachment's content. Raises TooLarge before any byte is fetched."""
     if file.size > MAX_CODE_BYTES:
         raise TooLarge(
-            f"{file.filename[:60]!r} has {file.size:,} bytes; the limit is {MAX_CODE_BYTES:,}.",
+            say(
+                "file.large",
+                name=repr(file.filename[:60]),
+                bytes=f"{file.size:,}",
+                limit=f"{MAX_CODE_BYTES:,}",
+            ),
             detail={"limit_bytes": MAX_CODE_BYTES, "bytes": file.size},
         )
     try:
         async with asyncio.timeout(DOWNLOAD_S):
             return await file.read()
     except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as error:
-        raise InvalidInput(
-            "Discord did not hand over your file. Send the command again.", code="no_file"
-        ) from error
+        raise InvalidInput(say("file.lost"), code="no_file") from error
 
 
 @app_commands.command(name="cancel", description="Stop one of your submissions")

@@ -12,6 +12,7 @@ import structlog
 from kernelbot.bot import render
 from kernelbot.bot.cards import Cards
 from kernelbot.bot.door import Interaction, ctx_of, person
+from kernelbot.bot.messages import say
 from kernelbot.bot.places import Places
 from kernelbot.domain.submission import Draft
 from kernelbot.services import submit
@@ -40,10 +41,7 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
             link = await cards.open(view, place, str(interaction.user.id))
     except discord.HTTPException as error:
         log.warning("a card could not be placed", submission=view.id, error=str(error))
-        trouble = (
-            "I could neither open a thread here nor write to you directly, so follow it with "
-            f"`/submission id:{view.id}`. Allow direct messages from this server to change that."
-        )
+        trouble = say("accepted.unreachable", id=view.id)
     await first
     await _say(interaction, render.accepted(view, link, trouble))
 

@@ -27,7 +27,7 @@ class CancelButton(DynamicItem[Button[Any]], template=r"kb:cancel:(?P<submission
     def __init__(self, submission_id: int) -> None:
         super().__init__(
             Button(
-                label="Cancel",
+                label=say("card.cancel"),
                 style=discord.ButtonStyle.secondary,
                 custom_id=f"kb:cancel:{submission_id}",
             )
