@@ -11,7 +11,7 @@ import enum
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kernelbot.judge.protocol import Limits, from_json
@@ -251,9 +251,7 @@ class Outcome:
 class Finding:
     level: Level
     text: str
-    vacuous: bool = (
-        False  # the check takes what is not computed: somebody may still want it like that
-    )
+    vacuous: bool = False  # the check takes what is not computed; somebody may want it like that
 
 
 def publishable(found: Iterable[Finding]) -> bool:
@@ -265,7 +263,7 @@ def publishable(found: Iterable[Finding]) -> bool:
 
 def of_audit(audit: Audit) -> list[Finding]:
     """Everything to say about an audit, the worst first."""
-    found = [finding for case in audit.cases for finding in _of_case(case, audit)]
+    found = list(_of_cases(audit))
     if audit.untested:
         text = f"No null solution was tried: {audit.untested}."
         found.append(Finding(level=Level.WARNING, text=text))
@@ -280,36 +278,42 @@ def of_audit(audit: Audit) -> list[Finding]:
     return sorted(found, key=lambda finding: order.index(finding.level))
 
 
+def _of_cases(audit: Audit) -> Iterable[Finding]:
+    """What there is to say of single cases; of several together where it is the same."""
+    places: dict[Finding, list[CaseAudit]] = {}
+    for case in audit.cases:
+        for found in _of_case(case, audit):
+            places.setdefault(found, []).append(case)
+    for found, cases in places.items():
+        yield replace(found, text=f"{_listed(cases)}: {found.text}")
+
+
 def _of_case(case: CaseAudit, audit: Audit) -> Iterable[Finding]:
     if case.fault:
         if not (audit.as_given and case.lacking):
-            yield Finding(level=Level.REFUSED, text=f"{case.name}: {case.fault}")
+            yield Finding(level=Level.REFUSED, text=case.fault)
         return
     if case.rerun is not None and case.rerun.equal and not case.rerun.accepted:
-        yield Finding(
-            level=Level.REFUSED,
-            text=f"{case.name}: the check refuses the reference's own answer. Nobody could pass.",
-        )
+        text = "the check refuses the reference's own answer. Nobody could pass."
+        yield Finding(level=Level.REFUSED, text=text)
         return
     if case.changes_input:
-        yield Finding(
-            level=Level.REFUSED,
-            text=f"{case.name}: the reference changes its input. Work on a copy.",
-        )
+        text = "the reference changes its input. Work on a copy."
+        yield Finding(level=Level.REFUSED, text=text)
     if not case.same_input:
         yield Finding(
             level=Level.REFUSED if audit.seeded else Level.WARNING,
-            text=f"{case.name}: one seed gave two different inputs. "
+            text="one seed gave two different inputs. "
             "Draw all numbers from a torch.Generator made of the seed.",
         )
     yield from _of_agreement(
-        case.name, case.rerun, NOISY, level=Level.REFUSED,
+        case.rerun, NOISY, level=Level.REFUSED,
         refused="the reference gave two answers to one input, and its check refuses the second. "
         "A right submission would pass by luck.",
         apart="two runs of the reference are apart by",
     )  # fmt: skip
     yield from _of_agreement(
-        case.name, case.wide, TIGHT, level=Level.WARNING,
+        case.wide, TIGHT, level=Level.WARNING,
         refused="the reference on the same input in fp64 is refused. The reference rounds more than "
         "the tolerance allows others.",
         apart="others have little room left; the reference differs from itself in fp64 by",
@@ -317,21 +321,21 @@ def _of_case(case: CaseAudit, audit: Audit) -> Iterable[Finding]:
     if case.untried:
         yield Finding(
             level=Level.NOTE,
-            text=f"{case.name}: {case.untried} null solutions were not tried; the reference is slow. "
+            text=f"{case.untried} null solutions were not tried; the reference is slow. "
             "KERNELBOT_CHECK_PATIENCE_S gives it longer.",
         )
 
 
 def _of_agreement(
-    name: str, found: Agreement | None, most: float, *, level: Level, refused: str, apart: str
+    found: Agreement | None, most: float, *, level: Level, refused: str, apart: str
 ) -> Iterable[Finding]:
     """What a second opinion leads to where it is refused, or more than ``most`` tolerances away."""
     if found is None:
         return
     if not found.accepted:
-        yield Finding(level=level, text=f"{name}: {refused}")
+        yield Finding(level=level, text=refused)
     elif found.distance is not None and found.distance > most:
-        text = f"{name}: {apart} {in_tolerances(found.distance)}."
+        text = f"{apart} {in_tolerances(found.distance)}."
         yield Finding(level=Level.WARNING, text=text)
 
 

@@ -32,6 +32,7 @@ from kernelbot.judge.protocol import Mode, Verdict
 from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem, root_of
 from kernelbot.services.devices import load_devices
 
+DEFINITIONS = ("problem.yaml", "task.yml")
 NO_GPU = "torch sees none here"
 """How the fault of every case ends on a machine without one."""
 
@@ -85,8 +86,9 @@ class Checked:
 def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> list[Checked]:
     """What there is to find in each folder. Shows progress on stderr.
 
-    ``problems/*`` may be said: what lies between the problems is left out.
+    ``problems/*`` may be said: what lies between the problems is left out. So may the file in a folder.
     """
+    folders = [path.parent if path.name in DEFINITIONS else path for path in folders]
     checked = [_loaded(folder) for folder in folders if not _beside_problems(folder)]
     if not checked:
         raise Declined("None of these is a folder with a problem.", code="no_problem")

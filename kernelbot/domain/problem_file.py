@@ -45,6 +45,9 @@ LONGEST_STAGE_S = 3600.0
 MOST_RANGED = 1 << 53
 LEAST_MEMORY, MOST_MEMORY = 64 << 20, 2 << 40
 
+IN_PYTHON = ("triton", "torch", "pytorch", "helion", "cutedsl", "tilelang", "gluon")
+"""What people mean by a language that comes in ``.py`` files."""
+
 _KEYS = (
     "name", "title", "summary", "languages", "tests", "benchmarks", "cpu", "tolerance", "limits",
     "scoring", "contestant_files", "starters", "tags", "native", "compile_flags", "speed_of_light",
@@ -147,6 +150,10 @@ def _languages(top: Section) -> tuple[str, ...]:
     read = []
     for at, item in enumerate(reader.items(node, "languages", limit=10, what="languages")):
         path = f"languages[{at}]"
+        if str(item.value).lower() in IN_PYTHON:
+            reason = f"{shorten(str(item.value))!r} is written in Python files"
+            reader.flaw(item.line, path, reason, "Use python")
+            continue
         language = reader.choice(item, path, list(SUFFIXES))
         if language in read:
             reader.flaw(item.line, path, f"{language!r} is listed twice", "Remove one")

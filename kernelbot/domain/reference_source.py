@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import ast
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 
 from kernelbot.domain.definition import Node, Reader, Section, shorten
-from kernelbot.domain.hidden import CHOICE_KEY, COUNT
+from kernelbot.domain.hidden import CHOICE_KEY, COUNT, RANGE_KEYS
 from kernelbot.domain.problem import REFERENCE_FILE
 from kernelbot.errors import did_you_mean
 from kernelbot.judge.protocol import AS_MADE, VALUES, VALUES_KEY
@@ -18,6 +19,14 @@ GIVEN_BY_JUDGE = ("seed", "device")
 GIVEN_TO_RANKS = ("rank", "world_size")
 """More of them, where several ranks run a submission."""
 MAX_OUTPUTS = 32
+TYPE_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "str": "text",
+    "list": "a list",
+}
+"""Annotations of arguments that a case can be held to, and what they ask for."""
 
 
 class ReferenceSource:
@@ -80,7 +89,8 @@ class ReferenceSource:
                 self._flaw(0, name, "is not defined", f"Define {form}")
         self._check_positional("reference", 1, 1)
         self._check_positional("check", 2, 3)
-        self._check_outputs(outputs)
+        said = top.get("tolerance")
+        self._check_outputs(outputs, said.line if said else 0)
         if isinstance(function := self.names.get("generate_input"), ast.FunctionDef):
             self._check_generator(function, top)
 
@@ -95,7 +105,7 @@ class ReferenceSource:
             words = "data" if count == 1 else "data, output"
             self._flaw(function.lineno, name, f"cannot be called as {name}({words})", "Change it")
 
-    def _check_outputs(self, tolerances: int) -> None:
+    def _check_outputs(self, tolerances: int, line: int) -> None:
         statement = self.names.get("OUTPUTS")
         if not isinstance(statement, ast.Assign | ast.AnnAssign):
             return
@@ -107,9 +117,10 @@ class ReferenceSource:
             )
             self._flaw(statement.lineno, "OUTPUTS", "is not a plain small number", remedy)
         elif tolerances > 1 and count and tolerances != count:
-            reason = f"{tolerances} tolerances for {count} outputs"
+            outputs = "1 output" if count == 1 else f"{count} outputs"
+            reason = f"{tolerances} tolerances for {outputs}"
             remedy = "Give one tolerance for all outputs or one for each"
-            self.reader.flaw(0, "tolerance", reason, remedy)
+            self.reader.flaw(line, "tolerance", reason, remedy)
 
     def _check_generator(self, function: ast.FunctionDef, top: Section) -> None:
         arguments = function.args
@@ -128,11 +139,21 @@ class ReferenceSource:
             reason = f"takes {COUNT!r}, which says of a hidden case how many are drawn"
             self._flaw(function.lineno, "generate_input", reason, "Rename the argument")
         required = _without_default(arguments) - set(self.given)
+        types = {item.arg: kind for item in by_name if (kind := _annotated(item)) is not None}
         for path, node in _case_nodes(top):
-            self._check_case(path, node, accepted, required, open_ended=arguments.kwarg is not None)
+            self._check_case(
+                path, node, accepted, required, types, open_ended=arguments.kwarg is not None
+            )
 
     def _check_case(
-        self, path: str, node: Node, accepted: set[str], required: set[str], *, open_ended: bool
+        self,
+        path: str,
+        node: Node,
+        accepted: set[str],
+        required: set[str],
+        types: Mapping[str, str],
+        *,
+        open_ended: bool,
     ) -> None:
         given = node.value if isinstance(node.value, dict) else {}
         for name, value in given.items():
@@ -141,6 +162,8 @@ class ReferenceSource:
                 self.reader.flaw(value.line, f"{path}.{name}", reason, "Remove it")
             elif name == VALUES_KEY and name not in accepted and not open_ended:
                 self._check_values(f"{path}.{name}", value)
+            elif name in types:
+                self._check_type(f"{path}.{name}", value, types[name])
             elif name not in accepted and name not in GIVEN_BY_JUDGE and not open_ended:
                 choices = sorted(accepted - set(self.given))
                 hint = did_you_mean(shorten(name), choices).strip()
@@ -150,6 +173,20 @@ class ReferenceSource:
         for name in sorted(required - set(given)):
             reason = f"generate_input in {REFERENCE_FILE} needs {name!r}"
             self.reader.flaw(node.line, path, reason, "Add it to the case or give it a default")
+
+    def _check_type(self, path: str, node: Node, kind: str) -> None:
+        """A value against the annotation of its argument; of what is drawn, each option."""
+        if isinstance(node.value, dict):
+            if (options := node.value.get(CHOICE_KEY)) and isinstance(options.value, list):
+                for at, option in enumerate(options.value):
+                    self._check_type(f"{path}.{CHOICE_KEY}[{at}]", option, kind)
+            elif kind not in ("int", "float") and node.value.keys() & set(RANGE_KEYS):
+                reason = f"generate_input in {REFERENCE_FILE} wants {TYPE_WORDS[kind]}, no range"
+                self.reader.flaw(node.line, path, reason, "Write {choose: [...]}")
+        elif type(node.value).__name__ not in (kind, "int" if kind == "float" else kind):
+            reason = f"generate_input in {REFERENCE_FILE} wants {TYPE_WORDS[kind]}"
+            remedy = f"It is {node.described}: change the value, or the argument's annotation"
+            self.reader.flaw(node.line, path, reason, remedy)
 
     def _check_values(self, path: str, node: Node) -> None:
         """Words of the judge's own for the values of inputs; behind 'choose' there are several."""
@@ -172,6 +209,15 @@ class ReferenceSource:
             remedy = f"{did_you_mean(text, words)} Use one of: {', '.join(words)}".strip()
             reason = f"{node.described} is no way to change values"
             self.reader.flaw(node.line, path, reason, remedy)
+
+
+def _annotated(argument: ast.arg) -> str | None:
+    """The type of a case's value that an annotation asks for, where it is a plain one."""
+    match argument.annotation:
+        case ast.Name(id=name) | ast.Subscript(value=ast.Name(id=name)) if name in TYPE_WORDS:
+            return name
+        case _:
+            return None
 
 
 def _bound(statement: ast.stmt) -> list[str]:

@@ -232,6 +232,10 @@ def _syntax_flaw(file: str, error: yaml.MarkedYAMLError) -> Flaw:
     if "'\\t'" in reason:
         reason = "a tab is used for indentation"
         return Flaw(file=file, line=line, reason=reason, remedy="Indent with spaces")
+    if reason.startswith("mapping values are not allowed"):
+        reason = "a key where none can be: indented differently, or a text with ': ' in it"
+        remedy = "Indent it like the keys above it; put a text with a colon into quotes"
+        return Flaw(file=file, line=line, reason=reason, remedy=remedy)
     return Flaw(
         file=file,
         line=line,

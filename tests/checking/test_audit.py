@@ -102,6 +102,11 @@ PROBLEMS = {
         "def reference(data):\n    return (data[0] * 8).round() / 8 + data[0] * 0\n",
         "{rtol: 1.0e-3, atol: 1.0e-3}",
     ),
+    # Its input stands where a buffer would.
+    "too-many-buffers": (
+        "    return normal(size), torch.empty(size)\ndef reference(data):\n    return 2 * data[0]\nOUTPUTS = 2\n",
+        "{rtol: 1.0e-6}",
+    ),
     "unnamed-dtype": (
         "    return (normal(size).to(torch.float16),)\ndef reference(data):\n    return 2 * data[0]\n",
         "{float32: {rtol: 1.0e-4}, bfloat16: {rtol: 1.0e-2}}",
@@ -157,10 +162,15 @@ def test_each_dtype_of_an_answer_is_held_to_its_own_tolerance(audits: dict[str, 
     assert nearest == [f"the reference on {low} inputs" for low in ("bfloat16", "float8_e4m3fn")]
 
 
-def test_a_dtype_without_a_tolerance_is_told_with_the_case(audits: dict[str, Audit]) -> None:
-    words = (
-        "tests[0] (size: 17): the problem's tolerances do not fit its outputs: an output is float16"
+def test_more_buffers_than_answers_are_told_once_for_all_cases(audits: dict[str, Audit]) -> None:
+    (finding,) = findings.of_audit(audits["too-many-buffers"])
+    assert finding.text == (
+        "tests[0] (size: 17), benchmarks[0] (size: 40): OUTPUTS is 2, and reference returned 1 answer"
     )
+
+
+def test_a_dtype_without_a_tolerance_is_told_with_the_case(audits: dict[str, Audit]) -> None:
+    words = "tests[0] (size: 17), benchmarks[0] (size: 40): the problem's tolerances do not fit its outputs: an output is float16"
     assert words in told(audits["unnamed-dtype"], Level.REFUSED)
 
 

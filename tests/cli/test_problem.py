@@ -89,7 +89,8 @@ async def test_a_package_that_submissions_may_rely_on_and_is_not_here_is_told(
     with (folder / "problem.yaml").open("a") as file:
         file.write("packages: [nowhere_at_all, pytest]\n")
 
-    outcome = await plain("problem", "check", str(folder), "--no-examples", "--json")
+    file = str(folder / "problem.yaml")
+    outcome = await plain("problem", "check", file, "--no-examples", "--json")
 
     assert outcome.code == 0, outcome.err
     (item,) = outcome.document["items"]

@@ -120,14 +120,13 @@ def test_a_folder_becomes_a_problem(folder: Path) -> None:
 
 def test_a_case_may_say_how_its_values_are_changed_and_a_hidden_one_draw_it(folder: Path) -> None:
     edited(folder, "{n: 17}", "{n: 17, values: [ties, as_made]}")
+    assert load(folder).tests[1] == {"n": 17, "values": ["ties", "as_made"]}
+
     edited(folder, "tags: [easy]", "hidden: [{n: 3, values: {choose: [large, sparse]}}]")
+    tried = load(folder).job_to_try("cpu").hidden_tests
+    assert {case["values"] for case in tried} == {"large", "sparse"}
 
-    problem = load(folder)
-
-    assert problem.tests[1] == {"n": 17, "values": ["ties", "as_made"]}
-    drawn = {problem.job_to_try("cpu").hidden_tests[at]["values"] for at in (0, 1)}
-    assert drawn == {"large", "sparse"}
-    edited(folder, "[large, sparse]", "[large, spares]")
+    edited(folder, "tags: [easy]", "hidden: [{n: 3, values: {choose: [large, spares]}}]")
     (flaw,) = flaws(folder)
     assert (flaw.path, flaw.line) == ("hidden[0].values.choose[1]", 18)
     assert "Did you mean 'sparse'" in flaw.remedy
@@ -250,6 +249,8 @@ MISTAKES = [
     ("[easy]", "[easy]\ncompile_flags: {hpi: [-O2]}", 19, "compile_flags", "'hpi'", "Did you mean"),
     ("[python]", "[pyhton]", 4, "languages[0]", "'pyhton' is unknown", "Did you mean 'python'"),
     ("[python]", "[python, Python]", 4, "languages[1]", "listed twice", "Remove"),
+    ("[python]", "[python, Triton]", 4, "languages[1]", "'Triton' is written in", "Use python"),
+    ("Multiply by a number", "Scale: by a number", 3, "", "a text with ': ' in it", "into quotes"),
     ("[python]", "[]", 4, "languages", "is an empty list", "at least one"),
     ("[python]", "python", 4, "languages", "expected a list of languages", "'- '"),
     ("scoring: mean", "scoring: best", 12, "scoring", "'best' is unknown", "geom, mean, last"),
@@ -289,7 +290,7 @@ MISTAKES = [
     ("atol: 0", "int8: {atol: -1}", 10, "tolerance.int8.atol", "-1 is out of range", "at least 0"),
     ("atol: 0", "int8: {int16: {}}", 10, "tolerance.int8", "unknown key 'int16'", "rtol, atol"),
     ("{rtol: 1e-3, atol: 0}", "1e-3", 10, "tolerance", "expected a map", "rtol, atol"),
-    ("{rtol: 1e-3, atol: 0}", "[{atol: 1}, {}]", 0, "tolerance", "2 tolerances for 1", "one for each"),
+    ("{rtol: 1e-3, atol: 0}", "[{atol: 1}, {}]", 10, "tolerance", "2 tolerances for 1 output", "one for each"),
     ("build: 60", "build: 0", 11, "limits.build", "out of range", "more than 0"),
     ("build: 60", "build: -5", 11, "limits.build", "out of range", "more than 0"),
     ("build: 60", "build: 1e9", 11, "limits.build", "out of range", "at most 3600"),
@@ -332,6 +333,47 @@ def test_a_mistake_is_told_with_file_line_key_reason_and_remedy(
 
     place = "problems/scale/problem.yaml"
     assert_told(flaws(folder), file=place, line=line, path=path, reason=reason, remedy=remedy)
+
+
+TYPED = REFERENCE.replace(
+    'n, factor=1.0, kind="", shape=(), flip=False',
+    'n: int, factor: float = 1.0, kind: str = "", shape: list[int] = (), flip: bool = False',
+)
+
+
+@pytest.mark.parametrize(
+    ("case", "path", "reason", "remedy"),
+    [
+        ("{n: true}", "tests[1].n", "wants a whole number", "It is the truth value true"),
+        ("{n: 1.5}", "tests[1].n", "wants a whole number", "It is the number 1.5"),
+        ("{n: big}", "tests[1].n", "wants a whole number", "the text 'big': change the value"),
+        ("{n: 1, factor: x}", "tests[1].factor", "wants a number", "or the argument's annotation"),
+        ("{n: 1, kind: 3}", "tests[1].kind", "wants text", "It is the number 3"),
+        ("{n: 1, shape: 3}", "tests[1].shape", "wants a list", "It is the number 3"),
+        ("{n: 1, flip: 0}", "tests[1].flip", "wants true or false", "It is the number 0"),
+    ],
+)
+def test_a_value_of_another_type_than_the_argument_says_is_told(
+    folder: Path, case: str, path: str, reason: str, remedy: str
+) -> None:
+    write(folder, "reference.py", TYPED)
+    assert load(folder).tests[0]["factor"] == 2.5
+    edited(folder, "{n: 17}", case)
+
+    place = "problems/scale/problem.yaml"
+    assert_told(flaws(folder), file=place, line=7, path=path, reason=reason, remedy=remedy)
+
+
+def test_what_a_hidden_case_draws_has_the_type_that_the_argument_says(folder: Path) -> None:
+    write(folder, "reference.py", TYPED)
+    hidden = "[{n: {from: 1, to: 9}, factor: {choose: [1, 2.5]}, flip: {choose: [true]}}]"
+    edited(folder, "tags: [easy]", f"hidden: {hidden}")
+    assert load(folder).hidden
+
+    wrong = "hidden: [{n: {choose: [1, a]}, kind: {from: 1, to: 2}}]"
+    edited(folder, "tags: [easy]", wrong)
+
+    assert [flaw.path for flaw in flaws(folder)] == ["hidden[0].n.choose[1]", "hidden[0].kind"]
 
 
 def test_all_mistakes_are_told_at_once(folder: Path) -> None:
