@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,6 +80,14 @@ def test_sampling_stops_at_a_look_when_the_interval_is_narrow() -> None:
     assert not timing.enough([100.0] * 7, plan, 0.1)
     assert timing.enough([100.0] * 8, plan, 0.1)
     assert not timing.enough([50.0, 150.0] * 4, plan, 0.1)
+
+
+def test_an_interval_that_is_narrow_enough_in_nanoseconds_ends_sampling() -> None:
+    samples = [3_000.0, 3_100.0] * 8
+    plan = Plan(looks=(16, 32), target=0.004)
+    assert not timing.enough(samples, plan, 0.1)
+    assert timing.enough(samples, replace(plan, finest_ns=80.0), 0.1)
+    assert not timing.enough(samples, replace(plan, finest_ns=20.0), 0.1)
 
 
 def test_sampling_between_looks_goes_on_however_narrow_the_interval() -> None:
