@@ -84,6 +84,9 @@ class Worker:
         self.id = uuid.uuid4()
         self._app = app
         self._free = list(slots)
+        self._launchers: dict[str, dict[int, Launcher]] = {}
+        for slot in slots:
+            self._launchers.setdefault(slot.gpu, {})[id(slot.launcher)] = slot.launcher
         self._capacity = {slot.gpu: 0 for slot in slots}
         for slot in slots:
             self._capacity[slot.gpu] += 1
@@ -292,7 +295,7 @@ class Worker:
             self._app,
             self.id,
             socket.gethostname(),
-            self._capacity,
+            self._offered(),
             self._about,
             self._digest,
             assignments,
@@ -305,6 +308,15 @@ class Worker:
                 await self._lose(item)
             elif alive[run_id]:
                 await self._cancel(item)
+
+    def _offered(self) -> dict[str, int]:
+        """How many runs at once, by GPU kind. What waits for a machine takes the place of one: others cannot
+        expect to begin when it was claimed."""
+        offered = {}
+        for gpu, count in self._capacity.items():
+            waiting = sum(item.backlog for item in self._launchers[gpu].values())
+            offered[gpu] = max(min(1, count), count - waiting)
+        return offered
 
     async def _lose(self, held: Held) -> None:
         """Somebody else has the run now: stop, and say nothing about it."""

@@ -68,6 +68,11 @@ class Launcher(Protocol):
         and leaves nothing behind then."""
         ...
 
+    @property
+    def backlog(self) -> int:
+        """How many of its runs wait for a machine that it has not got yet, as far as it knows."""
+        ...
+
     async def attach(self, package: Package, handle: str) -> Launch | None:
         """The run of this job that was started under this handle, by whichever process: one that was killed
         perhaps. None where nobody knows it any more, or it was reached in another way. Raises OSError when

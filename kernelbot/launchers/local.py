@@ -135,6 +135,11 @@ class LocalLauncher:
             preexec_fn=functools.partial(_die_with, os.getpid()),
         )
 
+    @property
+    def backlog(self) -> int:
+        """None: what runs here has its device."""
+        return 0
+
     async def attach(self, package: Package, handle: str) -> Launch | None:
         """Nothing: a judge here ends with its worker."""
         return None

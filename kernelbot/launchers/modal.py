@@ -46,6 +46,7 @@ START_S = 120.0
 POLL_S = 25.0
 AWAY_S = 2.0
 """Pause after Modal could not be reached."""
+COUNT_S = 15.0
 GRACE_S = 5.0
 MOST_RUNS = 100
 MOST_BYTES = parcels.MAX_OUTCOME_BYTES + 1024
@@ -76,7 +77,8 @@ class ModalLauncher:
 
     ``function`` is its name, ``token`` its owner's id and secret. ``isolation`` is the only kind of fence to
     accept there; empty: the strongest that works. Seconds: ``queue_s`` is how long Modal may take to find a GPU,
-    ``start_s`` to take a job, ``away_s`` the pause after it could not be reached.
+    ``start_s`` to take a job, ``away_s`` the pause after it could not be reached, ``count_s`` the one between two
+    questions how many calls wait.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class ModalLauncher:
         queue_s: float = QUEUE_S,
         start_s: float = START_S,
         away_s: float = AWAY_S,
+        count_s: float = COUNT_S,
     ):
         self._function = function
         self._token = token
@@ -95,8 +98,11 @@ class ModalLauncher:
         self._queue_s = queue_s
         self._start_s = start_s
         self._away_s = away_s
+        self._count_s = count_s
         self._connecting: asyncio.Task[modal.Client] | None = None
         self._running: set[ModalLaunch] = set()
+        self._waiting = 0
+        self._counting: asyncio.Task[None] | None = None
 
     def open(self) -> None:
         """There is nothing to get ready."""
@@ -144,8 +150,28 @@ class ModalLauncher:
         patience_s = self._queue_s + parcels.deadline_s(job.limits)
         launch = ModalLaunch(call, job, patience_s, self._away_s)
         self._running.add(launch)
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._count())
         launch.on_end(self._running.discard)
         return launch
+
+    @property
+    def backlog(self) -> int:
+        """Of the calls that wait for a container, whoever made them, as many as can be ours."""
+        return min(self._waiting, sum(not launch.over for launch in self._running))
+
+    async def _count(self) -> None:
+        """Ask how many calls wait, as long as there are any of ours."""
+        library = await asyncio.to_thread(_library)
+        while any(not launch.over for launch in self._running):
+            try:
+                async with asyncio.timeout(self._start_s):
+                    client = await self._connected()
+                    function = library.Function.from_name(APP, self._function, client=client)
+                    self._waiting = (await function.get_current_stats.aio()).backlog
+            except Exception as error:  # it says how long others wait, and nothing about a run
+                log.warning("Modal does not say how much waits", error=_words(error))
+            await asyncio.sleep(self._count_s)
 
     async def _connected(self) -> modal.Client:
         """One connection for all, which goes on being made when somebody waits for it no longer."""
@@ -161,6 +187,9 @@ class ModalLauncher:
 
     async def close(self) -> None:
         await asyncio.gather(*(launch.close() for launch in list(self._running)))
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.wait({self._counting})
         if self._connecting is not None:
             made, self._connecting = self._connecting, None
             made.cancel()
@@ -181,6 +210,10 @@ class ModalLaunch:
         self._ended: list[Callable[[ModalLaunch], None]] = []
         self._closed = False
         self._outcome = asyncio.create_task(self._answer())
+
+    @property
+    def over(self) -> bool:
+        return self._outcome.done()
 
     @property
     def handle(self) -> str:

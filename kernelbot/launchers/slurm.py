@@ -389,6 +389,10 @@ class SlurmLauncher:
         self._sweeping.add(task)
         task.add_done_callback(self._sweeping.discard)
 
+    @property
+    def backlog(self) -> int:
+        return sum(not launch.begun for launch in self._running)
+
     async def attach(self, package: Package, handle: str) -> Launch | None:
         """Nothing: the next start ends the job and removes its folder."""
         return None
@@ -455,6 +459,7 @@ class SlurmLaunch:
         self._number = ""
         self._asked = False  # for a job, which may be there though nobody said so
         self._over = False
+        self.begun = False  # it has a node, or had one
         self._holds_files = False  # the folder stays until they have been taken
         self._unwanted = asyncio.Event()
         self._events: list[Event] = []
@@ -559,6 +564,7 @@ class SlurmLaunch:
                         self._over = True
                         return state.name
                     if state.name != WAITING and running is None:
+                        self.begun = True
                         running = Clock(self._request.limit_s + pace.end_s)
             except Away as error:
                 missing = Clock(pace.missing_s)
@@ -575,6 +581,7 @@ class SlurmLaunch:
             if judged is not None:
                 await self._pause(pace.look_s)
             elif await self._judged_within(pace.poll_s):
+                self.begun = True
                 judged = Clock(pace.glance_s)
 
     async def _judged_within(self, seconds: float) -> bool:

@@ -65,7 +65,7 @@ async def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterato
         monkeypatch.setenv("MODAL_SERVER_URL", fake.url)
         monkeypatch.setenv("MODAL_CONFIG_PATH", str(tmp_path / "none.toml"))
         monkeypatch.setattr(modal, "POLL_S", 0.5)
-        launcher = ModalLauncher("CPU", TOKEN, away_s=0.05)
+        launcher = ModalLauncher("CPU", TOKEN, away_s=0.05, count_s=0.1)
         yield There(launcher, fake)
         await launcher.close()
 

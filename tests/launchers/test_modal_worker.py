@@ -25,7 +25,7 @@ from kernelbot.judge.protocol import Verdict, VerdictKind, dump, judge_digest
 from kernelbot.launchers import modal
 from kernelbot.launchers.base import Package
 from kernelbot.launchers.modal import ModalLauncher
-from kernelbot.services import dispatch, submissions, submit
+from kernelbot.services import dispatch, standings, submissions, submit
 from kernelbot.services.views import RunView
 from kernelbot.worker import Slot, Worker
 from tests.factories import claim_one, make_actor, make_verdict, submitted
@@ -44,6 +44,7 @@ class Scene:
     ada: Actor
     submission_id: int
     environment: dict[str, str]
+    slots: int = 1
 
     @property
     def calls(self) -> list[Call]:
@@ -58,8 +59,7 @@ class Scene:
             run = await self.run()
             return run if (run.status, run.attempt) == (status, attempt) else None
 
-        seen = await until(found, PATIENCE_S)
-        assert seen is not None, await self.run()
+        seen: RunView = await until(found, PATIENCE_S)
         return seen
 
     async def called(self, times: int = 1) -> None:
@@ -89,8 +89,9 @@ class Scene:
     @contextlib.asynccontextmanager
     async def worker(self) -> AsyncIterator[Worker]:
         """One in this process, which is told to stop in the end."""
-        launcher = ModalLauncher("H100", TOKEN, away_s=0.05)
-        worker = Worker(self.app, [Slot("H100", launcher, here=False)], {})
+        launcher = ModalLauncher("H100", TOKEN, away_s=0.05, count_s=0.1)
+        slots = [Slot("H100", launcher, here=False)] * self.slots
+        worker = Worker(self.app, slots, {})
         task = asyncio.create_task(worker.run())
         try:
             yield worker
@@ -258,3 +259,27 @@ async def test_another_gpu_than_was_asked_for_is_refused_and_the_run_tried_again
     assert run.kind is VerdictKind.PASSED
     assert run.verdict is not None
     assert run.verdict.device.name == "NVIDIA H100 80GB HBM3"
+
+
+async def test_what_waits_for_a_container_is_no_capacity_that_others_could_count_on(
+    scene: Scene,
+) -> None:
+    scene.slots = 4
+    for _ in range(2):
+        await submitted(scene.app, scene.ada, gpus=("H100",), mode="test")
+
+    async def free() -> int:
+        queues = {item.gpu: item.slots for item in await standings.queues(scene.app)}
+        return queues["H100"]
+
+    async def only_one() -> bool:
+        return await free() == 1
+
+    async def two() -> bool:
+        return await free() == 2
+
+    async with scene.worker():
+        await until(lambda: len(scene.calls) == 3)
+        assert await until(only_one)
+        await scene.answer(scene.calls[0])
+        assert await until(two)

@@ -621,6 +621,23 @@ asyncio.run(main())
     assert cluster.remains() == []
 
 
+async def test_jobs_that_stand_in_the_clusters_queue_are_its_backlog(
+    cluster: Cluster, judge: Judge
+) -> None:
+    judge("sleep 60")
+    cluster.now(pending_s=60.0)
+    launcher = cluster.launcher()
+    await launcher.start(package(CORRECT))
+    await until(lambda: cluster.states() == ["PENDING"])
+    cluster.now(pending_s=0.0)
+    await launcher.start(package(CORRECT, run_id="8"))
+
+    assert launcher.backlog == 2
+    assert await until(lambda: launcher.backlog == 1)
+    await launcher.close()
+    assert launcher.backlog == 0
+
+
 # --- as data -------------------------------------------------------------------------------------
 
 RIGHT = {"shared": "/shared/kernelbot", "partition": "gpu", "gres": "gpu:h100:1"}

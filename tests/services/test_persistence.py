@@ -247,6 +247,8 @@ async def test_a_run_that_ended_all_its_workers_is_given_up_where_none_is_left(
 
 async def test_any_worker_sees_to_it(app: App, on_two: Actor) -> None:
     class Idle:
+        backlog = 0
+
         async def close(self) -> None:
             pass
 

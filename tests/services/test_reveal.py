@@ -153,6 +153,8 @@ async def worker(app: App, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Wor
     """One that has nothing to judge, and looks often."""
 
     class Idle:
+        backlog = 0
+
         async def close(self) -> None:
             pass
 
