@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from typing import Any, cast
 
 import structlog
@@ -28,6 +29,8 @@ class Index:
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._boards: tuple[LeaderboardView, ...] = ()
+        self._seen: dict[int, tuple[float, tuple[LeaderboardView, ...]]] = {}
+        self._looking: set[asyncio.Task[None]] = set()
         self._own: dict[int, tuple[float, tuple[render.Choice, ...]]] = {}
 
     async def run(self) -> None:
@@ -58,9 +61,31 @@ class Index:
             return [item for item in kept[1] if item.value.startswith(wanted)]
         return [item for item in kept[1] if wanted in f"{item.name} {item.words}".lower()]
 
-    def boards(self, typed: str) -> list[render.Choice]:
+    def seen_by(self, interaction: Interaction) -> tuple[LeaderboardView, ...]:
+        """What everybody sees, and what this person was found to see besides; looked up anew behind their
+        back, for the next time they ask."""
+        user, now = interaction.user.id, time.monotonic()
+        at, boards = self._seen.get(user, (-REFRESH_S, ()))
+        if now - at >= REFRESH_S:
+            self._seen[user] = (now, boards)
+            task = asyncio.create_task(self._look(interaction), name=f"completion-{user}")
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+        while len(self._seen) > OWN_KEPT:
+            self._seen.pop(next(iter(self._seen)))
+        known = {board.name for board in self._boards}
+        return (*self._boards, *(board for board in boards if board.name not in known))
+
+    async def _look(self, interaction: Interaction) -> None:
+        try:
+            found = await standings.leaderboards(self._ctx, await person(interaction))
+            self._seen[interaction.user.id] = (time.monotonic(), found)
+        except Exception as error:
+            log.warning("completion is not refreshed", error=repr(error))
+
+    def boards(self, seen: Sequence[LeaderboardView], typed: str) -> list[render.Choice]:
         """Leaderboards, the open ones first where nothing was typed."""
-        ordered = sorted(self._boards, key=lambda board: not board.is_open)
+        ordered = sorted(seen, key=lambda board: not board.is_open)
         choices = [
             render.Choice(
                 f"{board.name}: {board.title}" + ("" if board.is_open else say("choice.closed")),
@@ -71,27 +96,29 @@ class Index:
         ]
         return render.matching(choices, typed)
 
-    def open_boards(self) -> list[render.Choice]:
+    def open_boards(self, seen: Sequence[LeaderboardView]) -> list[render.Choice]:
         """What takes submissions now."""
         return [
             render.Choice(render.cut(f"{board.name}: {board.title}", render.CHOICE), board.name)
-            for board in self._boards
+            for board in seen
             if board.is_open and len(board.name) <= render.CHOICE
         ]
 
-    def all_gpus(self) -> list[render.Choice]:
+    def all_gpus(self, seen: Sequence[LeaderboardView]) -> list[render.Choice]:
         """On which open leaderboards are judged."""
-        names = dict.fromkeys(gpu for board in self._boards if board.is_open for gpu in board.gpus)
+        names = dict.fromkeys(gpu for board in seen if board.is_open for gpu in board.gpus)
         return [render.Choice(gpu, gpu) for gpu in names if len(gpu) <= render.CHOICE]
 
-    def problems(self, typed: str) -> list[render.Choice]:
-        seen = {board.problem: f"{board.problem}: {board.title}" for board in self._boards}
-        return render.matching([render.Choice(name, value) for value, name in seen.items()], typed)
+    def problems(self, seen: Sequence[LeaderboardView], typed: str) -> list[render.Choice]:
+        posed = {board.problem: f"{board.problem}: {board.title}" for board in seen}
+        return render.matching([render.Choice(name, value) for value, name in posed.items()], typed)
 
-    def gpus(self, typed: str, board_name: str | None) -> list[render.Choice]:
+    def gpus(
+        self, seen: Sequence[LeaderboardView], typed: str, board_name: str | None
+    ) -> list[render.Choice]:
         """Of one leaderboard once it is chosen, else of all."""
         name = (board_name or "").lower()
-        boards = [board for board in self._boards if board.name.lower() == name] or self._boards
+        boards = [board for board in seen if board.name.lower() == name] or seen
         names = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
         return render.matching_last([render.Choice(gpu, gpu) for gpu in names], typed)
 
@@ -101,16 +128,19 @@ def index_of(interaction: Interaction) -> Index:
 
 
 async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return _choices(index_of(interaction).boards(typed))
+    index = index_of(interaction)
+    return _choices(index.boards(index.seen_by(interaction), typed))
 
 
 async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return _choices(index_of(interaction).problems(typed))
+    index = index_of(interaction)
+    return _choices(index.problems(index.seen_by(interaction), typed))
 
 
 async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
     chosen = getattr(interaction.namespace, "leaderboard", None)
-    return _choices(index_of(interaction).gpus(typed, chosen))
+    index = index_of(interaction)
+    return _choices(index.gpus(index.seen_by(interaction), typed, chosen))
 
 
 async def own(interaction: Interaction, typed: str) -> list[Choice[int]]:

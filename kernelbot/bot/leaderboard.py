@@ -8,7 +8,7 @@ from discord import app_commands
 
 from kernelbot.bot import autocomplete, render, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
-from kernelbot.services import competitions, standings
+from kernelbot.services import competitions, standings, waits
 
 
 @app_commands.command(name="leaderboard", description="Who is fastest")
@@ -27,14 +27,25 @@ async def leaderboard(interaction: Interaction, name: str, gpu: str | None = Non
 async def problem(interaction: Interaction, name: str) -> None:
     await defer(interaction)
     actor = await person(interaction)
-    found = await competitions.problem(ctx_of(interaction), actor, name)
-    await interaction.followup.send(**render.problem(found).sending(), ephemeral=True)
+    ctx = ctx_of(interaction)
+    found = await competitions.problem(ctx, actor, name)
+    boards = [
+        board
+        for board in await standings.leaderboards(ctx, actor)
+        if board.name in found.leaderboards
+    ]
+    await interaction.followup.send(**render.problem(found, boards).sending(), ephemeral=True)
 
 
-@app_commands.command(name="queue", description="How many wait for which GPU")
+@app_commands.command(
+    name="queue", description="Who is served, how many wait, and how long it would take you"
+)
 async def queue(interaction: Interaction) -> None:
     await defer(interaction)
-    post = render.queue(await standings.queues(ctx_of(interaction)))
+    ctx, actor = ctx_of(interaction), await person(interaction)
+    queues = await standings.queues(ctx)
+    now = await waits.of_newcomer(ctx, actor, [item.gpu for item in queues])
+    post = render.queue(queues, now)
     await interaction.edit_original_response(**post.editing())
 
 

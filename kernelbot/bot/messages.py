@@ -64,7 +64,13 @@ ENGLISH: dict[str, str] = {
     "board.closed": "Closed.",
     "totals.footer": "{total} ranked · higher is better",
     "joined": "You are in **{title}**. Its leaderboards: {boards}.",
-    "problem.boards": "**Leaderboards**: {boards}",
+    "problem.board": "Leaderboard {board}",
+    "problem.gpus": "GPUs: {gpus}",
+    "problem.languages": "Languages: {languages}",
+    "problem.allowance": "Ranked: {ranked}; everything else: {other}",
+    "problem.per_hour": "{count} an hour",
+    "problem.no_limit": "no limit",
+    "problem.packages": "Packages beside torch and triton",
     "problem.light": "**Speed of light** of the benchmarks",
     "queue.title": "Queues",
     "queue.none": "No GPU is set up.",
@@ -72,6 +78,7 @@ ENGLISH: dict[str, str] = {
     "queue.busy": "{running} of {slots} busy",
     "queue.nobody": "no worker is connected",
     "queue.oldest": ", the first for {time}",
+    "queue.now": ". A benchmark of yours now: {wait}",
     "help.title": "How to compete",
     "help": (
         "**Send a kernel**: `/submit` with your file, or without one to paste it; or point at a message with "

@@ -45,6 +45,7 @@ async def ask(
 ) -> None:
     """Show the form; what is known already stands in it."""
     index = autocomplete.index_of(interaction)
+    seen = index.seen_by(interaction)
     title = say("paste.title")
     await forms.show(
         interaction,
@@ -61,8 +62,8 @@ async def ask(
                 ),
                 say("paste.code.hint"),
             ),
-            _chosen("leaderboard", index.open_boards(), [leaderboard], most=1),
-            _chosen("gpu", index.all_gpus(), gpus, most=OPTIONS),
+            _chosen("leaderboard", index.open_boards(seen), [leaderboard], most=1),
+            _chosen("gpu", index.all_gpus(seen), gpus, most=OPTIONS),
             field(
                 say("paste.mode"),
                 Select(

@@ -12,7 +12,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from kernelbot.domain.competition_scoring import Total
 from kernelbot.domain.notifying import Preferences, clock
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.submission import Status
+from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services.notices import Notice
 from kernelbot.services.views import (
@@ -591,15 +592,18 @@ def _window(board: LeaderboardView) -> str:
     return say("board.closed")
 
 
-def problem(view: ProblemView) -> Post:
-    """The statement, and the starters as files."""
-    boards = ", ".join(plain(name, 60) for name in view.leaderboards[:ROWS])
+def problem(view: ProblemView, boards: Sequence[LeaderboardView] = ()) -> Post:
+    """The statement, what holds on its leaderboards, and the starters as files."""
     statement = discord.utils.escape_mentions(clean(view.statement))
     light = _speed_of_light(view)
-    text = cut_markdown(statement, DESCRIPTION - 300 - len(light)) + light
-    if boards:
-        text += "\n\n" + say("problem.boards", boards=boards)
+    text = cut_markdown(statement, DESCRIPTION - len(light)) + light
     embed = _embed(plain(view.title, 200), text, BLUE)
+    for board in boards[:5]:
+        name = say("problem.board", board=plain(board.name, 80))
+        embed.add_field(name=name, value=_limits(board), inline=False)
+    packages = ", ".join(plain(name, 40) for name in view.packages)
+    if packages:
+        embed.add_field(name=say("problem.packages"), value=packages, inline=False)
     files = [
         File(
             f"{_file_part(view.name)}-{_file_part(style)}{view.starter_suffixes[style]}",
@@ -608,6 +612,21 @@ def problem(view: ProblemView) -> Post:
         for style, code in list(view.starters.items())[:FILES]
     ]
     return Post(embeds=(fitted(embed),), files=tuple(files))
+
+
+def _limits(board: LeaderboardView) -> str:
+    """What somebody needs to know before they send anything there."""
+    ranked, other = (
+        say("problem.per_hour", count=limit) if limit is not None else say("problem.no_limit")
+        for limit in (board.ranked_per_hour, board.other_per_hour)
+    )
+    lines = [
+        say("problem.gpus", gpus=cut(", ".join(plain(gpu, 40) for gpu in board.gpus), 400)),
+        say("problem.languages", languages=", ".join(board.languages)),
+        say("problem.allowance", ranked=ranked, other=other),
+        _window(board),
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _speed_of_light(view: ProblemView) -> str:
@@ -619,18 +638,21 @@ def _speed_of_light(view: ProblemView) -> str:
     return f"\n\n{say('problem.light')}\n" + "\n".join(lines[:5]) if lines else ""
 
 
-def queue(queues: Iterable[QueueView]) -> Post:
-    lines = [_queue_line(item) for item in queues]
+def queue(queues: Iterable[QueueView], now: Mapping[str, Wait]) -> Post:
+    """``now``: how long the reader would wait on each."""
+    lines = [_queue_line(item, now.get(item.gpu)) for item in queues]
     text = "\n".join(lines) or say("queue.none")
     return Post(embeds=(fitted(_embed(say("queue.title"), text, BLUE)),))
 
 
-def _queue_line(item: QueueView) -> str:
+def _queue_line(item: QueueView, now: Wait | None) -> str:
     busy = say("queue.busy", running=item.running, slots=item.slots)
     state = busy if item.slots else say("queue.nobody")
     line = say("queue.line", gpu=plain(item.gpu, 40), queued=item.queued, state=state)
     if item.oldest_s is not None and item.queued:
         line += say("queue.oldest", time=report.duration_text(item.oldest_s))
+    if now is not None and item.slots:
+        line += say("queue.now", wait=report.wait_text(now))
     return line
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.forecast import Forecast, forecast
+from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import PRIORITY
 from kernelbot.domain.waiting import Wait
+from kernelbot.judge.protocol import Mode
 from kernelbot.services import turns
 from kernelbot.services.context import Context
+from kernelbot.services.paging import MAX_ID
 
 FEW = 100
 """With at most so many waiting the queue is played forward for each question, else once a second."""
@@ -46,6 +50,18 @@ async def of_place(
     known = await turns.pool(ctx, connection, gpu)
     group = known.group(user_id, leaderboard_id, mode, priority, [queue_id])
     return (await _forecast(ctx, connection, gpu)).of(queue_id, group)
+
+
+async def of_newcomer(ctx: Context, actor: Actor, gpus: Iterable[str]) -> dict[str, Wait]:
+    """By GPU the wait of a benchmark that this person would send now."""
+    last, mode = MAX_ID, Mode.BENCHMARK
+    found = {}
+    async with ctx.database.read() as connection:
+        for gpu in gpus:
+            known = await turns.pool(ctx, connection, gpu)
+            group = known.group(actor.user_id, 0, mode.value, PRIORITY[mode], [last])
+            found[gpu] = (await _forecast(ctx, connection, gpu)).of(last, group)
+    return found
 
 
 async def _forecast(ctx: Context, connection: AsyncConnection, gpu: str) -> Forecast:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import identity, invitations, moderation
+from kernelbot.services import dispatch, identity, invitations, moderation
 from tests import factories
 from tests.bot.scene import FILE, Scene, words
 from tests.conftest import ADMIN_TOKEN
@@ -332,7 +333,9 @@ async def test_a_problem_comes_with_its_statement_and_files_to_start_from(scene:
     result = await scene.slash("problem", name="vectoradd")
 
     assert result.response.attachments
-    assert "**Leaderboards**: vectoradd" in words(result.response)
+    assert "Leaderboard vectoradd: GPUs: " in words(result.response)
+    assert "Languages: " in words(result.response)
+    assert "everything else: " in words(result.response)
 
 
 async def test_the_queue_says_what_waits_and_that_no_worker_is_there(scene: Scene) -> None:
@@ -341,6 +344,17 @@ async def test_the_queue_says_what_waits_and_that_no_worker_is_there(scene: Scen
     result = await scene.slash("queue")
 
     assert "**CPU**: 1 waiting, no worker is connected" in words(result.response)
+
+
+async def test_the_queue_says_how_long_one_would_wait_oneself(scene: Scene) -> None:
+    await dispatch.heartbeat(scene.app, uuid.uuid4(), "host", {"CPU": 2}, {}, "0" * 64, {})
+    await scene.submit()
+
+    result = await scene.slash("queue")
+
+    assert re.search(
+        r"\*\*CPU\*\*: .* A benchmark of yours now: .* in line, starts", words(result.response)
+    )
 
 
 async def test_help_names_the_commands(scene: Scene) -> None:
@@ -435,6 +449,10 @@ async def test_a_code_lets_one_in_and_the_standings_across_problems_are_shown(
     board = await scene.slash("leaderboard", leaderboard="vectoradd")
 
     assert "There is no competition" in words(refused.response)
+    await scene.typed("submit", "leaderboard", "vec")
+    for task in list(scene.bot.index._looking):
+        await task
+    assert await scene.typed("submit", "leaderboard", "vec") == ["vectoradd"]
     assert "this code" in words(wrong.response)
     assert joined.ephemeral
     assert r"You are in **A \*closed\* class**" in words(joined.response)

@@ -378,7 +378,7 @@ def test_a_shared_place_is_called_shared() -> None:
 def test_the_queue_tells_how_long_the_first_has_waited() -> None:
     item = QueueView(gpu="H100", queued=4, running=1, slots=2, oldest_s=130.0)
 
-    assert "**H100**: 4 waiting, 1 of 2 busy, the first for 2 min" in said(render.queue([item]))
+    assert "**H100**: 4 waiting, 1 of 2 busy, the first for 2 min" in said(render.queue([item], {}))
 
 
 def test_an_embed_that_is_too_long_in_all_loses_whole_fields() -> None:
