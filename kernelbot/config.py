@@ -85,6 +85,19 @@ class Settings(BaseSettings):
         gt=0,
         description="First pause before an infrastructure retry; doubles each time.",
     )
+    canary_s: float = Field(
+        default=3600.0, ge=0, description="Seconds between the canaries of a device. 0: none."
+    )
+    canary_idle_s: float = Field(
+        default=900.0,
+        gt=0,
+        description="Idle time of a device after which a canary comes before ranked work, in seconds.",
+    )
+    stalled_s: float = Field(
+        default=60.0,
+        gt=0,
+        description="Seconds in the queue beside an idle runner that raise the alarm metric.",
+    )
     discord_token: SecretStr | None = Field(
         default=None,
         validation_alias=AliasChoices("DISCORD_TOKEN", "discord_token"),

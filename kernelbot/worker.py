@@ -18,6 +18,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Any
 
 import structlog
@@ -33,7 +34,8 @@ from kernelbot.launchers import devices
 from kernelbot.launchers.base import Launch, Launcher, Package, Site
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import restricted
-from kernelbot.services import artefacts, dispatch, reveal
+from kernelbot.services import artefacts, canaries, dispatch, reveal
+from kernelbot.services.canaries import Errand, Unit
 from kernelbot.services.dispatch import Assignment
 from kernelbot.storage import fleet, queue
 from kernelbot.storage.changes import CANCEL
@@ -44,6 +46,8 @@ PROGRESS_EVERY_S = 0.5
 HOUSEKEEPING_S = 600.0
 REVEAL_S = 10.0
 """Longest time between the end of a freeze and its announcement."""
+WATCH_S = 10.0
+"""Until everybody is told of a device that was taken out, where whoever did it could not."""
 SHUTDOWN_S = 10.0
 
 log = structlog.get_logger()
@@ -77,19 +81,24 @@ class Slot:
     gpu: str
     launcher: Launcher = field(compare=False)
     here: bool = True  # judged on this machine
+    devices: tuple[str, ...] = ()  # by the ids that canaries and runs know them by; empty: unknown
 
 
 class Worker:
-    def __init__(self, app: App, slots: list[Slot], about: Mapping[str, Any]):
+    def __init__(
+        self, app: App, slots: list[Slot], about: Mapping[str, Any], units: Sequence[Unit] = ()
+    ):
+        """``units``: the devices of the slots, which have a canary now and then."""
         self.id = uuid.uuid4()
+        self._slots = list(slots)
+        self._units = {unit.id: unit for unit in units}
+        self._shut: Mapping[str, str] = {}  # devices that take no run, each with the reason
+        self._canaries: set[Launch] = set()
         self._app = app
         self._free = list(slots)
         self._launchers: dict[str, dict[int, Launcher]] = {}
         for slot in slots:
             self._launchers.setdefault(slot.gpu, {})[id(slot.launcher)] = slot.launcher
-        self._capacity = {slot.gpu: 0 for slot in slots}
-        for slot in slots:
-            self._capacity[slot.gpu] += 1
         self._about = about
         self._digest = judge_digest()
         self._held: dict[int, Held] = {}
@@ -102,6 +111,17 @@ class Worker:
         self._stopping.set()
         self._wake.set()
 
+    @property
+    def _capacity(self) -> dict[str, int]:
+        """How many runs at once, by GPU kind."""
+        counts = {slot.gpu: 0 for slot in self._slots}
+        for slot in self._slots:
+            counts[slot.gpu] += self._may_judge(slot)
+        return counts
+
+    def _may_judge(self, slot: Slot) -> bool:
+        return not any(device in self._shut for device in slot.devices)
+
     async def run(self) -> None:
         log.info("worker started", worker=str(self.id), slots=self._capacity)
         background = [
@@ -110,6 +130,7 @@ class Worker:
             asyncio.create_task(self._clean_for_ever(), name="housekeeping"),
             asyncio.create_task(self._recover_for_ever(), name="recovery"),
             asyncio.create_task(self._reveal_for_ever(), name="reveal"),
+            asyncio.create_task(self._watch_for_ever(), name="canaries"),
         ]
         for task in background:
             task.add_done_callback(self._background_ended)
@@ -128,6 +149,10 @@ class Worker:
 
     async def _claim_for_ever(self) -> None:
         await self._insistently(self._heartbeat)
+        if self._units:
+            host, units = socket.gethostname(), list(self._units.values())
+            await self._insistently(lambda: canaries.register(self._app, None, host, units))
+            await self._insistently(self._learn_shut)
         while not self._stopping.is_set():
             self._wake.clear()
             taken = await self._claim() if self._free else 0
@@ -136,16 +161,21 @@ class Worker:
                     await asyncio.wait_for(self._wake.wait(), POLL_S)
 
     async def _claim(self) -> int:
+        begun = await self._begin_canaries()
         free: dict[str, int] = {}
-        for slot in self._free:
+        for slot in filter(self._may_judge, self._free):
             free[slot.gpu] = free.get(slot.gpu, 0) + 1
+        if not free:
+            return begun
         try:
             assignments = await dispatch.claim(self._app, self.id, free)
         except Unavailable as error:
             log.warning("no work can be claimed", error=str(error.__cause__))
             return 0
         for assignment in assignments:
-            slot = next(slot for slot in self._free if slot.gpu == assignment.gpu)
+            slot = next(
+                slot for slot in self._free if slot.gpu == assignment.gpu and self._may_judge(slot)
+            )
             self._free.remove(slot)
             # Ours already when our own signs of life did not get through: the older lease is gone.
             if assignment.run_id in self._held:
@@ -154,7 +184,87 @@ class Worker:
             task = asyncio.create_task(self._judge(held), name=f"run-{assignment.run_id}")
             self._tasks.add(task)
             task.add_done_callback(self._run_ended)
-        return len(assignments)
+        return begun + len(assignments)
+
+    # --- canaries ----------------------------------------------------------------------------
+
+    async def _begin_canaries(self) -> int:
+        """What is due on devices that have nothing to do; how many were begun."""
+        begun = 0
+        while self._units and (free := self._idle_devices()):
+            try:
+                errand = await canaries.due(self._app, None, free)
+            except Unavailable:
+                break
+            if errand is None:
+                break
+            slot = next(slot for slot in self._free if slot.devices == (errand.device,))
+            self._free.remove(slot)
+            task = asyncio.create_task(self._run_canary(slot, errand), name=f"canary-{errand.id}")
+            self._tasks.add(task)
+            task.add_done_callback(self._run_ended)
+            begun += 1
+        return begun
+
+    def _idle_devices(self) -> set[str]:
+        """Devices with a slot of their own that no run has, in whatever slot."""
+        free = {slot.devices[0] for slot in self._free if len(slot.devices) == 1}
+        if all(self._units[device].kind == "cpu" for device in free):
+            return free
+        held = {device for item in self._held.values() for device in item.slot.devices}
+        return {
+            device for device in free if self._units[device].kind == "cpu" or device not in held
+        }
+
+    async def _run_canary(self, slot: Slot, errand: Errand) -> None:
+        launch: Launch | None = None
+        try:
+            try:
+                launch = await slot.launcher.start(errand.package)
+                self._canaries.add(launch)
+                if self._stopping.is_set():
+                    await launch.cancel()
+                async for _ in launch.events():
+                    pass
+                found = await launch.verdict()
+            except (OSError, ValueError) as error:
+                found = Verdict(
+                    kind=VerdictKind.JUDGE_FAILED,
+                    run_id=errand.package.job.run_id,
+                    fault=f"could not be started: {error!r}",
+                )
+            if self._stopping.is_set() and found.kind is VerdictKind.JUDGE_FAILED:
+                await self._insistently(lambda: canaries.drop(self._app, errand))
+            else:
+                await self._insistently(
+                    lambda: canaries.finish(self._app, None, errand.id, errand.lease, found)
+                )
+            await self._insistently(self._learn_shut)
+        finally:
+            if launch is not None:
+                self._canaries.discard(launch)
+                self._keep_alive(launch.close())
+            self._free.append(slot)
+            self._wake.set()
+
+    async def _learn_shut(self) -> None:
+        """Which of our devices take no run now."""
+        if not self._units:
+            return
+        now = await canaries.alive(self._app, None, list(self._units))
+        for id_ in now.keys() - self._shut.keys():
+            log.error("a device takes nothing more", device=id_, reason=now[id_])
+        for id_ in self._shut.keys() - now.keys():
+            log.info("a device takes work again", device=id_)
+        if now.keys() != self._shut.keys():
+            self._wake.set()
+        self._shut = now
+
+    async def _watch_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S * random.uniform(0.5, 1.5))  # noqa: S311  no secret
+            with contextlib.suppress(Unavailable):
+                await canaries.watch(self._app)
 
     def _run_ended(self, task: asyncio.Task[None]) -> None:
         """What went wrong unforeseen is ours: the run falls silent and is tried again elsewhere."""
@@ -170,6 +280,12 @@ class Worker:
             run=assignment.run_id, submission=assignment.submission_id, lease=str(assignment.lease)
         )
         try:
+            if held.slot.devices:
+                await self._insistently(
+                    lambda: canaries.judged_by(
+                        self._app, assignment.run_id, assignment.lease, held.slot.devices
+                    )
+                )
             verdict = await self._launched(held)
             if not held.lost:
                 await self._conclude(held, verdict)
@@ -300,6 +416,7 @@ class Worker:
             self._digest,
             assignments,
         )
+        await self._learn_shut()
         for run_id, item in held.items():
             # A run that ended while we asked is no longer ours, and rightly so.
             if self._held.get(run_id) is not item:
@@ -399,6 +516,8 @@ class Worker:
         self._stopping.set()
         for held in list(self._held.values()):
             await self._end(held)
+        for launch in list(self._canaries):
+            self._keep_alive(launch.cancel())
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=SHUTDOWN_S)
         for task in background:
@@ -417,9 +536,9 @@ def our_fault(assignment: Assignment, fault: str) -> Verdict:
     )
 
 
-def slots_of(app: App, names: Sequence[str]) -> list[Slot]:
+def slots_of(app: App, names: Sequence[str], ids: Sequence[str] = ()) -> list[Slot]:
     """Everything this worker can have judged: each target by the first of its launchers that reaches it from
-    a machine with these CUDA devices.
+    a machine with these CUDA devices; ``ids`` are theirs, of the processor too where there are any.
 
     Raises InvalidInput where KERNELBOT_TARGETS names what none reaches.
     """
@@ -431,18 +550,53 @@ def slots_of(app: App, names: Sequence[str]) -> list[Slot]:
         devices=names,
         cpu_slots=settings.worker_slots or max(1, (os.cpu_count() or 2) // 2),
     )
-    found = {name: _slots(target, site) for name, target in app.targets.items()}
+    found = {name: _slots(target, site, ids) for name, target in app.targets.items()}
     reachable = {name: slots for name, slots in found.items() if slots}
     return [slot for slots in restricted(reachable, settings.targets).values() for slot in slots]
 
 
-def _slots(target: Target, site: Site) -> list[Slot]:
+def _slots(target: Target, site: Site, ids: Sequence[str]) -> list[Slot]:
     for way in target.launchers:
         factory = FACTORIES[way]
         launchers = factory.make(target, target.settings.get(way, {}), site)
         if launchers:
-            return [Slot(target.name, launcher, factory.here) for launcher in launchers]
+            places = (
+                _devices_of(target, site, ids, len(launchers)) if way == "local" else repeat(())
+            )
+            return [
+                Slot(target.name, launcher, factory.here, devices)
+                for launcher, devices in zip(launchers, places, strict=False)
+            ]
     return []
+
+
+def _devices_of(
+    target: Target, site: Site, ids: Sequence[str], count: int
+) -> Sequence[tuple[str, ...]]:
+    """The ids of the devices of each launcher that the local way makes for a target."""
+    if not ids:
+        return [()] * count
+    if target.device == "cpu":
+        return [(processor_id(),)] * count
+    return [tuple(ids[at] for at in share) for share in devices.shares(target, site.devices)]
+
+
+def processor_id() -> str:
+    return f"cpu@{socket.gethostname()}"
+
+
+def units_of(slots: Sequence[Slot], about: Mapping[str, Any]) -> list[Unit]:
+    """The devices that these slots have, each with the GPU kinds that it serves by itself."""
+    names = {processor_id(): ("cpu", str(about["cpu"]["name"]))}
+    names |= {id_: ("cuda", name) for name, id_ in about["devices"]}
+    own: dict[str, list[str]] = {}
+    for slot in slots:
+        if len(slot.devices) == 1:
+            own.setdefault(slot.devices[0], []).append(slot.gpu)
+    return [
+        Unit(id=id_, kind=names[id_][0], name=names[id_][1], gpus=list(dict.fromkeys(gpus)))
+        for id_, gpus in own.items()
+    ]
 
 
 async def most_ranks(app: App, kinds: Collection[str]) -> int:
@@ -466,13 +620,15 @@ async def demand_fitness(app: App, slots: Sequence[Slot]) -> None:
 
 async def main(settings: Settings) -> None:
     async with build(settings) as app:
-        names = await asyncio.to_thread(devices.cuda_names)
-        slots = slots_of(app, names)
+        found = await asyncio.to_thread(devices.cuda_devices)
+        names = [name for name, _ in found]
+        slots = slots_of(app, names, [*(id_ for _, id_ in found), processor_id()])
         await demand_fitness(app, slots)
-        about = {"cuda": names, "cpu": dataclasses.asdict(device.inspect("cpu"))}
+        processor = dataclasses.asdict(device.inspect("cpu"))
+        about = {"cuda": names, "devices": found, "cpu": processor}
         for slot in slots:
             slot.launcher.open()
-        worker = Worker(app, slots, about)
+        worker = Worker(app, slots, about, units_of(slots, about))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, worker.stop)

@@ -111,6 +111,7 @@ def make_settings(url: str, data_dir: Path, **more: object) -> Settings:
         "heartbeat_s": 0.3,
         "lease_s": 2.0,
         "retry_s": 0.2,
+        "canary_s": 0.0,
         "database_timeout_s": 5.0,
         "log_json": True,
         **more,
@@ -128,6 +129,7 @@ def process_environment(settings: Settings) -> dict[str, str]:
         "KERNELBOT_HEARTBEAT_S": str(settings.heartbeat_s),
         "KERNELBOT_LEASE_S": str(settings.lease_s),
         "KERNELBOT_RETRY_S": str(settings.retry_s),
+        "KERNELBOT_CANARY_S": str(settings.canary_s),
     }
 
 

@@ -29,8 +29,9 @@ from kernelbot.launchers.base import Factory, Launcher, Package
 from kernelbot.launchers.devices import Pool
 from kernelbot.launchers.local import LocalLauncher
 from kernelbot.launchers.registry import FACTORIES
-from kernelbot.services import dispatch, submissions, submit
+from kernelbot.services import dispatch, identity, machines, submissions, submit
 from kernelbot.worker import Slot, Worker, demand_fitness, most_ranks, slots_of
+from tests.conftest import ADMIN_TOKEN
 from tests.factories import CODE, make_actor, make_verdict, submitted
 from tests.launchers.test_slurm import Cluster
 from tests.patience import until
@@ -119,6 +120,37 @@ async def test_a_worker_judges_what_is_submitted_and_stops_when_told(
     worker.terminate()
     assert await asyncio.wait_for(worker.wait(), PATIENCE_S) == 0
     assert await rows(app, "SELECT id FROM workers") == []
+
+
+async def test_a_worker_has_canaries_judged_on_its_devices_and_gives_nothing_to_one_that_is_out(
+    app: App, environment: dict[str, str]
+) -> None:
+    workers = Workers({**environment, "KERNELBOT_CANARY_S": "3600"})
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(workers.end)
+        await workers.start()
+
+        async def known() -> Any:
+            (found,) = await machines.listed(app, admin) or (None,)
+            return found if found is not None and found.canary_good is not None else None
+
+        admin = await identity.authenticate(app, ADMIN_TOKEN, "api")
+        device = await until(known, PATIENCE_S)
+        assert device.canary_good, device.canary_reason
+        assert sorted(device.seconds) == ["product", "stream"]
+        assert device.device.startswith("cpu@")
+
+        await machines.quarantine(app, admin, device.id, "It smells.")
+        free = "SELECT 1 FROM workers WHERE (slots->>'CPU')::int = 0"
+        await until(lambda: rows(app, free), PATIENCE_S)
+        ada = await make_actor(app)
+        view = await submitted(app, ada, mode="test", code=CODE)
+        await asyncio.sleep(0.5)
+        assert (await run_of(app, ada, view.id)).status is Status.QUEUED
+
+        await machines.release(app, admin, device.id, "It was lunch.")
+        assert (await ended(app, ada, view.id)).kind is VerdictKind.PASSED
+        assert await rows(app, "SELECT device_ids FROM runs") == [([device.device],)]
 
 
 async def test_a_worker_has_a_kind_judged_on_a_cluster_that_its_entry_names(

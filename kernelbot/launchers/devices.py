@@ -21,7 +21,8 @@ NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd")
 ASK = """
 import json, torch
 count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-print(json.dumps([torch.cuda.get_device_name(index) for index in range(count)]))
+named = [(torch.cuda.get_device_name(at), torch.cuda.get_device_properties(at)) for at in range(count)]
+print(json.dumps([[name, str(getattr(found, "uuid", ""))] for name, found in named]))
 """
 LONGEST_S = 120
 
@@ -88,8 +89,9 @@ def demand_fence(isolation: str, ranks: int = 1) -> None:
         )
 
 
-def cuda_names() -> list[str]:
-    """Names as torch reports them, in torch's order; empty when there are none or torch is missing.
+def cuda_devices() -> list[tuple[str, str]]:
+    """Name and id of each as torch reports them, in torch's order; empty when there are none or torch is
+    missing. The id is the one that an agent would announce.
 
     Asked in a process of its own: a CUDA context in the worker would sit in every measurement.
     """
@@ -99,6 +101,12 @@ def cuda_names() -> list[str]:
         answer = subprocess.run(
             [sys.executable, "-c", ASK], capture_output=True, timeout=LONGEST_S, check=True
         )
-        return [str(name) for name in json.loads(answer.stdout)]
+        found = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return []
+    return [(str(name), f"GPU-{uuid or f'number-{at}'}") for at, (name, uuid) in enumerate(found)]
+
+
+def cuda_names() -> list[str]:
+    """The names of :func:`cuda_devices`."""
+    return [name for name, _ in cuda_devices()]

@@ -15,9 +15,9 @@ from sqlalchemy import Row
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
-from kernelbot.services import competitions, light, record, turns, unposed
+from kernelbot.services import canaries, competitions, light, record, turns, unposed
 from kernelbot.services.context import Context
-from kernelbot.storage import artefacts, fleet, queue
+from kernelbot.storage import artefacts, devices, fleet, queue
 from kernelbot.storage import submissions as store
 
 LONGEST_PAUSE_S = 300.0
@@ -229,7 +229,9 @@ async def _finish(
     if delay is None:
         return await record.verdict(ctx, run_id, held.submission_id, held.lease, verdict)
     why = "a fault of ours"
-    return await _put_back(ctx, run_id, held, delay, refund=False, keep=keep, why=why)
+    return await _put_back(
+        ctx, run_id, held, delay, refund=False, keep=keep, why=why, found=verdict
+    )
 
 
 async def _fail(ctx: Context, run: Row[Any]) -> None:
@@ -271,6 +273,7 @@ async def _put_back(
     refund: bool,
     keep: bool = False,
     why: str,
+    found: Verdict | None = None,
 ) -> bool:
     async with ctx.database.transaction() as connection:
         await queue.lock(connection, [run_id])
@@ -280,6 +283,8 @@ async def _put_back(
         await queue.retry(connection, held.queue_id, delay_s)
         data = {"why": why, "again_in_s": delay_s, "attempt": held.attempt}
         await store.add_event(connection, held.submission_id, run_id, "retry", data)
+        if found is not None:
+            await canaries.run_ended(connection, run_id, held.submission_id, found)
     return True
 
 
@@ -325,4 +330,5 @@ async def housekeeping(ctx: Context) -> None:
         await store.forget_events(connection, EVENT_DAYS)
         await artefacts.forget(connection, ctx.settings.artefact_days)
         await fleet.forget_dead(connection)
+        await devices.forget(connection, canaries.KEPT_DAYS)
         await queue.fold_log(connection)

@@ -43,7 +43,17 @@ async def _queues(ctx: Context, registry: CollectorRegistry) -> None:
     oldest = Gauge(
         "kernelbot_oldest_queued_seconds", "Longest wait in the queue", ["gpu"], registry=registry
     )
+    stalled = Gauge(
+        "kernelbot_stalled_queue",
+        "1 where a run has waited too long beside a slot that is free",
+        ["gpu"],
+        registry=registry,
+    )
+    async with ctx.database.read() as connection:
+        ready = await fleet.ready(connection)
     for view in await standings.queues(ctx):
+        late = ready.get(view.gpu, 0.0) > ctx.settings.stalled_s
+        stalled.labels(view.gpu).set(late and view.slots > view.running)
         queued.labels(view.gpu).set(view.queued)
         running.labels(view.gpu).set(view.running)
         slots.labels(view.gpu).set(view.slots)

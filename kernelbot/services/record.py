@@ -16,7 +16,7 @@ from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
-from kernelbot.services import charge, competitions, light, rejudge, remeasure
+from kernelbot.services import canaries, charge, competitions, light, rejudge, remeasure
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, contests, fleet, notices, outbox, people, queue, standings
 from kernelbot.storage import submissions as store
@@ -66,6 +66,7 @@ async def verdict(
         await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
+        await canaries.run_ended(connection, run.id, submission_id, found)
     return True
 
 

@@ -134,27 +134,44 @@ async def _queued(
     ctx: Context, admin: Actor, entries: Sequence[Row[Any]]
 ) -> tuple[RejudgeView, ...]:
     async with ctx.database.transaction() as connection:
-        # Of two who ask at once the second finds what the first has queued.
-        for submission_id in sorted({entry.submission_id for entry in entries}):
-            await store.lock(connection, submission_id)
-        runs: dict[int, bool] = {}
-        new: dict[tuple[int, int], list[Row[Any]]] = {}
-        for entry in entries:
-            run_id = await rejudged.under_way(connection, entry.submission_id, entry.gpu)
-            if run_id is None:
-                new.setdefault((entry.leaderboard_id, entry.problem_id), []).append(entry)
-            else:
-                runs[run_id] = True
-        for (_, problem_id), group in new.items():
-            added = await _add(connection, admin, problem_id, group)
-            runs |= dict.fromkeys(added, False)
+        runs = await again(connection, admin.user_id, entries)
         rows = await rejudged.runs(connection, of=list(runs), before=MAX_ID, limit=len(runs))
     views = {row.run_id: replace(_view(row), under_way=runs[row.run_id]) for row in rows}
     return tuple(views[run_id] for run_id in sorted(views))
 
 
+async def again(
+    connection: AsyncConnection,
+    by: int | None,
+    entries: Sequence[Row[Any]],
+    *,
+    why: str = "",
+) -> dict[int, bool]:
+    """Queue another run of these rows of ``rejudged.entries``, whoever it is ``by``; each run with whether it
+    was under way already. ``trusted``: for machines that somebody vouches for. The caller holds nothing yet."""
+    # Of two who ask at once the second finds what the first has queued.
+    for submission_id in sorted({entry.submission_id for entry in entries}):
+        await store.lock(connection, submission_id)
+    runs: dict[int, bool] = {}
+    new: dict[tuple[int, int], list[Row[Any]]] = {}
+    for entry in entries:
+        run_id = await rejudged.under_way(connection, entry.submission_id, entry.gpu)
+        if run_id is None:
+            new.setdefault((entry.leaderboard_id, entry.problem_id), []).append(entry)
+        else:
+            runs[run_id] = True
+    for (_, problem_id), group in new.items():
+        added = await _add(connection, by, problem_id, group, why)
+        runs |= dict.fromkeys(added, False)
+    return runs
+
+
 async def _add(
-    connection: AsyncConnection, admin: Actor, problem_id: int, entries: Sequence[Row[Any]]
+    connection: AsyncConnection,
+    by: int | None,
+    problem_id: int,
+    entries: Sequence[Row[Any]],
+    why: str,
 ) -> list[int]:
     """Queue runs of entries of one leaderboard, and say so where their owners and administrators look."""
     gpus = [entry.gpu for entry in entries]
@@ -170,10 +187,10 @@ async def _add(
     for run in added:
         new = await store.submission(connection, run.submission_id)
         assert new is not None, "it was stored just now"
-        data = {"submission": new.id, "gpu": run.gpu}
+        data = {"submission": new.id, "gpu": run.gpu} | ({"why": why} if why else {})
         await store.add_event(connection, new.repeats, None, "rejudge", data)
         target = f"submission:{new.repeats}"
-        await people.record(connection, admin.user_id, "submission.rejudge", target, **data)
+        await people.record(connection, by, "submission.rejudge", target, **data)
     return [int(run.id) for run in added]
 
 

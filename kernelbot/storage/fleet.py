@@ -34,6 +34,13 @@ QUEUES = text(
     FROM pgqueuer WHERE status = 'queued' GROUP BY 1
     """
 )
+READY = text(
+    """
+    SELECT substr(entrypoint, 5) AS gpu,
+           extract(epoch FROM now() - min(greatest(created, execute_after))) AS waited
+    FROM pgqueuer WHERE status = 'queued' AND execute_after <= now() GROUP BY 1
+    """
+)
 RANKS_ON_A_PROCESSOR = text(
     """
     SELECT max(coalesce(
@@ -119,6 +126,11 @@ async def queues(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], dict[
     queued = (await connection.execute(QUEUES)).all()
     counts = await connection.execute(RUNNING_COUNTS)
     return queued, {row.gpu: int(row.running) for row in counts}
+
+
+async def ready(connection: AsyncConnection) -> dict[str, float]:
+    """By GPU how many seconds the first in the queue has waited that somebody could take."""
+    return {row.gpu: float(row.waited) for row in await connection.execute(READY)}
 
 
 async def silent(connection: AsyncConnection) -> dict[str, float]:

@@ -28,4 +28,4 @@ def reference(data: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> torch.Te
 
 
 def is_product(a: torch.Tensor) -> bool:
-    return a.dtype == torch.float16 or a.shape[0] <= 512
+    return bool(a.dtype == torch.float16 or a.shape[0] <= 512)

@@ -1,0 +1,152 @@
+"""The devices that judge, for those who run the server: their state, their canaries, in and out by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain import canary
+from kernelbot.domain.canary import Band
+from kernelbot.domain.people import Actor, Scope
+from kernelbot.errors import Conflict, NotFound
+from kernelbot.services import canaries
+from kernelbot.services.context import Context
+from kernelbot.services.moderation import bounded_reason
+from kernelbot.services.paging import MAX_ID, bounded
+from kernelbot.storage import devices as store
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeviceView:
+    """A device, for those who run the server."""
+
+    id: int
+    runner: str | None  # None: of a worker's own machine
+    device: str
+    kind: str
+    name: str
+    host: str
+    gpus: tuple[str, ...]
+    state: str  # "ready" | "quarantined" | "silent"
+    reason: str
+    quarantined_at: datetime | None
+    outcomes: str
+    seen_at: datetime
+    last_run_at: datetime | None
+    canary_at: datetime | None
+    canary_good: bool | None
+    canary_reason: str
+    good_at: datetime | None
+    seconds: Mapping[str, float]
+    sm_mhz: float
+    bands: Mapping[str, Band]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CanaryView:
+    """One canary of a device."""
+
+    started_at: datetime
+    good: bool | None
+    reason: str
+    verdict: str
+    seconds: Mapping[str, float]
+    errors: Mapping[str, float]
+    sm_mhz: float
+    watts: float
+    compares: bool  # with the last one: the same driver, torch and canary
+
+
+async def listed(ctx: Context, admin: Actor) -> tuple[DeviceView, ...]:
+    """Every device with its last canary and its band; those of machines that were shut out are not there."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        rows = await store.every(connection)
+        return tuple([await _view(ctx, connection, row) for row in rows if not row.revoked])
+
+
+async def series(
+    ctx: Context, admin: Actor, device_id: int, limit: int = 50
+) -> tuple[DeviceView, tuple[CanaryView, ...]]:
+    """A device's canaries, the newest first. Raises NotFound."""
+    admin.needs(Scope.ADMIN)
+    limit = bounded(limit)
+    async with ctx.database.read() as connection:
+        view = await _view(ctx, connection, await _one(connection, device_id))
+        rows = await store.series(connection, device_id, limit)
+    newest = rows[0].setting if rows else ""
+    found = [
+        CanaryView(
+            started_at=row.started_at, good=row.good, reason=row.reason, verdict=row.verdict,
+            seconds=row.seconds, errors=row.errors, sm_mhz=row.sm_mhz, watts=row.watts,
+            compares=row.setting == newest,
+        )
+        for row in rows
+    ]  # fmt: skip
+    return view, tuple(found)
+
+
+async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) -> None:
+    """Take a device out, and have what it gave since its last good canary judged again."""
+    admin.needs(Scope.ADMIN)
+    bounded_reason(reason)
+    async with ctx.database.transaction() as connection:
+        device = await _one(connection, device_id)
+        if device.quarantined_at is not None:
+            raise Conflict(f"Device {device_id} is out already: {device.reason}")
+        await canaries.take_out(connection, device_id, reason, admin.user_id)
+    await canaries.watch(ctx)
+
+
+async def release(ctx: Context, admin: Actor, device_id: int, reason: str) -> None:
+    """Let a device take runs again; its band begins anew, with what it is now. Raises Conflict where it is in."""
+    admin.needs(Scope.ADMIN)
+    bounded_reason(reason)
+    await canaries.watch(ctx)  # what it gave is judged again all the same
+    async with ctx.database.transaction() as connection:
+        await _one(connection, device_id)
+        if not await canaries.let_in(connection, device_id, reason, admin.user_id, anew=True):
+            raise Conflict(f"Device {device_id} is not quarantined.")
+
+
+async def _one(connection: AsyncConnection, device_id: int) -> Row[Any]:
+    rows = await store.every(connection, device_id) if 0 < device_id <= MAX_ID else ()
+    if not rows:
+        raise NotFound(
+            f"There is no device {device_id}; `kernelbot runners` shows those there are.",
+            code="unknown_device",
+        )
+    return rows[0]
+
+
+async def _view(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> DeviceView:
+    good = await store.good(connection, row.id, row.canary_setting or "", canary.LOOKED_AT)
+    silent = float(row.silent_s) > max(60.0, 2 * ctx.alive_s)
+    out = row.quarantined_at is not None
+    return DeviceView(
+        id=row.id,
+        runner=row.runner,
+        device=row.device,
+        kind=row.kind,
+        name=row.name,
+        host=row.host,
+        gpus=tuple(row.gpus),
+        state="quarantined" if out else "silent" if silent else "ready",
+        reason=row.reason,
+        quarantined_at=row.quarantined_at,
+        outcomes=row.outcomes,
+        seen_at=row.seen_at,
+        last_run_at=row.last_run_at,
+        canary_at=row.canary_at,
+        canary_good=row.canary_good,
+        canary_reason=row.canary_reason or "",
+        good_at=row.good_at,
+        seconds=row.canary_seconds or {},
+        sm_mhz=row.canary_mhz or 0.0,
+        bands=canaries.bands(good, row.kind),
+    )

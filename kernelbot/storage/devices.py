@@ -1,0 +1,287 @@
+"""Devices one by one: what they are, how their runs ended, their canaries, whether they may judge."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain.canary import OUTCOMES
+from kernelbot.storage.database import storable
+
+OWN = "coalesce(d.runner_id, 0) = coalesce(CAST(:runner AS bigint), 0)"
+
+PUT = text(
+    """
+    INSERT INTO devices AS d (runner_id, device, kind, name, host, gpus)
+    VALUES (:runner, :device, :kind, :name, :host, :gpus)
+    ON CONFLICT (coalesce(runner_id, 0), device) DO UPDATE
+    SET kind = :kind, name = :name, host = :host, gpus = :gpus, seen_at = now()
+    """
+)
+SEEN = text(
+    f"""
+    UPDATE devices d SET seen_at = now()
+    WHERE {OWN} AND device = ANY(:devices) AND seen_at < now() - interval '20 seconds'
+    """  # noqa: S608  made of constants
+)
+# The last canary of each of these devices, how long ago it last ended anything, and whether ranked work waits.
+PAST = text(
+    f"""
+    SELECT d.id, d.device, d.gpus, d.quarantined_at IS NOT NULL AS out,
+           extract(epoch FROM now() - c.started_at) AS canary_s, past.busy_s,
+           CASE WHEN c.id IS NOT NULL AND c.finished_at IS NULL THEN false ELSE c.good END AS good,
+           c.finished_at IS NULL AND c.due_by > now() AS under_way,
+           EXISTS (SELECT FROM runs r WHERE r.status = 'queued' AND r.gpu = ANY(d.gpus)
+                   AND r.mode = 'ranked') AS waits
+    FROM devices d
+    LEFT JOIN LATERAL (SELECT * FROM canaries WHERE device_id = d.id ORDER BY id DESC LIMIT 1) c ON true
+    CROSS JOIN LATERAL (
+        SELECT extract(epoch FROM now() - greatest(d.last_run_at, c.finished_at)) AS busy_s) past
+    WHERE {OWN} AND d.device = ANY(:devices)
+    ORDER BY c.started_at NULLS FIRST
+    """  # noqa: S608  made of constants
+)
+# Of two who find it due one begins it.
+BEGIN = text(
+    """
+    WITH held AS (SELECT id FROM devices WHERE id = :device FOR NO KEY UPDATE SKIP LOCKED)
+    INSERT INTO canaries (device_id, gpu, lease, due_by)
+    SELECT held.id, :gpu, :lease, now() + make_interval(secs => :seconds) FROM held
+    WHERE NOT EXISTS (SELECT FROM canaries WHERE device_id = held.id AND finished_at IS NULL
+                      AND due_by > now())
+    RETURNING id
+    """
+)
+HELD = text(
+    f"""
+    SELECT c.id, c.gpu, c.device_id, d.device FROM canaries c JOIN devices d ON d.id = c.device_id
+    WHERE c.id = :id AND c.lease = :lease AND c.finished_at IS NULL AND {OWN}
+    """  # noqa: S608  made of constants
+)
+DROP = text("DELETE FROM canaries WHERE id = :id AND lease = :lease AND finished_at IS NULL")
+LOCK = text("SELECT * FROM devices WHERE id = :id FOR NO KEY UPDATE")
+FINISH = text(
+    """
+    UPDATE canaries SET finished_at = now(), lease = NULL, verdict = :verdict, good = :good,
+           reason = :reason, setting = :setting, seconds = CAST(:seconds AS jsonb),
+           errors = CAST(:errors AS jsonb), sm_mhz = :sm_mhz, watts = :watts, judge_digest = :judge
+    WHERE id = :id AND lease = :lease AND finished_at IS NULL RETURNING id
+    """
+)
+GOOD = text(
+    """
+    SELECT c.seconds, c.errors, c.sm_mhz FROM canaries c JOIN devices d ON d.id = c.device_id
+    WHERE c.device_id = :device AND c.good AND c.setting = :setting AND c.started_at >= d.band_from
+    ORDER BY c.id DESC LIMIT :limit
+    """
+)
+FLAGS = text(
+    """
+    SELECT c.good FROM canaries c JOIN devices d ON d.id = c.device_id
+    WHERE c.device_id = :device AND c.good IS NOT NULL AND c.started_at >= d.band_from
+    ORDER BY c.id DESC LIMIT :limit
+    """
+)
+TAKE_OUT = text(
+    """
+    UPDATE devices SET quarantined_at = now(), reason = :reason, quarantines = quarantines + 1
+    WHERE id = :id AND quarantined_at IS NULL RETURNING *
+    """
+)
+LET_IN = text(
+    """
+    UPDATE devices SET quarantined_at = NULL, reason = '', outcomes = '', fault_of = NULL,
+           band_from = CASE WHEN CAST(:anew AS boolean) THEN now() ELSE band_from END
+    WHERE id = :id AND quarantined_at IS NOT NULL RETURNING *
+    """
+)
+# One submission that fails again and again is one failure: it may be the submission's.
+ENDED = text(
+    f"""
+    UPDATE devices d SET last_run_at = now(), fault_of = coalesce(:fault_of, fault_of),
+           outcomes = CASE WHEN CAST(:fault_of AS bigint) IS NOT NULL AND fault_of = :fault_of THEN outcomes
+                           ELSE right(outcomes || :mark, {OUTCOMES}) END
+    FROM runs r
+    WHERE r.id = :run AND d.device = ANY(r.device_ids)
+      AND coalesce(d.runner_id, 0) = coalesce(r.runner_id, 0)
+    RETURNING d.id, d.outcomes, d.quarantined_at
+    """  # noqa: S608  made of constants
+)
+SHUT = text(
+    f"SELECT device, reason FROM devices d WHERE {OWN} AND quarantined_at IS NOT NULL"  # noqa: S608  made of constants
+)
+# Those that are out and of which nobody has been told.
+UNTOLD = text(
+    """
+    SELECT d.*, coalesce((SELECT max(c.started_at) FROM canaries c
+                          WHERE c.device_id = d.id AND c.good AND c.finished_at < d.quarantined_at),
+                         d.created_at) AS since
+    FROM devices d
+    WHERE d.quarantined_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM outbox WHERE key = 'device:' || d.id || ':' || d.quarantines)
+      -- What it was judging then may still come to count.
+      AND NOT EXISTS (SELECT FROM runs r
+                      WHERE r.status = 'running' AND r.gpu = ANY(d.gpus) AND d.device = ANY(r.device_ids)
+                        AND coalesce(r.runner_id, 0) = coalesce(d.runner_id, 0))
+    ORDER BY d.id
+    """
+)
+SUSPECTS = text(
+    """
+    SELECT r.submission_id, r.gpu FROM runs r
+    WHERE r.finished_at > :since AND r.mode = 'ranked'
+      AND r.verdict = 'passed' AND r.note = '' AND :device = ANY(r.device_ids)
+      AND coalesce(r.runner_id, 0) = coalesce(CAST(:runner AS bigint), 0)
+    ORDER BY r.id
+    """
+)
+ALL = text(
+    """
+    SELECT d.*, r.name AS runner, r.revoked_at IS NOT NULL AS revoked,
+           extract(epoch FROM now() - d.seen_at) AS silent_s,
+           c.started_at AS canary_at, c.good AS canary_good, c.reason AS canary_reason,
+           c.seconds AS canary_seconds, c.sm_mhz AS canary_mhz, c.setting AS canary_setting,
+           extract(epoch FROM now() - c.finished_at) AS canary_age_s,
+           (SELECT max(g.started_at) FROM canaries g WHERE g.device_id = d.id AND g.good) AS good_at
+    FROM devices d
+    LEFT JOIN runners r ON r.id = d.runner_id
+    LEFT JOIN LATERAL (SELECT * FROM canaries WHERE device_id = d.id AND finished_at IS NOT NULL
+                       ORDER BY id DESC LIMIT 1) c ON true
+    WHERE (CAST(:id AS bigint) IS NULL OR d.id = :id)
+    ORDER BY d.id
+    """
+)
+SERIES = text(
+    """
+    SELECT * FROM canaries WHERE device_id = :device AND finished_at IS NOT NULL
+    ORDER BY id DESC LIMIT :limit
+    """
+)
+FORGET = text("DELETE FROM canaries WHERE started_at < now() - make_interval(days => :days)")
+
+
+async def put(connection: AsyncConnection, runner_id: int | None, **values: Any) -> None:
+    """A device is there: ``device``, ``kind``, ``name``, ``host``, ``gpus``."""
+    await connection.execute(PUT, {"runner": runner_id, **storable(values)})
+
+
+async def seen(connection: AsyncConnection, runner_id: int | None, devices: Sequence[str]) -> None:
+    await connection.execute(SEEN, {"runner": runner_id, "devices": list(devices)})
+
+
+async def past(
+    connection: AsyncConnection,
+    runner_id: int | None,
+    devices: Sequence[str],
+) -> Sequence[Row[Any]]:
+    """What these devices have been through, those first that had no canary for the longest time."""
+    values = {"runner": runner_id, "devices": list(devices)}
+    return (await connection.execute(PAST, values)).all()
+
+
+async def begin(
+    connection: AsyncConnection, device_id: int, gpu: str, lease: uuid.UUID, seconds: float
+) -> int | None:
+    """A canary of this device, for the holder of the lease to bring in within these seconds; None when somebody
+    has begun one."""
+    values = {"device": device_id, "gpu": gpu, "lease": lease, "seconds": seconds}
+    found: int | None = (await connection.execute(BEGIN, values)).scalar()
+    return found
+
+
+async def held(
+    connection: AsyncConnection, runner_id: int | None, canary_id: int, lease: uuid.UUID
+) -> Row[Any] | None:
+    values = {"id": canary_id, "lease": lease, "runner": runner_id}
+    return (await connection.execute(HELD, values)).first()
+
+
+async def drop(connection: AsyncConnection, canary_id: int, lease: uuid.UUID) -> None:
+    """As if it had never been begun."""
+    await connection.execute(DROP, {"id": canary_id, "lease": lease})
+
+
+async def lock(connection: AsyncConnection, device_id: int) -> Row[Any]:
+    return (await connection.execute(LOCK, {"id": device_id})).one()
+
+
+async def finish(
+    connection: AsyncConnection, canary_id: int, lease: uuid.UUID, **values: Any
+) -> bool:
+    """What it showed; False when the lease is over."""
+    values = {**storable(values), "id": canary_id, "lease": lease}
+    return (await connection.execute(FINISH, values)).first() is not None
+
+
+async def good(
+    connection: AsyncConnection, device_id: int, setting: str, limit: int
+) -> Sequence[Row[Any]]:
+    """Its last good canaries that compare with each other, the newest first."""
+    values = {"device": device_id, "setting": setting, "limit": limit}
+    return (await connection.execute(GOOD, values)).all()
+
+
+async def flags(connection: AsyncConnection, device_id: int, limit: int) -> list[bool]:
+    """Whether its last canaries were good, the newest first."""
+    rows = await connection.execute(FLAGS, {"device": device_id, "limit": limit})
+    return [row.good for row in rows]
+
+
+async def take_out(connection: AsyncConnection, device_id: int, reason: str) -> Row[Any] | None:
+    """It takes no more runs; None when it took none before."""
+    values = {"id": device_id, "reason": storable(reason)[:500]}
+    return (await connection.execute(TAKE_OUT, values)).first()
+
+
+async def let_in(connection: AsyncConnection, device_id: int, *, anew: bool) -> Row[Any] | None:
+    """It takes runs again; ``anew``: and its band begins now. None when it did already."""
+    return (await connection.execute(LET_IN, {"id": device_id, "anew": anew})).first()
+
+
+async def ended(
+    connection: AsyncConnection, run_id: int, mark: str, fault_of: int | None
+) -> Sequence[Row[Any]]:
+    """A run has ended on its devices, with our fault in this submission's run perhaps; what they are now."""
+    values = {"run": run_id, "mark": mark, "fault_of": fault_of}
+    return (await connection.execute(ENDED, values)).all()
+
+
+async def shut(connection: AsyncConnection, runner_id: int | None) -> dict[str, str]:
+    """The devices of a machine, or of all workers, that take no runs; each with the reason."""
+    rows = await connection.execute(SHUT, {"runner": runner_id})
+    return {row.device: row.reason for row in rows}
+
+
+async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Those out whose results nobody has had judged again yet; ``since``: of its last good canary."""
+    return (await connection.execute(UNTOLD)).all()
+
+
+async def suspects(
+    connection: AsyncConnection,
+    runner_id: int | None,
+    device: str,
+    since: datetime,
+) -> Sequence[Row[Any]]:
+    """The ranked runs that a device has passed since and that count: (submission_id, gpu)."""
+    values = {"runner": runner_id, "device": device, "since": since}
+    return (await connection.execute(SUSPECTS, values)).all()
+
+
+async def every(connection: AsyncConnection, device_id: int | None = None) -> Sequence[Row[Any]]:
+    """All of them, or one, each with its last canary."""
+    return (await connection.execute(ALL, {"id": device_id})).all()
+
+
+async def series(connection: AsyncConnection, device_id: int, limit: int) -> Sequence[Row[Any]]:
+    """Its canaries, the newest first."""
+    return (await connection.execute(SERIES, {"device": device_id, "limit": limit})).all()
+
+
+async def forget(connection: AsyncConnection, days: int) -> None:
+    await connection.execute(FORGET, {"days": days})

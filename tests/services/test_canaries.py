@@ -1,0 +1,353 @@
+"""Canaries: who has one when, what they say of a device, what follows for it, its results and everybody."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain import canary
+from kernelbot.domain.submission import Rejudged
+from kernelbot.errors import Conflict, Forbidden, NotFound
+from kernelbot.judge.protocol import (
+    CaseResult,
+    Device,
+    Harness,
+    Measurement,
+    Stage,
+    Verdict,
+    VerdictKind,
+)
+from kernelbot.services import canaries, dispatch, machines, rejudge
+from kernelbot.services.canaries import Unit
+from tests.factories import claim_one, make_actor, make_measurement, make_verdict, submitted
+from tests.services.machines import administrator
+
+CPU = Unit(id="cpu@box", kind="cpu", name="a processor", gpus=("CPU",))
+GPU = Unit(id="GPU-7", kind="cuda", name="NVIDIA H200", gpus=("H200",))
+
+
+@pytest.fixture
+def app(app: App) -> App:
+    """One in which canaries are due every hour."""
+    return dataclasses.replace(app, settings=app.settings.model_copy(update={"canary_s": 3600.0}))
+
+
+async def rows(app: App, query: str, **values: Any) -> list[Any]:
+    async with app.database.transaction() as connection:
+        result = await connection.execute(text(query), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+def timed(stream_s: float = 1e-4, product_s: float = 2e-4, mhz: float = 1980.0) -> Verdict:
+    """A canary that passed."""
+
+    def case(index: int, seconds: float) -> CaseResult:
+        found: Measurement = dataclasses.replace(make_measurement(seconds * 1e9), sm_mhz=mhz)
+        return CaseResult(stage=Stage.MEASURE, index=index, spec="", ok=True, measurement=found)
+
+    return Verdict(
+        kind=VerdictKind.PASSED,
+        stage=Stage.MEASURE,
+        cases=(case(0, stream_s), case(1, product_s)),
+        device=Device(name="NVIDIA H200", driver="580.1"),
+        harness=Harness(judge_digest="0" * 64, torch="2.9"),
+    )
+
+
+async def later(app: App, seconds: float = 7200.0) -> None:
+    """So much time passes for devices and their canaries."""
+    shift = f"- make_interval(secs => {seconds})"
+    await rows(
+        app,
+        f"UPDATE canaries SET started_at = started_at {shift}, finished_at = finished_at {shift}, "
+        f"due_by = due_by {shift}",
+    )
+    await rows(
+        app,
+        f"UPDATE devices SET band_from = band_from {shift}, created_at = created_at {shift}, "
+        f"last_run_at = last_run_at {shift}",
+    )
+
+
+async def one(app: App, found: Verdict, unit: Unit = GPU) -> None:
+    """A canary of this device that is due, and what came of it."""
+    errand = await canaries.due(app, None, {unit.id})
+    assert errand is not None
+    assert await canaries.finish(app, None, errand.id, errand.lease, found)
+
+
+async def grown(app: App, unit: Unit = GPU, count: int = canary.LEAST) -> None:
+    """The device with so many good canaries."""
+    await canaries.register(app, None, "box", [unit])
+    for _ in range(count):
+        await one(app, timed(), unit)
+        await later(app)
+
+
+async def the_device(app: App) -> machines.DeviceView:
+    (found,) = await machines.listed(app, await administrator(app))
+    return found
+
+
+async def judged_on(app: App, unit: Unit, **changes: object) -> int:
+    """A ranked run of somebody that this device judged; its submission."""
+    view = await submitted(app, await make_actor(app), **changes)
+    held = await claim_one(app)
+    await canaries.judged_by(app, held.run_id, held.lease, [unit.id])
+    assert await dispatch.finish(app, held, make_verdict())
+    return view.id
+
+
+# --- when ----------------------------------------------------------------------------------------
+
+
+async def test_a_device_has_a_canary_when_it_comes_and_then_on_schedule(app: App) -> None:
+    await canaries.register(app, None, "box", [GPU])
+
+    await one(app, timed())
+
+    assert await canaries.due(app, None, {GPU.id}) is None
+    await later(app)
+    assert await canaries.due(app, None, {GPU.id}) is not None
+
+
+async def test_of_two_who_ask_at_once_one_begins_it_and_who_says_nothing_loses_it(app: App) -> None:
+    await canaries.register(app, None, "box", [GPU])
+    errand = await canaries.due(app, None, {GPU.id})
+    assert errand is not None
+    assert await canaries.due(app, None, {GPU.id}) is None
+
+    await later(app)
+
+    again = await canaries.due(app, None, {GPU.id})
+    assert again is not None
+    assert await canaries.finish(app, None, again.id, again.lease, timed())
+    assert not await canaries.finish(app, None, again.id, uuid.uuid4(), timed())
+
+
+async def test_after_idle_time_a_canary_comes_before_ranked_work_and_not_before_tests(
+    app: App,
+) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    await one(app, timed(), CPU)
+    await later(app, 1000.0)
+    ada = await make_actor(app)
+    await submitted(app, ada, mode="test")
+    assert await canaries.due(app, None, {CPU.id}) is None
+
+    await submitted(app, ada)
+
+    assert await canaries.due(app, None, {CPU.id}) is not None
+
+
+async def test_who_has_just_judged_is_not_idle(app: App) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    await one(app, timed(), CPU)
+    await later(app, 1000.0)
+    await judged_on(app, CPU)
+    await submitted(app, await make_actor(app))
+    assert await canaries.due(app, None, {CPU.id}) is None
+
+
+async def test_there_are_no_canaries_where_none_are_wanted(app: App) -> None:
+    quiet = dataclasses.replace(app, settings=app.settings.model_copy(update={"canary_s": 0.0}))
+    await canaries.register(quiet, None, "box", [GPU])
+    assert await canaries.due(quiet, None, {GPU.id}) is None
+
+
+async def test_a_canary_that_was_ended_early_says_nothing(app: App) -> None:
+    await canaries.register(app, None, "box", [GPU])
+    errand = await canaries.due(app, None, {GPU.id})
+    assert errand is not None
+    await canaries.drop(app, errand)
+    assert await rows(app, "SELECT id FROM canaries") == []
+
+
+# --- out -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "word"),
+    [
+        ([timed(stream_s=1.2e-4)] * 2, "stream takes 120.0 µs, +20.0%"),
+        ([timed(mhz=1400.0)] * 2, "clock is 1400 MHz"),
+        ([make_verdict(VerdictKind.WRONG_ANSWER)], "wrong answer"),
+        ([make_verdict(VerdictKind.JUDGE_FAILED)] * 2, "judge failed"),
+    ],
+    ids=["slow memory", "low clock", "wrong once", "failing"],
+)
+async def test_a_device_that_leaves_its_band_takes_no_run_and_everybody_is_told_once(
+    app: App, bad: Sequence[Verdict], word: str
+) -> None:
+    await grown(app)
+
+    for found in bad:
+        await one(app, found)
+    assert await canaries.watch(app) == 0
+
+    shut = await canaries.alive(app, None, {GPU.id})
+    assert word in shut[GPU.id]
+    view = await the_device(app)
+    assert (view.state, word in view.reason) == ("quarantined", True)
+    ((topic, payload),) = await rows(app, "SELECT topic, payload FROM outbox")
+    assert (topic, payload["gpus"], payload["state"]) == ("notice", ["H200"], "out")
+    (notice,) = await canaries.notices(app)
+    assert notice.text.startswith("H200: NVIDIA H200 is out of service")
+    assert "box" not in notice.text
+
+
+async def test_one_bad_canary_is_repeated_at_once_and_a_good_one_forgives_it(app: App) -> None:
+    await grown(app)
+    await one(app, timed(stream_s=1.2e-4))
+    assert (await the_device(app)).state == "ready"
+
+    await one(app, timed())
+
+    assert await canaries.due(app, None, {GPU.id}) is None
+    assert await canaries.alive(app, None, {GPU.id}) == {}
+
+
+async def test_under_another_driver_times_compare_with_nothing(app: App) -> None:
+    await grown(app)
+    other = timed(stream_s=2e-4)
+    await one(app, dataclasses.replace(other, device=Device(name="NVIDIA H200", driver="590.0")))
+    assert (await the_device(app)).canary_good
+
+
+async def test_ranked_results_since_the_last_good_canary_are_judged_again_at_no_cost(
+    app: App,
+) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    early = await judged_on(app, CPU)
+    await later(app)
+    await rows(app, "UPDATE runs SET finished_at = finished_at - interval '1 day'")
+    for _ in range(canary.LEAST):
+        await one(app, timed(), CPU)
+        await later(app)
+    late = await judged_on(app, CPU, code=b"import torch\ndef custom_kernel(data): ...\n")
+    elsewhere = await submitted(app, await make_actor(app), code=b"x = 1\n")
+    assert await dispatch.finish(app, await claim_one(app), make_verdict())
+
+    for _ in range(canary.STRIKES):
+        await one(app, timed(stream_s=5e-4), CPU)
+
+    found = (await rejudge.results(app, await administrator(app))).items
+    assert [(item.submission_id, item.state) for item in found] == [(late, Rejudged.QUEUED)]
+    assert late not in (early, elsewhere.id)
+    ((payload,),) = await rows(app, "SELECT payload FROM outbox WHERE topic = 'notice'")
+    assert "One ranked result is judged again at no cost" in payload["text"]
+    await claim_one(app)  # by whoever has another device
+
+
+async def test_whoever_comes_next_finishes_what_a_killed_process_began(app: App) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    sent = await judged_on(app, CPU)
+    await rows(app, "UPDATE devices SET quarantined_at = now(), reason = 'slow', quarantines = 1")
+
+    assert [await canaries.watch(app), await canaries.watch(app)] == [1, 0]
+
+    found = (await rejudge.results(app, await administrator(app))).items
+    assert [item.submission_id for item in found] == [sent]
+
+
+async def test_a_device_whose_runs_fail_by_our_fault_is_out_and_a_broken_problem_takes_none_out(
+    app: App,
+) -> None:
+    await canaries.register(app, None, "box", [CPU])
+
+    async def fail(fault: str, times: int) -> None:
+        for _ in range(times):
+            await submitted(app, await make_actor(app), mode="test")
+            held = await claim_one(app)
+            await canaries.judged_by(app, held.run_id, held.lease, [CPU.id])
+            broken = dataclasses.replace(make_verdict(VerdictKind.JUDGE_FAILED), fault=fault)
+            assert await dispatch.finish(app, held, broken)
+            await rows(app, "DELETE FROM pgqueuer")
+
+    await fail("problem: reference.py raised", canary.LEAST_FAULTS)
+    assert (await the_device(app)).state == "ready"
+    await fail("no space left on device", canary.LEAST_FAULTS)
+    view = await the_device(app)
+    assert view.reason == "5 of its last 5 runs ended by our fault"
+
+
+async def test_one_submission_that_fails_again_and_again_is_one_failure(app: App) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    await submitted(app, await make_actor(app), mode="test")
+    for _ in range(4):
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+        held = await claim_one(app)
+        await canaries.judged_by(app, held.run_id, held.lease, [CPU.id])
+        assert await dispatch.finish(app, held, make_verdict(VerdictKind.JUDGE_FAILED))
+    assert (await the_device(app)).outcomes == "x"
+
+
+# --- in ------------------------------------------------------------------------------------------
+
+
+async def test_good_canaries_in_a_row_let_a_device_in_again(app: App) -> None:
+    await grown(app)
+    for _ in range(canary.STRIKES):
+        await one(app, timed(stream_s=2e-4))
+
+    for _ in range(canary.GOOD_AGAIN):
+        await later(app, canary.SICK_EVERY_S)
+        await one(app, timed())
+
+    assert (await the_device(app)).state == "ready"
+    states = await rows(app, "SELECT payload->>'state' FROM outbox ORDER BY id")
+    assert states == [("out",), ("back",)]
+    assert await canaries.notices(app) == ()
+
+
+async def test_an_administrator_lets_it_in_with_a_band_of_its_own_from_then_on(app: App) -> None:
+    await grown(app)
+    for _ in range(canary.STRIKES):
+        await one(app, timed(stream_s=0.8e-4))
+    admin, device = await administrator(app), await the_device(app)
+
+    await machines.release(app, admin, device.id, "New memory clocks.")
+
+    await later(app, 1.0)
+    assert (await the_device(app)).state == "ready"
+    await one(app, timed(stream_s=0.8e-4))
+    assert (await the_device(app)).canary_good
+    with pytest.raises(Conflict, match="is not quarantined"):
+        await machines.release(app, admin, device.id, "Again.")
+
+
+async def test_an_administrator_takes_one_out(app: App) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    sent = await judged_on(app, CPU)
+    admin, device = await administrator(app), await the_device(app)
+
+    await machines.quarantine(app, admin, device.id, "The fan stands still.")
+
+    assert (await the_device(app)).reason == "The fan stands still."
+    assert [item.submission_id for item in (await rejudge.results(app, admin)).items] == [sent]
+    with pytest.raises(Conflict, match="is out already"):
+        await machines.quarantine(app, admin, device.id, "Again.")
+    with pytest.raises(NotFound):
+        await machines.quarantine(app, admin, 999, "Who?")
+
+
+async def test_only_administrators_see_devices(app: App) -> None:
+    with pytest.raises(Forbidden):
+        await machines.listed(app, await make_actor(app))
+
+
+async def test_the_series_shows_how_a_device_drifts(app: App) -> None:
+    await grown(app, count=6)
+    await one(app, timed(stream_s=1.01e-4))
+
+    view, found = await machines.series(app, await administrator(app), (await the_device(app)).id)
+
+    assert [item.seconds["stream"] for item in found[:2]] == [1.01e-4, 1e-4]
+    assert {item.sm_mhz for item in found} == {1980.0}
+    assert view.bands["stream"].low < 1e-4 < view.bands["stream"].high
