@@ -102,16 +102,18 @@ async def lease(
             if await gone():
                 return Leased(runs=(), waiting={}, drained=False)
             async with ctx.database.read() as connection:
-                latest, drained = await store.may_take(connection, runner.id, session, poll)
+                may = await store.may_take(connection, runner.id, session, poll)
                 entrypoints = [queue.entrypoint(name) for name in runner.targets]
                 waiting = await store.waiting(connection, entrypoints)
-            if not latest:
+            if may.revoked:
+                raise runners.revoked()
+            if not may.is_latest:
                 raise superseded()
-            if not drained and (runs := await _taken(ctx, session, offers, gone)):
+            if not may.drained and (runs := await _taken(ctx, session, offers, gone)):
                 return Leased(runs=runs, waiting=waiting, drained=False)
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or drained or not offers:
-                return Leased(runs=(), waiting=waiting, drained=drained)
+            if left_s <= 0 or may.drained or not offers:
+                return Leased(runs=(), waiting=waiting, drained=may.drained)
             await work.wait(min(left_s, LOOK_S))
 
 

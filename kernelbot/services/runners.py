@@ -281,8 +281,12 @@ async def authenticate(ctx: Context, secret: str) -> Runner:
             f"This is not a runner's token of ours. {HOW_TO_JOIN}", code="unknown_token"
         )
     if known.revoked_at is not None:
-        raise NotSignedIn(f"This runner's token was revoked. {HOW_TO_JOIN}", code="revoked_token")
+        raise revoked()
     return known
+
+
+def revoked() -> NotSignedIn:
+    return NotSignedIn(f"This runner's token was revoked. {HOW_TO_JOIN}", code="revoked_token")
 
 
 def tree(ctx: Context) -> tuple[str, bytes]:
@@ -347,9 +351,7 @@ async def announce(ctx: Context, runner: Runner, said: Announcement) -> uuid.UUI
         if runner.session is not None:
             await fleet.leave(connection, runner.session)
         if not await store.announce(connection, runner.id, session, document):
-            raise NotSignedIn(
-                f"This runner's token was revoked. {HOW_TO_JOIN}", code="revoked_token"
-            )
+            raise revoked()
         # Only then a claim finds the worker, and the worker the machine.
         await fleet.register(
             connection, session, runner.name, said.slots, document, said.judge_digest

@@ -74,7 +74,7 @@ POLL = text(
 )
 MAY_TAKE = text(
     """
-    SELECT session = :session AND poll = :poll AND revoked_at IS NULL AS is_latest, drained
+    SELECT session = :session AND poll = :poll AS is_latest, drained, revoked_at IS NOT NULL AS revoked
     FROM runners WHERE id = :id
     """
 )
@@ -158,11 +158,10 @@ async def begin_poll(
 
 async def may_take(
     connection: AsyncConnection, runner_id: int, session: uuid.UUID, poll: int
-) -> tuple[bool, bool]:
-    """Whether this request for work is still the latest, and whether the machine is to be drained."""
+) -> Row[Any]:
+    """Whether this request for work ``is_latest`` still, and whether its machine is ``drained`` or ``revoked``."""
     values = {"id": runner_id, "session": session, "poll": poll}
-    row = (await connection.execute(MAY_TAKE, values)).one()
-    return bool(row.is_latest), bool(row.drained)
+    return (await connection.execute(MAY_TAKE, values)).one()
 
 
 async def seen(

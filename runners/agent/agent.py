@@ -144,8 +144,10 @@ class Agent:
         if terms["tree"] != self._tree:
             raise Outdated
         self._heartbeat_s = float(terms["heartbeat_s"])
-        proof = await asyncio.to_thread(selftest.prove)
-        fence = await asyncio.to_thread(selftest.fence, terms["isolation"])
+        proof, fence = await asyncio.gather(
+            asyncio.to_thread(selftest.prove),
+            asyncio.to_thread(selftest.fence, terms["isolation"]),
+        )
         targets = [
             Target(name=item["name"], device=item["device"], match=item["match"], gpus=item["gpus"])
             for item in terms["targets"]

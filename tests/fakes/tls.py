@@ -32,7 +32,10 @@ class Line:
     port: int  # where the server is
     url: str = ""
     ca: Path = Path()
-    cut_after: int | None = None  # bytes of the next bodies until the connection breaks
+    break_within: bytes = (
+        b""  # cut the next connection that carries this, in the middle of its body
+    )
+    lose_answer_to: bytes = b""  # cut the next one that carries this once the server has answered
     broken: int = 0  # connections that were cut so
     _open: set[asyncio.StreamWriter] = field(default_factory=set)
     _up: bool = True
@@ -40,7 +43,7 @@ class Line:
     def cut(self) -> None:
         """From now on nothing gets through, in neither direction."""
         self._up = False
-        for writer in self._open:
+        for writer in list(self._open):
             writer.transport.abort()
 
     def mend(self) -> None:
@@ -48,44 +51,52 @@ class Line:
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
-        with contextlib.suppress(OSError, asyncio.CancelledError):
+        with contextlib.suppress(OSError):
             if not self._up:
                 writer.transport.abort()
                 return
             inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.port)
             self._open |= {writer, inner}
+            deaf = asyncio.Event()
             try:
-                await asyncio.gather(
-                    self._copy(reader, inner, counted=True), self._copy(inner_reader, writer)
-                )
+                async with asyncio.TaskGroup() as both:
+                    both.create_task(self._forth(reader, inner, deaf))
+                    both.create_task(self._back(inner_reader, writer, deaf))
+            except* OSError:
+                pass
             finally:
                 self._open -= {writer, inner}
                 writer.transport.abort()
                 inner.transport.abort()
 
-    async def _copy(
-        self,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        *,
-        counted: bool = False,
+    async def _forth(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event
     ) -> None:
-        passed = 0
-        try:
-            while chunk := await reader.read(65536):
-                if counted and self.cut_after is not None and b"PUT " in chunk[:4] + b"":
-                    passed = 0
-                passed += len(chunk)
-                if counted and self.cut_after is not None and passed > self.cut_after:
-                    writer.write(chunk[: max(0, len(chunk) - (passed - self.cut_after))])
-                    await writer.drain()
-                    self.cut_after = None
-                    self.broken += 1
-                    raise ConnectionResetError
-                writer.write(chunk)
+        while chunk := await reader.read(4096):
+            head = chunk.partition(b"\r\n")[0]
+            if self.break_within and self.break_within in head:
+                self.break_within = b""
+                self.broken += 1
+                writer.write(chunk[:-1])
                 await writer.drain()
-        finally:
-            writer.transport.abort()
+                raise ConnectionResetError
+            if self.lose_answer_to and self.lose_answer_to in head:
+                self.lose_answer_to = b""
+                deaf.set()
+            writer.write(chunk)
+            await writer.drain()
+        raise ConnectionResetError
+
+    async def _back(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event
+    ) -> None:
+        while chunk := await reader.read(65536):
+            if deaf.is_set():
+                self.broken += 1
+                raise ConnectionResetError
+            writer.write(chunk)
+            await writer.drain()
+        raise ConnectionResetError
 
 
 @contextlib.asynccontextmanager

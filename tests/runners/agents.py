@@ -94,7 +94,7 @@ async def agent(
 ) -> AsyncIterator[Process]:
     """An agent with this token, until this is left."""
     secret, log = _prepared(state, token)
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *command,
             "--url", line.url, "--ca", str(line.ca), "--token-file", str(secret),

@@ -29,7 +29,10 @@ class Site:
 
 @pytest_asyncio.fixture(scope="module")
 async def site(
-    cluster: str, template: str, tmp_path_factory: pytest.TempPathFactory
+    cluster: str,
+    template: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> AsyncIterator[Site]:
     """The API as a process, reached over TLS, on a database of the module's own."""
     server, _, _ = cluster.rpartition("/")
@@ -38,11 +41,12 @@ async def site(
     await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     await connection.close()
     folder = tmp_path_factory.mktemp(name)
-    # One attempt: what fails is recorded as failed, so that it can be looked at.
-    settings = make_settings(f"{server}/{name}", folder / "data")
+    attempts = getattr(request.module, "ATTEMPTS", 5)
+    settings = make_settings(f"{server}/{name}", folder / "data", attempts=attempts)
+    environment = process_environment(settings) | {"KERNELBOT_ATTEMPTS": str(attempts)}
     async with (
         build(settings) as app,
-        serving(process_environment(settings), folder / "api.log") as api,
+        serving(environment, folder / "api.log") as api,
         line_to(int(api.url.rpartition(":")[2]), folder) as line,
     ):
         yield Site(app, api, line)

@@ -434,6 +434,18 @@ async def test_a_revoked_machine_is_nobody_and_what_it_held_goes_to_another(app:
     await machine(app, "donor")
 
 
+async def test_a_machine_that_is_revoked_while_it_waits_for_work_learns_why(app: App) -> None:
+    box = await machine(app)
+    waiting = asyncio.create_task(box.lease(wait_s=20))
+    await until(lambda: rows(app, "SELECT 1 FROM runners WHERE poll = 1"))
+
+    await runners.revoke(app, await administrator(app), "donor")
+
+    with pytest.raises(NotSignedIn) as refused:
+        await asyncio.wait_for(waiting, 10)
+    assert refused.value.code == "revoked_token"
+
+
 async def test_only_the_digest_of_a_token_is_stored(app: App) -> None:
     box = await machine(app)
     ((row,),) = await rows(app, "SELECT runners::text FROM runners")
