@@ -1,0 +1,121 @@
+"""Whatever fails, a person is told what, that it was not them, what to do next, and an id."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from kernelbot.bot import paste
+from kernelbot.bot.client import Bot
+from kernelbot.errors import Unavailable
+from kernelbot.services import logins
+from tests.bot.scene import FILE, Scene, labels
+
+COMMANDS: dict[str, dict[str, Any]] = {
+    "submit": {"file": FILE, "leaderboard": "vectoradd", "gpu": "CPU"},
+    "cancel": {"id": 1},
+    "submissions": {},
+    "submission": {"id": 1},
+    "leaderboard": {"leaderboard": "vectoradd"},
+    "standings": {"competition": "getting-started"},
+    "problem": {"name": "vectoradd"},
+    "queue": {},
+    "me": {},
+    "link": {"code": "BCDF-GHJK"},
+    "join": {"competition": "getting-started", "code": "x"},
+}
+WITHOUT_DATABASE = {"help", "Submit this code block"}
+
+
+@asynccontextmanager
+async def gone(*_: object) -> AsyncIterator[None]:
+    raise Unavailable("The database does not answer.")
+    yield
+
+
+def lose_the_database(scene: Scene, patch: pytest.MonkeyPatch) -> None:
+    for way in ("read", "transaction"):
+        patch.setattr(type(scene.app.database), way, gone)
+    scene.faults = 1
+
+
+def apologizes(text: str) -> bool:
+    return bool(
+        re.search(
+            r"does not answer right now.*Nothing was lost.*try again.*\(id `[0-9a-f]{8}`\)", text
+        )
+    )
+
+
+def test_every_command_is_tried_without_a_database(simcord_bot: Bot) -> None:
+    known = {command.name for command in simcord_bot.tree.get_commands()}
+    known |= {menu.name for menu in paste.MENUS}
+
+    assert known == set(COMMANDS) | WITHOUT_DATABASE
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_a_command_without_a_database_apologizes_with_an_id(
+    scene: Scene, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lose_the_database(scene, monkeypatch)
+
+    result = await scene.slash(command, **COMMANDS[command])
+
+    assert result.ephemeral
+    assert apologizes(result.response.content)
+
+
+async def buttons(scene: Scene) -> list[tuple[Any, str]]:
+    """One message with each kind of button, and its label."""
+    result = await scene.judged("ranked")
+    await scene.submit()
+    card = scene.in_threads()[-1]
+    board = await scene.slash("leaderboard", leaderboard="vectoradd")
+    me = await scene.slash("me")
+    asked = await logins.begin(scene.app, "laptop")
+    link = await scene.slash("link", code=asked.code)
+    return [
+        (card, "Cancel"),
+        (board.response, labels(board.response)[0]),
+        (me.response, labels(me.response)[0]),
+        (me.response, "Quiet hours"),
+        (link.response, "That was me: let it in"),
+        *((result, label) for label in labels(result)),
+    ]
+
+
+async def test_every_button_without_a_database_apologizes_with_an_id(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await buttons(scene)
+    lose_the_database(scene, monkeypatch)
+    scene.faults = 0  # discord.py tells the test of commands only
+
+    for message, label in shown:
+        pressed = await scene.ada.click(message, label=label)
+        told = [*pressed.followups, *([pressed.response] if pressed.response else [])]
+        assert any(apologizes(item.content or "") for item in told), label
+
+
+async def test_a_button_whose_acknowledgement_discord_refuses_breaks_nothing(scene: Scene) -> None:
+    result = await scene.judged("test")
+    scene.env.inject_error("POST", "/interactions/*", status=404, code=10062)
+
+    await scene.ada.click(result, label="Re-run")
+    again = await scene.ada.click(result, label="Re-run")
+
+    assert "**#2** accepted" in again.response.content
+
+
+async def test_a_form_that_discord_refuses_to_show_is_no_failure_of_ours(scene: Scene) -> None:
+    scene.env.inject_error("POST", "/interactions/*", status=404, code=10062)
+    scene.faults = 1
+
+    await scene.slash("submit")
+
+    assert "accepted" in (await scene.submit()).response.content
