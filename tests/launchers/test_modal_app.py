@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -105,6 +106,21 @@ async def test_the_image_has_the_versions_that_this_tree_is_tested_with(deployed
         assert f"\n{package}==" in lock
     assert "\nnvidia-cuda-runtime==13.0." in lock  # the nvcc beside it is of the same CUDA
     assert lines[0].startswith("FROM nvidia/cuda:13.0.")
+
+
+def test_nothing_in_the_image_is_whatever_is_newest() -> None:
+    lock = (ROOT / "runners" / "modal-image.lock").read_text()
+    wanted = (ROOT / "runners" / "modal-image.in").read_text().splitlines()
+    locked = [part for part in re.split(r"\n(?=\S)", lock) if not part.startswith("#")]
+
+    assert all("--hash=sha256:" in part for part in locked)
+    for line in (line for line in wanted if not line.startswith("#")):
+        assert "==" in line
+        assert [part for part in locked if part.startswith(f"{line} ")]
+    assert re.fullmatch(r"nvidia/cuda:\d+\.\d+\.\d+-devel-ubuntu24\.04", modal_app.CUDA_IMAGE)
+    assert re.fullmatch(r"v\d+\.\d+\.\d+", modal_app.CUTLASS)
+    major, minor = re.findall(r"\d+", modal_app.CUDA_IMAGE)[:2]
+    assert f"cuda-nsight-compute-{major}-{minor}" in modal_app.SYSTEM
 
 
 def test_no_run_can_take_longer_than_its_container_may() -> None:
