@@ -67,6 +67,10 @@ async def claim(
     A run that has used up its attempts is recorded as our failure here, because whatever it does to
     workers it has now done often enough.
     """
+    # Everybody who waits for work asks whenever the queue changes: mostly in vain, so that has to be cheap.
+    async with ctx.database.read() as connection:
+        if not await queue.any_due(connection, free, ctx.settings.lease_s):
+            return []
     async with ctx.database.transaction() as connection:
         # One statement first, so that the queue's own statements are inside this transaction.
         await fleet.touch(connection, worker_id)

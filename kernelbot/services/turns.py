@@ -25,6 +25,11 @@ FRESH_S = 1.0
 """Capacity, run times and weights are read once a second and process; the queue itself each time."""
 SPARE = 16
 """So many more are asked for than are free: some may be locked by whoever claims at the same moment."""
+MANY = 300
+PLANNED = 64
+PLANNED_S = 0.25
+"""With more than so many waiting a process decides about so many turns at once and keeps to them for so long:
+whoever comes in between waits that much longer, behind hundreds."""
 REJUDGE_PATIENCE_S = 120.0
 """So long what is judged again waits for another worker than the one that judged it first."""
 
@@ -67,6 +72,14 @@ class Pool:
             weight=self.weights.get(leaderboard_id, 1.0),
             waited_s=waited_s,
         )
+
+
+@dataclass
+class _Plan:
+    """Turns that were decided a moment ago; what is taken of them meanwhile is passed over."""
+
+    made_at: float
+    places: list[int]
 
 
 async def pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Pool:
@@ -134,13 +147,34 @@ async def take(
     ctx: Context, connection: AsyncConnection, gpu: str, free: int, worker_id: uuid.UUID
 ) -> list[int]:
     """Claim the next runs for a worker with so many free GPUs of this kind; their places."""
+    key = f"plan:{gpu}"
+    plan: _Plan | None = ctx.cache.get(key)
+    if plan is not None and time.monotonic() - plan.made_at < PLANNED_S:
+        taken = await queue.take(connection, plan.places[: free + SPARE], free, worker_id)
+        plan.places = [place for place in plan.places if place not in taken]
+        if len(taken) == free:
+            return taken
+        return taken + await _decided(ctx, connection, gpu, free - len(taken), worker_id)
+    return await _decided(ctx, connection, gpu, free, worker_id)
+
+
+async def _decided(
+    ctx: Context, connection: AsyncConnection, gpu: str, free: int, worker_id: uuid.UUID
+) -> list[int]:
     now = await state(ctx, connection, gpu)
-    if any(group.level is Level.AGAIN for group in now.waiting):
+    ours = any(group.level is Level.AGAIN for group in now.waiting)
+    if ours:
         now = await _for_others_first(ctx, connection, gpu, worker_id, now)
-    turns = fairness.order(now, free, SPARE)
-    if not turns:
+    many = sum(len(group.places) for group in now.waiting) > MANY
+    order = fairness.order(now, free, PLANNED if many else SPARE)
+    if not order:
         return []
-    return await queue.take(connection, [turn.place for turn in turns], free, worker_id)
+    places = [turn.place for turn in order]
+    taken = await queue.take(connection, places, free, worker_id)
+    if many and not ours:
+        left = [place for place in places if place not in taken]
+        ctx.cache[f"plan:{gpu}"] = _Plan(made_at=time.monotonic(), places=left)
+    return taken
 
 
 async def _for_others_first(

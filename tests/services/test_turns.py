@@ -12,7 +12,7 @@ from kernelbot.app import App
 from kernelbot.domain import fairness
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Spent, VerdictKind
-from kernelbot.services import dispatch, identity, rejudge, submit
+from kernelbot.services import dispatch, identity, rejudge, submit, turns
 from kernelbot.services.dispatch import Assignment
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
@@ -194,3 +194,22 @@ async def test_what_is_measured_again_comes_last_and_comes(app: App) -> None:
     )
     app.cache.clear()  # what has ended is read once a second
     assert (await judge_one(app)).job.mode.value == "ranked"
+
+
+async def test_with_hundreds_waiting_turns_are_decided_together_and_nobody_is_passed_over(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MANY", 4)
+    monkeypatch.setattr(turns, "PLANNED_S", 60.0)
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    for actor in (ada, bob) * 6:
+        await submitted(app, actor)
+    first = (await claim_one(app)).submission_id
+    gone = await rows(app, "SELECT max(submission_id) AS id FROM runs WHERE status = 'queued'")
+    await submit.cancel(app, bob, gone[0].id)
+
+    held = [await dispatch.claim(app, uuid.uuid4(), {"CPU": 2}) for _ in range(7)]
+    claimed = [item.submission_id for items in held for item in items]
+
+    assert len(claimed) == len(set(claimed)) == 10
+    assert first not in claimed
