@@ -10,7 +10,8 @@ import contextlib
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import structlog
 
@@ -25,11 +26,12 @@ from kernelbot.judge.protocol import (
     from_json,
     load,
 )
-from kernelbot.services import artefacts, dispatch, runners
+from kernelbot.services import artefacts, canaries, dispatch, runners
+from kernelbot.services.canaries import Errand
 from kernelbot.services.context import Context
 from kernelbot.services.dispatch import Assignment, Hold
 from kernelbot.services.runners import Runner
-from kernelbot.storage import queue
+from kernelbot.storage import devices, queue
 from kernelbot.storage import runners as store
 
 LONGEST_POLL_S = 25.0
@@ -53,6 +55,7 @@ class Leased:
     runs: Sequence[Assignment]
     waiting: Mapping[str, int]  # what could be taken now, by target
     drained: bool
+    canary: Errand | None = None  # before anything else on its device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,7 @@ class Heard:
     alive: Mapping[int, bool]  # runs that are still its own, with whether to stop them
     drained: bool
     stale: bool  # the server has another version of the judge by now
+    shut: Mapping[str, str] = field(default_factory=dict)  # devices that take no run, and why
 
 
 async def lease(
@@ -81,8 +85,10 @@ async def lease(
     offers: Sequence[Mapping[str, int]],
     wait_s: float,
     gone: Gone,
+    free: Sequence[str] = (),
 ) -> Leased:
     """The next runs for the first of the offers for which there are any; none after ``wait_s`` seconds.
+    ``free`` are devices with nothing to do: where a canary is due on one, it is the answer.
 
     ``poll`` is larger than that of every request before it, and makes those take nothing more: they may be
     waiting for a client that has long gone. ``gone`` says whether this one has. Raises Conflict when another
@@ -90,13 +96,19 @@ async def lease(
     """
     demand_session(runner, session)
     runners.demand_version(ctx, runner.tree)
-    for name in {name for offer in offers for name in offer}:
-        if name not in runner.targets:
-            raise Forbidden(f"This runner's token is not for {name[:40]!r}.", code="foreign_target")
+    for name in {name for offer in offers for name in offer} - set(runner.targets):
+        raise Forbidden(f"This runner's token is not for {name[:40]!r}.", code="foreign_target")
     async with ctx.database.read() as connection:
         if not await store.begin_poll(connection, runner.id, session, poll):
             raise superseded()
     deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
+    offered = {name for offer in offers for name, count in offer.items() if count > 0}
+    looked_at = (
+        time.monotonic() - LOOK_S
+    )  # for what silent workers left, of which no notification tells
+    known = await _units(ctx, runner) if free else {}
+    own = tuple(device for device in free if device in known)
+    asked = False
     async with ctx.events.on(queue.channel()) as work:
         while True:
             if await gone():
@@ -105,16 +117,57 @@ async def lease(
                 may = await store.may_take(connection, runner.id, session, poll)
                 entrypoints = [queue.entrypoint(name) for name in runner.targets]
                 waiting = await store.waiting(connection, entrypoints)
+                shut = await devices.shut(connection, runner.id)
             if may.revoked:
                 raise runners.revoked()
             if not may.is_latest:
                 raise superseded()
-            if not may.drained and (runs := await _taken(ctx, session, offers, gone)):
+            # After the first look only work that has come meanwhile makes one due.
+            if own and not may.drained and (waiting or not asked):
+                asked = True
+                if (errand := await canaries.due(ctx, runner.id, own)) is not None:
+                    return Leased(runs=(), waiting=waiting, drained=False, canary=errand)
+            if shut:
+                offers = await _without(ctx, runner, offers, shut)
+            look = time.monotonic() - looked_at >= LOOK_S
+            worth = look or any(waiting.get(name) for name in offered)
+            if look:
+                looked_at = time.monotonic()
+            if worth and not may.drained and (runs := await _taken(ctx, session, offers, gone)):
                 return Leased(runs=runs, waiting=waiting, drained=False)
             left_s = deadline - time.monotonic()
             if left_s <= 0 or may.drained or not offers:
                 return Leased(runs=(), waiting=waiting, drained=may.drained)
             await work.wait(min(left_s, LOOK_S))
+
+
+async def _units(ctx: Context, runner: Runner) -> Mapping[str, Mapping[str, Any]]:
+    """The devices that a machine has announced, by id."""
+    async with ctx.database.read() as connection:
+        said = await store.announcement(connection, runner.id)
+    return {unit["id"]: unit for unit in said.get("units", ())}
+
+
+async def _without(
+    ctx: Context,
+    runner: Runner,
+    offers: Sequence[Mapping[str, int]],
+    shut: Mapping[str, str],
+) -> list[dict[str, int]]:
+    """These offers less what the quarantined devices would have to judge."""
+    units = [unit for id_, unit in (await _units(ctx, runner)).items() if id_ not in shut]
+    most = {}
+    for name in {name for offer in offers for name in offer}:
+        target = ctx.targets.get(name)
+        if target is None:
+            continue
+        fitting = sum(runners.fits(target, unit["kind"], unit["name"]) for unit in units)
+        on_processor = runners.MOST_SLOTS if fitting else 0
+        most[name] = on_processor if target.device == "cpu" else fitting // target.gpus
+    return [
+        {name: min(count, most[name]) for name, count in offer.items() if most.get(name)}
+        for offer in offers
+    ]
 
 
 async def _taken(
@@ -152,9 +205,11 @@ async def heartbeat(
         own = {unit["id"] for unit in said["units"]}
         named = {sign.run_id: sign.devices for sign in signs}
         for row in rows:
-            devices = [device for device in named[row.id] if device in own]
-            if row.device_ids is None and devices:
-                await store.name_devices(connection, row.id, row.lease, devices)
+            judging = [device for device in named[row.id] if device in own]
+            if row.device_ids is None and judging:
+                await store.name_devices(connection, row.id, row.lease, judging)
+        await devices.seen(connection, runner.id, sorted(own))
+        shut = await devices.shut(connection, runner.id)
     offered = {name: count for name, count in slots.items() if name in said["slots"]}
     alive = await dispatch.heartbeat(
         ctx,
@@ -166,7 +221,7 @@ async def heartbeat(
         {row.id: dispatch.hold(row) for row in rows},
     )
     stale = runner.tree != runners.tree(ctx)[0]
-    return Heard(alive=alive, drained=drained, stale=stale)
+    return Heard(alive=alive, drained=drained, stale=stale, shut=shut)
 
 
 async def leave(ctx: Context, runner: Runner, session: uuid.UUID) -> None:
@@ -251,31 +306,74 @@ async def _believed(ctx: Context, runner: Runner, hold: Hold, content: bytes) ->
         return _fault(hold, f"runner {runner.name} sent what is no verdict: {error}")
     async with ctx.database.read() as connection:
         said = await store.announcement(connection, runner.id)
-    if reason := _doubt(ctx, hold, found, {unit["name"] for unit in said["units"]}):
+    names = {unit["name"] for unit in said["units"]}
+    if reason := _doubt(ctx, str(hold.run_id), hold.gpu, found, names):
         return _fault(hold, f"runner {runner.name}: {reason}")
     return replace(found, fault=found.fault[:MAX_FAULT_CHARACTERS])
 
 
-def _doubt(ctx: Context, hold: Hold, found: Verdict, announced: set[str]) -> str:
+async def canary_package(
+    ctx: Context, runner: Runner, session: uuid.UUID, canary_id: int, lease: uuid.UUID
+) -> bytes:
+    """Everything needed to judge a canary that is held, as a parcel."""
+    errand = await _errand(ctx, runner, session, canary_id, lease)
+    made, demanded = errand.package, ctx.settings.demanded_isolation
+    return parcels.pack_job(made.job, made.problem_files, made.code, demanded)
+
+
+async def finish_canary(
+    ctx: Context,
+    runner: Runner,
+    session: uuid.UUID,
+    canary_id: int,
+    lease: uuid.UUID,
+    content: bytes,
+) -> Verdict:
+    """What a machine says came of a canary; what cannot be believed counts as a failure of its device."""
+    errand = await _errand(ctx, runner, session, canary_id, lease)
+    run_id = errand.package.job.run_id
+    unit = (await _units(ctx, runner)).get(errand.device, {})
+    try:
+        found = load(Verdict, content, limit=MAX_VERDICT_BYTES)
+        reason = _doubt(ctx, run_id, errand.gpu, found, {unit.get("name", "")})
+    except ProtocolError as error:
+        reason = f"sent what is no verdict: {error}"
+    if reason:
+        fault = f"runner {runner.name}: {reason}"
+        found = Verdict(kind=VerdictKind.JUDGE_FAILED, run_id=run_id, fault=fault)
+    if not await canaries.finish(ctx, runner.id, canary_id, lease, found):
+        raise lost_canary(canary_id)
+    return found
+
+
+async def _errand(
+    ctx: Context, runner: Runner, session: uuid.UUID, canary_id: int, lease: uuid.UUID
+) -> Errand:
+    demand_session(runner, session)
+    errand = await canaries.held(ctx, runner.id, canary_id, lease)
+    if errand is None:
+        raise lost_canary(canary_id)
+    return errand
+
+
+def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: set[str]) -> str:
     """Why a verdict cannot be one of our judge on a device of the run's target; "" when it can."""
-    if found.run_id != str(hold.run_id):
+    if found.run_id != run_id:
         return f"the verdict is about run {found.run_id[:40]!r}"
     if found.kind is VerdictKind.JUDGE_FAILED:
         return ""  # it may have failed before it knew anything
     if found.harness.judge_digest != runners.own_judge(ctx):
         return f"the verdict is of another judge, {found.harness.judge_digest[:64]!r}"
-    target = ctx.targets.get(hold.gpu)
+    target = ctx.targets.get(gpu)
     if target is None:
-        return f"{hold.gpu} is no target any more"
+        return f"{gpu} is no target any more"
     device = found.device
     if not device.name and found.kind not in ANSWERED:
         return ""  # it ended before anything was put on a device: what was sent is no program
     if not runners.fits(target, device.kind, device.name) or device.name not in announced:
-        return (
-            f"the verdict is of the device {device.name[:100]!r}, which is no {hold.gpu} of its own"
-        )
+        return f"the verdict is of the device {device.name[:100]!r}, which is no {gpu} of its own"
     if target.device != "cpu" and device.count < target.gpus:
-        return f"the verdict is of {device.count} devices; {hold.gpu} has {target.gpus}"
+        return f"the verdict is of {device.count} devices; {gpu} has {target.gpus}"
     if not runners.accepted(ctx.settings.demanded_isolation, found.harness.isolation):
         return f"the fence was {found.harness.isolation[:40]!r}"
     return ""
@@ -308,6 +406,10 @@ def lost(run_id: int) -> Conflict:
         f"The lease of run {run_id} is not yours any more: whoever holds it decides.",
         code="lease_lost",
     )
+
+
+def lost_canary(canary_id: int) -> Conflict:
+    return Conflict(f"Canary {canary_id} is not yours any more.", code="lease_lost")
 
 
 def read_events(documents: Sequence[object]) -> list[Event]:

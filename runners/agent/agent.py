@@ -34,7 +34,7 @@ from kernelbot.launchers.base import Launch, Package, Site
 from runners.agent import selftest
 from runners.agent.places import Board, Place, places_of
 from runners.agent.selftest import Unfit
-from runners.agent.wire import Away, Gateway, Lease, Refused, Work, in_pieces
+from runners.agent.wire import Away, Canary, Gateway, Lease, Refused, Work, in_pieces
 
 POLL_S = 25.0
 PROGRESS_EVERY_S = 0.5
@@ -42,6 +42,8 @@ AWAY_S = (0.5, 15.0)
 """Pause after the server did not answer: the first, and the longest."""
 TROUBLE_S = (1.0, 60.0)
 """Pause after this machine could not begin a run."""
+SHUT_S = 20.0
+"""Between requests of a machine all of whose devices are quarantined: for their canaries."""
 MOST_FAULTS = 3
 """Runs in a row that failed by the judge's own fault until a pause is made."""
 
@@ -98,6 +100,7 @@ class Agent:
         self._board = Board(())
         self._places: list[Place] = []
         self._held: dict[int, Held] = {}
+        self._canaries: set[Launch] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: Mapping[str, int] = {}
         self._wake = asyncio.Event()
@@ -200,13 +203,17 @@ class Agent:
         pause_s = AWAY_S[0]
         while not self._stopping.is_set():
             self._wake.clear()
-            offers = [] if self._drained or self._paused_s() else self._board.offers(self._waiting)
-            if not offers:
+            idle = self._drained or self._paused_s()
+            offers = [] if idle else self._board.offers(self._waiting)
+            free = [] if idle else self._board.idle
+            if not offers and not free:
                 await self._sleep(min(5.0, self._paused_s() or 5.0))
                 continue
             self._poll += 1
             try:
-                work = await self._until_stopped(self._gateway.lease(self._poll, offers, POLL_S))
+                work = await self._until_stopped(
+                    self._gateway.lease(self._poll, offers, free, POLL_S)
+                )
                 pause_s = AWAY_S[0]
             except Away as error:
                 log.warning("the server is away", error=str(error), again_in_s=pause_s)
@@ -216,11 +223,19 @@ class Agent:
                 self._end(error)
             else:
                 await self._take(work)
+                if not offers and work is not None and work.canary is None:
+                    await self._sleep(SHUT_S)  # nothing here takes runs: the server did not wait
 
     async def _take(self, work: Work | None) -> None:
         if work is None:
             return
         self._waiting, self._drained = work.waiting, work.drained
+        if work.canary is not None:
+            own = self._board.take_device(work.canary.device)
+            if own is None:
+                log.error("was given a canary for a device that is taken", id=work.canary.id)
+            else:
+                self._do(self._run_canary(work.canary, own), f"canary-{work.canary.id}")
         for run in work.runs:
             place = self._board.take(run.gpu)
             if place is None:  # never offered: the server is confused, and its lease will end
@@ -280,6 +295,36 @@ class Agent:
     def _give_up(self, place: Place) -> None:
         self._board.free(place)
         self._wake.set()
+
+    async def _run_canary(self, canary: Canary, place: Place) -> None:
+        """The server's own small kernel, judged like any other; what comes of it decides whether the device takes
+        runs."""
+        launch: Launch | None = None
+        try:
+            packed = parcels.open_job(await self._gateway.canary_package(canary))
+            package = Package(
+                job=packed.job, problem_files=packed.problem_files, code=packed.submission
+            )
+            launch = await place.launcher.start(package)
+            self._canaries.add(launch)
+            if self._stopping.is_set():
+                await launch.cancel()
+            async for _ in launch.events():
+                pass
+            found = await launch.verdict()
+            if self._stopping.is_set() and found.kind is VerdictKind.JUDGE_FAILED:
+                return
+            await self._gateway.canary_verdict(canary, dump(found).encode())
+            log.info("canary ended", device=canary.device, verdict=found.kind.value)
+            await self._beat()  # the server says at once whether the device takes runs
+        except (OSError, ValueError, Away, Refused) as error:
+            # Nobody waits for it; the server asks for another.
+            log.warning("a canary was lost", device=canary.device, error=repr(error))
+        finally:
+            if launch is not None:
+                self._canaries.discard(launch)
+                self._do(launch.close(), "close")
+            self._give_up(place)
 
     async def _launched(self, held: Held) -> Verdict | None:
         """The verdict; None where the run could not be begun and is another's to judge."""
@@ -421,6 +466,7 @@ class Agent:
         ]
         trouble = self._trouble if self._paused_s() else ""
         orders = await self._gateway.heartbeat({} if idle else self._board.capacity, runs, trouble)
+        self._learn_shut(orders.shut)
         if self._drained != orders.drained:
             self._drained = orders.drained
             self._wake.set()
@@ -435,6 +481,17 @@ class Agent:
                 await self._stop(item)
         if orders.stale:
             self._end(Outdated())
+
+    def _learn_shut(self, shut: Mapping[str, str]) -> None:
+        """Which devices take no run, as the server has decided from their canaries."""
+        now = frozenset(shut)
+        for device in now - self._board.shut:
+            log.error("a device takes nothing more", device=device, reason=shut[device])
+        for device in self._board.shut - now:
+            log.info("a device takes work again", device=device)
+        if now != self._board.shut:
+            self._board.shut = now
+            self._wake.set()
 
     async def _lose(self, held: Held) -> None:
         """Somebody else has the run now: stop, and say nothing about it."""
@@ -453,13 +510,13 @@ class Agent:
     # --- the end -----------------------------------------------------------------------------
 
     def _end(self, why: Exception) -> None:
-        """Take nothing more; what runs may end first, unless its server does not know us any more."""
+        """Take nothing more, and keep what runs from the server no longer than it takes to give it back: from
+        another version of the judge, or from a process that it does not know, it believes nothing."""
         reason = self._reason(why)
         if self._ending is None:
             log.warning("ends", reason=repr(reason))
             self._ending = reason
-        if isinstance(reason, Dismissed):
-            self._hurry.set()
+        self._hurry.set()
         self._stopping.set()
         self._wake.set()
 
@@ -499,6 +556,8 @@ class Agent:
             if isinstance(self._ending, Dismissed):
                 held.lost = True
             await self._stop(held)
+        for launch in list(self._canaries):
+            self._do(launch.cancel(), "cancel")
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=10.0)
         await asyncio.gather(*(place.launcher.close() for place in self._places))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import ssl
+import sys
+import tarfile
 from pathlib import Path
+
+import httpx2
 
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
@@ -12,13 +18,34 @@ from tests.patience import until
 from tests.runners.agents import agent, joined, runner_token, runner_view
 from tests.runners.conftest import Site
 
+ALONE = """
+import sys
 
-async def test_a_submission_is_judged_on_a_machine_that_knows_nothing_but_a_token(
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ImportError(f"{name} is not on this machine")
+
+sys.meta_path.insert(0, Missing())
+del sys.argv[1]
+from runners.agent.__main__ import main
+main()
+"""
+SERVER_ONLY = (
+    "sqlalchemy", "asyncpg", "alembic", "pgqueuer", "fastapi", "starlette", "uvicorn", "pydantic",
+    "pydantic_settings", "prometheus_client", "yaml", "typer", "rich", "modal", "discord",
+)  # fmt: skip
+
+
+async def test_a_machine_that_knows_a_token_and_has_no_server_package_judges_with_what_it_is_served(
     site: Site, state: Path
 ) -> None:
     app = site.app
     token = await runner_token(app, "donor")
-    async with agent(site.line, token, state) as found:
+    await served_program(site, token, state)
+    command = (sys.executable, "-c", ALONE, ",".join(SERVER_ONLY))
+    alone = {"PYTHONPATH": str(state / "program"), "PYTHONSAFEPATH": "1"}
+    async with agent(site.line, token, state, command=command, environment=alone) as found:
         await joined(found)
         ada = await make_actor(app)
         view = await submitted(app, ada, mode="test")
@@ -30,5 +57,20 @@ async def test_a_submission_is_judged_on_a_machine_that_knows_nothing_but_a_toke
         run = await until(judged, 60)
 
         assert run.kind is VerdictKind.PASSED, run.verdict
-        assert (await runner_view(app, "donor")).state == "ready"
+        there = await runner_view(app, "donor")
+        assert (there.state, there.judged, there.isolation) == (
+            "ready", 1, run.verdict.harness.isolation,
+        )  # fmt: skip
+        assert [device["name"] for device in there.devices] == [run.verdict.device.name]
+        assert not (state / "trees").exists()  # it was of the server's version from the start
         assert await found.stop() == 0
+
+
+async def served_program(site: Site, token: str, folder: Path) -> None:
+    """What the second of the three lines does."""
+    trusted = ssl.create_default_context(cafile=str(site.line.ca))
+    async with httpx2.AsyncClient(base_url=site.line.url, verify=trusted) as client:
+        headers = {"authorization": f"Bearer {token}"}
+        answer = await client.get("/v1/runner/program", headers=headers)
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
+        archive.extractall(folder, filter="data")
