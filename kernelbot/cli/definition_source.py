@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kernelbot.cli.failure import Declined
 from kernelbot.domain.definition import climbs
-from kernelbot.services.catalog import Catalog, load_catalog, load_one
+from kernelbot.services.catalog import Catalog, load_catalog, load_one, tree_in
 
 CLONE_PATIENCE_S = 120.0
 MAX_BYTES = 64 << 20
@@ -63,6 +63,7 @@ def opened(source: str) -> Iterator[Opened]:
         return
     path = Path(source).expanduser().absolute()
     if path.is_dir():
+        path = tree_in(path)
         yield Opened(path, None, path.as_posix())
     else:
         yield Opened(path.parent, path, path.as_posix())
@@ -98,6 +99,8 @@ def _cloned(source: str, target: Path) -> Opened:
     root = target / inner if inner else target
     if not root.is_dir() or not root.resolve().is_relative_to(target.resolve()):
         raise Declined(f"{address} has no folder {inner!r} at {commit[:12]}.", code="no_folder")
+    if not inner:
+        root = tree_in(root)
     # Without the reference: another branch or tag of it is the same source at another commit.
     name = f"{address}#:{inner}" if inner else address
     return Opened(root, None, name, commit)

@@ -12,6 +12,7 @@ here may change them. What was tried of them and refused nothing stops them like
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from kernelbot.checking import findings, ledger
@@ -28,10 +29,18 @@ UNCHECKED = "not checked: published so on request"
 MOST_WORDS = 500
 
 
-def tell_notes(catalog: Catalog) -> None:
+def tell_notes(catalog: Catalog, now: datetime | None = None) -> None:
     """What is right in the files and will surprise, on stderr."""
     for found in catalog.notes:
         note(f"Note: {clean(str(found))}")
+    now = now or datetime.now(UTC)
+    for name, competition in catalog.competitions.items():
+        ends = [board.closes for board in competition.leaderboards]
+        over = [end for end in ends if end is not None and end <= now]
+        if ends and len(over) == len(ends):
+            note(
+                f"Note: {clean(name)} was over at {max(over).isoformat()}: nobody can submit to it."
+            )
 
 
 def demand_checked(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -101,6 +101,8 @@ def read_competition(
     inherited = _inherited(top, site, _Inherited())
     scoring = _scoring(top)
     phases, boards = _phases(top, site, inherited, scoring)
+    if not phases:
+        _demand_frozen(top, inherited, boards)
     visibility = _visibility(top)
     competition = Competition(
         name=(name and reader.slug(name, "name", NAME, NAME_WORDS)) or "",
@@ -293,7 +295,9 @@ def _phases(
             reason = f"opens before the phase before it closes at {ended.isoformat()}"
             top.reader.flaw(item.line, section.path, reason, "Let one begin after the other")
         ended = own.closes
-        boards += _leaderboards(section, site, own, scoring, boards)
+        posed = _leaderboards(section, site, own, scoring, boards)
+        _demand_frozen(section, own, posed)
+        boards += posed
         phases.append(phase)
     return tuple(phases), boards
 
@@ -378,6 +382,17 @@ def _frozen(section: Section, own: _Inherited) -> Freeze | None:
             section.reader.flaw(node.line, section.at("freeze"), reason, "Let it begin before")
         return None
     return Freeze(begins=begins, ends=ends)
+
+
+def _demand_frozen(section: Section, own: _Inherited, boards: Sequence[LeaderboardSpec]) -> None:
+    """A freeze of the whole that begins when every leaderboard is closed was meant for another time."""
+    node = section.get("freeze")
+    if node is None or own.freeze is None or not boards:
+        return
+    begins = own.freeze[0]
+    if all(board.closes is not None and board.closes <= begins for board in boards):
+        reason = f"begins at {begins.isoformat()}, when every leaderboard is closed"
+        section.reader.flaw(node.line, section.at("freeze"), reason, "Let it begin before")
 
 
 def _opening(section: Section, own: _Inherited, freeze: Freeze | None) -> datetime | None:

@@ -177,7 +177,9 @@ class Reader:
     def whole(self, node: Node, path: str, *, low: int, high: int) -> int | None:
         """A whole number between ``low`` and ``high``; true and false are not numbers."""
         if isinstance(node.value, bool) or not isinstance(node.value, int):
-            self._expected(node, path, "a whole number", f"Write a number such as {max(low, min(high, 1))}")
+            self._expected(
+                node, path, "a whole number", f"Write a number such as {max(low, min(high, 1))}"
+            )
             return None
         if not low <= node.value <= high:
             reason = f"{shorten(node.text)} is out of range"

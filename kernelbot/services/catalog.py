@@ -32,6 +32,7 @@ from kernelbot.services.reading import read_document, read_regular, together_wit
 
 COMPETITIONS_DIR = "competitions"
 SHARED_DIR = "shared"
+PROBLEMS_DIR = "problems"
 BESIDE_PROBLEMS = (COMPETITIONS_DIR, SHARED_DIR)
 """Folders between those of the problems that are none."""
 
@@ -114,6 +115,20 @@ def root_of(folder: Path) -> Path:
     return folder.parent if (folder / PROBLEM_FILE).exists() else field_tree.root_of(folder)
 
 
+def tree_in(folder: Path) -> Path:
+    """The tree that a folder or a whole repository holds: itself, or its ``problems`` where only that
+    defines competitions."""
+    inner = folder / PROBLEMS_DIR
+    return inner if _defines(inner) and not _defines(folder) else folder
+
+
+def _defines(folder: Path) -> bool:
+    """Whether competitions or problem sets are defined in a folder; other files may lie in it too."""
+    return (folder / COMPETITIONS_DIR).is_dir() or any(
+        field_tree.kind_of(file) is not None for file in _yaml_files(folder)
+    )
+
+
 def load_competition(
     path: Path, problems: Collection[str], gpus: Collection[str], *, shown: str = ""
 ) -> Competition:
@@ -166,7 +181,8 @@ def _unlit(competition: Competition, file: str, problems: Mapping[str, Problem])
 
 
 def _folders_by_name(root: Path) -> dict[str, Path]:
-    return {file.parent.name: file.parent for file in sorted(root.glob(f"*/{PROBLEM_FILE}"))}
+    found = [*root.glob(f"{PROBLEMS_DIR}/*/{PROBLEM_FILE}"), *root.glob(f"*/{PROBLEM_FILE}")]
+    return {file.parent.name: file.parent for file in sorted(found)}
 
 
 def _load_named(
@@ -201,7 +217,8 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
     problems: dict[str, Problem] = {}
     for folder in folders:
         try:
-            problems[folder.name] = load_problem(folder, shown=f"{root.name}/{folder.name}")
+            shown = f"{root.name}/{folder.relative_to(root).as_posix()}"
+            problems[folder.name] = load_problem(folder, shown=shown)
         except DefinitionErrors as errors:
             flaws += errors.flaws
     competitions: dict[str, Competition] = {}
@@ -269,6 +286,7 @@ def _doubled_names(
 
 
 def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
+    """Those in ``root``; and those in its ``problems``, where that is no problem itself."""
     try:
         entries = sorted(root.iterdir())
     except OSError as error:
@@ -284,6 +302,10 @@ def _problem_folders(root: Path, flaws: list[Flaw]) -> list[Path]:
             Flaw(file=shown, reason="is a link to a folder", remedy="Copy the folder here")
         )
         folders.remove(link)
+    inner = root / PROBLEMS_DIR
+    if inner in folders and not (inner / PROBLEM_FILE).exists():
+        folders.remove(inner)
+        folders += _problem_folders(inner, flaws)
     return [folder for folder in folders if folder.name not in BESIDE_PROBLEMS]
 
 

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -474,6 +475,21 @@ def test_what_is_worth_knowing_about_tasks_of_the_field_is_told_where_they_are_p
     said = capsys.readouterr().err
     assert "Note: problems/tasks/several/task.yml: is evaluated by its own program" in said
     assert "Note: problems/field.yaml:2: problems[0].gpus[0]: this site has no GPU 'Q9'" in said
+
+
+def test_a_competition_whose_deadlines_have_all_passed_is_told_of(
+    tree: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_problem(tree.problems_dir / "double")
+    file = tree.problems_dir / "competitions" / "round.yaml"
+    file.write_text(COMPETITION + "closes: 2026-03-01T00:00:00Z\n")
+    catalog = load_catalog(tree.problems_dir, ["CPU"])
+
+    publication.tell_notes(catalog, datetime(2026, 3, 1, tzinfo=UTC))
+    said = capsys.readouterr().err
+    assert "round was over at 2026-03-01T00:00:00+00:00: nobody can submit to it" in said
+    publication.tell_notes(catalog, datetime(2026, 2, 28, tzinfo=UTC))
+    assert capsys.readouterr().err == ""
 
 
 def test_the_ledger_beside_the_problems_spares_the_check(

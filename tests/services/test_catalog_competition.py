@@ -13,7 +13,7 @@ from kernelbot.domain.competition import Competition, Freeze, Registration, Visi
 from kernelbot.domain.competition_scoring import CompetitionScoring, Missing, Ties
 from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.domain.target import Target
-from kernelbot.services.catalog import load_catalog, load_competition, load_one
+from kernelbot.services.catalog import load_catalog, load_competition, load_one, tree_in
 from tests.services.mistakes import assert_told
 
 GPUS = ["CPU", "H100", "MI300X"]
@@ -349,6 +349,18 @@ def test_an_inherited_freeze_is_none_where_a_leaderboard_closes_before_it(file: 
     assert early.freeze is None
 
 
+def test_a_freeze_of_the_whole_that_begins_when_all_is_closed_is_told(file: Path) -> None:
+    late = "freeze: {from: 2026-05-20T00:00:00Z}\ngpus: [cpu"
+    file.write_text(SPEC.replace("gpus: [cpu", late))
+    (flaw,) = flaws(file)
+    assert (flaw.line, flaw.path) == (10, "freeze")
+    assert "when every leaderboard is closed" in flaw.reason
+
+    file.write_text(WHOLE.replace("{from: 2026-03-14T00:00:00Z}", "{from: 2026-03-15T00:00:00Z}"))
+    (flaw,) = flaws(file)
+    assert (flaw.line, flaw.path) == (15, "phases[0].freeze")
+
+
 def test_problems_may_not_be_missing_or_empty(file: Path) -> None:
     start = SPEC.split("problems:", maxsplit=1)[0]
     told = []
@@ -507,6 +519,38 @@ def test_the_folder_of_the_competitions_may_be_given_by_itself(root: Path) -> No
         load_catalog(root / "competitions", GPUS)
     (flaw,) = refused.value.flaws
     assert (flaw.file, flaw.line) == ("competitions/winter.yaml", 5)
+
+
+def test_problems_may_lie_in_a_folder_of_their_own_beside_the_competitions(
+    root: Path, tmp_path: Path
+) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (root / "competitions").rename(whole / "competitions")
+    root.rename(whole / "problems")
+
+    assert tree_in(whole) == whole
+    assert list(load_catalog(whole, GPUS).problems) == ["copy"]
+    (file,) = (whole / "competitions").glob("*.yaml")
+    assert list(load_one(file, GPUS, tmp_path / "nowhere").problems) == ["copy"]
+    (whole / "problems" / "copy" / "statement.md").unlink()
+    assert tree_flaws(whole)[0].startswith("whole/problems/copy/statement.md: is missing")
+
+
+@pytest.mark.parametrize("field", [True, False])
+def test_a_repository_may_be_given_whose_tree_is_its_folder_problems(
+    root: Path, tmp_path: Path, field: bool
+) -> None:
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    (whole / "settings.yaml").write_text("services: {}\n")
+    if field:
+        shutil.rmtree(root / "competitions")
+        (root / "set.yaml").write_text("name: S\nproblems: [{directory: a, name: a, gpus: []}]\n")
+    root.rename(whole / "problems")
+
+    assert tree_in(whole) == whole / "problems"
+    assert tree_in(whole / "problems") == whole / "problems"
 
 
 def test_a_leaderboard_name_belongs_to_one_competition(root: Path) -> None:
