@@ -57,6 +57,7 @@ class LeaseIn(_Said):
 
     poll: Annotated[int, Field(ge=1, le=LARGEST_ID)]
     offers: Annotated[list[Slots], Field(max_length=16)]
+    free: Annotated[list[Word], Field(max_length=64)] = []  # devices with nothing to do
     wait_s: Annotated[float, Field(ge=0, le=60)]
 
 

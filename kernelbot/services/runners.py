@@ -22,7 +22,7 @@ from kernelbot.judge import shipping
 from kernelbot.judge.protocol import judge_digest
 from kernelbot.services.context import Context
 from kernelbot.services.identity import HINT_CHARACTERS, MAX_TOKEN_CHARACTERS, digest
-from kernelbot.storage import fleet, people
+from kernelbot.storage import devices, fleet, people
 from kernelbot.storage import runners as store
 from kernelbot.storage.runners import Known
 
@@ -352,6 +352,16 @@ async def announce(ctx: Context, runner: Runner, said: Announcement) -> uuid.UUI
             await fleet.leave(connection, runner.session)
         if not await store.announce(connection, runner.id, session, document):
             raise revoked()
+        for unit in sorted(said.units, key=lambda unit: unit.id):
+            alone = [
+                name
+                for name in said.slots
+                if ctx.targets[name].gpus == 1 and fits(ctx.targets[name], unit.kind, unit.name)
+            ]
+            await devices.put(
+                connection, runner.id, device=unit.id, kind=unit.kind, name=unit.name,
+                host=said.host, gpus=alone,
+            )  # fmt: skip
         # Only then a claim finds the worker, and the worker the machine.
         await fleet.register(
             connection, session, runner.name, said.slots, document, said.judge_digest

@@ -20,6 +20,11 @@ class Place:
     devices: frozenset[str] = frozenset()  # ids; empty: a share of the processor
 
 
+def ids(place: Place) -> frozenset[str]:
+    """What it judges on, the processor too, by the ids of the self-test."""
+    return place.devices or frozenset({"cpu"})
+
+
 def places_of(targets: Sequence[Target], proof: Proof, site: Site) -> list[Place]:
     """Everything that this machine can judge of what the server would give it."""
     found: list[Place] = []
@@ -50,14 +55,32 @@ class Board:
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = list(places)
         self._taken: list[Place] = []
+        self.shut: frozenset[str] = frozenset()  # devices that take no run
         self._turns = list(dict.fromkeys(place.target for place in places))
 
     @property
     def capacity(self) -> dict[str, int]:
         """How many runs at once, by target."""
         return {
-            target: sum(place.target == target for place in self._places) for target in self._turns
+            target: sum(
+                place.target == target and not ids(place) & self.shut for place in self._places
+            )
+            for target in self._turns
         }
+
+    @property
+    def idle(self) -> list[str]:
+        """Devices with a place of their own and nothing to do, those too that take no run."""
+        found = (ids(place) for place in self._places if self._is_free(place))
+        return sorted({id_ for devices in found if len(devices) == 1 for id_ in devices})
+
+    def take_device(self, device: str) -> Place | None:
+        """A free place on this device alone, taken; nobody's turn is over by that."""
+        for place in self._places:
+            if ids(place) == {device} and self._is_free(place):
+                self._taken.append(place)
+                return place
+        return None
 
     def take(self, target: str) -> Place | None:
         """A free place of this target, taken; its turn is over."""
@@ -97,12 +120,15 @@ class Board:
         return found
 
     def _free(self, target: str) -> list[Place]:
-        busy = frozenset().union(*(place.devices for place in self._taken))
         return [
             place
             for place in self._places
-            if place.target == target and place not in self._taken and not place.devices & busy
+            if place.target == target and self._is_free(place) and not ids(place) & self.shut
         ]
+
+    def _is_free(self, place: Place) -> bool:
+        busy = frozenset().union(*(taken.devices for taken in self._taken))
+        return place not in self._taken and not place.devices & busy
 
     def _saved(self, waiting: Mapping[str, int]) -> dict[str, frozenset[str]]:
         """By target: devices that it must leave alone, because a target whose turn comes before its own waits

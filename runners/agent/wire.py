@@ -46,12 +46,22 @@ class Lease:
 
 
 @dataclass(frozen=True)
+class Canary:
+    """A small kernel of the server's for one of our devices, before anything else on it."""
+
+    id: int
+    lease: str
+    device: str
+
+
+@dataclass(frozen=True)
 class Work:
     """What the server says when it is asked for work."""
 
     runs: Sequence[Lease]
     waiting: Mapping[str, int]
     drained: bool
+    canary: Canary | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class Orders:
     alive: Mapping[int, bool]  # the runs that are still ours, with whether to stop them
     drained: bool
     stale: bool
+    shut: Mapping[str, str]  # devices that take no run, and why
 
 
 class Gateway:
@@ -96,14 +107,18 @@ class Gateway:
         self._session = ""
         self._session = (await self._json("POST", "/v1/runner/announce", json=said))["session"]
 
-    async def lease(self, poll: int, offers: Sequence[Mapping[str, int]], wait_s: float) -> Work:
-        body = {"poll": poll, "offers": list(offers), "wait_s": wait_s}
+    async def lease(
+        self, poll: int, offers: Sequence[Mapping[str, int]], free: Sequence[str], wait_s: float
+    ) -> Work:
+        """``free``: devices with nothing to do."""
+        body = {"poll": poll, "offers": list(offers), "free": list(free), "wait_s": wait_s}
         timeout = httpx2.Timeout(wait_s + ANSWER_S, connect=CONNECT_S)
         said = await self._json("POST", "/v1/runner/lease", json=body, timeout=timeout)
         runs = [
             Lease(run["run_id"], run["lease"], run["gpu"], run["attempt"]) for run in said["runs"]
         ]
-        return Work(runs, said["waiting"], said["drained"])
+        canary = None if said["canary"] is None else Canary(**said["canary"])
+        return Work(runs, said["waiting"], said["drained"], canary)
 
     async def heartbeat(
         self, slots: Mapping[str, int], runs: Sequence[Mapping[str, Any]], trouble: str
@@ -111,7 +126,7 @@ class Gateway:
         body = {"slots": slots, "runs": runs, "trouble": trouble[:500]}
         said = await self._json("POST", "/v1/runner/heartbeat", json=body)
         alive = {int(run_id): bool(stop) for run_id, stop in said["runs"].items()}
-        return Orders(alive, said["drained"], said["stale"])
+        return Orders(alive, said["drained"], said["stale"], said["shut"])
 
     async def leave(self) -> None:
         await self._json("POST", "/v1/runner/leave")
@@ -135,6 +150,14 @@ class Gateway:
     async def give_back(self, run: Lease) -> None:
         await self._json("POST", self._path(run, "give-back"), run=run)
 
+    async def canary_package(self, canary: Canary) -> bytes:
+        path = f"/v1/runner/canaries/{canary.id}/package"
+        return (await self._call("GET", path, run=canary)).content
+
+    async def canary_verdict(self, canary: Canary, content: bytes) -> dict[str, Any]:
+        path = f"/v1/runner/canaries/{canary.id}/verdict"
+        return await self._json("PUT", path, run=canary, content=content)
+
     @staticmethod
     def _path(run: Lease, what: str) -> str:
         return f"/v1/runner/runs/{run.run_id}/{what}"
@@ -150,7 +173,7 @@ class Gateway:
         return document
 
     async def _call(
-        self, method: str, path: str, *, run: Lease | None = None, **options: Any
+        self, method: str, path: str, *, run: Lease | Canary | None = None, **options: Any
     ) -> httpx2.Response:
         headers = {"kernelbot-session": self._session} if self._session else {}
         if run is not None:

@@ -42,7 +42,10 @@ async def site(
     await connection.close()
     folder = tmp_path_factory.mktemp(name)
     attempts = getattr(request.module, "ATTEMPTS", 5)
-    settings = make_settings(f"{server}/{name}", folder / "data", attempts=attempts)
+    every_s = getattr(request.module, "CANARY_S", 0.0)
+    settings = make_settings(
+        f"{server}/{name}", folder / "data", attempts=attempts, canary_s=every_s
+    )
     environment = process_environment(settings) | {"KERNELBOT_ATTEMPTS": str(attempts)}
     async with (
         build(settings) as app,

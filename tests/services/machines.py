@@ -62,12 +62,16 @@ class Machine:
         self.session = await runners.announce(self.app, await self.known(), said)
 
     async def lease(
-        self, *offers: Mapping[str, int], wait_s: float = 0.0, gone: gateway.Gone = never
+        self,
+        *offers: Mapping[str, int],
+        wait_s: float = 0.0,
+        gone: gateway.Gone = never,
+        free: Sequence[str] = (),
     ) -> Leased:
         self.poll += 1
         asked = offers or ({"CPU": 1},)
         return await gateway.lease(
-            self.app, await self.known(), self.session, self.poll, asked, wait_s, gone
+            self.app, await self.known(), self.session, self.poll, asked, wait_s, gone, free
         )
 
     async def one(self, gpu: str = "CPU") -> Assignment:

@@ -14,6 +14,7 @@ from kernelbot.app import App
 from kernelbot.domain import canary
 from kernelbot.domain.submission import Rejudged
 from kernelbot.errors import Conflict, Forbidden, NotFound
+from kernelbot.judge import parcels
 from kernelbot.judge.protocol import (
     CaseResult,
     Device,
@@ -22,11 +23,13 @@ from kernelbot.judge.protocol import (
     Stage,
     Verdict,
     VerdictKind,
+    dump,
 )
-from kernelbot.services import canaries, dispatch, machines, rejudge
+from kernelbot.services import canaries, dispatch, gateway, machines, rejudge, runners
 from kernelbot.services.canaries import Unit
 from tests.factories import claim_one, make_actor, make_measurement, make_verdict, submitted
-from tests.services.machines import administrator
+from tests.services.machines import CPU as AGENTS_CPU
+from tests.services.machines import Machine, administrator, machine
 
 CPU = Unit(id="cpu@box", kind="cpu", name="a processor", gpus=("CPU",))
 GPU = Unit(id="GPU-7", kind="cuda", name="NVIDIA H200", gpus=("H200",))
@@ -351,3 +354,80 @@ async def test_the_series_shows_how_a_device_drifts(app: App) -> None:
     assert [item.seconds["stream"] for item in found[:2]] == [1.01e-4, 1e-4]
     assert {item.sm_mhz for item in found} == {1980.0}
     assert view.bands["stream"].low < 1e-4 < view.bands["stream"].high
+
+
+# --- on machines that ask for work ---------------------------------------------------------------
+
+
+def of_agent(app: App, errand: canaries.Errand, found: Verdict) -> bytes:
+    """A verdict as our judge gives it on a machine's processor."""
+    return dump(
+        dataclasses.replace(
+            found,
+            run_id=errand.package.job.run_id,
+            device=Device(kind="cpu", name=AGENTS_CPU.name),
+            harness=Harness(judge_digest=runners.own_judge(app), isolation="bubblewrap"),
+        )
+    ).encode()
+
+
+async def brought_in(box: Machine, found: Verdict) -> None:
+    """A canary that a machine's processor is given, and what came of it."""
+    answer = await box.lease(free=["cpu"])
+    assert answer.canary is not None
+    assert answer.runs == ()
+    runner, one = await box.known(), answer.canary
+    content = of_agent(box.app, one, found)
+    await gateway.finish_canary(box.app, runner, box.session, one.id, one.lease, content)
+
+
+async def test_a_machine_that_asks_for_work_gets_a_canary_first(app: App) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    answer = await box.lease(free=["cpu"])
+    assert answer.canary is not None
+
+    runner, one = await box.known(), answer.canary
+    parcel = await gateway.canary_package(app, runner, box.session, one.id, one.lease)
+    assert parcels.open_job(parcel).job.run_id == f"canary-{one.id}"
+    content = of_agent(app, one, timed())
+    await gateway.finish_canary(app, runner, box.session, one.id, one.lease, content)
+
+    assert len((await box.lease(free=["cpu"])).runs) == 1
+    with pytest.raises(Conflict, match="not yours any more"):
+        await gateway.finish_canary(app, runner, box.session, one.id, one.lease, content)
+
+
+async def test_a_quarantined_device_of_a_machine_is_leased_nothing_whatever_it_offers(
+    app: App,
+) -> None:
+    await submitted(app, await make_actor(app))
+    box, other = await machine(app), await machine(app, "other")
+    await brought_in(box, make_verdict(VerdictKind.WRONG_ANSWER))
+
+    assert (await box.lease({"CPU": 2})).runs == ()
+    assert "wrong answer" in (await box.beat()).shut["cpu"]
+    assert (await other.beat()).shut == {}
+    assert len((await other.lease({"CPU": 2})).runs) == 1
+
+
+async def test_a_canary_of_another_device_or_judge_counts_against_the_device(app: App) -> None:
+    box = await machine(app)
+    answer = await box.lease(free=["cpu"])
+    assert answer.canary is not None
+    runner, one = await box.known(), answer.canary
+    lying = dataclasses.replace(timed(), run_id=one.package.job.run_id)
+
+    found = await gateway.finish_canary(
+        app, runner, box.session, one.id, one.lease, dump(lying).encode()
+    )
+
+    assert found.kind is VerdictKind.JUDGE_FAILED
+    assert "another judge" in found.fault
+    assert (await the_device(app)).canary_good is False
+
+
+async def test_a_machine_gets_no_canary_for_a_device_that_it_has_not_announced(app: App) -> None:
+    await machine(app, "first")
+    box = await machine(app, "second")
+    assert (await box.lease(free=["GPU-of-another"])).canary is None

@@ -84,14 +84,23 @@ async def lease(
 ) -> JSONResponse:
     """Waits for work, up to ``wait_s`` seconds."""
     found = await gateway.lease(
-        ctx, runner, session, body.poll, body.offers, body.wait_s, request.is_disconnected
+        ctx,
+        runner,
+        session,
+        body.poll,
+        body.offers,
+        body.wait_s,
+        request.is_disconnected,
+        body.free,
     )
     runs = [
         {"run_id": run.run_id, "lease": str(run.lease), "gpu": run.gpu, "attempt": run.attempt}
         for run in found.runs
     ]
+    one = found.canary
+    canary = None if one is None else {"id": one.id, "lease": str(one.lease), "device": one.device}
     answer = {"runs": runs, "waiting": dict(found.waiting), "drained": found.drained}
-    return JSONResponse(answer)
+    return JSONResponse({**answer, "canary": canary})
 
 
 @router.post("/heartbeat")
@@ -100,7 +109,8 @@ async def heartbeat(ctx: Ctx, runner: Caller, session: Session, body: HeartbeatI
     signs = [gateway.Sign(**vars(sign)) for sign in body.runs]
     heard = await gateway.heartbeat(ctx, runner, session, body.slots, signs, body.trouble)
     alive = {str(run_id): stop for run_id, stop in heard.alive.items()}
-    return JSONResponse({"runs": alive, "drained": heard.drained, "stale": heard.stale})
+    answer = {"runs": alive, "drained": heard.drained, "stale": heard.stale}
+    return JSONResponse({**answer, "shut": dict(heard.shut)})
 
 
 @router.post("/leave")
@@ -156,6 +166,25 @@ async def give_back(ctx: Ctx, held: Held) -> JSONResponse:
     """A run that this machine cannot judge now; somebody else takes it, and no attempt is lost."""
     await gateway.give_back(ctx, held)
     return _done()
+
+
+@router.get("/canaries/{run_id}/package")
+async def canary_package(
+    ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease
+) -> Response:
+    """Everything needed to judge a canary, as a parcel."""
+    content = await gateway.canary_package(ctx, runner, session, run_id, lease)
+    return Response(content, media_type=BYTES)
+
+
+@router.put("/canaries/{run_id}/verdict")
+async def canary_verdict(
+    ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease, request: Request
+) -> JSONResponse:
+    """What came of a canary."""
+    content = await _body(request, MAX_VERDICT_BYTES)
+    found = await gateway.finish_canary(ctx, runner, session, run_id, lease, content)
+    return JSONResponse({"recorded": found.kind.value, "fault": found.fault[:2000]})
 
 
 async def _body(request: Request, most: int) -> bytes:
