@@ -270,9 +270,12 @@ class Bench:
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
         self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
 
+    def rouse(self) -> None:
+        """Bring the clocks of the devices up."""
+        keep_busy(self._job.device, self._job.world_size, self._plan.warm_s)
+
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
-        keep_busy(self._job.device, self._job.world_size, self._plan.warm_s)
         self._meter.learn()
         if self._job.device == "cpu":
             self._overheads = [_empty_on_cpu(contestant, self._plan)] * len(self._job.benchmarks)

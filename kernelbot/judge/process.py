@@ -35,7 +35,7 @@ from kernelbot.judge.channel import (
 from kernelbot.judge.deck import Deck, HostDeck, Sets, trial
 from kernelbot.judge.device import cores
 from kernelbot.judge.guard import Tree, Unstoppable, Watch, forget, register
-from kernelbot.judge.inside.driver import Unavailable
+from kernelbot.judge.inside.driver import DeviceMemory, Unavailable
 from kernelbot.judge.output import Drain, printable
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated, time_ungated
 from kernelbot.judge.protocol import Job, Mode, Stage, VerdictKind
@@ -132,10 +132,12 @@ class Contestant:
         tool: Callable[[list[str]], list[str]] | None = None,
         *,
         plain: bool = False,
+        sharing: bool = False,
     ) -> None:
         """``tool`` puts the command line of a program, a profiler's, in front of the runtime's.
 
         ``plain``: without gates and shared device memory, which a profiler would see or stumble over.
+        ``sharing``: it is asked at once whether device memory can be shared, as it was with others.
         """
         self.fence = fence
         self.gated = False
@@ -184,6 +186,11 @@ class Contestant:
                 "plain": plain,
             }
             rank.send(hello, *([rank.page.descriptor] if rank.page else []))
+        self._tried: dict[
+            int, DeviceMemory
+        ] = {}  # by ranks that were asked to; they answer when they are warm
+        for number in range(len(self.ranks)) if sharing else ():
+            self._ask(number)
 
     @property
     def _alone(self) -> bool:
@@ -219,7 +226,8 @@ class Contestant:
         try:
             bells = self._expect(channel.WARM, min(timeout_s, START_S))
             self.gated = all(bell.text == b"gates" for bell in bells)
-            self.sharing = self.gated and all(map(self._can_share, range(len(self.ranks))))
+            answers = [self._can_share(rank) for rank in range(len(self.ranks))]
+            self.sharing = all(answers)
         except Failure as error:
             text = self.close() or error.message
             raise NotStarted(f"{self.fence.kind}: {shorten(text, 2000)}") from error
@@ -232,7 +240,15 @@ class Contestant:
         self._rest()
 
     def _can_share(self, rank: int) -> bool:
-        """Whether a process can use memory of the referee's on its device."""
+        """Whether a process can use memory of the referee's on its device, which takes gates."""
+        if rank not in self._tried and not (self.gated and self._ask(rank)):
+            return False
+        (bell,) = self._expect(channel.PREPARED, START_S, of=(rank,))
+        del self._tried[rank]
+        return self.gated and bell.text == b"shared"
+
+    def _ask(self, rank: int) -> bool:
+        """Have a process try memory of the referee's, where there is any to be had."""
         try:
             memory = trial(rank)
             descriptor = memory.export()
@@ -240,8 +256,8 @@ class Contestant:
             return False
         self.ranks[rank].send({"op": "share"}, descriptor)
         os.close(descriptor)
-        (bell,) = self._expect(channel.PREPARED, START_S, of=(rank,))
-        return bell.text == b"shared"
+        self._tried[rank] = memory
+        return True
 
     def load(self, timeout_s: float, recipe: dict[str, object] | None = None) -> float:
         """Import the submission, or compile it by its recipe; returns the seconds it took."""
@@ -325,6 +341,10 @@ class Contestant:
         self.ranks[0].send({"op": "leave"})
         self._tree.go()
         self._exit_code(timeout_s)
+
+    def doom(self) -> None:
+        """Begin to kill it: what it had on its device takes a while to be taken apart. :meth:`close` is to follow."""
+        self._tree.doom()
 
     def close(self) -> str:
         """Kill everything that came from this process; returns what it printed."""

@@ -72,7 +72,7 @@ class Plan:
 
 CPU_PLAN = Plan()
 CUDA_PLAN = Plan(
-    warmup=3, looks=(6, 12, 24, 48), target=0.004, finest_ns=80.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12,
+    warmup=2, looks=(6, 12, 24, 48), target=0.004, finest_ns=80.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12,
     decoys=2, warm_s=0.05, duty=0.3,
 )  # fmt: skip
 
