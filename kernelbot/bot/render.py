@@ -148,6 +148,32 @@ def cut_markdown(text: str, limit: int) -> str:
     return kept + ("\n```\n…" if kept.count("```") % 2 else "\n…")
 
 
+def flowing(text: str) -> str:
+    """Markdown as Discord reads it: it keeps line breaks within a paragraph, and knows no tables."""
+    lines: list[str] = []
+    table: list[list[str]] = []
+    in_code = False
+    for line in [*text.splitlines(), ""]:
+        is_row = not in_code and line.startswith("|")
+        if is_row:
+            cells = [cell.strip().replace("`", "") for cell in line.strip("| ").split("|")]
+            if not all(re.fullmatch(r":?-+:?", cell) for cell in cells):
+                table.append(cells)
+            continue
+        if table:
+            columns = max(len(row) for row in table)
+            rows = [[*row, *[""] * (columns - len(row))] for row in table]
+            lines += ["```", *_table(rows).splitlines(), "```"]
+            table = []
+        continues = not in_code and line and not re.match(r"\s*([-*+] |[>#]|\d+[.)] |```)", line)
+        if continues and lines and lines[-1].strip() and not lines[-1].startswith(("#", "```")):
+            lines[-1] = f"{lines[-1].rstrip()} {line.strip()}"
+        else:
+            lines.append(line)
+        in_code ^= line.lstrip().startswith("```")
+    return "\n".join(lines).rstrip()
+
+
 def relative(moment: datetime) -> str:
     """``<t:...:R>``: everybody reads it in their own time zone."""
     return discord.utils.format_dt(moment, "R")
@@ -594,7 +620,7 @@ def _window(board: LeaderboardView) -> str:
 
 def problem(view: ProblemView, boards: Sequence[LeaderboardView] = ()) -> Post:
     """The statement, what holds on its leaderboards, and the starters as files."""
-    statement = discord.utils.escape_mentions(clean(view.statement))
+    statement = discord.utils.escape_mentions(flowing(clean(view.statement)))
     light = _speed_of_light(view)
     text = cut_markdown(statement, DESCRIPTION - len(light)) + light
     embed = _embed(plain(view.title, 200), text, BLUE)

@@ -275,6 +275,18 @@ def test_a_reveal_says_who_stands_where() -> None:
     assert "still to be judged" not in (embed.description or "")
 
 
+def test_a_statement_is_told_as_discord_reads_markdown() -> None:
+    text = (
+        "# Title\nOne paragraph\nin two lines.\n\n- a point\n  that goes on\n- another\n\n"
+        "| a | long |\n|---|---|\n| `x` | y |\nafter\n```c\nint a;\nint b;\n```\nend"
+    )
+
+    assert render.flowing(text) == (
+        "# Title\nOne paragraph in two lines.\n\n- a point that goes on\n- another\n\n"
+        "```\na  long\nx  y\n```\nafter\n```c\nint a;\nint b;\n```\nend"
+    )
+
+
 @settings(max_examples=40, deadline=None)
 @given(statement=LONG, starter=LONG)
 def test_any_statement_fits(statement: str, starter: str) -> None:

@@ -1,0 +1,207 @@
+"""A message or form of the loopback Discord drawn as Discord would show it: an SVG without anything outside.
+
+What differs from run to run (snowflakes, points in time) is drawn as a reader would take it, so the same
+messages give the same bytes.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.sax.saxutils import escape
+
+from tests.fakes.discord_world import EPOCH_MS, Message
+
+WIDTH, LINE, PAD = 680, 20, 16
+TEXT_COLUMNS, CODE_COLUMNS = 82, 78
+BACK, PANEL, CODE, TEXT, DIM, BUTTON = (
+    "#313338",
+    "#2b2d31",
+    "#1e1f22",
+    "#dbdee1",
+    "#949ba4",
+    "#4e5058",
+)
+FONT = "font-family='gg sans, Noto Sans, DejaVu Sans, Helvetica, Arial, sans-serif' font-size='14'"
+MONO = "font-family='Consolas, DejaVu Sans Mono, monospace' font-size='12.5'"
+
+
+@dataclass
+class _Sheet:
+    """What was drawn so far; ``y`` is where it goes on."""
+
+    y: int = PAD
+    parts: list[str] = field(default_factory=list)
+
+    def words(self, x: int, text: str, *, colour: str = TEXT, bold: bool = False) -> None:
+        for paragraph in text.split("\n"):
+            columns = TEXT_COLUMNS - (x - PAD) // 8
+            heading = re.match(r"#{1,3} ", paragraph)
+            if heading:
+                paragraph = f"**{paragraph[heading.end() :]}**"
+            for line in textwrap.wrap(paragraph, columns) or [""]:
+                self.y += LINE
+                self._line(x, line, FONT, colour, bold=bold)
+
+    def code(self, x: int, text: str) -> None:
+        lines = [part for line in text.split("\n") for part in _folded(line)]
+        height = len(lines) * 17 + 12
+        self.box(x, self.y + 8, WIDTH - x - 2 * PAD, height, CODE)
+        self.y += 10
+        for line in lines:
+            self.y += 17
+            self._line(x + 8, line, MONO, TEXT)
+        self.y += 10
+
+    def _line(self, x: int, line: str, font: str, colour: str, *, bold: bool = False) -> None:
+        weight = " font-weight='600'" if bold else ""
+        spans, strong = [], False
+        for piece in re.split(r"(?<!\\)\*\*", line) if font is FONT else [line]:
+            piece = piece.replace("`", "") if font is FONT else piece
+            inner = escape(re.sub(r"\\([*_`~|>#\[\]()-])", r"\1", piece) if font is FONT else piece)
+            spans.append(f"<tspan font-weight='700'>{inner}</tspan>" if strong else inner)
+            strong = not strong
+        self.parts.append(
+            f"<text x='{x}' y='{self.y}' {font} fill='{colour}'{weight} xml:space='preserve'>"
+            f"{''.join(spans)}</text>"
+        )
+
+    def box(self, x: int, y: int, width: int, height: int, colour: str) -> None:
+        self.parts.append(
+            f"<rect x='{x}' y='{y}' width='{width}' height='{height}' rx='4' fill='{colour}'/>"
+        )
+
+    def label(self, x: int, text: str, width: int, colour: str) -> None:
+        self.box(x, self.y, width, 30, colour)
+        self.y += 20
+        self._line(x + 12, text, FONT, "#ffffff")
+        self.y -= 20
+
+    def done(self) -> str:
+        height = self.y + PAD
+        head = (
+            f"<svg xmlns='http://www.w3.org/2000/svg' width='{WIDTH}' height='{height}' "
+            f"viewBox='0 0 {WIDTH} {height}'>"
+        )
+        back = f"<rect width='{WIDTH}' height='{height}' fill='{BACK}'/>"
+        return "\n".join([head, back, *self.parts, "</svg>"]) + "\n"
+
+
+def message(shown: Message, names: Mapping[int, str]) -> str:
+    """``names``: of the people that are mentioned, by their id."""
+    sheet = _Sheet()
+    created = (shown.id >> 22) / 1000 + EPOCH_MS / 1000
+
+    def plain(text: str) -> str:
+        return _plain(text, names, created)
+
+    sheet.words(PAD, "**KernelBot**  APP", colour="#ffffff")
+    if shown.content:
+        _mixed(sheet, PAD, plain(shown.content))
+    for embed in shown.embeds:
+        _embed(sheet, embed, plain)
+    for item in shown.attachments:
+        sheet.y += 10
+        sheet.label(PAD, f"▤ {item.name}", 40 + 8 * len(item.name), PANEL)
+        sheet.y += 30
+    for row in shown.components:
+        sheet.y += 10
+        x = PAD
+        for button in row.get("components", []):
+            width = 24 + 8 * len(button["label"])
+            if x + width > WIDTH - PAD:
+                x, sheet.y = PAD, sheet.y + 38
+            sheet.label(x, button["label"], width, "#da373c" if button["style"] == 4 else BUTTON)
+            x += width + 8
+        sheet.y += 30
+    if shown.ephemeral:
+        sheet.y += 4
+        sheet.words(PAD, "Only you can see this", colour=DIM)
+    return sheet.done()
+
+
+def _embed(sheet: _Sheet, embed: Mapping[str, Any], plain: Any) -> None:
+    sheet.y += 8
+    at, top = len(sheet.parts), sheet.y
+    x = PAD + 16
+    if embed.get("title"):
+        sheet.words(x, plain(embed["title"]), bold=True, colour="#ffffff")
+    if embed.get("description"):
+        _mixed(sheet, x, plain(embed["description"]))
+    for item in embed.get("fields", []):
+        sheet.y += 6
+        sheet.words(x, plain(item["name"]), bold=True)
+        _mixed(sheet, x, plain(item["value"]))
+    if footer := (embed.get("footer") or {}).get("text"):
+        sheet.y += 4
+        sheet.words(x, plain(footer), colour=DIM)
+    sheet.y += 12
+    height, colour = sheet.y - top, embed.get("color") or 0
+    panel = [
+        f"<rect x='{PAD}' y='{top}' width='{WIDTH - 2 * PAD}' height='{height}' rx='4' fill='{PANEL}'/>",
+        f"<rect x='{PAD}' y='{top}' width='4' height='{height}' fill='#{colour:06x}'/>",
+    ]
+    sheet.parts[at:at] = panel
+
+
+def _mixed(sheet: _Sheet, x: int, text: str) -> None:
+    """Running text and code blocks."""
+    for at, piece in enumerate(re.split(r"```(?:[a-z]*\n)?", text)):
+        if at % 2:
+            sheet.code(x, piece.strip("\n"))
+        elif piece.strip():
+            sheet.words(x, piece.strip("\n"))
+
+
+def form(shown: Mapping[str, Any]) -> str:
+    """A form that is shown over the channel."""
+    sheet = _Sheet()
+    sheet.words(PAD, shown["title"], bold=True, colour="#ffffff")
+    for row in shown["components"]:
+        item = row["component"]
+        sheet.y += 8
+        sheet.words(PAD, row["label"] + (" *" if item.get("required", True) else ""), bold=True)
+        if row.get("description"):
+            sheet.words(PAD, row["description"], colour=DIM)
+        chosen = [option["label"] for option in item.get("options", []) if option.get("default")]
+        menu = item["type"] == 3
+        value = item.get("value") or ", ".join(chosen) or ("Make a selection" if menu else "")
+        lines = value.split("\n")[:8]
+        sheet.y += 8
+        sheet.box(PAD, sheet.y, WIDTH - 2 * PAD, 14 + LINE * len(lines), CODE)
+        if menu:
+            sheet.parts.append(
+                f"<text x='{WIDTH - 2 * PAD - 12}' y='{sheet.y + 21}' {FONT} fill='{DIM}'>▾</text>"
+            )
+        sheet.y += 2
+        for line in lines:
+            sheet.words(PAD + 10, line or " ", colour=TEXT if item.get("value") or chosen else DIM)
+        sheet.y += 12
+    sheet.y += 10
+    sheet.label(WIDTH - PAD - 80, "Submit", 80, "#5865f2")
+    sheet.y += 30
+    return sheet.done()
+
+
+def _folded(line: str) -> list[str]:
+    return [line[at : at + CODE_COLUMNS] for at in range(0, len(line), CODE_COLUMNS)] or [""]
+
+
+def _plain(text: str, names: Mapping[int, str], now: float) -> str:
+    text = re.sub(r"<@!?(\d+)>", lambda found: "@" + names.get(int(found[1]), "somebody"), text)
+    text = re.sub(r"<t:(\d+)(?::(\w))?>", lambda found: _when(int(found[1]) - now, found[2]), text)
+    text = re.sub(r"https?://discord\.com/channels/\S+", "🔗 (link)", text)
+    return text.replace("\u200b", "").replace("`" * 3, "```")
+
+
+def _when(seconds: float, style: str | None) -> str:
+    if style != "R":
+        return "(date and time)"
+    if abs(seconds) < 120:
+        return "a minute ago" if seconds < 0 else "in a minute"
+    hours = round(abs(seconds) / 3600)
+    amount = f"{round(hours / 24)} days" if hours > 48 else f"{hours} hours"
+    return f"{amount} ago" if seconds < 0 else f"in {amount}"
