@@ -103,9 +103,8 @@ async def lease(
             raise superseded()
     deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
     offered = {name for offer in offers for name, count in offer.items() if count > 0}
-    looked_at = (
-        time.monotonic() - LOOK_S
-    )  # for what silent workers left, of which no notification tells
+    # From time to time also for what silent workers left, of which no notification tells.
+    looked_at = time.monotonic() - LOOK_S
     known = await _units(ctx, runner) if free else {}
     own = tuple(device for device in free if device in known)
     asked = False
