@@ -251,7 +251,7 @@ class Outcome:
 class Finding:
     level: Level
     text: str
-    vacuous: bool = False  # the check takes what is not computed; somebody may want it like that
+    vacuous: str = ""  # the null solution that the check takes; somebody may want it like that
 
 
 def publishable(found: Iterable[Finding]) -> bool:
@@ -270,7 +270,7 @@ def of_audit(audit: Audit) -> list[Finding]:
     for wants, places in audit.gaps.items():
         why = next((case.fault for case in audit.cases if case.where[0] == places[0]), "")
         said = f" ({why})" if why else ""
-        text = f"Not tried here: {_some(places)}, which {wants}{said}."
+        text = f"Not tried here: {some(places)}, which {wants}{said}."
         found.append(Finding(level=Level.WARNING, text=text))
     found += _of_nudged(audit)
     found += _of_nulls(audit)
@@ -373,7 +373,7 @@ def _of_nulls(audit: Audit) -> Iterable[Finding]:
         else:
             yield from _of_accepted(name, passed, everywhere=len(passed) == len(tried))
     for reason, places in excused.items():
-        who = _some([f"“{name}”" for name in places])
+        who = some([f"“{name}”" for name in places])
         where = _listed(list(dict.fromkeys(case for found in places.values() for case in found)))
         verb = "is" if len(places) == 1 else "are"
         yield Finding(level=Level.NOTE, text=f"{who} {verb} right on {where}: {reason}")
@@ -400,7 +400,7 @@ def _of_accepted(
             level=Level.REFUSED,
             text=f"The check is vacuous: “{name}” is accepted on {_listed(loose)}. "
             "Narrow the tolerance, or change the data so that every term of the answer counts.",
-            vacuous=True,
+            vacuous=name,
         )
     if not exact:
         return
@@ -415,7 +415,7 @@ def _of_accepted(
             level=Level.REFUSED,
             text=f"The data is degenerate: “{name}” is exactly the right answer on "
             f"{_listed(exact)}. Change the case or the data.",
-            vacuous=True,
+            vacuous=name,
         )
     else:
         yield Finding(
@@ -425,10 +425,11 @@ def _of_accepted(
 
 
 def _listed(cases: Sequence[CaseAudit]) -> str:
-    return _some([case.name for case in cases])
+    return some([case.name for case in cases])
 
 
-def _some(names: Sequence[str], most: int = 4) -> str:
+def some(names: Sequence[str], most: int = 4) -> str:
+    """The first of them, and how many there are beside."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
 

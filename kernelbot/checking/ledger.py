@@ -39,7 +39,7 @@ class Entry:
         )
         found = f"{self.null_solutions} null solutions refused"
         if self.accepted:
-            found = f"published on request although vacuous: {self.accepted}"
+            found = f"published on request although its check takes {self.accepted}"
         gap = f"; not tried: {self.left}" if self.left else ""
         return f"checked on {' and '.join(self.devices)}, {found}{gap}{left}"
 

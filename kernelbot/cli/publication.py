@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kernelbot.checking import findings, ledger
-from kernelbot.checking.findings import Level
+from kernelbot.checking.findings import Finding, Level
 from kernelbot.cli import problem_check
 from kernelbot.cli.failure import Declined
 from kernelbot.cli.screen import clean, note
@@ -26,7 +26,8 @@ from kernelbot.errors import InvalidInput, did_you_mean
 from kernelbot.services.catalog import Catalog
 
 UNCHECKED = "not checked: published so on request"
-MOST_WORDS = 500
+MOST_TOLD = 3
+"""Null solutions that a problem is known to take: one is enough to mend it."""
 
 
 def tell_notes(catalog: Catalog, now: datetime | None = None) -> None:
@@ -141,11 +142,12 @@ def _checked_now(
         refused = [item for item in findings.of_audit(audit) if item.level is Level.REFUSED]
         wanted = problem.name in accepted and all(item.vacuous for item in refused)
         if refused and not wanted:
-            refusals += [f"{problem.name}: {item.text}" for item in refused]
+            refusals += [f"{problem.name}: {text}" for text in _shortened(refused)]
             continue
+        taken = [f"“{item.vacuous}”" for item in refused]
         entries = ledger.with_entry(
             entries, problem, "cpu", audit.trials, left=audit.gap,
-            accepted=" ".join(item.text for item in refused)[:MOST_WORDS],
+            accepted=findings.some(taken, MOST_TOLD),
         )  # fmt: skip
         words[problem.name] = entries[problem.name].words
         if audit.gap or refused:
@@ -161,3 +163,12 @@ def _checked_now(
             code="vacuous_problem",
         )
     return words
+
+
+def _shortened(refused: Sequence[Finding]) -> list[str]:
+    """Reasons to publish a problem not; of the null solutions that it takes the first few."""
+    vacuous = [item.text for item in refused if item.vacuous]
+    rest = [f"{len(vacuous) - MOST_TOLD} more null solutions are accepted."] * (
+        len(vacuous) > MOST_TOLD
+    )
+    return [item.text for item in refused if not item.vacuous] + vacuous[:MOST_TOLD] + rest
