@@ -26,7 +26,7 @@ import structlog
 from kernelbot import logs
 from kernelbot.app import App, build
 from kernelbot.config import Settings
-from kernelbot.domain.target import Target
+from kernelbot.domain.target import Target, spellings
 from kernelbot.errors import Refused, Unavailable
 from kernelbot.judge import device
 from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest
@@ -552,7 +552,7 @@ def slots_of(app: App, names: Sequence[str], ids: Sequence[str] = ()) -> list[Sl
     )
     found = {name: _slots(target, site, ids) for name, target in app.targets.items()}
     reachable = {name: slots for name, slots in found.items() if slots}
-    return [slot for slots in restricted(reachable, settings.targets).values() for slot in slots]
+    return [slot for slots in restricted(reachable, settings.targets, spellings(app.targets)).values() for slot in slots]
 
 
 def _slots(target: Target, site: Site, ids: Sequence[str]) -> list[Slot]:

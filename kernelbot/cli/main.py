@@ -627,6 +627,17 @@ def unban(name: UserName, url: Url = None, token: Token = None) -> None:
 
 
 @admin_app.command()
+def first(
+    submission_id: SubmissionId, reason: Reason, url: Url = None, token: Token = None
+) -> None:
+    """Have what waits of a submission start before everything else on its GPUs."""
+    with connect(url, token) as server:
+        path = f"/v1/admin/submissions/{submission_id}/first"
+        server.post(path, {"reason": reason}, repeat=True)
+    result(f"Submission {submission_id} is next on its GPUs.")
+
+
+@admin_app.command()
 def void(submission_id: SubmissionId, reason: Reason, url: Url = None, token: Token = None) -> None:
     """Take a submission out of the standings."""
     with connect(url, token) as server:

@@ -123,15 +123,19 @@ def _wrong(path: Path, name: str, what: str) -> InvalidInput:
     return InvalidInput(f"{path}: {name + ' ' if name else ''}{what}.", code="bad_targets")
 
 
-def restricted(reachable: Mapping[str, T], only: str) -> dict[str, T]:
-    """Those of the reachable targets that ``only`` (comma separated) names; empty: all of them.
+def restricted(
+    reachable: Mapping[str, T], only: str, names: Mapping[str, str] | None = None
+) -> dict[str, T]:
+    """Those of the reachable targets that ``only`` (comma separated) names; empty: all of them. ``names``: what
+    else they are called, in lower case.
 
     Raises InvalidInput when it names one that is unknown or out of reach.
     """
     wanted = [word.strip() for word in only.split(",") if word.strip()]
     if not wanted:
         return dict(reachable)
-    spelled = {name.lower(): name for name in reachable}
+    others = {other: name for other, name in (names or {}).items() if name in reachable}
+    spelled = others | {name.lower(): name for name in reachable}
     for word in wanted:
         if word.lower() not in spelled:
             have = ", ".join(reachable) or "none"

@@ -11,14 +11,14 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
-from kernelbot.domain.submission import Outcome
+from kernelbot.domain.submission import FIRST_PRIORITY, Outcome
 from kernelbot.errors import Conflict, InvalidInput, NotFound
 from kernelbot.judge.protocol import Verdict, VerdictKind, from_json
 from kernelbot.services import record
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import Page, RunHints
-from kernelbot.storage import people, standings, submissions
+from kernelbot.storage import changes, people, queue, shares, standings, submissions
 
 MAX_REASON_CHARACTERS = 500
 
@@ -89,6 +89,30 @@ async def void(ctx: Context, admin: Actor, submission_id: int, reason: str) -> i
 
 async def restore(ctx: Context, admin: Actor, submission_id: int, reason: str) -> int:
     return await _set_void(ctx, admin, submission_id, reason, void=False)
+
+
+async def put_first(ctx: Context, admin: Actor, submission_id: int, reason: str) -> int:
+    """Have what waits of a submission start before everything else on its GPUs; how many runs that is.
+
+    Raises NotFound, and Conflict where nothing of it waits.
+    """
+    admin.needs(Scope.ADMIN)
+    bounded_reason(reason)
+    async with ctx.database.transaction() as connection:
+        known = 0 < submission_id <= MAX_ID
+        runs = await submissions.runs_of(connection, [submission_id]) if known else ()
+        await queue.lock(connection, [run.id for run in runs])
+        if not known or await submissions.lock(connection, submission_id) is None:
+            raise NotFound(f"There is no submission {submission_id}.", code="unknown_submission")
+        moved = await shares.put_first(connection, submission_id, FIRST_PRIORITY)
+        if not moved:
+            raise Conflict(
+                f"Nothing of submission {submission_id} waits any more.", code="nothing_waits"
+            )
+        target = f"submission:{submission_id}"
+        await people.record(connection, admin.user_id, "submission.first", target, reason=reason)
+        await changes.notify(connection, changes.SUBMISSION, str(submission_id))
+    return moved
 
 
 async def _set_void(

@@ -110,7 +110,18 @@ async def hide(ctx: Context, name: str) -> None:
         row = await contests.competition_named(connection, name) if name.isprintable() else None
         if row is None:
             raise NotFound(f"There is no competition {name[:80]!r}.", code="unknown_competition")
+        boards = await contests.every_board(connection)
+        hidden = {
+            item.id: _hidden(item)
+            for item in boards
+            if item.competition == row.name and not item.retired
+        }
+        # Jobs, submissions, then boards: in the order of whoever records (storage/queue.py).
+        waiting = await unposed.hold(connection, hidden)
+        await submissions.lock_queued(connection, [], [run.submission_id for run, _ in waiting])
+        await contests.lock_boards(connection, list(hidden))
         await contests.retire_missing(connection, [], [row.name], None)
+        await unposed.end(connection, waiting)
         await people.record(connection, None, "competition.hide", f"competition:{row.name}")
 
 
@@ -134,7 +145,7 @@ async def _write(connection: AsyncConnection, catalog: Catalog, source: Source) 
     anew = _anew(catalog, rows)
     versions_before = {row.id: row.problem_digest for row in rows}
     # Jobs, submissions, then boards: in the order of whoever records (storage/queue.py).
-    unjudged = await unposed.hold(connection, _taken_from_now_on(catalog, rows))
+    unjudged = await unposed.hold(connection, _taken_from_now_on(catalog, rows, source))
     queued = await submissions.lock_queued(
         connection, list(anew), [run.submission_id for run, _ in unjudged]
     )
@@ -187,10 +198,25 @@ def _anew(catalog: Catalog, rows: Sequence[Row[Any]]) -> dict[int, Problem]:
     }
 
 
-def _taken_from_now_on(catalog: Catalog, rows: Sequence[Row[Any]]) -> dict[int, Posed]:
-    """What the leaderboards take that are there already, by their ids."""
+def _hidden(row: Row[Any]) -> Posed:
+    return Posed(row.problem_digest, (), (), anew=False, hidden=True)
+
+
+def _taken_from_now_on(
+    catalog: Catalog, rows: Sequence[Row[Any]], source: Source
+) -> dict[int, Posed]:
+    """What the leaderboards take that are there already, by their ids; those that are hidden now, nothing."""
     specs, anew = _specs(catalog), _anew(catalog, rows)
-    return {
+    hidden = {
+        row.id: _hidden(row)
+        for row in rows
+        if not row.retired
+        and row.name.lower() not in specs
+        and (
+            row.competition in catalog.competitions or (source.whole and row.source == source.name)
+        )
+    }
+    return hidden | {
         row.id: Posed(problem.digest, problem.languages, spec.gpus, row.id in anew)
         for row in rows
         if (spec := specs.get(row.name.lower())) is not None
@@ -233,7 +259,7 @@ async def _plan(
             board = now.boards.get(spec.name.lower())
             if board is not None:
                 changes += _of_board(spec, board, competition, catalog, now, source)
-    waiting = await unposed.found(connection, _taken_from_now_on(catalog, rows))
+    waiting = await unposed.found(connection, _taken_from_now_on(catalog, rows, source))
     changes += _ended(waiting, {row.id: row.name for row in rows})
     shown = dict.fromkeys(row.competition for row in rows if not row.retired)
     for name in shown:

@@ -21,6 +21,7 @@ from kernelbot.domain import scoring
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.scoring import AGAIN_Z, Score
 from kernelbot.domain.submission import REJUDGE, REPEAT_PRIORITY, Outcome, Rejudged, Status
+from kernelbot.domain.target import spellings
 from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.judge.protocol import Verdict, VerdictKind
 from kernelbot.services import standings
@@ -83,6 +84,7 @@ async def ask(
         )
     if not 1 <= top <= MAX_PAGE or len(submission_ids) > MAX_PAGE:
         raise InvalidInput(f"Judge 1 to {MAX_PAGE} again at a time.", code="bad_limit")
+    gpu = gpu and spellings(ctx.targets).get(gpu.lower(), gpu)
     if leaderboard is None:
         async with ctx.database.read() as connection:
             entries = await _named(connection, submission_ids, gpu)

@@ -18,6 +18,7 @@ from kernelbot.domain import admission, ranking, scoring
 from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.ranking import Earlier, Entry, Standing
+from kernelbot.domain.target import spellings
 from kernelbot.errors import InvalidInput, NotFound
 from kernelbot.services import access, competitions, light
 from kernelbot.services.context import Context
@@ -378,8 +379,9 @@ async def _chosen(ctx: Context, actor: Actor | None, name: str, gpu: str | None)
             code="no_gpu",
             detail={"choices": choices},
         )
+    meant = spellings(ctx.targets).get(gpu.lower(), gpu).lower()
     for row in rows:
-        if row.gpu.lower() == gpu.lower():
+        if row.gpu.lower() in (gpu.lower(), meant):
             return row
     raise NotFound(
         f"{rows[0].name} has no GPU {gpu[:40]!r}. It has: {', '.join(choices)}.",

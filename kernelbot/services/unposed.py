@@ -1,4 +1,5 @@
-"""What waits for a language or a GPU that its leaderboard takes no longer: ended, with the reason, for nothing."""
+"""What waits for a language or a GPU that its leaderboard takes no longer, or for one that was hidden: ended, with
+the reason, for nothing."""
 
 from __future__ import annotations
 
@@ -25,11 +26,14 @@ class Posed:
     languages: Collection[str]
     gpus: Collection[str]
     anew: bool  # another version of its problem than before
+    hidden: bool = False
 
 
 def _why_not(posed: Posed, run: Row[Any]) -> str:
     """Why a run that has not begun will never be judged; empty: it will be."""
     gpu, language, mode = run.gpu, run.language, Mode(run.mode)
+    if posed.hidden:
+        return f"the leaderboard was taken off the list. {FREE}"
     if gpu not in posed.gpus:
         return _not_offered(gpu)
     if run.known:

@@ -10,6 +10,7 @@ from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.submission import REPEAT_PRIORITY
 from kernelbot.domain.waiting import Duration
 from kernelbot.storage.tables import durations, workers
 
@@ -31,7 +32,7 @@ QUEUES = text(
     """
     SELECT substr(entrypoint, 5) AS gpu, count(*) AS queued,
            extract(epoch FROM now() - min(created)) AS oldest
-    FROM pgqueuer WHERE status = 'queued' GROUP BY 1
+    FROM pgqueuer WHERE status = 'queued' AND priority > :again GROUP BY 1
     """
 )
 READY = text(
@@ -123,7 +124,7 @@ async def running(connection: AsyncConnection, gpu: str) -> list[tuple[int, str,
 
 
 async def queues(connection: AsyncConnection) -> tuple[Sequence[Row[Any]], dict[str, int]]:
-    queued = (await connection.execute(QUEUES)).all()
+    queued = (await connection.execute(QUEUES, {"again": REPEAT_PRIORITY})).all()
     counts = await connection.execute(RUNNING_COUNTS)
     return queued, {row.gpu: int(row.running) for row in counts}
 

@@ -207,16 +207,22 @@ async def forget(connection: AsyncConnection, days: int) -> None:
     )
 
 
+# With the place in the queue, by whose priority what is measured again is told apart.
 PUT_FIRST = text(
     """
-    UPDATE runs SET priority = :priority
-    WHERE submission_id = :submission AND status = 'queued' AND priority <> :priority RETURNING id
+    WITH first AS (
+        UPDATE runs SET priority = :priority
+        WHERE submission_id = :submission AND status = 'queued' RETURNING id, queue_id
+    ), placed AS (
+        UPDATE pgqueuer SET priority = :priority WHERE id IN (SELECT queue_id FROM first)
+    )
+    SELECT id FROM first
     """
 )
 
 
 async def put_first(connection: AsyncConnection, submission_id: int, priority: int) -> int:
-    """How many waiting runs of a submission got this priority. The caller has locked it."""
+    """How many waiting runs of a submission got this priority. The caller has locked their jobs and it."""
     values = {"submission": submission_id, "priority": priority}
     return len((await connection.execute(PUT_FIRST, values)).all())
 

@@ -134,6 +134,14 @@ def test_what_it_serves_can_be_restricted_whatever_the_case() -> None:
     assert restricted({"CPU": 2, "H200": 1}, "") == {"CPU": 2, "H200": 1}
 
 
+def test_what_it_serves_can_be_named_by_an_alias() -> None:
+    names = {"nvidia": "B200", "b200": "B200", "mi300": "MI300X"}
+
+    assert restricted({"CPU": 2, "B200": 1}, "NVIDIA", names) == {"B200": 1}
+    with pytest.raises(InvalidInput, match="'MI300'"):
+        restricted({"CPU": 2, "B200": 1}, "MI300", names)
+
+
 @pytest.mark.parametrize("word", ["H100", "B300"])
 def test_what_the_machine_does_not_have_is_refused_with_what_it_has(word: str) -> None:
     with pytest.raises(InvalidInput, match=f"'{word}'.*It has: CPU, H200") as refusal:

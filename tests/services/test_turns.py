@@ -11,8 +11,20 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.domain import fairness
 from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Status
+from kernelbot.errors import Conflict, Forbidden, NotFound
 from kernelbot.judge.protocol import Spent, VerdictKind
-from kernelbot.services import dispatch, identity, rejudge, submit, turns
+from kernelbot.services import (
+    dispatch,
+    identity,
+    moderation,
+    publish,
+    rejudge,
+    standings,
+    submissions,
+    submit,
+    turns,
+)
 from kernelbot.services.dispatch import Assignment
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
@@ -194,6 +206,62 @@ async def test_what_is_measured_again_comes_last_and_comes(app: App) -> None:
     )
     app.cache.clear()  # what has ended is read once a second
     assert (await judge_one(app)).job.mode.value == "ranked"
+
+
+async def test_what_an_administrator_puts_first_starts_before_everything_else(app: App) -> None:
+    ada, bob = await make_actor(app), await make_actor(app, "bob")
+    await submitted(app, ada)
+    urgent = await submitted(app, bob, mode="test")
+    boss = await admin(app)
+    with pytest.raises(Forbidden):
+        await moderation.put_first(app, bob, urgent.id, "mine")
+
+    assert await moderation.put_first(app, boss, urgent.id, "a talk in five minutes") == 1
+
+    assert (await claim_one(app)).submission_id == urgent.id
+    with pytest.raises(Conflict, match="waits any more"):
+        await moderation.put_first(app, boss, urgent.id, "again")
+    with pytest.raises(NotFound):
+        await moderation.put_first(app, boss, 10**6, "none")
+    (line,) = await rows(app, "SELECT target FROM audit_log WHERE action = 'submission.first'")
+    assert line.target == f"submission:{urgent.id}"
+
+
+async def test_what_is_measured_again_is_not_counted_among_what_people_wait_for(app: App) -> None:
+    ada = await make_actor(app)
+    await ranked(app, ada, 1e6)
+    await rejudge.ask(app, await admin(app), leaderboard="vectoradd", gpu="CPU")
+    await submitted(app, ada, mode="test")
+
+    queues = {view.gpu: view.queued for view in await standings.queues(app)}
+
+    assert queues["CPU"] == 1
+
+
+async def test_a_gpu_is_known_by_its_other_names_where_results_are_read(app: App) -> None:
+    plain = await standings.standings(app, None, "histogram", "B200")
+
+    assert await standings.standings(app, None, "histogram", "b200_nebius") == plain
+
+
+async def test_what_waits_for_a_competition_that_is_hidden_ends_and_costs_nothing(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    running = await submitted(app, ada)
+    await rows(app, "UPDATE runs SET priority = 1000 WHERE submission_id = :id", id=running.id)
+    held = await claim_one(app)
+
+    await publish.hide(app, "getting-started")
+
+    found = await submissions.submission(app, ada, view.id)
+    assert found.status is Status.CANCELLED
+    assert "taken off the list" in found.runs[0].ranking
+    (row,) = await rows(app, "SELECT refunded FROM submissions WHERE id = :id", id=view.id)
+    assert row.refunded
+    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 5}) == []
+    assert await dispatch.finish(app, held, make_verdict())
 
 
 async def test_with_hundreds_waiting_turns_are_decided_together_and_nobody_is_passed_over(

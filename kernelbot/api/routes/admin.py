@@ -90,6 +90,17 @@ async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.Reas
     return json_response(schemas.DoneOut())
 
 
+@router.post(
+    "/submissions/{submission_id}/first",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409, 413),
+)
+async def put_first(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
+    """Have what waits of a submission start before everything else on its GPUs."""
+    await moderation.put_first(ctx, actor, submission_id, body.reason)
+    return json_response(schemas.DoneOut())
+
+
 @router.get("/quarantine", response_model=schemas.QuarantineOut, responses=documented(401, 403))
 async def quarantine_list(
     ctx: Ctx, actor: Member, cursor: Cursor = None, limit: Limit = 50
