@@ -9,6 +9,7 @@ from typing import Any
 import discord
 import structlog
 from discord import app_commands
+from discord.http import Route
 
 from kernelbot.bot import (
     actions,
@@ -19,6 +20,7 @@ from kernelbot.bot import (
     leaderboard,
     link,
     me,
+    messages,
     paste,
     submissions,
     submit,
@@ -39,6 +41,21 @@ log = structlog.get_logger()
 
 # The bot never speaks, so what voice would need is not worth a warning at each start.
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+
+
+class Translator(app_commands.Translator):
+    """What commands are called in other languages, out of the catalogue."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,
+    ) -> str | None:
+        words = messages.COMMANDS.get(locale.value) or messages.COMMANDS.get(
+            locale.value.split("-")[0], {}
+        )
+        return words.get(string.message)
 
 
 class Tree(app_commands.CommandTree[discord.Client]):
@@ -123,8 +140,19 @@ class Bot(discord.Client):
     async def sync(self) -> bool:
         """Register the commands if they differ from what Discord has; whether they did."""
         assert self.application_id is not None, "after the login"
-        offered = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        known = await self.http.get_global_commands(self.application_id)
+        if self.tree.translator is None:
+            await self.tree.set_translator(Translator())
+        translator = self.tree.translator
+        assert translator is not None, "it was just set"
+        offered = [
+            await command.get_translated_payload(self.tree, translator)
+            for command in self.tree.get_commands()
+        ]
+        route = Route(
+            "GET", "/applications/{application_id}/commands", application_id=self.application_id
+        )
+        # Without being asked Discord leaves the other languages out.
+        known = await self.http.request(route, params={"with_localizations": "true"})
         if _by_name(offered) == _by_name(known):
             return False
         await self.tree.sync()
@@ -147,6 +175,11 @@ def _defined(commands: Any) -> Any:
     """Command definitions without what Discord adds or leaves out, ready to be compared."""
     if isinstance(commands, Mapping):
         kept = {key: _defined(commands[key]) for key in DEFINING if commands.get(key)}
+        kept |= {
+            key: dict(commands[key])
+            for key in ("name_localizations", "description_localizations")
+            if commands.get(key)
+        }
         return {"name": commands.get("name"), **kept}
     if isinstance(commands, list | tuple):
         items = [_defined(item) for item in commands]

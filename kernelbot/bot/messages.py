@@ -228,6 +228,10 @@ ENGLISH: dict[str, str] = {
 
 CATALOGUES: dict[str, Mapping[str, str]] = {"en": ENGLISH}
 
+COMMANDS: dict[str, Mapping[str, str]] = {}
+"""By language what commands, options and choices are called there, by what they are called in English. Discord
+is told when commands are registered."""
+
 LOCALE: ContextVar[str] = ContextVar("locale", default="en")
 """Of the person who is answered, as Discord spells it: ``de``, ``en-US``."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from kernelbot.bot import messages
 from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
@@ -420,6 +421,19 @@ async def test_commands_are_registered_when_they_changed_and_only_then(scene: Sc
 
     scene.bot.tree.remove_command("help")
     assert await scene.bot.sync() is True
+
+
+async def test_commands_are_called_in_other_languages_as_the_catalogue_says(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(messages.COMMANDS, "de", {"Who is fastest": "Wer am schnellsten ist"})
+
+    assert await scene.bot.sync() is True
+    assert await scene.bot.sync() is False
+
+    put = [call for call in scene.env.http_requests if call.method == "PUT"][-1]
+    (board,) = [command for command in put.json if command["name"] == "leaderboard"]
+    assert board["description_localizations"] == {"de": "Wer am schnellsten ist"}
 
 
 # --- competitions ----------------------------------------------------------------------------------
