@@ -119,7 +119,11 @@ def _unreadable(job: Job, fault: str, where: str = "reference.py", *, lacking: s
     )  # fmt: skip
 
 
-NO_GPU = ("nvidia", "cuda", "hip ", "rocm", "not implemented for", "'cpu' backend", "impl_cpu")
+NO_GPU = (
+    "nvidia", "cuda", "hip gpus", "rocm", "active drivers", "not implemented for", "'cpu' backend",
+)  # fmt: skip
+"""What errors say that a GPU would have spared, in lower case; the last ones of operations that
+processors lack for some types."""
 NO_MEMORY = ("can't allocate memory", "out of memory")
 
 
