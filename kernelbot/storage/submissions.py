@@ -252,10 +252,9 @@ async def unjudged(connection: AsyncConnection, board_id: int) -> int:
 NOT_OFFERED = text(
     """
     SELECT r.id, r.submission_id, r.queue_id, r.gpu
-    FROM leaderboard_gpus g
-    JOIN submissions s ON s.leaderboard_id = g.leaderboard_id
-    JOIN runs r ON r.submission_id = s.id AND r.gpu = g.gpu
-    WHERE NOT g.offered AND s.status IN ('queued', 'running') AND r.status = 'queued'
+    FROM runs r
+    JOIN leaderboard_gpus g ON g.leaderboard_id = r.leaderboard_id AND g.gpu = r.gpu
+    WHERE r.status = 'queued' AND NOT g.offered
     ORDER BY r.id
     """
 )
