@@ -149,15 +149,16 @@ async def create(
 
 def joining(url: str, secret: str) -> str:
     """The three lines to paste on the machine: what it needs and the token, the program, and go. The program comes
-    from this server, not from whoever has its name in a package registry."""
+    from this server, not from whoever has its name in a package registry; the token lies beside the interpreter's
+    folder, which submissions can read."""
     place = "kernelbot-agent"
     return (
         f"python3 -m venv {place} && {place}/bin/pip install {' '.join(PACKAGES)} && "
-        f"(umask 077; echo {secret} > {place}/token)\n"
-        f'curl -fsS -H "Authorization: Bearer $(cat {place}/token)" {url}/v1/runner/program | '
+        f"(umask 077; echo {secret} > {place}.token)\n"
+        f'curl -fsS -H "Authorization: Bearer $(cat {place}.token)" {url}/v1/runner/program | '
         f"tar -xz -C {place}\n"
         f"PYTHONPATH={place}/program {place}/bin/python -m runners.agent --url {url} "
-        f"--token-file {place}/token"
+        f"--token-file {place}.token"
     )
 
 

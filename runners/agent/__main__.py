@@ -18,6 +18,7 @@ from pathlib import Path
 
 import structlog
 
+from kernelbot.judge import sandbox
 from kernelbot.judge.protocol import ProtocolError
 from runners.agent import update
 from runners.agent.agent import Agent, Dismissed, Options, Outdated
@@ -35,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parser().parse_args(given)
     _log_as_json()
+    try:
+        demand_hidden(options.state)
+        if options.token_file is not None:
+            demand_hidden(options.token_file)
+    except ValueError as error:
+        raise SystemExit(f"kernelbot-agent: {error}") from error
     options.state.mkdir(parents=True, exist_ok=True)
     held = _hold(options.state)
     try:
@@ -117,6 +124,14 @@ def _token(file: Path | None) -> str:
     if not token:
         raise ValueError(f"no token: name a file with --token-file, or set {TOKEN}")
     return token
+
+
+def demand_hidden(path: Path) -> None:
+    """Raise ValueError for a place that submissions can read: behind every fence they see the system's folders and
+    the interpreter's."""
+    for shown in sandbox.read_paths():
+        if path.resolve().is_relative_to(Path(shown).resolve()):
+            raise ValueError(f"submissions can read {shown}, so {path} must lie somewhere else")
 
 
 def _hold(state: Path) -> int:

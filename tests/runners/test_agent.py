@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
 import io
+import os
 import ssl
 import sys
 import tarfile
 from pathlib import Path
 
 import httpx2
+import pytest
 
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import submissions
+from runners.agent.__main__ import demand_hidden
+from runners.agent.wire import Gateway
 from tests.factories import make_actor, submitted
 from tests.patience import until
 from tests.runners.agents import agent, joined, runner_token, runner_view
@@ -74,3 +80,35 @@ async def served_program(site: Site, token: str, folder: Path) -> None:
         answer = await client.get("/v1/runner/program", headers=headers)
     with tarfile.open(fileobj=io.BytesIO(answer.content)) as archive:
         archive.extractall(folder, filter="data")
+
+
+@pytest.mark.parametrize(
+    "place", [Path(sys.prefix), Path(sys.prefix) / "etc", Path("/etc"), Path("/usr/x")]
+)
+async def test_nothing_secret_may_lie_where_submissions_can_read(
+    place: Path, tmp_path: Path
+) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(place)
+    for shown in (place / "token", link / "token"):
+        with pytest.raises(ValueError, match="submissions can read"):
+            demand_hidden(shown)
+    demand_hidden(tmp_path / "token")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://kernels.example.org", "ftp://127.0.0.1", "kernels.example.org", ""]
+)
+async def test_a_token_is_sent_over_tls_or_to_this_machine_only(url: str) -> None:
+    with pytest.raises(ValueError, match="no https"):
+        Gateway(url, "token")
+    await Gateway("http://127.0.0.1:8000", "token").close()
+
+
+async def test_a_state_folder_is_one_processs_own(site: Site, state: Path) -> None:
+    held = os.open(state / "lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    async with agent(site.line, "any", state) as found:
+        assert await asyncio.wait_for(found.process.wait(), 30) == 1
+    assert "another one works in" in found.log.read_text()
+    os.close(held)
