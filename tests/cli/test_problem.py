@@ -395,7 +395,7 @@ def field_tree(tree: Settings, *names: str, gpu: str = "CPU") -> Settings:
         write_task(tree.problems_dir / "tasks" / name, name)
     boards = [f"{{directory: tasks/{name}, name: {name}-board, gpus: [{gpu}]}}" for name in names]
     (tree.problems_dir / "field.yaml").write_text(f"name: Field\nproblems: [{', '.join(boards)}]\n")
-    return tree.model_copy(update={"check_patience_s": 2.0})
+    return tree.model_copy(update={"check_patience_s": 5.0})
 
 
 def without_numbers(words: dict[str, str]) -> dict[str, str]:
