@@ -52,6 +52,8 @@ async def _share(interaction: Interaction, submission_id: int) -> None:
         raise Declined(say("share.not_yours"))
     if not any(run.kind is VerdictKind.PASSED for run in view.runs):
         raise Declined(say("share.nothing"))
+    if view.leaderboard not in {item.name for item in await standings.leaderboards(ctx, None)}:
+        raise Declined(say("share.closed", board=render.plain(view.leaderboard)))
     board = await standings.board(ctx, actor, view.leaderboard, view.runs[0].gpu)
     if board.frozen_until is not None:
         name, until = render.plain(view.leaderboard), render.relative(board.frozen_until)

@@ -220,6 +220,9 @@ ENGLISH: dict[str, str] = {
     "share.frozen": (
         "{board} is frozen until {until}: till then results are not posted. Share it after that."
     ),
+    "share.closed": (
+        "{board} is not for everybody to see, so nothing of it is posted where everybody reads."
+    ),
     "share.nothing": "Only a passed run can be shared.",
     "share.not_yours": "Only its owner shares a result.",
     "share.may_not": "You may not write in {channel}, so I do not either. Share it in another channel.",

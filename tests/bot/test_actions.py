@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import discord
+from sqlalchemy import text
 
 from kernelbot.bot.client import Bot
 from kernelbot.judge.protocol import VerdictKind
@@ -153,6 +154,17 @@ async def test_in_a_freeze_nothing_is_shared(scene: Scene, shelf: Path) -> None:
     pressed = await scene.ada.click(result, label="Share")
 
     assert "vectoradd is frozen until <t:" in pressed.response.content
+    assert shares(scene.channel) == []
+
+
+async def test_of_a_closed_competition_nothing_is_shared(scene: Scene) -> None:
+    result = await scene.judged("ranked")
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE competitions SET visibility = 'private'"))
+
+    pressed = await scene.ada.click(result, label="Share")
+
+    assert "vectoradd is not for everybody to see" in pressed.response.content
     assert shares(scene.channel) == []
 
 
