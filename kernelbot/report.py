@@ -103,6 +103,10 @@ EARLIER_SIGN = "*"
 EARLIER_NOTE = f"{EARLIER_SIGN} : place and time on the version of the problem before, until it is measured again."
 
 
+UNCONFIRMED_SIGN = "?"
+UNCONFIRMED_NOTE = f"{UNCONFIRMED_SIGN} : measured by a machine nobody vouches for; a trusted one is to confirm it."
+
+
 def score_text(seconds: float, error: float, light_seconds: float | None) -> str:
     """A score on a board, with its fraction of the speed of light where that is known."""
     share = light_seconds / seconds if light_seconds and seconds > 0 else None

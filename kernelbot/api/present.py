@@ -265,6 +265,7 @@ def standing(item: Standing) -> dict[str, Any]:
         "runs": entry.runs,
         "submitted_at": entry.submitted_at.isoformat(),
         "earlier_version": item.earlier is not None,
+        "unconfirmed": entry.unconfirmed,
     }
 
 

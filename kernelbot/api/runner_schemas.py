@@ -118,6 +118,12 @@ class DrainIn(Body):
     drained: bool
 
 
+class TrustIn(Body):
+    """Vouch for a machine, or no more."""
+
+    trusted: bool
+
+
 class DeviceOut(BaseModel):
     """A device as the machine's self-test found it."""
 

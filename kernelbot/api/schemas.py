@@ -297,6 +297,10 @@ class StandingOut(BaseModel):
         description="Rank and time are of an earlier version of the problem, kept until the code has been "
         "measured again; such items are behind all others, and their times compare with nothing here.",
     )
+    unconfirmed: bool = Field(
+        default=False,
+        description="Measured by a machine that nobody vouches for; a trusted one has not said the same yet.",
+    )
 
 
 class StandingsOut(BaseModel):

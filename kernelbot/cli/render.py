@@ -163,6 +163,8 @@ def standings(page: Document) -> None:
         result("= : closer than their joint error, so they share the rank; the earlier is first.")
     if any(item.get("earlier_version") for item in page["items"]):
         result(report.EARLIER_NOTE)
+    if any(item.get("unconfirmed") for item in page["items"]):
+        result(report.UNCONFIRMED_NOTE)
     if page.get("self_evaluated"):
         result("Self-evaluated: measured by the problem's own program, beside each submission.")
     if best:
@@ -184,7 +186,8 @@ def _standing(item: Document, mine: Document | None, best: float | None) -> tupl
     me = mine is not None and item["position"] == mine["position"]
     earlier = item.get("earlier_version")
     return (
-        f"{item['rank']}{' =' if item['tied'] else ''}{f' {report.EARLIER_SIGN}' if earlier else ''}",
+        f"{item['rank']}{' =' if item['tied'] else ''}{f' {report.EARLIER_SIGN}' if earlier else ''}"
+        f"{f' {report.UNCONFIRMED_SIGN}' if item.get('unconfirmed') else ''}",
         f"{item['user_name']} (you)" if me else item["user_name"],
         report.score_text(item["seconds"], item["error"], None if earlier else best),
         item["submission_id"],

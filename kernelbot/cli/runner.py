@@ -112,3 +112,17 @@ def drain(
         body = {"drained": not resume}
         server.post(f"/v1/admin/runners/{segment(name)}/drain", body, repeat=True)
     result(f"{clean(name)} takes {'work again' if resume else 'nothing more'}.")
+
+
+@runner_app.command()
+def trust(
+    name: RunnerName,
+    no_more: Annotated[bool, typer.Option("--no-more", help="Take it back.")] = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """Vouch for a machine: podium places that it measures are announced without another one's word."""
+    with connect(url, token) as server:
+        body = {"trusted": not no_more}
+        server.post(f"/v1/admin/runners/{segment(name)}/trust", body, repeat=True)
+    result(f"{clean(name)} is {'trusted' if not no_more else 'not trusted any more'}.")

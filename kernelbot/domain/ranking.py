@@ -33,6 +33,9 @@ class Entry:
     error: float  # relative standard error
     runs: int
     submitted_at: datetime
+    unconfirmed: bool = (
+        False  # nobody vouches for the machine, and no trusted one has said the same
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

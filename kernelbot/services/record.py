@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,14 +15,28 @@ from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.competition import is_visible
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
-from kernelbot.domain.submission import Outcome
+from kernelbot.domain.submission import REJUDGE, REPEAT_PRIORITY, Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
 from kernelbot.services import canaries, charge, competitions, light, rejudge, remeasure
 from kernelbot.services.context import Context
-from kernelbot.storage import artefacts, contests, fleet, notices, outbox, people, queue, standings
+from kernelbot.storage import (
+    artefacts,
+    confirmations,
+    contests,
+    fleet,
+    notices,
+    outbox,
+    people,
+    queue,
+    standings,
+)
 from kernelbot.storage import submissions as store
 
+log = structlog.get_logger()
+
+CONFIRMS = {VerdictKind.PASSED: "confirmed", VerdictKind.QUARANTINED: "differs"}
+"""What becomes of a place that a run was to confirm."""
 PODIUM_READS = 50
 """More rows than a podium with its ties needs on most boards; where it does not do, more are read."""
 
@@ -62,6 +78,8 @@ async def verdict(
             await _count(connection, submission, run)
         if score is None or run.note:
             await not_measured(connection, submission, run)
+        if rejudge.is_one(submission):
+            await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
         await charge.ended(ctx, connection, submission, run, found)
         await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
@@ -93,6 +111,7 @@ async def passed_after_all(
         await _count(connection, submission, run)
     if note:
         await not_measured(connection, submission, run)
+    await _confirmed(connection, run, "confirmed")
     await _tell_decision(connection, submission, run, Outcome.RELEASED, reason)
 
 
@@ -110,6 +129,7 @@ async def refused_after_all(
     note = rejudge.NOT_COUNTED if rejudge.is_one(submission) else ""
     run = await store.decide(connection, held.id, found, None, Outcome.REFUSED, reason, note)
     await not_measured(connection, submission, run)
+    await _confirmed(connection, run, "confirmed")  # what counted before stays, a person says
     await _tell_decision(connection, submission, run, Outcome.REFUSED, reason)
 
 
@@ -210,6 +230,67 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
         await _announce(connection, submission, run, revision, change)
 
 
+async def _confirmation_asked(
+    connection: AsyncConnection, submission: Row[Any], run: Row[Any], told: Mapping[str, Any]
+) -> bool:
+    """Whether a place waits to be announced until a trusted machine has said the same of it: where one that
+    nobody vouches for has measured it, and no run elsewhere agrees already. The run that is to say so is queued."""
+    if not await confirmations.unvouched(connection, run.id):
+        return False
+    elsewhere = await confirmations.vouched_for(connection, run.id)
+    own = Score(seconds=run.seconds, error=run.error)
+    if elsewhere and abs(scoring.apart(elsewhere, own)) < scoring.AGAIN_Z:
+        return False
+    if await confirmations.under_way(connection, run.id):
+        return True
+    first = submission.repeats or submission.id
+    (made,) = await store.repeat(
+        connection,
+        [first],
+        [run.gpu],
+        await queue.enqueue(connection, [run.gpu], REPEAT_PRIORITY),
+        problem_id=submission.problem_id,
+        priority=REPEAT_PRIORITY,
+        channel=REJUDGE,
+    )
+    await confirmations.add(connection, made.id, run, told)
+    await people.record(
+        connection, None, "submission.confirm", f"submission:{first}",
+        submission=made.submission_id, gpu=run.gpu,
+    )  # fmt: skip
+    log.info("a place waits for a trusted machine", submission=first, gpu=run.gpu, run=made.id)
+    return True
+
+
+async def _confirmed(connection: AsyncConnection, run: Row[Any], state: str) -> None:
+    """What has come of a run that was to confirm a place, if it was: its announcement, where the place is still
+    there; or none, and an organizer decides about the run."""
+    if run.note in (remeasure.OUTDATED, remeasure.NOT_TAKEN):
+        state = "gone"
+    asked = await confirmations.settle(connection, run.id, state)
+    if asked is None:
+        return
+    log.info("a place was to be confirmed", run=run.id, gpu=run.gpu, state=state)
+    if state != "confirmed":
+        return
+    revision = await standings.next_revision(connection, run.leaderboard_id, run.gpu, run.id)
+    board = await contests.board_of(connection, run.leaderboard_id)
+    there = await head(connection, run.leaderboard_id, run.gpu)
+    now = next((item for item in there if item.entry.user_id == run.user_id), None)
+    if now is None or now.rank > ranking.PODIUM or not may_be_told(board):
+        return
+    if await confirmations.stands(connection, run.id):
+        payload = {
+            **asked.announcement,
+            "rank": now.rank,
+            "tied": now.tied,
+            "seconds": now.entry.seconds,
+            "error": now.entry.error,
+        }
+        key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
+        await outbox.add(connection, key, "podium", payload)
+
+
 async def head(connection: AsyncConnection, board_id: int, gpu: str) -> list[Standing]:
     """The head of the board with every tie on the podium whole: within one the earliest is first,
     and that may be the slowest of hundreds where all are as fast as the memory."""
@@ -234,7 +315,7 @@ async def _announce(
     change: PodiumChange,
 ) -> None:
     board = await contests.board_of(connection, run.leaderboard_id)
-    if submission.repeats is not None or not may_be_told(board):
+    if submission.repeats is not None:
         return
     standing, displaced = change.standing, change.displaced
     payload = {
@@ -252,6 +333,8 @@ async def _announce(
         "displaced_seconds": displaced.seconds if displaced else None,
         "submission_id": submission.id,
     }
+    if await _confirmation_asked(connection, submission, run, payload) or not may_be_told(board):
+        return
     key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
     await outbox.add(connection, key, "podium", payload)
 

@@ -221,6 +221,17 @@ async def drain(ctx: Context, admin: Actor, name: str, *, drained: bool) -> None
         await people.record(connection, admin.user_id, what, f"runner:{row.id}", name=row.name)
 
 
+async def trust(ctx: Context, admin: Actor, name: str, *, trusted: bool) -> None:
+    """Vouch for a machine, or no more: a place on a podium that it measures is announced without another's
+    word only where somebody does."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.transaction() as connection:
+        row = await _named(connection, name)
+        await store.trust(connection, row.id, trusted=trusted)
+        what = "runner.trust" if trusted else "runner.distrust"
+        await people.record(connection, admin.user_id, what, f"runner:{row.id}", name=row.name)
+
+
 async def _named(connection: Any, name: str) -> Row[Any]:
     row = await store.by_name(connection, name)
     if row is None:

@@ -60,13 +60,19 @@ CLAIMED = """
         SELECT id, status, entrypoint, priority FROM claimed
     )
 """
+# What a machine may have that nobody vouches for: not what is to confirm another such one's.
+FOR_WORKER = """
+    NOT (EXISTS (SELECT FROM runners WHERE session = :worker AND NOT trusted)
+         AND EXISTS (SELECT FROM runs r JOIN confirmations c ON c.run_id = r.id
+                     WHERE r.queue_id = q.id AND r.status IN ('queued', 'running')))
+"""
 TAKE = text(
     f"""
     WITH wanted AS (
         SELECT place, nth FROM unnest(CAST(:places AS bigint[])) WITH ORDINALITY AS w(place, nth)
     ), picked AS (
         SELECT q.id FROM wanted JOIN pgqueuer q ON q.id = wanted.place
-        WHERE q.status = 'queued' AND q.execute_after <= clock_timestamp()
+        WHERE q.status = 'queued' AND q.execute_after <= clock_timestamp() AND {FOR_WORKER}
         ORDER BY wanted.nth LIMIT :most FOR UPDATE OF q SKIP LOCKED
     ), {CLAIMED}
     SELECT claimed.id FROM claimed JOIN wanted ON wanted.place = claimed.id ORDER BY wanted.nth
@@ -75,11 +81,11 @@ TAKE = text(
 RECLAIM = text(
     f"""
     WITH picked AS (
-        SELECT id FROM pgqueuer
+        SELECT id FROM pgqueuer q
         WHERE status = 'picked' AND entrypoint = :entrypoint
           AND heartbeat < now() - make_interval(secs => :lease)
-          AND execute_after <= clock_timestamp()
-        ORDER BY priority DESC, id LIMIT :most FOR UPDATE SKIP LOCKED
+          AND execute_after <= clock_timestamp() AND {FOR_WORKER}
+        ORDER BY priority DESC, id LIMIT :most FOR UPDATE OF q SKIP LOCKED
     ), {CLAIMED}
     SELECT id FROM claimed ORDER BY priority DESC, id
     """  # noqa: S608

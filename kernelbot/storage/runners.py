@@ -66,6 +66,7 @@ ALL = text(
 )
 REVOKE = text("UPDATE runners SET revoked_at = now(), session = NULL WHERE id = :id")
 DRAIN = text("UPDATE runners SET drained = :drained WHERE id = :id")
+TRUST = text("UPDATE runners SET trusted = :trusted WHERE id = :id")
 POLL = text(
     """
     UPDATE runners SET poll = :poll, last_seen_at = now()
@@ -118,6 +119,10 @@ async def revoke(connection: AsyncConnection, runner_id: int) -> None:
 
 async def drain(connection: AsyncConnection, runner_id: int, *, drained: bool) -> None:
     await connection.execute(DRAIN, {"id": runner_id, "drained": drained})
+
+
+async def trust(connection: AsyncConnection, runner_id: int, *, trusted: bool) -> None:
+    await connection.execute(TRUST, {"id": runner_id, "trusted": trusted})
 
 
 async def announce(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.ranking import Entry
 from kernelbot.domain.scoring import Score
+from kernelbot.storage.confirmations import OPEN
 from kernelbot.storage.database import Database
 from kernelbot.storage.tables import bests, standings
 
@@ -96,21 +97,26 @@ RAISE_ALL = text(
     """
 )
 
-ENTRIES = """
+UNCONFIRMED = f"""
+    EXISTS (SELECT FROM confirmations c
+            WHERE c.leaderboard_id = st.leaderboard_id AND c.gpu = st.gpu AND c.user_id = st.user_id
+              AND c.code_digest = st.code_digest AND {OPEN}) AS unconfirmed
+"""
+ENTRIES = f"""
     SELECT st.user_id, u.name AS user_name, st.submission_id, st.run_id, st.seconds, st.error,
-           st.runs, st.submitted_at
+           st.runs, st.submitted_at, {UNCONFIRMED}
     FROM standings st JOIN users u ON u.id = st.user_id
     WHERE st.leaderboard_id = :board AND st.gpu = :gpu
     ORDER BY st.seconds, st.submitted_at
-"""
+"""  # noqa: S608  made of constants
 ALL = text(ENTRIES)
 OWN_ENTRIES = text(
-    """
+    f"""
     SELECT st.leaderboard_id, st.gpu, st.user_id, u.name AS user_name, st.submission_id, st.run_id,
-           st.seconds, st.error, st.runs, st.submitted_at
+           st.seconds, st.error, st.runs, st.submitted_at, {UNCONFIRMED}
     FROM standings st JOIN users u ON u.id = st.user_id
     WHERE st.leaderboard_id = ANY(:boards) AND st.user_id = :user
-    """
+    """  # noqa: S608  made of constants
 )
 FIRST = text(ENTRIES + " LIMIT :limit")
 
@@ -583,7 +589,7 @@ async def board_before(
 
 
 def _entry(row: Mapping[Any, Any]) -> Entry:
-    return Entry(**{item.name: row[item.name] for item in fields(Entry)})
+    return Entry(**{item.name: row[item.name] for item in fields(Entry) if item.name in row})
 
 
 async def revisions(database: Database, *names: str) -> list[Revision]:

@@ -56,3 +56,16 @@ async def drain_runner(
     """Let it end what it has and take nothing more, or take work again."""
     await runners.drain(ctx, actor, name, drained=body.drained)
     return json_response(schemas.DoneOut())
+
+
+@router.post(
+    "/{name}/trust",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 404, 409, 413),
+)
+async def trust_runner(
+    ctx: Ctx, actor: Member, name: NameInPath, body: runner_schemas.TrustIn
+) -> Response:
+    """Vouch for a machine, or no more: podium places that it measures need no other machine's word then."""
+    await runners.trust(ctx, actor, name, trusted=body.trusted)
+    return json_response(schemas.DoneOut())

@@ -1,0 +1,132 @@
+"""Places on podiums that a machine nobody vouches for has measured: announced once a trusted one agrees."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Rejudged
+from kernelbot.errors import Forbidden
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import dispatch, quarantine, rejudge, runners, standings
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.services.machines import Machine, administrator, machine
+
+
+async def rows(app: App, query: str, **values: Any) -> list[Any]:
+    async with app.database.transaction() as connection:
+        result = await connection.execute(text(query), values)
+        return list(result.all()) if result.returns_rows else []
+
+
+async def podiums(app: App) -> list[dict[str, Any]]:
+    found = await rows(app, "SELECT payload FROM outbox WHERE topic = 'podium' ORDER BY id")
+    return [row.payload for row in found]
+
+
+async def unconfirmed(app: App) -> list[bool]:
+    """Of the rows of the board, the best first."""
+    board = await standings.board(app, await make_actor(app), "vectoradd", "CPU")
+    return [item.entry.unconfirmed for item in board.standings]
+
+
+async def measured_by(app: App, box: Machine, ada: Actor, ns: float = 1e6) -> int:
+    """A ranked submission that this machine has judged."""
+    view = await submitted(app, ada)
+    held = await box.one()
+    await box.beat(held)
+    timed = make_verdict(ns=ns)
+    await box.finish(held, box.verdict(held, cases=timed.cases))
+    return view.id
+
+
+async def agreed(app: App, ns: float = 1e6) -> None:
+    """What a worker of ours says of the next run."""
+    await judge_one(app, make_verdict(ns=ns))
+
+
+async def test_a_podium_place_of_a_machine_nobody_vouches_for_waits_for_a_trusted_one(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    box = await machine(app)
+    sent = await measured_by(app, box, ada)
+
+    assert await podiums(app) == []
+    assert await unconfirmed(app) == [True]
+    assert (await box.lease({"CPU": 1})).runs == ()  # not by the same, nor by another like it
+
+    await agreed(app, 1.001e6)
+
+    (told,) = await podiums(app)
+    assert (told["rank"], told["user_name"], told["submission_id"]) == (1, "ada", sent)
+    assert told["seconds"] == pytest.approx(1.0005e-3, rel=1e-4)
+    assert await unconfirmed(app) == [False]
+
+
+async def test_who_is_vouched_for_needs_nobody_else(app: App) -> None:
+    box, admin = await machine(app), await administrator(app)
+    await runners.trust(app, admin, "donor", trusted=True)
+    await measured_by(app, box, await make_actor(app))
+
+    assert len(await podiums(app)) == 1
+    assert await unconfirmed(app) == [False]
+    with pytest.raises(Forbidden):
+        await runners.trust(app, await make_actor(app), "donor", trusted=True)
+
+
+async def test_a_disagreement_is_set_aside_for_an_organizer_who_may_let_the_place_stand(
+    app: App,
+) -> None:
+    box, admin = await machine(app), await administrator(app)
+    await measured_by(app, box, await make_actor(app), 1e6)
+    await agreed(app, 1.05e6)
+
+    assert await podiums(app) == []
+    assert await unconfirmed(app) == [True]
+    (found,) = (await rejudge.results(app, admin)).items
+    assert found.state is Rejudged.DIFFERS
+
+    await quarantine.refuse(app, admin, found.run_id, "Our worker was busy.")
+
+    assert len(await podiums(app)) == 1
+    assert await unconfirmed(app) == [False]
+
+
+async def test_the_place_counts_on_the_board_meanwhile_and_a_failure_of_ours_confirms_nothing(
+    app: App,
+) -> None:
+    one_try = dataclasses.replace(app, settings=app.settings.model_copy(update={"attempts": 1}))
+    box = await machine(one_try)
+    await measured_by(one_try, box, await make_actor(app))
+    board = await standings.board(app, await make_actor(app), "vectoradd", "CPU")
+    assert [item.rank for item in board.standings] == [1]
+    held = await claim_one(one_try)
+    await rows(app, "UPDATE runs SET attempt = 50 WHERE status = 'running'")
+    failed = make_verdict(VerdictKind.JUDGE_FAILED)
+    assert await dispatch.finish(one_try, dataclasses.replace(held, attempt=50), failed)
+
+    assert await podiums(app) == []
+    assert await unconfirmed(app) == [True]
+
+
+async def test_what_a_trusted_machine_has_said_already_needs_no_second_word(app: App) -> None:
+    ada = await make_actor(app)
+    await ranked(app, ada, 1e6)
+    box = await machine(app)
+
+    await measured_by(app, box, ada, 1.0005e6)
+
+    assert await rows(app, "SELECT run_id FROM confirmations") == []
+
+
+async def test_a_place_below_the_podium_is_nobodys_concern(app: App) -> None:
+    for nth in range(3):
+        await ranked(app, await make_actor(app, f"p{nth}"), (1 + nth / 10) * 1e6)
+    await measured_by(app, await machine(app), await make_actor(app), 5e6)
+    assert await rows(app, "SELECT run_id FROM confirmations") == []
