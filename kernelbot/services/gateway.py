@@ -73,7 +73,7 @@ class Heard:
 
     alive: Mapping[int, bool]  # runs that are still its own, with whether to stop them
     drained: bool
-    stale: bool  # the server has another version of the judge by now
+    stale: bool  # what it announced does not do any more: another version, a fence that is too weak
     shut: Mapping[str, str] = field(default_factory=dict)  # devices that take no run, and why
 
 
@@ -219,7 +219,9 @@ async def heartbeat(
         said["judge_digest"],
         {row.id: dispatch.hold(row) for row in rows},
     )
-    stale = runner.tree != runners.tree(ctx)[0]
+    # By a server that was started anew, with a newer version or a stricter fence: announce again.
+    proven = runners.accepted(ctx.settings.demanded_isolation, said["isolation"])
+    stale = runner.tree != runners.tree(ctx)[0] or not proven
     return Heard(alive=alive, drained=drained, stale=stale, shut=shut)
 
 

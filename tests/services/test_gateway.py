@@ -385,6 +385,16 @@ async def test_a_fence_must_be_as_strong_as_the_server_demands(app: App) -> None
     assert "the fence was 'processes'" in found.fault
 
 
+async def test_a_machine_is_told_when_its_fence_does_not_do_any_more(app: App) -> None:
+    box = await machine(app, isolation="processes")
+    assert not (await box.beat()).stale
+
+    settings = app.settings.model_copy(update={"isolation": "fenced"})
+    box.app = dataclasses.replace(app, settings=settings)  # the server was started anew
+
+    assert (await box.beat()).stale
+
+
 async def test_no_work_is_given_for_a_target_that_the_token_is_not_for(app: App) -> None:
     box = await machine(app)
     with pytest.raises(Forbidden):
