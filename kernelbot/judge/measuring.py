@@ -316,7 +316,8 @@ class Bench:
         """Samples until the estimate is good enough, every one a checked call on a fresh input."""
         plan = self._plan
         outside, claimed = self._overheads[index]
-        series = Series(outside_overhead=outside, claimed_overhead=claimed)
+        skew_ns = timing.SKEW_NS if self._job.world_size > 1 else 0.0
+        series = Series(outside_overhead=outside, claimed_overhead=claimed, skew_ns=skew_ns)
         lane.warm_up(plan.warmup, plan.wall_s)
         began = time.monotonic()
         readings: list[tuple[float, float]] = []

@@ -139,6 +139,13 @@ def test_processes_that_differ_ask_for_another_unless_they_wait_for_the_host() -
     assert not wanted(late=20)
 
 
+@pytest.mark.parametrize(("claim", "accused"), [(0.92, False), (0.5, True)])
+def test_ranks_that_begin_at_different_times_accuse_nobody(claim: float, accused: bool) -> None:
+    runs = [replace(a_series(claim=claim, seed=at), skew_ns=timing.SKEW_NS) for at in range(3)]
+    assert bool(timing.contradictions(runs)) is accused
+    assert timing.contradictions([replace(run, skew_ns=0.0) for run in runs])
+
+
 def test_one_process_alone_accuses_nobody_of_three() -> None:
     runs = [a_series(claim=0.5), a_series(), a_series()]
     assert timing.contradictions(runs) == ""
