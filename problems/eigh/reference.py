@@ -55,9 +55,12 @@ def _matrices(kind: str, batch: int, n: int, source: torch.Generator) -> torch.T
 
 
 def reference(data: input_t) -> output_t:
-    """One of many right answers: signs are free, and so are bases of spaces with one eigenvalue."""
-    values, vectors = torch.linalg.eigh(data[0])
-    return vectors.contiguous(), values
+    """One of many right answers: signs are free, and so are bases of spaces with one eigenvalue.
+
+    In fp64: on an H200 torch's solver for batches leaves vectors of fp32 that are 500 EPS away from orthonormal at n = 176.
+    """
+    values, vectors = torch.linalg.eigh(data[0].double())
+    return vectors.float().contiguous(), values.float()
 
 
 def check(data: input_t, output: output_t) -> str | None:
