@@ -552,7 +552,11 @@ def slots_of(app: App, names: Sequence[str], ids: Sequence[str] = ()) -> list[Sl
     )
     found = {name: _slots(target, site, ids) for name, target in app.targets.items()}
     reachable = {name: slots for name, slots in found.items() if slots}
-    return [slot for slots in restricted(reachable, settings.targets, spellings(app.targets)).values() for slot in slots]
+    return [
+        slot
+        for slots in restricted(reachable, settings.targets, spellings(app.targets)).values()
+        for slot in slots
+    ]
 
 
 def _slots(target: Target, site: Site, ids: Sequence[str]) -> list[Slot]:
@@ -625,7 +629,8 @@ async def main(settings: Settings) -> None:
         slots = slots_of(app, names, [*(id_ for _, id_ in found), processor_id()])
         await demand_fitness(app, slots)
         processor = dataclasses.asdict(device.inspect("cpu"))
-        about = {"cuda": names, "devices": found, "cpu": processor}
+        elsewhere = sorted({slot.gpu for slot in slots if not slot.here})
+        about = {"cuda": names, "devices": found, "cpu": processor, "elsewhere": elsewhere}
         for slot in slots:
             slot.launcher.open()
         worker = Worker(app, slots, about, units_of(slots, about))

@@ -16,6 +16,7 @@ from kernelbot.api.routes import (
     admin_runners,
     artefacts,
     competitions,
+    fleet,
     leaderboards,
     logins,
     operations,
@@ -78,6 +79,7 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
         people,
         admin,
         admin_runners,
+        fleet,
         runner,
         operations,
     ):

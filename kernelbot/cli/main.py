@@ -18,6 +18,7 @@ import kernelbot
 from kernelbot.cli.competition import competition_app
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
+from kernelbot.cli.fleet import device_app, runners, usage
 from kernelbot.cli.options import (
     AsJson,
     Days,
@@ -51,6 +52,9 @@ app.add_typer(competition_app, name="competition")
 app.add_typer(db_app, name="db")
 app.add_typer(admin_app, name="admin")
 admin_app.add_typer(runner_app, name="runner")
+admin_app.add_typer(device_app, name="device")
+app.command()(runners)
+admin_app.command()(usage)
 
 SubmissionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")]
 RunId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="RUN")]

@@ -19,6 +19,7 @@ class Target:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
     """What its entry says of each of those, by the launcher's name."""
     aliases: tuple[str, ...] = ()  # what it is called elsewhere
+    price: float | None = None  # of one GPU for an hour; None: unknown
 
     def fits(self, device_name: str) -> bool:
         """Whether a device that calls itself this is one; of a processor every one is."""

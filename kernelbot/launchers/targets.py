@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from kernelbot.errors import InvalidInput, did_you_mean
 from kernelbot.judge.protocol import MOST_RANKS
 from kernelbot.launchers.registry import FACTORIES
 
-KEYS = {"device", "match", "about", "gpus", "aliases", "launchers", *FACTORIES}
+KEYS = {"device", "match", "about", "gpus", "aliases", "price", "launchers", *FACTORIES}
 DEVICES = ("cpu", "cuda")
 T = TypeVar("T")
 
@@ -57,6 +58,9 @@ def _target(path: Path, name: str, entry: Any) -> Target:
     gpus = entry.get("gpus", 1)
     if type(gpus) is not int or not 1 <= gpus <= MOST_RANKS:
         raise _wrong(path, name, f"gpus must be a whole number from 1 to {MOST_RANKS}")
+    price = entry.get("price")
+    if price is not None and (type(price) not in (int, float) or not 0 <= price < math.inf):
+        raise _wrong(path, name, "price must be a number, of one GPU for an hour")
     ways = _launchers(path, name, entry)
     target = Target(
         name=name,
@@ -65,6 +69,7 @@ def _target(path: Path, name: str, entry: Any) -> Target:
         about=str(entry.get("about", "")),
         gpus=gpus,
         aliases=_aliases(path, name, entry.get("aliases", [])),
+        price=None if price is None else float(price),
         launchers=tuple(ways),
         settings={way: entry[way] or {} for way in ways if way in entry},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +15,15 @@ from kernelbot.domain import canary
 from kernelbot.domain.canary import Band
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.errors import Conflict, NotFound
-from kernelbot.services import canaries
+from kernelbot.services import canaries, runners
 from kernelbot.services.context import Context
 from kernelbot.services.moderation import bounded_reason
 from kernelbot.services.paging import MAX_ID, bounded
+from kernelbot.services.runners import RunnerView
 from kernelbot.storage import devices as store
+
+DRIFT = 24
+"""Canaries of a device that are shown beside it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,32 @@ class DeviceView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MachineView:
+    """A process that has runs judged: an agent on a machine, or a worker of ours."""
+
+    name: str
+    kind: str  # "agent" | "worker"
+    state: str  # "ready" | "drained" | "troubled" | "silent" | "new"
+    trouble: str
+    trusted: bool
+    slots: Mapping[str, int]
+    elsewhere: tuple[str, ...]  # GPU kinds that it reaches at Modal or in a cluster
+    running: int
+    judge_digest: str
+    current: bool  # whether that is this server's judge
+    seen_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FleetView:
+    machines: tuple[MachineView, ...]
+    devices: tuple[DeviceView, ...]
+    drift: Mapping[int, tuple[tuple[float | None, bool], ...]]
+    """By device its last canaries, the oldest first: the time of each as a share of the band's median (None where
+    there is none), and whether it was good."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class CanaryView:
     """One canary of a device."""
 
@@ -68,6 +99,64 @@ async def listed(ctx: Context, admin: Actor) -> tuple[DeviceView, ...]:
     async with ctx.database.read() as connection:
         rows = await store.every(connection)
         return tuple([await _view(ctx, connection, row) for row in rows if not row.revoked])
+
+
+async def fleet(ctx: Context, admin: Actor) -> FleetView:
+    """Everything that judges: agents, workers, what they reach elsewhere, and every device."""
+    devices = await listed(ctx, admin)
+    agents = await runners.listed(ctx, admin)
+    async with ctx.database.read() as connection:
+        workers = await store.machines(connection)
+        recent = await store.recent(connection, DRIFT)
+    medians = {item.id: item.bands for item in devices}
+    drift: dict[int, list[tuple[float | None, bool]]] = {item.id: [] for item in devices}
+    for row in recent:
+        if row.device_id in drift:
+            drift[row.device_id].append((_share(row.seconds, medians[row.device_id]), row.good))
+    found = [_agent(ctx, item) for item in agents] + [_worker(ctx, row) for row in workers]
+    return FleetView(
+        machines=tuple(found),
+        devices=devices,
+        drift={device: tuple(values) for device, values in drift.items()},
+    )
+
+
+def _share(seconds: Mapping[str, float], known: Mapping[str, Band]) -> float | None:
+    """Of the part that is furthest from its median."""
+    shares = [seconds[part] / known[part].median for part in seconds if part in known]
+    return max(shares, key=lambda value: abs(math.log(value)), default=None)
+
+
+def _agent(ctx: Context, item: RunnerView) -> MachineView:
+    return MachineView(
+        name=item.name,
+        kind="agent",
+        state=item.state,
+        trouble=item.trouble,
+        trusted=item.trusted,
+        slots=item.slots,
+        elsewhere=(),
+        running=item.running,
+        judge_digest=item.judge_digest,
+        current=item.judge_digest in ("", runners.own_judge(ctx)),
+        seen_at=item.last_seen_at,
+    )
+
+
+def _worker(ctx: Context, row: Row[Any]) -> MachineView:
+    return MachineView(
+        name=row.host,
+        kind="worker",
+        state="silent" if float(row.silent_s) > ctx.alive_s else "ready",
+        trouble="",
+        trusted=True,
+        slots=row.slots,
+        elsewhere=tuple(row.device.get("elsewhere", ())),
+        running=row.running,
+        judge_digest=row.judge_digest,
+        current=row.judge_digest == runners.own_judge(ctx),
+        seen_at=row.heartbeat_at,
+    )
 
 
 async def series(

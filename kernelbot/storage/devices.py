@@ -283,5 +283,35 @@ async def series(connection: AsyncConnection, device_id: int, limit: int) -> Seq
     return (await connection.execute(SERIES, {"device": device_id, "limit": limit})).all()
 
 
+RECENT = text(
+    """
+    SELECT d.id AS device_id, c.seconds, c.good
+    FROM devices d CROSS JOIN LATERAL (
+        SELECT * FROM canaries WHERE device_id = d.id AND finished_at IS NOT NULL
+        ORDER BY id DESC LIMIT :limit) c
+    ORDER BY d.id, c.id
+    """
+)
+MACHINES = text(
+    """
+    SELECT w.id, w.host, w.slots, w.device, w.judge_digest, w.started_at, w.heartbeat_at,
+           extract(epoch FROM now() - w.heartbeat_at) AS silent_s,
+           (SELECT count(*) FROM runs r WHERE r.status = 'running' AND r.worker_id = w.id) AS running
+    FROM workers w WHERE NOT EXISTS (SELECT FROM runners m WHERE m.session = w.id)
+    ORDER BY w.host, w.id
+    """
+)
+
+
+async def recent(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+    """The last canaries of every device, the oldest first: (device_id, seconds, good)."""
+    return (await connection.execute(RECENT, {"limit": limit})).all()
+
+
+async def machines(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """The workers that are no agents."""
+    return (await connection.execute(MACHINES)).all()
+
+
 async def forget(connection: AsyncConnection, days: int) -> None:
     await connection.execute(FORGET, {"days": days})

@@ -1,0 +1,211 @@
+"""``kernelbot runners``, ``admin device`` and ``admin usage``: what judges, how it drifts, what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+import typer
+
+from kernelbot.cli.options import AsJson, Token, Url, connect
+from kernelbot.cli.screen import clean, document, note, result, table
+
+device_app = typer.Typer(
+    help="Single devices: take one out, let one in.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+DeviceId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="DEVICE")]
+Reason = Annotated[str, typer.Argument(metavar="REASON", help="For the log.")]
+
+STEPS = "▁▂▃▄▅▆▇█"
+WIDTH = 41  # of a chart, an odd number: the median has a column
+
+
+def runners(
+    device: Annotated[
+        int | None,
+        typer.Argument(
+            min=1, max=2**63 - 1, metavar="DEVICE", help="Instead: how this one drifted."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many of its canaries.")] = 30,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """What judges: agents, workers, what they reach at Modal, and how every device drifts."""
+    with connect(url, token) as server:
+        if device is not None:
+            found = server.get(f"/v1/admin/devices/{device}/canaries", limit=limit)
+        else:
+            found = server.get("/v1/admin/fleet")
+    if as_json:
+        document(found)
+    elif device is not None:
+        _drift(found)
+    else:
+        _fleet(found)
+
+
+def _fleet(found: Mapping[str, Any]) -> None:
+    from kernelbot.cli.render import moment
+
+    if not found["machines"]:
+        note("Nothing judges here: start a worker, or let a machine in.")
+    else:
+        table(
+            ("Runner", "Kind", "State", "Load", "Trusted", "Judge", "Last seen"),
+            [
+                (
+                    item["name"],
+                    item["kind"],
+                    item["state"] + (f": {item['trouble']}" if item["trouble"] else ""),
+                    _load(item),
+                    "yes" if item["trusted"] else "no",
+                    _judge(item),
+                    moment(item["seen_at"]),
+                )
+                for item in found["machines"]
+            ],
+        )
+    if found["devices"]:
+        result()
+        table(
+            ("Device", "Of", "What", "State", "Last canary", "Median", "Now", "Drift"),
+            [
+                (
+                    item["id"],
+                    item["runner"] or item["host"],
+                    f"{item['name']} {item['device']}" if item["kind"] != "cpu" else item["name"],
+                    item["state"] + (f": {item['reason']}" if item["reason"] else ""),
+                    moment(item["canary_at"]),
+                    _times(item, "median"),
+                    _times(item, "now"),
+                    spark(item["drift"], item["goods"]),
+                )
+                for item in found["devices"]
+            ],
+        )
+        result("Drift: the last canaries, half to twice the median; ! is outside the band.")
+
+
+def _load(item: Mapping[str, Any]) -> str:
+    """``2 of H200 8, H200x2 4; elsewhere: B200``."""
+    slots = {gpu: count for gpu, count in item["slots"].items() if gpu not in item["elsewhere"]}
+    there = ", ".join(f"{gpu} {item['slots'].get(gpu, 0)}" for gpu in item["elsewhere"])
+    here = ", ".join(f"{gpu} {count}" for gpu, count in slots.items())
+    told = "; elsewhere (Modal, Slurm): ".join(words for words in (here, there) if words)
+    if there and not here:
+        told = f"elsewhere (Modal, Slurm): {there}"
+    return f"{item['running']} of {told or 'nothing'}"
+
+
+def _judge(item: Mapping[str, Any]) -> str:
+    digest = item["judge_digest"][:8] or "–"
+    return digest if item["current"] else f"{digest} (another)"
+
+
+def _times(item: Mapping[str, Any], which: str) -> str:
+    """``stream 101 µs, product 20.3 µs``."""
+    shown = []
+    for part, seconds in sorted(item["seconds"].items()):
+        if which == "median":
+            band = item["bands"].get(part)
+            shown.append(f"{part} {band['median'] * 1e6:.3g} µs" if band else f"{part} –")
+        else:
+            shown.append(f"{part} {seconds * 1e6:.3g} µs")
+    return ", ".join(shown) or "–"
+
+
+def spark(shares: Sequence[float | None], goods: Sequence[bool]) -> str:
+    """A line of the shares of a median: half of it is lowest, twice of it highest; what was not good is a ``!``."""
+    signs = []
+    for share, good in zip(shares, goods, strict=True):
+        if not good or share is None or share <= 0:
+            signs.append("!" if not good else "·")
+            continue
+        height = (math.log2(share) + 1) / 2 * len(STEPS)
+        signs.append(STEPS[min(len(STEPS) - 1, max(0, int(height)))])
+    return "".join(signs) or "–"
+
+
+def _drift(found: Mapping[str, Any]) -> None:
+    from kernelbot.cli.render import moment
+
+    device = found["device"]
+    result(f"Device {device['id']}: {clean(device['name'])} {clean(device['device'])}")
+    result(f"State: {clean(device['state'])} {clean(device['reason'])}".rstrip())
+    for part, band in sorted(device["bands"].items()):
+        scale, unit = (1.0, "MHz") if part == "clock" else (1e6, "µs")
+        low, middle, high = (band[key] * scale for key in ("low", "median", "high"))
+        result(f"{clean(part)}: {middle:.4g} {unit}, inside {low:.4g} to {high:.4g}")
+    parts = sorted(part for part in device["bands"] if part != "clock")
+    for part in parts:
+        result()
+        result(f"{clean(part)}, the newest first; | is the median, [ ] the band")
+        for item in found["items"]:
+            value = item["seconds"].get(part)
+            told = "–" if value is None else f"{value * 1e6:9.1f} µs"
+            line = chart(value, device["bands"][part])
+            mark = "" if item["good"] else f"  ! {clean(item['reason'])}"
+            other = "" if item["compares"] else "  (another driver, torch or canary)"
+            result(f"{moment(item['started_at'])}  {told}  {line}{mark}{other}")
+    if not parts:
+        note("There is no band yet: it takes four good canaries.")
+
+
+def chart(value: float | None, band: Mapping[str, float]) -> str:
+    """Where a value lies: the median in the middle, the band a quarter of the width to each side."""
+    signs = [" "] * WIDTH
+    middle, quarter = WIDTH // 2, WIDTH // 4
+    signs[middle - quarter], signs[middle], signs[middle + quarter] = "[", "|", "]"
+    if value is not None and value > 0:
+        width = math.log(band["high"] / band["median"]) or 1.0
+        place = middle + round(math.log(value / band["median"]) / width * quarter)
+        signs[min(WIDTH - 1, max(0, place))] = "●"
+    return "".join(signs)
+
+
+@device_app.command("quarantine")
+def quarantine(device: DeviceId, reason: Reason, url: Url = None, token: Token = None) -> None:
+    """Give a device no more runs, and have what it gave since its last good canary judged again."""
+    with connect(url, token) as server:
+        server.post(f"/v1/admin/devices/{device}/quarantine", {"reason": reason})
+    result(f"Device {device} takes nothing more.")
+
+
+@device_app.command("release")
+def release(device: DeviceId, reason: Reason, url: Url = None, token: Token = None) -> None:
+    """Let a device take runs again; its band begins anew."""
+    with connect(url, token) as server:
+        server.post(f"/v1/admin/devices/{device}/release", {"reason": reason})
+    result(f"Device {device} takes runs again.")
+
+
+def usage(
+    by: Annotated[str, typer.Option(help="competition, person or target.")] = "competition",
+    days: Annotated[float, typer.Option(min=0.01, max=366, help="Of the last days.")] = 30.0,
+    as_json: AsJson = False,
+    url: Url = None,
+    token: Token = None,
+) -> None:
+    """GPU-hours of the runs that ended, and what they cost by the prices of targets.yaml."""
+    with connect(url, token) as server:
+        found = server.get("/v1/admin/usage", by=by, days=days)
+    if as_json:
+        document(found)
+        return
+    table(
+        (clean(found["by"]).capitalize(), "GPU", "Runs", "GPU-hours", "Cost"),
+        [
+            (item["name"], item["gpu"], item["runs"], f"{item['gpu_hours']:.2f}", _cost(item))
+            for item in found["items"]
+        ],
+    )
+    result(f"{found['gpu_hours']:.2f} GPU-hours; {found['cost']:.2f} for those with a price.")
+
+
+def _cost(item: Mapping[str, Any]) -> str:
+    return "–" if item["cost"] is None else f"{item['cost']:.2f}"

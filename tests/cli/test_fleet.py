@@ -1,0 +1,72 @@
+"""``kernelbot runners``, ``admin device`` and ``admin usage``."""
+
+from __future__ import annotations
+
+import uuid
+
+from kernelbot.app import App
+from kernelbot.cli.fleet import chart, spark
+from kernelbot.storage import fleet
+from tests.api.serving import Serving
+from tests.cli.conftest import CommandLine
+from tests.conftest import ADMIN_TOKEN
+from tests.services.machines import machine
+from tests.services.test_canaries import GPU, app, grown, later, one, timed
+
+__all__ = ["app"]
+
+
+async def test_an_administrator_sees_what_judges_how_it_drifts_and_takes_it_out(
+    app: App, plain: CommandLine, server: Serving
+) -> None:
+    await machine(app)
+    await grown(app)
+    await one(app, timed(stream_s=1.3e-4))
+    await later(app)
+    async with app.database.transaction() as connection:
+        about = {"elsewhere": ["H100"]}
+        await fleet.register(
+            connection, uuid.uuid4(), "worker-1", {"H200": 1, "H100": 4}, about, "0" * 64
+        )
+    signed_in = {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN}
+    admin = CommandLine(plain.home, plain.environment | signed_in)
+
+    seen = await admin("runners")
+    device = next(
+        item["id"]
+        for item in (await admin("runners", "--json")).document["devices"]
+        if item["device"] == GPU.id
+    )
+    drift = await admin("runners", str(device))
+    out = await admin("admin", "device", "quarantine", str(device), "The fan stands still.")
+    after = await admin("runners")
+    back = await admin("admin", "device", "release", str(device), "It turns.")
+    paid = await admin("admin", "usage", "--by", "target")
+
+    assert seen.code == drift.code == out.code == back.code == paid.code == 0, seen.err
+    for words in ("donor", "agent", "worker-1", "elsewhere (Modal, Slurm): H100 4", "NVIDIA H200"):
+        assert words in seen.out
+    assert "▄▄▄▄!" in seen.out or "▅▅▅▅!" in seen.out
+    assert "stream: 100 µs, inside" in drift.out
+    assert "its stream takes 130.0 µs" in drift.out
+    assert "quarantined: The fan stands still." in after.out
+    assert "0.00 GPU-hours" in paid.out
+
+
+async def test_what_judges_is_shown_to_administrators_alone(kernelbot: CommandLine) -> None:
+    for line in (("runners",), ("runners", "1"), ("admin", "usage")):
+        assert "for administrators" in (await kernelbot(*line)).err
+
+
+def test_a_chart_shows_where_in_the_band_a_time_lies() -> None:
+    band = {"median": 1e-4, "low": 0.95e-4, "high": 1.05e-4}
+    assert chart(1e-4, band).index("●") == len(chart(None, band)) // 2
+    assert chart(1.2e-4, band).endswith("●")
+    assert chart(0.5e-4, band).startswith("●")
+    assert chart(None, band).strip() == "[         |         ]"
+
+
+def test_a_line_of_canaries_marks_those_outside() -> None:
+    assert spark([1.0, 2.0, 0.5, 1.3], [True, True, True, False]) == "▅█▁!"
+    assert spark([None], [True]) == "·"
+    assert spark([], []) == "–"
