@@ -154,7 +154,7 @@ async def work(
             return
         at = time.perf_counter()
         try:
-            found = await gateway.lease(poll, [{GPU: 1}], 20.0)
+            found = await gateway.lease(poll, [{GPU: 1}], [], 20.0)
             for run in found.runs:
                 await gateway.verdict(run, dump(verdict(run.run_id)).encode())
                 leased.append(time.perf_counter() - at)
@@ -187,7 +187,7 @@ async def leases(app: App, url: str, agents: int, seconds: float) -> None:
 async def doomed(url: str, token: str) -> None:
     """Lease a run, say so, and live until killed."""
     gateway = await joined(url, token)
-    found = await gateway.lease(1, [{GPU: 1}], 20.0)
+    found = await gateway.lease(1, [{GPU: 1}], [], 20.0)
     (run,) = found.runs
     while True:
         sign = {"run_id": run.run_id, "lease": run.lease, "devices": []}
@@ -224,7 +224,7 @@ async def after_a_kill(app: App, settings: Settings, url: str, times: int) -> No
 
 async def _next(gateway: Gateway) -> Lease:
     for poll in range(1, 100):
-        if (found := await gateway.lease(poll, [{GPU: 1}], 20.0)).runs:
+        if (found := await gateway.lease(poll, [{GPU: 1}], [], 20.0)).runs:
             return found.runs[0]
     raise SystemExit("nothing comes")
 
