@@ -139,7 +139,7 @@ def forecast(queue: Queue) -> Forecast:
 def _played(queue: Queue) -> list[_Start]:
     dealer = Dealer(queue)
     busy: list[tuple[float, int, Group | Running]] = [
-        (max(item.expected.mean_s - item.so_far_s, 0.0), -number, item)
+        (max(item.expected.mean_s - item.so_far_s, 0.0), -1 - number, item)
         for number, item in enumerate(queue.running)
     ]
     heapq.heapify(busy)

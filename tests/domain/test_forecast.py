@@ -122,3 +122,11 @@ def test_who_is_to_come_and_goes_first_makes_the_range_wider() -> None:
     assert quiet.start_high_s is not None
     assert busy.start_high_s is not None
     assert busy.start_high_s > 1.5 * quiet.start_high_s
+
+
+def test_runs_that_end_at_the_same_moment_are_told_apart() -> None:
+    busy = [group(number).begun(0.0) for number in range(3)]
+    waiting = group(9, 0, 1, 2, 3, 4, 5)
+    told = forecast(Queue(waiting=[waiting], running=busy, slots=4))
+
+    assert [told.of(place, waiting).ahead for place in range(6)] == list(range(6))
