@@ -39,7 +39,13 @@ LOOK_S = 2.0
 """Longest time until queued work is seen whose notification was lost, and until a client that went is missed."""
 FIRST_LEASE_S = 5.0
 """Silence after which a run is given to another whose machine never said that it got it."""
+LONGEST_HOLD_S = 3600.0
+"""After this a run is given to another, however alive its holder says it is; no problem's limits come near."""
 MAX_FAULT_CHARACTERS = 20_000
+TOLD = frozenset({"stage", "case", "log"})
+"""Kinds of steps that a judge tells."""
+MOST_CASES = 1_000_000
+MOST_SAMPLES = 1_000_000_000
 ANSWERED = frozenset({VerdictKind.PASSED, VerdictKind.QUARANTINED, VerdictKind.WRONG_ANSWER})
 """What only a device can have decided."""
 
@@ -200,7 +206,8 @@ async def heartbeat(
         if drained is None:
             raise superseded()
         said = await store.announcement(connection, runner.id)
-        rows = await store.held(connection, session, {sign.run_id: sign.lease for sign in signs})
+        leases = {sign.run_id: sign.lease for sign in signs}
+        rows = await store.held(connection, session, leases, LONGEST_HOLD_S)
         own = {unit["id"] for unit in said["units"]}
         named = {sign.run_id: sign.devices for sign in signs}
         for row in rows:
@@ -357,10 +364,25 @@ async def _errand(
     return errand
 
 
+def _storable(found: Verdict) -> bool:
+    """Whether its cases are ones that can be kept: each measured once, with counts that are some."""
+    timed = [case.index for case in found.cases if case.measurement is not None]
+    return len(set(timed)) == len(timed) and all(
+        0 <= case.index <= MOST_CASES
+        and (
+            case.measurement is None
+            or (0 <= case.measurement.samples <= MOST_SAMPLES and len(case.measurement.clock) <= 16)
+        )
+        for case in found.cases
+    )
+
+
 def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: set[str]) -> str:
     """Why a verdict cannot be one of our judge on a device of the run's target; "" when it can."""
     if found.run_id != run_id:
         return f"the verdict is about run {found.run_id[:40]!r}"
+    if not _storable(found):
+        return "the verdict has figures that no judge measures"
     if found.kind is VerdictKind.JUDGE_FAILED:
         return ""  # it may have failed before it knew anything
     if found.harness.judge_digest != runners.own_judge(ctx):
@@ -414,7 +436,13 @@ def lost_canary(canary_id: int) -> Conflict:
 
 
 def read_events(documents: Sequence[object]) -> list[Event]:
-    """Steps as a machine sends them. Raises InvalidInput."""
+    """Steps as a machine sends them: only such as a judge tells, never one that says how a run ended. Raises
+    InvalidInput."""
     with contextlib.suppress(ProtocolError):
-        return [from_json(Event, document) for document in documents]
+        events = [from_json(Event, document) for document in documents]
+        if all(
+            event.kind in TOLD and 0 <= event.done <= MOST_CASES and 0 <= event.total <= MOST_CASES
+            for event in events
+        ):
+            return events
     raise InvalidInput("Not every event is one of this protocol.", code="bad_event")

@@ -91,6 +91,7 @@ HELD = text(
     SELECT runs.* FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS said(id, lease)
     JOIN runs ON runs.id = said.id AND runs.lease = said.lease
     WHERE runs.worker_id = :session AND runs.status = 'running'
+      AND runs.started_at > now() - make_interval(secs => :longest)
     """
 )
 NAME_DEVICES = text(
@@ -183,10 +184,14 @@ async def leave(connection: AsyncConnection, runner_id: int, session: uuid.UUID)
 
 
 async def held(
-    connection: AsyncConnection, session: uuid.UUID, leases: Mapping[int, uuid.UUID]
+    connection: AsyncConnection,
+    session: uuid.UUID,
+    leases: Mapping[int, uuid.UUID],
+    longest_s: float,
 ) -> Sequence[Row[Any]]:
-    """Of these runs, those that this process holds under these leases."""
+    """Of these runs, those that this process holds under these leases, and not for longer than ``longest_s``."""
     values = {"ids": list(leases), "leases": list(leases.values()), "session": session}
+    values["longest"] = longest_s
     return (await connection.execute(HELD, values)).all()
 
 

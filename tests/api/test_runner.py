@@ -23,7 +23,7 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.judge import shipping
 from kernelbot.judge.protocol import dump
-from kernelbot.services import gateway, runners
+from kernelbot.services import gateway, runners, submissions
 from kernelbot.services.dispatch import Assignment
 from tests.api.conftest import client, refused
 from tests.api.serving import Serving, serving
@@ -167,6 +167,38 @@ async def test_bodies_are_bounded_and_whole(app: App, box: Box) -> None:
     refused(events, 422, "invalid_input")
     refused(odd, 400, "bad_event")
     assert (await box.machine.beat(held)).alive == {held.run_id: False}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"kind": "finished", "stage": "check"},
+        {"kind": "cancelled", "stage": "check"},
+        {"kind": "x" * 100, "stage": "check"},
+        {"kind": "case", "stage": "over"},
+        {"kind": "case", "stage": "check", "done": -1},
+        {"kind": "case", "stage": "check", "total": 10**30},
+        {"kind": "case", "stage": "check", "message": 7},
+        {"kind": "case", "stage": "check", "run_id": 7},
+        "case",
+    ],
+)
+async def test_a_step_that_no_judge_tells_reaches_nobody(app: App, box: Box, step: Any) -> None:
+    await submitted(app, await make_actor(app), mode="test")
+    held = await box.machine.one()
+    good = {"kind": "case", "stage": "check", "done": 1, "total": 2, "message": "\0\ud800\x1b[31m"}
+
+    answer = await box.http.post(
+        f"/v1/runner/runs/{held.run_id}/events",
+        content=json.dumps({"events": [good, step]}).encode(),
+        headers=box.about(held) | {"content-type": "application/json"},
+    )
+
+    refused(
+        answer, 422 if step == "case" else 400, "invalid_input" if step == "case" else "bad_event"
+    )
+    found = await submissions.events(app, held.submission_id, 0)
+    assert [event.kind for event in found] == ["started"]
 
 
 async def test_a_verdict_that_is_nonsense_is_recorded_as_ours(app: App, box: Box) -> None:

@@ -19,7 +19,7 @@ from kernelbot.judge.protocol import Artefact, Device, Harness, Mode, VerdictKin
 from kernelbot.services import artefacts, dispatch, gateway, runners, submissions, submit
 from kernelbot.services.views import RunView
 from kernelbot.storage.artefacts import PIECE_BYTES
-from tests.factories import claim_one, make_actor, make_verdict, submitted
+from tests.factories import claim_one, make_actor, make_measurement, make_verdict, submitted
 from tests.patience import until
 from tests.services.machines import CPU, administrator, h200, machine
 
@@ -307,6 +307,52 @@ async def test_what_is_no_verdict_ends_nothing_but_this_attempt(app: App, name: 
 
     assert found.kind is VerdictKind.JUDGE_FAILED
     assert (await run_of(app, ada, view.id)).status is Status.QUEUED
+
+
+STRANGE: dict[str, list[dict[str, Any]]] = {
+    "the same case twice": [{}, {}],
+    "a case before the first": [{"index": -1}],
+    "a case beyond counting": [{"index": 10**12}],
+    "more samples than there are": [{"samples": 10**30}],
+    "fewer than none": [{"samples": -1}],
+    "a clock of its own": [{"clock": "x" * 1000}],
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+async def test_figures_that_no_judge_measures_are_our_fault_and_stop_no_recording(
+    app: App, name: str
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    box = await machine(app)
+    held = await box.one()
+    fine = box.verdict(held)
+    cases = [
+        dataclasses.replace(
+            fine.cases[-1],
+            index=changed.pop("index", 0),
+            measurement=dataclasses.replace(make_measurement(), **changed),
+        )
+        for changed in map(dict, STRANGE[name])
+    ]
+
+    found = await box.finish(held, dataclasses.replace(fine, cases=tuple(cases)))
+
+    assert "no judge measures" in found.fault
+    assert (await run_of(app, ada, view.id)).status is Status.QUEUED
+
+
+async def test_a_run_is_not_held_for_ever_by_saying_that_it_is_alive(app: App) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    held = await box.one()
+    assert (await box.beat(held)).alive == {held.run_id: False}
+
+    query = "UPDATE runs SET started_at = started_at - make_interval(secs => :s)"
+    await rows(app, query, s=gateway.LONGEST_HOLD_S)
+
+    assert (await box.beat(held)).alive == {}
 
 
 async def test_what_ended_before_it_met_a_device_is_believed_and_an_answer_is_not(
