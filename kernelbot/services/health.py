@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import standings
+from kernelbot.services import fleet_metrics, standings
 from kernelbot.services.context import Context
 from kernelbot.storage import fleet, outbox
 
@@ -31,6 +31,7 @@ async def metrics(ctx: Context) -> bytes:
         await _ended(connection, registry)
         await _workers(connection, registry)
         await _outbox(connection, registry)
+        await fleet_metrics.add(ctx, connection, registry)
     return generate_latest(registry)
 
 
