@@ -137,7 +137,8 @@ class Contestant:
         """``tool`` puts the command line of a program, a profiler's, in front of the runtime's.
 
         ``plain``: without gates and shared device memory, which a profiler would see or stumble over.
-        ``sharing``: it is asked at once whether device memory can be shared, as it was with others.
+        ``sharing``: it is asked at once whether device memory can be shared, as it was with others. Not for several
+        ranks: the first would answer before the last is warm.
         """
         self.fence = fence
         self.gated = False

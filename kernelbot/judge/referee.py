@@ -408,11 +408,14 @@ class Referee:
         spares = []
         for _ in range(self.plan.processes):
             fence = sandbox.beside(self._fence, self._uids.another)
-            spares.append(self._another(workshop, fence) if fence else None)
+            sharing = self._sharing and self._job.world_size == 1
+            spares.append(self._another(workshop, fence, sharing=sharing) if fence else None)
         return spares
 
-    def _another(self, workshop: Workshop, fence: sandbox.Fence) -> Contestant:
-        contestant = Contestant(self._nursery, workshop, self._job, fence, sharing=self._sharing)
+    def _another(
+        self, workshop: Workshop, fence: sandbox.Fence, *, sharing: bool = False
+    ) -> Contestant:
+        contestant = Contestant(self._nursery, workshop, self._job, fence, sharing=sharing)
         self._contestants.append(contestant)
         return contestant
 
