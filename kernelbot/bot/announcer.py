@@ -18,7 +18,7 @@ from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
-TOPICS = ("podium", "reveal", "finished", "decided")
+TOPICS = ("podium", "reveal", "finished", "decided", "notice")
 LOOK_EVERY_S = 2.0
 AT_ONCE = 10
 HOLD_S = 20.0
@@ -150,4 +150,6 @@ def _worded(item: Announcement) -> render.Post:
     key = render.notice_key(item.id)
     if item.topic == "reveal":
         return render.reveal(announce.reveal(item), key)
+    if item.topic == "notice":
+        return render.notice(str(item.payload["text"]), out=item.payload["state"] == "out", key=key)
     return render.podium(announce.podium(item), key)

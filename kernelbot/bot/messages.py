@@ -52,6 +52,8 @@ ENGLISH: dict[str, str] = {
     "choice.closed": " (closed)",
     "board.title": "{title} on {gpu}",
     "board.empty": "Nobody is ranked here yet. Be the first!",
+    "notice.out": "Out of service",
+    "notice.back": "Back in service",
     "board.tied": "= shares its rank: the times cannot be told apart.",
     "board.self_evaluated": (
         "Self-evaluated: measured by the problem's own program, beside each submission."

@@ -558,6 +558,8 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
         notes.append(say("board.tied"))
     if any(item.earlier for item in page.items):
         notes.append(plain(report.EARLIER_NOTE))
+    if any(item.entry.unconfirmed for item in page.items):
+        notes.append(plain(report.UNCONFIRMED_NOTE))
     if board.self_evaluated:
         notes.append(say("board.self_evaluated"))
     embed = _embed(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
@@ -570,7 +572,8 @@ def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> 
     own = mine is not None and mine.position == item.position
     earlier = item.earlier is not None
     timing = report.score_text(item.entry.seconds, item.entry.error, None if earlier else best)
-    return f"{_row_start(own, item.rank, item.tied, item.entry.user_name, earlier)}  {timing}"
+    sign = f" {report.UNCONFIRMED_SIGN}" if item.entry.unconfirmed else ""
+    return f"{_row_start(own, item.rank, item.tied, item.entry.user_name, earlier)}  {timing}{sign}"
 
 
 def _frozen(page: StandingsPage | TotalsPage) -> str:
@@ -839,6 +842,13 @@ def reveal(found: Reveal, key: str) -> Post:
         lines += ["", say("reveal.unjudged", count=found.unjudged)]
     text = cut("\n".join(lines), DESCRIPTION)
     embed = _embed(plain(found.title, 100), text, GOLD, key)
+    return Post(embeds=(fitted(embed),), key=key)
+
+
+def notice(text: str, *, out: bool, key: str) -> Post:
+    """What everybody should know about the machines: a device is ``out`` of service, or back."""
+    title = say("notice.out") if out else say("notice.back")
+    embed = _embed(title, cut(plain(text, DESCRIPTION), DESCRIPTION), GREY if out else GREEN, key)
     return Post(embeds=(fitted(embed),), key=key)
 
 

@@ -315,7 +315,7 @@ async def let_in(
     target = f"device:{device_id}"
     await people.record(connection, by, "device.release", target, reason=why, anew=anew)
     log.info("a device is let in again", device=device.device, name=device.name, why=why)
-    text = f"{_kinds(device)}: {device.name} is back. {_capital(why)}."
+    text = f"{_kinds(device)}: {device.name} is itself again and back in service."
     key = f"device:{device.id}:{device.quarantines}:back"
     await outbox.add(connection, key, TOPIC, _banner(text, device.gpus, "back"))
     return True
@@ -363,10 +363,6 @@ def _out_words(device: Row[Any], again: int) -> str:
 
 def _kinds(device: Row[Any]) -> str:
     return ", ".join(device.gpus) or "A device"
-
-
-def _capital(words: str) -> str:
-    return words[:1].upper() + words[1:].rstrip(".")
 
 
 async def notices(ctx: Context) -> tuple[Notice, ...]:

@@ -40,12 +40,11 @@ async def _runners(connection: AsyncConnection, registry: CollectorRegistry) -> 
         "kernelbot_runner_troubled", "1 where an agent says that it cannot judge", ["runner"],
         registry=registry,
     )  # fmt: skip
-    for row in await runners.every(connection, revoked=False):
-        if row.announced_at is not None:
-            silent.labels(row.name).set(float(row.silent_s or 0))
-            running.labels(row.name).set(row.running)
-            drained.labels(row.name).set(row.drained)
-            troubled.labels(row.name).set(bool(row.trouble))
+    for row in await runners.signs(connection):
+        silent.labels(row.name).set(float(row.silent_s or 0))
+        running.labels(row.name).set(row.running)
+        drained.labels(row.name).set(row.drained)
+        troubled.labels(row.name).set(bool(row.trouble))
 
 
 async def _devices(connection: AsyncConnection, registry: CollectorRegistry) -> None:

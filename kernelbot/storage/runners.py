@@ -64,6 +64,13 @@ ALL = text(
     FROM runners r WHERE r.revoked_at IS NULL OR :revoked ORDER BY r.id
     """
 )
+SIGNS = text(
+    """
+    SELECT r.name, r.drained, r.trouble, extract(epoch FROM now() - r.last_seen_at) AS silent_s,
+           (SELECT count(*) FROM runs WHERE status = 'running' AND worker_id = r.session) AS running
+    FROM runners r WHERE r.revoked_at IS NULL AND r.announced_at IS NOT NULL ORDER BY r.id
+    """
+)
 REVOKE = text("UPDATE runners SET revoked_at = now(), session = NULL WHERE id = :id")
 DRAIN = text("UPDATE runners SET drained = :drained WHERE id = :id")
 TRUST = text("UPDATE runners SET trusted = :trusted WHERE id = :id")
@@ -112,6 +119,11 @@ async def by_name(connection: AsyncConnection, name: str) -> Row[Any] | None:
 
 async def every(connection: AsyncConnection, *, revoked: bool) -> Sequence[Row[Any]]:
     return (await connection.execute(ALL, {"revoked": revoked})).all()
+
+
+async def signs(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Of those that have announced themselves: (name, drained, trouble, silent_s, running)."""
+    return (await connection.execute(SIGNS)).all()
 
 
 async def revoke(connection: AsyncConnection, runner_id: int) -> None:

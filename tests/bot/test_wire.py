@@ -15,7 +15,16 @@ from kernelbot.app import App
 from kernelbot.bot.__main__ import end
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
-from kernelbot.services import dispatch, identity, moderation, preferences, quarantine, reveal
+from kernelbot.services import (
+    canaries,
+    dispatch,
+    identity,
+    machines,
+    moderation,
+    preferences,
+    quarantine,
+    reveal,
+)
 from tests import factories
 from tests.bot.conftest import BotProcess
 from tests.conftest import ADMIN_TOKEN
@@ -209,6 +218,31 @@ async def test_the_end_of_a_freeze_is_posted_once(
 
     (post,) = await discord.until(posts, "the end of the freeze")
     assert "1st: **ada** with 20.0" in post.text()
+    await nothing_waits(app)
+
+
+async def test_a_device_that_is_out_of_service_is_told_once_and_so_is_its_return(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
+) -> None:
+    await process.start()
+    root = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    unit = canaries.Unit(id="GPU-1", kind="cuda", name="NVIDIA **H200**", gpus=("H200",))
+    await canaries.register(app, None, "secret-host", [unit])
+    (device,) = await machines.listed(app, root)
+
+    await machines.quarantine(app, root, device.id, "It is hot.")
+    await machines.release(app, root, device.id, "It is cold")
+
+    def posts() -> list[Message]:
+        return [item for item in discord.read(channel) if "Back in service" in item.text()] + [
+            item for item in discord.read(channel) if "Out of service" in item.text()
+        ]
+
+    back, out = await discord.until(lambda: len(posts()) == 2 and posts(), "both notices")
+    assert "is out of service until it is itself again" in out.text()
+    assert "is itself again and back in service" in back.text()
+    told = out.text() + back.text()
+    assert not any(words in told for words in ("secret-host", "hot", "cold"))
     await nothing_waits(app)
 
 
