@@ -86,6 +86,8 @@ async def pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Pool:
     key = f"pool:{gpu}"
     kept: Pool | None = ctx.cache.get(key)
     if kept is None or time.monotonic() - kept.read_at > FRESH_S:
+        if kept is not None:  # one reads it anew; who asks meanwhile has the one before
+            ctx.cache[key] = replace(kept, read_at=time.monotonic())
         kept = ctx.cache[key] = await _read_pool(ctx, connection, gpu)
     return kept
 

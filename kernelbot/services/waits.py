@@ -68,6 +68,9 @@ async def _forecast(ctx: Context, connection: AsyncConnection, gpu: str) -> Fore
     key = f"forecast:{gpu}"
     kept: tuple[float, Forecast] | None = ctx.cache.get(key)
     if kept is None or kept[1].waiting <= FEW or time.monotonic() - kept[0] > turns.FRESH_S:
+        if kept is not None and kept[1].waiting > FEW:
+            # One makes it anew; who asks meanwhile is told by the one before.
+            ctx.cache[key] = time.monotonic(), kept[1]
         kept = time.monotonic(), forecast(await turns.state(ctx, connection, gpu))
         ctx.cache[key] = kept
     return kept[1]
