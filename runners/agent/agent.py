@@ -392,6 +392,10 @@ class Agent:
             said = await self._insistently(lambda: self._gateway.verdict(run, content), held)
             if said is not None:
                 log.info("run ended", verdict=verdict.kind.value, **said)
+                if said["recorded"] != verdict.kind.value:
+                    self._set_back(
+                        f"the server does not believe its verdict: {said['fault'][:300]}"
+                    )
 
     def _count(self, verdict: Verdict) -> None:
         """Faults in a row are this machine's until shown otherwise."""

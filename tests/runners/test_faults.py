@@ -232,6 +232,29 @@ async def test_a_run_goes_on_while_the_network_is_down_for_less_than_a_lease(
     assert (run.verdict, run.attempt, run.runner) == ("passed", 1, "victim")
 
 
+async def test_an_agent_whose_verdict_is_not_believed_steps_back_and_says_why(
+    site: Site, victim: Process
+) -> None:
+    app, ada = site.app, await make_actor(site.app)
+    rename = """
+        UPDATE runners SET announcement = replace(announcement::text, :old, :new)::jsonb
+        WHERE name = 'victim' RETURNING id
+    """
+    (processor,) = (await runner_view(app, "victim")).devices
+    await rows(app, rename, old=processor["name"], new="another one")
+    view = await submitted(app, ada, mode="test", code=CORRECT + b"# not believed\n")
+
+    told = await until(lambda: _troubled(app, "victim"), 60)
+    await rows(app, rename, old="another one", new=processor["name"])
+    run = await ended(app, view.id)
+
+    assert "does not believe its verdict" in told.trouble
+    assert processor["name"] in told.trouble
+    assert (run.verdict, run.runner) == ("passed", "victim")
+    assert run.attempt > 1
+    assert await verdicts(app, view.id) == 1
+
+
 # --- two agents ----------------------------------------------------------------------------------
 
 
