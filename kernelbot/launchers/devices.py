@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -91,7 +92,7 @@ def demand_fence(isolation: str, ranks: int = 1) -> None:
 
 def cuda_devices() -> list[tuple[str, str]]:
     """Name and id of each as torch reports them, in torch's order; empty when there are none or torch is
-    missing. The id is the one that an agent would announce.
+    missing. The id is its UUID, or where torch knows none its number here.
 
     Asked in a process of its own: a CUDA context in the worker would sit in every measurement.
     """
@@ -104,7 +105,10 @@ def cuda_devices() -> list[tuple[str, str]]:
         found = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return []
-    return [(str(name), f"GPU-{uuid or f'number-{at}'}") for at, (name, uuid) in enumerate(found)]
+    here = socket.gethostname()
+    return [
+        (str(name), f"GPU-{uuid or f'number-{at}@{here}'}") for at, (name, uuid) in enumerate(found)
+    ]
 
 
 def cuda_names() -> list[str]:

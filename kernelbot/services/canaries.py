@@ -38,6 +38,8 @@ LIMITS = Limits(build_s=120.0, check_s=60.0, measure_s=60.0, memory_bytes=8 << 3
 HOLD_S = 600.0
 """Seconds after which nobody believes any more that a canary goes on."""
 KEPT_DAYS = 180
+GONE_DAYS = 14
+"""A device that was not there for so long is forgotten, unless it is quarantined."""
 PARTS = {"cuda": {"stream": (8192, False), "product": (4096, True)},
          "cpu": {"stream": (1024, False), "product": (256, True)}}  # fmt: skip
 """What a canary measures: sizes, and whether it is the matrix product."""
@@ -156,7 +158,7 @@ async def due(ctx: Context, runner_id: int | None, free: Collection[str]) -> Err
     if not free or not every_s:
         return None
     async with ctx.database.read() as connection:
-        rows = await store.past(connection, runner_id, sorted(free))
+        rows = await store.past(connection, runner_id, sorted(free), idle_s)
     wanted = [
         row
         for row in rows

@@ -334,5 +334,5 @@ async def housekeeping(ctx: Context) -> None:
         await store.forget_events(connection, EVENT_DAYS)
         await artefacts.forget(connection, ctx.settings.artefact_days)
         await fleet.forget_dead(connection)
-        await devices.forget(connection, canaries.KEPT_DAYS)
+        await devices.forget(connection, canaries.KEPT_DAYS, canaries.GONE_DAYS)
         await queue.fold_log(connection)

@@ -12,6 +12,8 @@ from kernelbot.storage import confirmations, runners
 from kernelbot.storage import devices as store
 from kernelbot.storage import usage as spent
 
+GONE_S = 86400.0
+"""After so long without a sign of life a device is not told of any more, unless it is quarantined."""
 DEVICE = ("device", "name", "runner", "gpu")
 
 
@@ -75,7 +77,7 @@ async def _devices(connection: AsyncConnection, registry: CollectorRegistry) -> 
         DEVICE, registry=registry,
     )  # fmt: skip
     for row in await store.every(connection):
-        if row.revoked:
+        if row.revoked or (float(row.silent_s) > GONE_S and row.quarantined_at is None):
             continue
         labels = (row.device, row.name, row.runner or row.host, " ".join(row.gpus))
         out.labels(*labels).set(row.quarantined_at is not None)

@@ -36,8 +36,10 @@ PAST = text(
            extract(epoch FROM now() - c.started_at) AS canary_s, past.busy_s,
            CASE WHEN c.id IS NOT NULL AND c.finished_at IS NULL THEN false ELSE c.good END AS good,
            c.finished_at IS NULL AND c.due_by > now() AS under_way,
-           EXISTS (SELECT FROM runs r WHERE r.status = 'queued' AND r.gpu = ANY(d.gpus)
-                   AND r.mode = 'ranked') AS waits
+           -- Asked of idle devices only: it may have to look through a whole queue of tests.
+           CASE WHEN past.busy_s < :idle_s THEN false
+                ELSE EXISTS (SELECT FROM runs r WHERE r.status = 'queued' AND r.gpu = ANY(d.gpus)
+                             AND r.mode = 'ranked') END AS waits
     FROM devices d
     LEFT JOIN LATERAL (SELECT * FROM canaries WHERE device_id = d.id ORDER BY id DESC LIMIT 1) c ON true
     CROSS JOIN LATERAL (
@@ -163,6 +165,12 @@ SERIES = text(
     """
 )
 FORGET = text("DELETE FROM canaries WHERE started_at < now() - make_interval(days => :days)")
+# Those that are gone, with theirs: a container's processor is another one at each start.
+GONE = "seen_at < now() - make_interval(days => :days) AND quarantined_at IS NULL"
+FORGET_OF_GONE = text(
+    f"DELETE FROM canaries WHERE device_id IN (SELECT id FROM devices WHERE {GONE})"  # noqa: S608  made of constants
+)
+FORGET_GONE = text(f"DELETE FROM devices WHERE {GONE}")  # noqa: S608  made of constants
 
 
 async def put(connection: AsyncConnection, runner_id: int | None, **values: Any) -> None:
@@ -178,9 +186,10 @@ async def past(
     connection: AsyncConnection,
     runner_id: int | None,
     devices: Sequence[str],
+    idle_s: float,
 ) -> Sequence[Row[Any]]:
     """What these devices have been through, those first that had no canary for the longest time."""
-    values = {"runner": runner_id, "devices": list(devices)}
+    values = {"runner": runner_id, "devices": list(devices), "idle_s": idle_s}
     return (await connection.execute(PAST, values)).all()
 
 
@@ -313,5 +322,8 @@ async def machines(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(MACHINES)).all()
 
 
-async def forget(connection: AsyncConnection, days: int) -> None:
+async def forget(connection: AsyncConnection, days: int, gone_days: int) -> None:
+    """Canaries that are older, and devices that nobody has offered for so long."""
     await connection.execute(FORGET, {"days": days})
+    await connection.execute(FORGET_OF_GONE, {"days": gone_days})
+    await connection.execute(FORGET_GONE, {"days": gone_days})

@@ -356,6 +356,21 @@ async def test_the_series_shows_how_a_device_drifts(app: App) -> None:
     assert view.bands["stream"].low < 1e-4 < view.bands["stream"].high
 
 
+async def test_a_device_that_nobody_has_offered_for_long_is_forgotten_unless_it_is_out(
+    app: App,
+) -> None:
+    await grown(app)
+    await canaries.register(app, None, "box", [CPU])
+    admin = await administrator(app)
+    quarantined = (await machines.listed(app, admin))[1]
+    await machines.quarantine(app, admin, quarantined.id, "It smells.")
+    await rows(app, "UPDATE devices SET seen_at = now() - interval '15 days'")
+
+    await dispatch.housekeeping(app)
+
+    assert [item.id for item in await machines.listed(app, admin)] == [quarantined.id]
+
+
 # --- on machines that ask for work ---------------------------------------------------------------
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Rejudged
 from kernelbot.errors import Forbidden
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, quarantine, rejudge, runners, standings
+from kernelbot.services import dispatch, quarantine, rejudge, reveal, runners, standings
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
+from tests.services.contest import HOUR, board, contest, frozen, published
 from tests.services.machines import Machine, administrator, machine
 
 
@@ -130,3 +132,19 @@ async def test_a_place_below_the_podium_is_nobodys_concern(app: App) -> None:
         await ranked(app, await make_actor(app, f"p{nth}"), (1 + nth / 10) * 1e6)
     await measured_by(app, await machine(app), await make_actor(app), 5e6)
     assert await rows(app, "SELECT run_id FROM confirmations") == []
+
+
+async def test_the_end_of_a_freeze_leaves_a_place_out_that_is_told_once_it_is_confirmed(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board(freeze=frozen())))
+    await ranked(app, await make_actor(app, "bob"), 2e6)
+    await measured_by(app, await machine(app), await make_actor(app, "ada"), 1e6)
+    await published(app, shelf, contest(board(freeze=frozen(begins=-2 * HOUR, ends=-HOUR))))
+
+    await reveal.due(app)
+
+    ((told,),) = await rows(app, "SELECT payload FROM outbox WHERE topic = 'reveal'")
+    assert [place["user_name"] for place in told["podiums"][0]["places"]] == ["bob"]
+    await agreed(app)
+    assert [item["user_name"] for item in await podiums(app)] == ["ada"]
