@@ -263,3 +263,25 @@ async def test_a_command_line_is_let_in_by_a_code(api: FastAPI, app: App) -> Non
 
     async with client(api, token) as laptop:
         assert (await laptop.get("/v1/me")).json()["name"] == "ada"
+
+
+async def test_gpu_seconds_are_shown_and_beyond_them_the_answer_says_when_again(
+    app: App, ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    async with app.database.transaction() as connection:
+        limit = '{"gpu_seconds_per_day": {"CPU": 20}}'
+        await connection.execute(
+            text("UPDATE competitions SET document = document || CAST(:limit AS jsonb)"),
+            {"limit": limit},
+        )
+    assert (await submit(ada)).status_code == 202
+
+    answer = await submit(ada)
+
+    refused(answer, 429, "over_gpu_seconds")
+    assert 0 < int(answer.headers["retry-after"]) <= 3600
+    (item,) = (await ada.get("/v1/me/allowance?leaderboard=vectoradd")).json()["items"]
+    (balance,) = item["gpu_seconds"]
+    assert (balance["gpu"], balance["limit_s"], balance["left_s"]) == ("CPU", 20, 0)
+    assert balance["reserved_s"] == 20
+    assert balance["more_at"] is not None
