@@ -47,8 +47,8 @@ class Tolerance:
 
 
 GPU = Tolerance(time=0.05, clock=0.05)
-PROCESSOR = Tolerance(time=1.0, clock=1.0)
-"""A processor has neighbours and no clock that we read: only what is twice as slow or as fast says something."""
+PROCESSOR = Tolerance(time=9.0, clock=9.0)
+"""A processor has neighbours and no clock that we read: only ten times as slow or as fast says something."""
 
 
 @dataclass(frozen=True, kw_only=True)

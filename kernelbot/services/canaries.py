@@ -34,7 +34,7 @@ from kernelbot.storage import devices as store
 from kernelbot.storage import outbox, people, rejudged, runners
 
 FOLDER = ROOT / "runners" / "canary"
-LIMITS = Limits(build_s=120.0, check_s=60.0, measure_s=60.0, memory_bytes=8 << 30)
+LIMITS = Limits(build_s=120.0, check_s=60.0, measure_s=60.0, memory_bytes=16 << 30)
 HOLD_S = 600.0
 """Seconds after which nobody believes any more that a canary goes on."""
 KEPT_DAYS = 180

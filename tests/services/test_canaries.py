@@ -238,7 +238,7 @@ async def test_ranked_results_since_the_last_good_canary_are_judged_again_at_no_
     assert await dispatch.finish(app, await claim_one(app), make_verdict())
 
     for _ in range(canary.STRIKES):
-        await one(app, timed(stream_s=5e-4), CPU)
+        await one(app, timed(stream_s=5e-3), CPU)
 
     found = (await rejudge.results(app, await administrator(app))).items
     assert [(item.submission_id, item.state) for item in found] == [(late, Rejudged.QUEUED)]
