@@ -113,8 +113,7 @@ class Sets:
 
     def fill(self, data: Any, poison: int) -> None:
         """Write one input, all but what comes late, and overwrite every output with the poison."""
-        self._write(data, self._set)
-        self._make_ready(self._set, poison)
+        self._make_ready(self._set, poison, data)
 
     def _write(self, data: Any, memory: Any) -> None:
         """Put an input into the memory of a set."""
@@ -125,15 +124,15 @@ class Sets:
                 source = sources[at].detach().to(memory.device)
                 _view(memory[slots[at].offset :], slots[at]).copy_(source)
 
-    def _make_ready(self, given: Any, poison: int) -> None:
-        """Draw what comes late of the input in ``given`` and what is asked for, and poison the outputs."""
+    def _make_ready(self, memory: Any, poison: int, data: Any) -> None:
+        """Write an input into ``memory``, poison the outputs, and draw what comes late and what is asked for."""
         import torch
 
-        memory = self._set
+        self._write(data, memory)
         for at, slot in enumerate(self.layout.slots):
             if at not in self.layout.inputs and slot.nbytes:
                 memory[slot.offset : slot.offset + slot.nbytes].fill_(poison)
-        late = self._secrets.withhold(given).flatten()
+        late = self._secrets.withhold(memory).flatten()
         self._wanted = self._secrets.ask()
         asked = [places * WORD + slot.offset for slot, places in self._wanted]
         # In one go: each way to the host waits for the device.
@@ -157,9 +156,16 @@ class Sets:
         found = [self._taken[slot.offset].view(torch.int64)[at] for slot, at in self._wanted]
         return _joined(found)
 
-    def reveal(self) -> bool:
-        """Put the true input in the place of a decoy; False where there is none."""
+    @property
+    def hides(self) -> bool:
+        """Whether a decoy lies in the place of the input."""
         return False
+
+    def reveal(self) -> None:
+        """Begin to put the true input in the place of a decoy."""
+
+    def revealed(self) -> None:
+        """Return when it is there."""
 
     def glance(self) -> None:
         """Take a look at the output as it is now, which costs no time worth the name."""
@@ -212,27 +218,29 @@ class Deck(Sets):
             super().fill(data, poison)
         else:
             self._hidden = torch.empty_like(self._set)
-            self._write(data, self._hidden)
             self._write(decoy, self._set)
-            self._make_ready(self._hidden, poison)
+            self._make_ready(self._hidden, poison, data)
         for slot, glance in self._glances:
             glance.aim(self._set.data_ptr() + slot.offset)
         torch.cuda.synchronize(self._index)
 
-    def reveal(self) -> bool:
+    @property
+    def hides(self) -> bool:
+        return self._hidden is not None
+
+    def reveal(self) -> None:
         import torch
 
-        if self._hidden is None:
-            return False
-        for at in self.layout.inputs:
-            slot = self.layout.slots[at]
-            place = slice(slot.offset, slot.offset + slot.nbytes)
-            self._set[place].copy_(self._hidden[place])
+        # All in one: between two copies the contestant's device would run for a moment, and see the first.
         with torch.cuda.device(self._index):
+            self._set.copy_(self._hidden)
             _sweeper(self._index)()  # what has just been written is in the cache
+
+    def revealed(self) -> None:
+        import torch
+
         torch.cuda.synchronize(self._index)
         self._hidden = None
-        return True
 
     def glance(self) -> None:
         for _, glance in self._glances:

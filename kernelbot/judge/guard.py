@@ -250,11 +250,6 @@ class Tree:
             if pid != self.root:
                 _signal(pid, signal.SIGCONT)
 
-    def doom(self) -> None:
-        """Kill it without waiting, where that takes one word; :meth:`kill` makes sure of it."""
-        if self._group is not None:
-            self._group.kill()
-
     def kill(self, timeout_s: float = 10.0) -> None:
         """Kill all of it; stopping first is what makes a fork bomb hold still."""
         if self._group is not None:

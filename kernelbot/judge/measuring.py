@@ -36,7 +36,9 @@ SLOW_S = 0.05
 EMPTY_S = 60.0
 METER_EVERY = 8
 MOST_DECOYED = 4 << 30
-"""Bytes of a case above which it has no decoys: each needs the place of two inputs more."""
+DECOYED_SHARE = 32
+"""Bytes of a case above which it has no decoys, and the share of a device's memory: each needs the place of two inputs more,
+which tests do not take from the submission."""
 LONGEST_REST_S = 0.25
 CLOCK_TOLERANCE, RETRIES = 0.03, 2
 """How far below its normal clock a device may be, and how often a case is then measured again."""
@@ -156,12 +158,15 @@ class Lane:
         except (RuntimeError, ProblemFault) as error:
             if not any(map(_no_room, (error, error.__cause__))):
                 raise
-            torch.cuda.empty_cache()
-            return False
+        decoys = None
+        self._fill(cases)  # without
+        torch.cuda.empty_cache()  # behind the handler, whose traceback holds what there was no room for
+        return False
 
     def _decoys(self, cases: Sequence[Case]) -> list[Any] | None:
-        small = sum(arena.layout.size for arena in self._arenas) <= MOST_DECOYED
-        if not small or not all(isinstance(arena, Deck) for arena in self._arenas):
+        if not all(isinstance(arena, Deck) for arena in self._arenas):
+            return None
+        if max(arena.layout.size for arena in self._arenas) > most_decoyed():
             return None
         return self._problem.others_for_all(cases)
 
@@ -250,6 +255,14 @@ def room_for_us() -> Iterator[None]:
         raise
 
 
+def most_decoyed() -> int:
+    """Bytes of a case on one device up to which it may have decoys."""
+    import torch
+
+    total: int = torch.cuda.get_device_properties(0).total_memory
+    return min(MOST_DECOYED, total // DECOYED_SHARE)
+
+
 def _no_room(error: BaseException | None) -> bool:
     """Whether a device's memory was full, whichever library says so."""
     import torch
@@ -270,12 +283,9 @@ class Bench:
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
         self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
 
-    def rouse(self) -> None:
-        """Bring the clocks of the devices up."""
-        keep_busy(self._job.device, self._job.world_size, self._plan.warm_s)
-
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
+        keep_busy(self._job.device, self._job.world_size, self._plan.warm_s)
         self._meter.learn()
         if self._job.device == "cpu":
             self._overheads = [_empty_on_cpu(contestant, self._plan)] * len(self._job.benchmarks)
@@ -343,6 +353,8 @@ class Bench:
             if sample.revealed:
                 series.revealed.append((sample.ns, sample.late))
                 continue
+            if hide:
+                decoyed = None  # the input came out in another form, as it may again: each attempt is a call
             series.add(sample.ns, sample.claimed_ns, sample.late)
             _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
         series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
@@ -358,8 +370,6 @@ class Decoyed:
     """Which of the calls of a case have a decoy: some among the first, at places that nobody can foretell, and
     more where these took longer than the others, or cannot be compared with them."""
 
-    MOST = 4 * timing.REVEALED
-
     def __init__(self, plan: Plan, series: Series) -> None:
         self._plan = plan
         self._series = series
@@ -373,7 +383,7 @@ class Decoyed:
         count = len(self._series.comparable)
         least = 1 if elapsed_s >= self._plan.wall_s else self._plan.decoys
         doubtful = 0 < count < timing.REVEALED and self._series.foreseen() > 0
-        return self._drawn < self.MOST and (count < least or doubtful)
+        return self._drawn < timing.MOST_REVEALED and (count < least or doubtful)
 
     def drawn(self, elapsed_s: float) -> bool:
         """Whether the next call is to have one."""
@@ -381,8 +391,7 @@ class Decoyed:
         if elapsed_s < self._plan.wall_s and at < self._first:
             drawn = at in self._places
         else:
-            at_once = elapsed_s >= self._plan.wall_s
-            drawn = self.due(elapsed_s) and (at_once or self._chance.random() < 0.5)
+            drawn = self.due(elapsed_s) and self._chance.random() < 0.5
         self._drawn += drawn
         return drawn
 

@@ -38,6 +38,9 @@ from kernelbot.judge.inside.gates import (
 
 SETTLE_NS = 30_000
 """From the last launch until the gate opens: what was enqueued has reached the device by then."""
+PONG_NS = 10_000_000
+"""How long a kernel at the gate may take to run again: a slice of a device's time or two. Longer than that counts as the
+call's, since whoever has replaced the runtime could hold the word for it back, and work meanwhile."""
 LOOKS = 1 << 10
 """Looks at a word between two looks at everything else."""
 WORD = 8
@@ -107,31 +110,41 @@ def time_gated(
     withheld: Sequence[Any],
     asked: Sequence[Any],
     hopeless: Callable[[], bool],
-    *,
-    interrupted: bool = False,
+    reveal: Callable[[], None] | None = None,
 ) -> int:
     """Open the gates; the ns until the words asked for of every page are here.
 
-    Whichever process is last ends the call. The caller checks for failure. ``interrupted``: the device did other
-    work since the kernels at the gates were seen; they are not to be timed until they run again.
+    Whichever process is last ends the call. The caller checks for failure. ``reveal`` puts the true inputs in place of
+    decoys, by work of the referee's on the devices: the kernels at the gates are not to be timed until they run again,
+    but one that takes longer to say so than PONG_NS is.
     """
     wanted, move, clock = number & MASK, ctypes.memmove, monotonic_ns
     words = [page.words for page in pages]
     late = [page.share(WITHHELD_AT, given) for page, given in zip(pages, withheld, strict=True)]
     chosen = [page.share(ASKED_AT, given) for page, given in zip(pages, asked, strict=True)]
     scratch = pages[0].scratch
-    for _ in range(REHEARSALS):  # code that has not run for a while takes microseconds
+
+    def rehearse() -> None:  # code that has not run for a while takes microseconds
         clock()
         for _, source, size in late:
             move(scratch, source, size)
         for each in words:
             each[SCRATCH] = wanted
-    if interrupted:
+
+    for _ in range(REHEARSALS):
+        rehearse()
+    if reveal is not None:
+        reveal()
+        # The contestants' devices run again, with the true input: nothing may come before the ping.
         for each in words:
             each[PING] = wanted
+        pinged = clock()
+        rehearse()
         for each in words:
             _await(each, PONG, wanted, hopeless)
     began = clock()
+    if reveal is not None and began - pinged > PONG_NS:
+        began = pinged
     for share in late:
         move(*share)
     for each in words:

@@ -343,10 +343,6 @@ class Contestant:
         self._tree.go()
         self._exit_code(timeout_s)
 
-    def doom(self) -> None:
-        """Begin to kill it: what it had on its device takes a while to be taken apart. :meth:`close` is to follow."""
-        self._tree.doom()
-
     def close(self) -> str:
         """Kill everything that came from this process; returns what it printed."""
         self._tree.kill()
@@ -396,10 +392,20 @@ class Contestant:
             self._expect(channel.LOADED, timeout_s)
             if self.gated:
                 late = not self._armed(pages, hopeless, timed=timed)
-                revealed = sum(arena.reveal() for arena in arenas) > 0
+                hiding = [arena for arena in arenas if arena.hides]
+                revealed = bool(hiding)
+
+                def reveal() -> None:
+                    for arena in hiding:
+                        arena.reveal()
+                    for arena in hiding:
+                        arena.revealed()
+
                 withheld = [arena.withheld for arena in arenas]
                 asked = [arena.asked for arena in arenas]
-                elapsed = time_gated(pages, number, withheld, asked, hopeless, interrupted=revealed)
+                elapsed = time_gated(
+                    pages, number, withheld, asked, hopeless, reveal if revealed else None
+                )
                 for arena in arenas:
                     arena.glance()
             else:

@@ -296,10 +296,10 @@ class Referee:
                 self._measure(bench)
             else:
                 while spares or self._wants_another():
-                    before, spare = last, spares.pop(0) if spares else None
-                    before.doom()
-                    last = self._fresh(workshop, spare, first.fence, before)
-                    self._measure(self._build_again(workshop, last, problem, before))
+                    self._end(last)
+                    spare = spares.pop(0) if spares else None
+                    last = self._fresh(workshop, spare, first.fence)
+                    self._measure(self._build_again(last, problem))
         if self._job.mode is Mode.RANKED:
             self._check_hidden(last, problem)
         if self._job.mode is not Mode.PROFILE:
@@ -420,18 +420,14 @@ class Referee:
         return contestant
 
     def _fresh(
-        self,
-        workshop: Workshop,
-        spare: Contestant | None,
-        fence: sandbox.Fence,
-        before: Contestant,
+        self, workshop: Workshop, spare: Contestant | None, fence: sandbox.Fence
     ) -> Contestant:
-        """A warm process to be measured, the one before it doomed. The spare may have fallen to what that used up."""
+        """A warm process to be measured. The spare may have fallen to what the first one used up."""
         if spare is not None:
+            self._hand_over(workshop, spare.fence)
             with contextlib.suppress(NotStarted):
                 self._warm(spare)
                 return spare
-        self._end(before)
         self._hand_over(workshop, fence)
         fresh = self._another(workshop, fence)
         self._warm(fresh)
@@ -470,24 +466,17 @@ class Referee:
         self._meter = devices.Meter(self._job.device, self._job.world_size)
         bench = self._bench(contestant, problem)
         if self._job.mode is Mode.BENCHMARK:
-            bench.rouse()
             bench.calibrate(contestant)
         self._load(contestant)
         return bench
 
-    def _build_again(
-        self, workshop: Workshop, spare: Contestant, problem: Problem, before: Contestant
-    ) -> Bench:
-        """A measured process builds in its own right, out of the build budget, once nothing is left of the one before.
+    def _build_again(self, spare: Contestant, problem: Problem) -> Bench:
+        """A measured process builds in its own right, out of the build budget.
 
         What it says then is as secret as in a call: the first process may have left it a note.
         """
         spare.enter(Stage.BUILD)
         bench = self._bench(spare, problem)
-        bench.rouse()
-        if before in self._contestants:
-            self._end(before)
-            self._hand_over(workshop, spare.fence)
         bench.calibrate(spare)
         self._load(spare)
         spare.enter(Stage.MEASURE)

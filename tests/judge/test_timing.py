@@ -204,6 +204,21 @@ def test_calls_that_wait_for_the_host_are_compared_with_their_like() -> None:
     assert with_decoys(200_000.0, timing.REVEALED, late=24).foresight()
 
 
+def test_a_head_start_in_fewer_than_half_of_the_calls_is_evidence_too() -> None:
+    series = with_decoys(0.0, timing.REVEALED)
+    for at in range(timing.REVEALED, timing.REVEALED + 11):
+        series.outside[at] -= 60_000
+    assert series.foresight()
+
+
+def test_calls_that_are_late_whenever_their_input_is_are_evidence() -> None:
+    series = a_series(late=2)
+    series.revealed = [(series.outside[0], True)] * timing.MOST_REVEALED
+    assert "not enqueued" in series.foresight()
+    series.revealed = [(series.outside[0], False)] * timing.MOST_REVEALED
+    assert series.foresight() == ""
+
+
 def calls_with_decoys(series: timing.Series, calls: int, elapsed_s: float = 0.1) -> list[int]:
     """Which of so many calls of a case have one; each is as long as the usual, or as ``series`` says."""
     extra = series.revealed[0][0] if series.revealed else 0.0
@@ -244,7 +259,7 @@ def test_decoys_that_cannot_be_had_end_no_sooner_and_no_later_than_after_several
     decoyed, found = Decoyed(timing.CUDA_PLAN, a_series()), 0
     while decoyed.due(0.1):
         found += decoyed.drawn(0.1)
-    assert found == Decoyed.MOST
+    assert found == timing.MOST_REVEALED
 
 
 def test_a_case_that_has_used_up_its_time_ends_after_one_decoy() -> None:
@@ -475,7 +490,11 @@ def test_a_call_of_several_processes_ends_with_the_last_of_them() -> None:
         page.close()
 
 
-def test_the_clock_starts_only_when_the_kernel_at_the_gate_runs_again() -> None:
+@pytest.mark.parametrize(("patience_ns", "counts"), [(10_000_000_000, False), (1_000_000, True)])
+def test_the_clock_starts_when_the_kernel_at_the_gate_runs_again_unless_that_takes_long(
+    patience_ns: int, counts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kernelbot.judge.page.PONG_NS", patience_ns)
     page = Page()
     order: list[str] = []
 
@@ -492,10 +511,15 @@ def test_the_clock_starts_only_when_the_kernel_at_the_gate_runs_again() -> None:
     thread = threading.Thread(target=device)
     thread.start()
     nothing = torch.empty(0, dtype=torch.int64)
-    taken_ns = time_gated([page], 3, [nothing], [nothing], lambda: False, interrupted=True)
+
+    def reveal() -> None:
+        assert page.words[gates.PING] != 3
+        order.append("revealed")
+
+    taken_ns = time_gated([page], 3, [nothing], [nothing], lambda: False, reveal)
     thread.join()
-    assert order == ["gate shut"]
-    assert taken_ns < 80e6  # of the 100 ms that passed before, nothing
+    assert order == ["revealed", "gate shut"]
+    assert (taken_ns > 90e6) is counts  # the 100 ms that passed before
     page.close()
 
 
