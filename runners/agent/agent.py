@@ -83,6 +83,7 @@ class Held:
 
     run: Lease
     place: Place
+    placed: bool = True  # it still has the place, which is somebody else's once it was given up
     starting: asyncio.Task[Launch] | None = None
     launch: Launch | None = None
     unwanted: bool = False  # whoever asks, whatever for
@@ -275,9 +276,7 @@ class Agent:
         structlog.contextvars.bind_contextvars(run=held.run.run_id, lease=held.run.lease)
         try:
             verdict = await self._launched(held)
-            self._give_up(
-                held.place
-            )  # the next run may have the devices while this one is handed in
+            self._leave_place(held)  # the next run may have it while this one is handed in
             if not held.lost:
                 await self._conclude(held, verdict)
         except Refused as error:
@@ -285,12 +284,18 @@ class Agent:
                 raise
             log.warning("a run is not ours any more", error=error.message)
         finally:
-            self._give_up(held.place)
+            self._leave_place(held)
             if held.launch is not None:
                 self._do(held.launch.close(), "close")
             if self._held.get(held.run.run_id) is held:
                 del self._held[held.run.run_id]
             self._wake.set()
+
+    def _leave_place(self, held: Held) -> None:
+        """Safe to repeat: by then another run may have the same place."""
+        if held.placed:
+            held.placed = False
+            self._give_up(held.place)
 
     def _give_up(self, place: Place) -> None:
         self._board.free(place)

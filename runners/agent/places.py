@@ -92,7 +92,7 @@ class Board:
         return None
 
     def free(self, place: Place) -> None:
-        """Safe to repeat."""
+        """Once for each taking: said again, it would free what another run has taken since."""
         if place in self._taken:
             self._taken.remove(place)
 
