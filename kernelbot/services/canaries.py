@@ -339,7 +339,8 @@ async def watch(ctx: Context) -> int:
 
 
 async def _doubt(connection: AsyncConnection, device: Row[Any]) -> list[int]:
-    """Have the ranked results that a device gave since its last good canary judged again."""
+    """Have the ranked results that a device gave since its last good canary judged again. They are what counts
+    until then, and no longer: the new runs are not compared with them."""
     suspects = await store.suspects(connection, device.runner_id, device.device, device.since)
     wanted = {(row.submission_id, row.gpu) for row in suspects}
     entries = await rejudged.entries(connection, [submission for submission, _ in wanted], None)
@@ -348,6 +349,7 @@ async def _doubt(connection: AsyncConnection, device: Row[Any]) -> list[int]:
     }
     why = "the device that judged it left the band of its canaries"
     found = await rejudge.again(connection, None, list(chosen.values()), why=why)
+    await store.doubt(connection, [row.id for row in suspects])
     return sorted(found)
 
 

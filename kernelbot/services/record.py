@@ -216,11 +216,13 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
     revision = await standings.next_revision(connection, board_id, gpu, run.id)
     before = await head(connection, board_id, gpu)
     best = await _own(connection, run)
-    pooled = scoring.pool(await standings.scores(connection, run))
-    await standings.put_entry(connection, run, pooled)
+    counted, mended = await standings.scores(connection, run)
+    await standings.put_entry(connection, run, scoring.pool(counted))
     await standings.put_standing(connection, board_id, gpu, run.user_id)
     now = await _own(connection, run)
-    if now is not None and (best is None or now.seconds < best.seconds):
+    # A best that was in doubt is gone from the history: what is true stands in its place, slower or not.
+    better = now is not None and (best is None or now.seconds < best.seconds)
+    if now is not None and (better or (mended and now != best)):
         await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
         if submission.repeats is None:
             await notices.overtaken(connection, run, now, best)

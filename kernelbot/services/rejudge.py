@@ -337,7 +337,9 @@ def _words(row: Row[Any], state: Rejudged) -> str:
         Rejudged.PLANNED: "",
         Rejudged.QUEUED: "Waits for a worker.",
         Rejudged.RUNNING: "Is being judged.",
-        Rejudged.AGREES: "Agrees with what counted, and is pooled with it.",
+        Rejudged.AGREES: "Agrees with what counted, and is pooled with it."
+        if row.earlier_seconds
+        else "Counts from now on; what counted before was measured by a device that was quarantined since.",
         Rejudged.DIFFERS: f"Differs: {row.evidence}. {decide}",
         Rejudged.FAILED: f"Failed. {row.evidence} {refuse}",
         Rejudged.CONTRADICTS: f"Set aside, {row.rule}: {row.evidence}. {decide}",

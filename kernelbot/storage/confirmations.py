@@ -23,7 +23,8 @@ VOUCHED_FOR = text(
     FROM runs r
     JOIN runs o ON o.leaderboard_id = r.leaderboard_id AND o.gpu = r.gpu AND o.user_id = r.user_id
                AND o.code_digest = r.code_digest AND o.problem_digest = r.problem_digest
-               AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND o.id <> r.id
+               AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND NOT o.doubted
+               AND o.id <> r.id
     LEFT JOIN runners m ON m.id = o.runner_id
     WHERE r.id = :run AND coalesce(m.trusted, true) ORDER BY o.id
     """

@@ -135,11 +135,17 @@ UNTOLD = text(
 )
 SUSPECTS = text(
     """
-    SELECT r.submission_id, r.gpu FROM runs r
+    SELECT r.id, r.submission_id, r.gpu FROM runs r
     WHERE r.finished_at > :since AND r.mode = 'ranked'
       AND r.verdict = 'passed' AND r.note = '' AND :device = ANY(r.device_ids)
       AND coalesce(r.runner_id, 0) = coalesce(CAST(:runner AS bigint), 0)
     ORDER BY r.id
+    """
+)
+DOUBT = text(
+    """
+    UPDATE runs SET doubted = true
+    WHERE id IN (SELECT id FROM runs WHERE id = ANY(:runs) ORDER BY id FOR NO KEY UPDATE)
     """
 )
 ALL = text(
@@ -277,9 +283,14 @@ async def suspects(
     device: str,
     since: datetime,
 ) -> Sequence[Row[Any]]:
-    """The ranked runs that a device has passed since and that count: (submission_id, gpu)."""
+    """The ranked runs that a device has passed since and that count: (id, submission_id, gpu)."""
     values = {"runner": runner_id, "device": device, "since": since}
     return (await connection.execute(SUSPECTS, values)).all()
+
+
+async def doubt(connection: AsyncConnection, runs: Sequence[int]) -> None:
+    """These compare with nothing from now on, and count until another run of their code does."""
+    await connection.execute(DOUBT, {"runs": list(runs)})
 
 
 async def every(connection: AsyncConnection, device_id: int | None = None) -> Sequence[Row[Any]]:

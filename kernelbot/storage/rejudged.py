@@ -46,12 +46,13 @@ COUNTED = text(
     FROM runs r
     JOIN runs o ON o.leaderboard_id = r.leaderboard_id AND o.gpu = r.gpu AND o.user_id = r.user_id
                AND o.code_digest = r.code_digest AND o.problem_digest = r.problem_digest
-               AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND o.id <> r.id
+               AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND NOT o.doubted
+               AND o.id <> r.id
     WHERE r.id = :run ORDER BY o.id
     """
 )
 
-# ``earlier`` are the runs of the same code that counted and were queued before.
+# ``earlier`` are the runs of the same code that counted and were queued before, less those in doubt.
 RUNS = text(
     """
     SELECT r.id AS run_id, r.submission_id AS rejudge_id, s.repeats AS submission_id, r.gpu,
@@ -75,7 +76,7 @@ RUNS = text(
         FROM runs o
         WHERE o.leaderboard_id = r.leaderboard_id AND o.gpu = r.gpu AND o.user_id = r.user_id
           AND o.code_digest = r.code_digest AND o.problem_digest = r.problem_digest
-          AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND o.id < r.id
+          AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND NOT o.doubted AND o.id < r.id
     ) earlier
     WHERE s.repeats IS NOT NULL AND s.channel = 'rejudge' AND r.id < :before
       AND (CAST(:runs AS bigint[]) IS NULL OR r.id = ANY(:runs))
@@ -112,7 +113,7 @@ async def under_way(connection: AsyncConnection, submission_id: int, gpu: str) -
 
 
 async def counted(connection: AsyncConnection, run_id: int) -> list[Score]:
-    """The other runs of a run's code on the same version of the problem, those that count."""
+    """The other runs of a run's code on the same version of the problem, those that count and are not in doubt."""
     rows = await connection.execute(COUNTED, {"run": run_id})
     return [Score(seconds=row.seconds, error=row.error) for row in rows]
 

@@ -18,7 +18,7 @@ from kernelbot.storage.tables import bests, standings
 
 SCORES = text(
     """
-    SELECT seconds, error FROM runs
+    SELECT seconds, error, doubted FROM runs
     WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user AND code_digest = :code
       AND mode = 'ranked' AND verdict = 'passed' AND problem_digest = :problem AND note = ''
     ORDER BY id
@@ -312,6 +312,12 @@ BESTS = text(
     JOIN entries e ON e.leaderboard_id = b.leaderboard_id AND e.gpu = b.gpu AND e.user_id = b.user_id
                   AND e.code_digest = r.code_digest AND e.problem_digest = r.problem_digest
     WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before AND NOT e.void
+      -- What a sick device measured is history once another has measured it.
+      AND NOT (r.doubted AND EXISTS (
+          SELECT FROM runs o
+          WHERE o.leaderboard_id = r.leaderboard_id AND o.gpu = r.gpu AND o.user_id = r.user_id
+            AND o.code_digest = r.code_digest AND o.problem_digest = r.problem_digest
+            AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND NOT o.doubted))
       AND (CAST(:user AS bigint) IS NULL OR b.user_id = :user)
       AND (CAST(:user_name AS text) IS NULL OR u.name = :user_name)
       AND (CAST(:hidden_from AS timestamptz) IS NULL OR {COUNTED_AT} < :hidden_from
@@ -330,8 +336,9 @@ async def next_revision(
     return int((await connection.execute(NEXT_REVISION, values)).scalar_one())
 
 
-async def scores(connection: AsyncConnection, run: Row[Any]) -> list[Score]:
-    """Of all counted runs of this person's same code on the same version of the problem."""
+async def scores(connection: AsyncConnection, run: Row[Any]) -> tuple[list[Score], bool]:
+    """Of all counted runs of this person's same code on the same version of the problem; those in doubt only
+    while there is no other. And whether this is the first that is not."""
     values = {
         "board": run.leaderboard_id,
         "gpu": run.gpu,
@@ -339,8 +346,10 @@ async def scores(connection: AsyncConnection, run: Row[Any]) -> list[Score]:
         "code": run.code_digest,
         "problem": run.problem_digest,
     }
-    rows = await connection.execute(SCORES, values)
-    return [Score(seconds=row.seconds, error=row.error) for row in rows]
+    rows = (await connection.execute(SCORES, values)).all()
+    sound = [row for row in rows if not row.doubted]
+    found = [Score(seconds=row.seconds, error=row.error) for row in sound or rows]
+    return found, len(sound) == 1 < len(rows)
 
 
 async def put_entry(connection: AsyncConnection, run: Row[Any], score: Score) -> None:

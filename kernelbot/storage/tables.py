@@ -303,6 +303,8 @@ runs = Table(
     # Of a run on an agent: which, and its devices by the ids that it announced.
     Column("runner_id", ForeignKey("runners.id")),
     Column("device_ids", ARRAY(Text)),
+    # Its device was quarantined since: it compares with nothing, and counts until another run of its code does.
+    Column("doubted", Boolean, nullable=False, server_default=text("false")),
     _at("created_at", now=True),
     _at("started_at"),
     _at("heartbeat_at"),

@@ -25,9 +25,16 @@ from kernelbot.judge.protocol import (
     VerdictKind,
     dump,
 )
-from kernelbot.services import canaries, dispatch, gateway, machines, rejudge, runners
+from kernelbot.services import canaries, dispatch, gateway, machines, rejudge, runners, standings
 from kernelbot.services.canaries import Unit
-from tests.factories import claim_one, make_actor, make_measurement, make_verdict, submitted
+from tests.factories import (
+    claim_one,
+    judge_one,
+    make_actor,
+    make_measurement,
+    make_verdict,
+    submitted,
+)
 from tests.services.machines import CPU as AGENTS_CPU
 from tests.services.machines import Machine, administrator, machine
 
@@ -246,6 +253,30 @@ async def test_ranked_results_since_the_last_good_canary_are_judged_again_at_no_
     ((payload,),) = await rows(app, "SELECT payload FROM outbox WHERE topic = 'notice'")
     assert "One ranked result is judged again at no cost" in payload["text"]
     await claim_one(app)  # by whoever has another device
+
+
+async def test_what_a_sick_device_measured_counts_until_another_has_measured_it_and_no_longer(
+    app: App,
+) -> None:
+    await grown(app, CPU)
+    await judged_on(app, CPU, code=b"import torch\ndef custom_kernel(data): ...\n")
+    for _ in range(canary.STRIKES):
+        await one(app, timed(stream_s=5e-3), CPU)
+    ada, admin = await make_actor(app), await administrator(app)
+    assert [item.entry.seconds for item in await on_board(app)] == [pytest.approx(1e-3)]
+
+    await judge_one(app, make_verdict(ns=2e6))
+
+    (found,) = (await rejudge.results(app, admin)).items
+    assert (found.state, found.counted) == (Rejudged.AGREES, None)
+    (item,) = await on_board(app)
+    assert (item.entry.seconds, item.entry.runs) == (pytest.approx(2e-3), 1)
+    history = (await standings.history(app, ada, "vectoradd", "CPU")).items
+    assert [best.seconds for best in history] == [pytest.approx(2e-3)]
+
+
+async def on_board(app: App) -> Sequence[Any]:
+    return (await standings.board(app, await make_actor(app), "vectoradd", "CPU")).standings
 
 
 async def test_whoever_comes_next_finishes_what_a_killed_process_began(app: App) -> None:
