@@ -19,6 +19,7 @@ is in seconds (``*_s``), every size in bytes.
 from __future__ import annotations
 
 import enum
+import functools
 import hashlib
 import json
 import math
@@ -374,6 +375,15 @@ def judge_digest() -> str:
 
 # --- codec -------------------------------------------------------------------------------------
 
+MOST_ENTRIES = {
+    "Verdict.cases": 4096,
+    "Verdict.artefacts": 64,
+    "Verdict.hints": 1000,
+    "Harness.fences": 64,
+    "Measurement.warnings": 64,
+}
+"""Entries of the lists that come back from where a submission ran; reading more would keep the reader busy."""
+
 T = TypeVar("T", bound="Job | Event | Verdict")
 
 
@@ -447,15 +457,26 @@ def _read(kind: Any, value: Any, path: str) -> Any:
 def _read_dataclass(kind: type, value: Any, path: str) -> Any:
     if not isinstance(value, dict):
         raise ProtocolError(f"{path} must be an object")
-    hints = typing.get_type_hints(kind)
+    hints = _type_hints(kind)
     unknown = sorted(set(value) - set(hints))
     if unknown:
         raise ProtocolError(f"{path}.{unknown[0]} is not a field of {kind.__name__}")
+    for name, entries in value.items():
+        most = MOST_ENTRIES.get(f"{kind.__name__}.{name}")
+        if most is not None and isinstance(entries, list) and len(entries) > most:
+            raise ProtocolError(
+                f"{path}.{name} has {len(entries)} entries, over the limit of {most}"
+            )
     known = {name: _read(hints[name], value[name], f"{path}.{name}") for name in value}
     try:
         return kind(**known)
     except TypeError as error:
         raise ProtocolError(f"{path}: {error}") from error
+
+
+@functools.cache
+def _type_hints(kind: type) -> Mapping[str, Any]:
+    return typing.get_type_hints(kind)
 
 
 def _read_optional(kind: Any, value: Any, path: str) -> Any:

@@ -6,6 +6,7 @@ machine's latest process; the server's clock alone tells when a lease is over.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 import uuid
@@ -307,9 +308,14 @@ async def finish(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Ve
     return found
 
 
+async def _read(content: bytes) -> Verdict:
+    """Beside everything else: megabytes of JSON take a while. Raises ProtocolError."""
+    return await asyncio.to_thread(load, Verdict, content, limit=MAX_VERDICT_BYTES)
+
+
 async def _believed(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Verdict:
     try:
-        found = load(Verdict, content, limit=MAX_VERDICT_BYTES)
+        found = await _read(content)
     except ProtocolError as error:
         return _fault(hold, f"runner {runner.name} sent what is no verdict: {error}")
     async with ctx.database.read() as connection:
@@ -342,7 +348,7 @@ async def finish_canary(
     run_id = errand.package.job.run_id
     unit = (await _units(ctx, runner)).get(errand.device, {})
     try:
-        found = load(Verdict, content, limit=MAX_VERDICT_BYTES)
+        found = await _read(content)
         reason = _doubt(ctx, run_id, errand.gpu, found, {unit.get("name", "")})
     except ProtocolError as error:
         reason = f"sent what is no verdict: {error}"

@@ -6,6 +6,8 @@ import asyncio
 import dataclasses
 import json
 import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from kernelbot.app import App
 from kernelbot.domain.submission import Status
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, KernelbotError, NotSignedIn
 from kernelbot.judge import parcels
-from kernelbot.judge.protocol import Artefact, Device, Harness, Mode, VerdictKind
+from kernelbot.judge.protocol import Artefact, Device, Harness, Hint, Mode, Verdict, VerdictKind
 from kernelbot.services import artefacts, dispatch, gateway, runners, submissions, submit
 from kernelbot.services.views import RunView
 from kernelbot.storage.artefacts import PIECE_BYTES
@@ -341,6 +343,29 @@ async def test_figures_that_no_judge_measures_are_our_fault_and_stop_no_recordin
 
     assert "no judge measures" in found.fault
     assert (await run_of(app, ada, view.id)).status is Status.QUEUED
+
+
+MANY: dict[str, Callable[[Verdict], Verdict]] = {
+    "cases": lambda fine: replace(fine, cases=(replace(fine.cases[0], measurement=None),) * 5000),
+    "hints": lambda fine: replace(fine, hints=(Hint(rule="r", line=1, text=""),) * 5000),
+    "files": lambda fine: replace(
+        fine, artefacts=(Artefact(name="n", bytes=1, media_type=""),) * 5000
+    ),
+    "fences": lambda fine: replace(fine, harness=replace(fine.harness, fences=("f",) * 5000)),
+}
+
+
+@pytest.mark.parametrize("what", MANY)
+async def test_a_verdict_with_more_entries_than_a_judge_has_is_not_read_on(
+    app: App, what: str
+) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    held = await box.one()
+
+    found = await box.finish(held, MANY[what](box.verdict(held)))
+
+    assert "over the limit of" in found.fault
 
 
 async def test_a_run_is_not_held_for_ever_by_saying_that_it_is_alive(app: App) -> None:
