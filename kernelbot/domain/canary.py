@@ -31,6 +31,8 @@ GIVE_UP = 0.34
 """Share of a device's last runs that ended by our fault from which on it is out."""
 LEAST_FAULTS = 5
 """So many of them at least."""
+LEAST_PEOPLE = 3
+"""Of the runs of so many people at least: what fails of one person's may be that person's doing."""
 OUTCOMES = 20
 """Runs that the share is of."""
 
@@ -140,10 +142,10 @@ def fate(goods: Sequence[bool], *, out: bool, wrong: bool = False) -> Fate:
     return Fate.OUT if bad or (wrong and not goods[0]) else Fate.STAYS
 
 
-def failing(outcomes: str) -> str:
-    """Why a device whose runs ended like this is out; empty: it is not."""
+def failing(outcomes: str, people: int) -> str:
+    """Why a device whose runs ended like this is out; empty: it is not. ``people``: whose runs failed."""
     faults = outcomes.count(FAULT)
-    if faults < LEAST_FAULTS or faults < GIVE_UP * len(outcomes):
+    if faults < LEAST_FAULTS or faults < GIVE_UP * len(outcomes) or people < LEAST_PEOPLE:
         return ""
     return f"{faults} of its last {len(outcomes)} runs ended by our fault"
 

@@ -250,7 +250,7 @@ async def _write_down(
     fate = canary.fate(flags, out=device.quarantined_at is not None, wrong=now.wrong)
     if fate is Fate.OUT:
         await take_out(connection, device.id, reason, None)
-    elif fate is Fate.BACK:
+    elif fate is Fate.BACK and not device.by_hand:
         why = f"{canary.GOOD_AGAIN} good canaries in a row"
         await let_in(connection, device.id, why, None, anew=False)
     return True
@@ -286,7 +286,7 @@ async def run_ended(
         return
     mark = canary.FAULT if ours else canary.FINE
     for row in await store.ended(connection, run_id, mark, submission_id if ours else None):
-        reason = canary.failing(row.outcomes)
+        reason = canary.failing(row.outcomes, len(set(row.fault_users) - {0}))
         if reason and row.quarantined_at is None:
             await take_out(connection, row.id, reason, None)
 
@@ -297,7 +297,8 @@ async def run_ended(
 async def take_out(
     connection: AsyncConnection, device_id: int, reason: str, by: int | None
 ) -> None:
-    device = await store.take_out(connection, device_id, reason)
+    """Whom an administrator takes out (``by``), canaries do not let in again."""
+    device = await store.take_out(connection, device_id, reason, by_hand=by is not None)
     if device is None:
         return
     target = f"device:{device_id}"

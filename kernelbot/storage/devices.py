@@ -82,22 +82,26 @@ GOOD = text(
     ORDER BY c.id DESC LIMIT :limit
     """
 )
+# Of one that is out, those since: good ones of before say nothing about what took it out.
 FLAGS = text(
     """
     SELECT c.good FROM canaries c JOIN devices d ON d.id = c.device_id
-    WHERE c.device_id = :device AND c.good IS NOT NULL AND c.started_at >= d.band_from
+    WHERE c.device_id = :device AND c.good IS NOT NULL
+      AND c.started_at >= coalesce(d.quarantined_at, d.band_from)
     ORDER BY c.id DESC LIMIT :limit
     """
 )
 TAKE_OUT = text(
     """
-    UPDATE devices SET quarantined_at = now(), reason = :reason, quarantines = quarantines + 1
+    UPDATE devices SET quarantined_at = now(), reason = :reason, by_hand = :by_hand,
+           quarantines = quarantines + 1
     WHERE id = :id AND quarantined_at IS NULL RETURNING *
     """
 )
 LET_IN = text(
     """
-    UPDATE devices SET quarantined_at = NULL, reason = '', outcomes = '', fault_of = NULL,
+    UPDATE devices SET quarantined_at = NULL, reason = '', by_hand = false, outcomes = '',
+           fault_of = NULL, fault_users = '{}',
            band_from = CASE WHEN CAST(:anew AS boolean) THEN now() ELSE band_from END
     WHERE id = :id AND quarantined_at IS NOT NULL RETURNING *
     """
@@ -107,11 +111,15 @@ ENDED = text(
     f"""
     UPDATE devices d SET last_run_at = now(), fault_of = coalesce(:fault_of, fault_of),
            outcomes = CASE WHEN CAST(:fault_of AS bigint) IS NOT NULL AND fault_of = :fault_of THEN outcomes
-                           ELSE right(outcomes || :mark, {OUTCOMES}) END
+                           ELSE right(outcomes || :mark, {OUTCOMES}) END,
+           fault_users = CASE
+               WHEN CAST(:fault_of AS bigint) IS NOT NULL AND fault_of = :fault_of THEN fault_users
+               ELSE (fault_users || CASE WHEN CAST(:fault_of AS bigint) IS NULL THEN 0 ELSE r.user_id END)
+                    [greatest(1, cardinality(fault_users) + 2 - {OUTCOMES}):] END
     FROM runs r
     WHERE r.id = :run AND d.device = ANY(r.device_ids)
       AND coalesce(d.runner_id, 0) = coalesce(r.runner_id, 0)
-    RETURNING d.id, d.outcomes, d.quarantined_at
+    RETURNING d.id, d.outcomes, d.fault_users, d.quarantined_at
     """  # noqa: S608  made of constants
 )
 SHUT = text(
@@ -247,9 +255,11 @@ async def flags(connection: AsyncConnection, device_id: int, limit: int) -> list
     return [row.good for row in rows]
 
 
-async def take_out(connection: AsyncConnection, device_id: int, reason: str) -> Row[Any] | None:
+async def take_out(
+    connection: AsyncConnection, device_id: int, reason: str, *, by_hand: bool
+) -> Row[Any] | None:
     """It takes no more runs; None when it took none before."""
-    values = {"id": device_id, "reason": storable(reason)[:500]}
+    values = {"id": device_id, "reason": storable(reason)[:500], "by_hand": by_hand}
     return (await connection.execute(TAKE_OUT, values)).first()
 
 

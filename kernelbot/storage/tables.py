@@ -550,7 +550,10 @@ devices = Table(
     Column("gpus", ARRAY(Text), nullable=False),  # targets that it may judge for alone
     Column("outcomes", String(32), nullable=False, server_default=""),  # of its last runs, in marks
     Column("fault_of", BigInteger),  # the submission whose run failed last by our fault
+    # Whose they were, mark by mark; 0: no fault.
+    Column("fault_users", ARRAY(BigInteger), nullable=False, server_default=text("'{}'")),
     Column("reason", Text, nullable=False, server_default=""),  # why it is quarantined
+    Column("by_hand", Boolean, nullable=False, server_default=text("false")),  # and so comes back
     Column("quarantines", Integer, nullable=False, server_default="0"),
     _at("quarantined_at"),
     _at("band_from", now=True),  # canaries before that make no band

@@ -89,9 +89,10 @@ def test_who_is_out_is_back_after_good_canaries_in_a_row() -> None:
 def test_runs_that_fail_by_our_fault_take_a_device_out_when_they_are_many_and_a_large_share() -> (
     None
 ):
-    assert canary.failing("....xxxx") == ""
-    assert canary.failing("xxxxx" + "." * 15) == ""
-    assert canary.failing("xxxxx.....") == "5 of its last 10 runs ended by our fault"
+    assert canary.failing("....xxxx", 4) == ""
+    assert canary.failing("xxxxx" + "." * 15, 5) == ""
+    assert canary.failing("xxxxx.....", 2) == ""
+    assert canary.failing("xxxxx.....", 3) == "5 of its last 10 runs ended by our fault"
 
 
 def past(**changes: object) -> Past:

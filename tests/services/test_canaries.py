@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.domain import canary
+from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Rejudged
 from kernelbot.errors import Conflict, Forbidden, NotFound
 from kernelbot.judge import parcels
@@ -81,7 +82,7 @@ async def later(app: App, seconds: float = 7200.0) -> None:
     await rows(
         app,
         f"UPDATE devices SET band_from = band_from {shift}, created_at = created_at {shift}, "
-        f"last_run_at = last_run_at {shift}",
+        f"last_run_at = last_run_at {shift}, quarantined_at = quarantined_at {shift}",
     )
 
 
@@ -295,20 +296,38 @@ async def test_a_device_whose_runs_fail_by_our_fault_is_out_and_a_broken_problem
 ) -> None:
     await canaries.register(app, None, "box", [CPU])
 
-    async def fail(fault: str, times: int) -> None:
-        for _ in range(times):
-            await submitted(app, await make_actor(app), mode="test")
-            held = await claim_one(app)
-            await canaries.judged_by(app, held.run_id, held.lease, [CPU.id])
-            broken = dataclasses.replace(make_verdict(VerdictKind.JUDGE_FAILED), fault=fault)
-            assert await dispatch.finish(app, held, broken)
-            await rows(app, "DELETE FROM pgqueuer")
-
-    await fail("problem: reference.py raised", canary.LEAST_FAULTS)
+    people = [await make_actor(app) for _ in range(canary.LEAST_FAULTS)]
+    await fail(app, "problem: reference.py raised", people)
     assert (await the_device(app)).state == "ready"
-    await fail("no space left on device", canary.LEAST_FAULTS)
+    await fail(app, "no space left on device", people)
     view = await the_device(app)
     assert view.reason == "5 of its last 5 runs ended by our fault"
+
+    for _ in range(canary.GOOD_AGAIN):
+        assert (await the_device(app)).state == "quarantined"
+        await later(app, canary.SICK_EVERY_S)
+        await one(app, timed(), CPU)
+    assert (await the_device(app)).state == "ready"
+
+
+async def fail(app: App, fault: str, people: Iterable[Actor]) -> None:
+    """A run of each of these in turn that ends by our fault."""
+    for actor in people:
+        await submitted(app, actor, mode="test")
+        held = await claim_one(app)
+        await canaries.judged_by(app, held.run_id, held.lease, [CPU.id])
+        broken = dataclasses.replace(make_verdict(VerdictKind.JUDGE_FAILED), fault=fault)
+        assert await dispatch.finish(app, held, broken)
+        await rows(app, "DELETE FROM pgqueuer")
+
+
+async def test_what_fails_of_one_or_two_people_takes_no_device_out_however_often(app: App) -> None:
+    await canaries.register(app, None, "box", [CPU])
+    ada, bob, eve = [await make_actor(app) for _ in range(canary.LEAST_PEOPLE)]
+    await fail(app, "no space left on device", [ada, bob] * canary.LEAST_FAULTS)
+    assert (await the_device(app)).state == "ready"
+    await fail(app, "no space left on device", [eve])
+    assert (await the_device(app)).state == "quarantined"
 
 
 async def test_one_submission_that_fails_again_and_again_is_one_failure(app: App) -> None:
@@ -363,6 +382,9 @@ async def test_an_administrator_takes_one_out(app: App) -> None:
 
     await machines.quarantine(app, admin, device.id, "The fan stands still.")
 
+    for _ in range(canary.GOOD_AGAIN):
+        await later(app, canary.SICK_EVERY_S)
+        await one(app, timed(), CPU)
     assert (await the_device(app)).reason == "The fan stands still."
     assert [item.submission_id for item in (await rejudge.results(app, admin)).items] == [sent]
     with pytest.raises(Conflict, match="is out already"):
