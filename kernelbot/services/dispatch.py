@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
@@ -27,6 +28,10 @@ MORE_PAUSE_S = 600.0
 LONGEST_MORE_PAUSE_S = 12 * 3600.0
 EVENT_DAYS = 7
 MOST_RECOVERED = 100
+
+
+May = Callable[[AsyncConnection, Mapping[str, int]], Awaitable[Mapping[str, int]]]
+"""Of free slots those that may be filled, as decided in the transaction that fills them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +64,12 @@ async def claim(
     free: Mapping[str, int],
     *,
     first_lease_s: float | None = None,
+    may: May | None = None,
 ) -> list[Assignment]:
     """Take the next runs for the GPUs with free slots, and what silent workers left behind.
 
     ``first_lease_s``: silence after which they are given to another as long as no heartbeat has come for them;
-    for a worker that may not have heard the answer.
+    for a worker that may not have heard the answer. ``may``: what bounds ``free``, for a worker whose word does not.
     A run that has used up its attempts is recorded as our failure here, because whatever it does to
     workers it has now done often enough.
     """
@@ -72,6 +78,8 @@ async def claim(
         if not await queue.any_due(connection, free, ctx.settings.lease_s):
             return []
     async with ctx.database.transaction() as connection:
+        if may is not None:
+            free = await may(connection, free)
         # One statement first, so that the queue's own statements are inside this transaction.
         await fleet.touch(connection, worker_id)
         held = []

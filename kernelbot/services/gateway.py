@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.judge import parcels
@@ -42,6 +43,8 @@ FIRST_LEASE_S = 5.0
 """Silence after which a run is given to another whose machine never said that it got it."""
 LONGEST_HOLD_S = 3600.0
 """After this a run is given to another, however alive its holder says it is; no problem's limits come near."""
+RUNS_A_SLOT = 2
+"""So many may be held for each slot that was announced: one that is judged, and one that is being handed in."""
 MAX_FAULT_CHARACTERS = 20_000
 TOLD = frozenset({"stage", "case", "log"})
 """Kinds of steps that a judge tells."""
@@ -139,7 +142,11 @@ async def lease(
             worth = look or any(waiting.get(name) for name in offered)
             if look:
                 looked_at = time.monotonic()
-            if worth and not may.drained and (runs := await _taken(ctx, session, offers, gone)):
+            if (
+                worth
+                and not may.drained
+                and (runs := await _taken(ctx, runner, session, poll, offers, gone))
+            ):
                 return Leased(runs=runs, waiting=waiting, drained=False)
             left_s = deadline - time.monotonic()
             if left_s <= 0 or may.drained or not offers:
@@ -177,12 +184,25 @@ async def _without(
 
 
 async def _taken(
-    ctx: Context, session: uuid.UUID, offers: Sequence[Mapping[str, int]], gone: Gone
+    ctx: Context,
+    runner: Runner,
+    session: uuid.UUID,
+    poll: int,
+    offers: Sequence[Mapping[str, int]],
+    gone: Gone,
 ) -> list[Assignment]:
+    async def may(connection: AsyncConnection, free: Mapping[str, int]) -> Mapping[str, int]:
+        slots, holds = await store.may_hold(connection, runner.id, session, poll)
+        most = {
+            name: min(slots.get(name, 0), RUNS_A_SLOT * slots.get(name, 0) - holds.get(name, 0))
+            for name in free
+        }
+        return {name: min(free[name], most[name]) for name in free if most[name] > 0}
+
     first_lease_s = min(FIRST_LEASE_S, ctx.settings.lease_s)
     for offered in offers:
         offer = {name: count for name, count in offered.items() if count > 0}
-        runs = await dispatch.claim(ctx, session, offer, first_lease_s=first_lease_s)
+        runs = await dispatch.claim(ctx, session, offer, first_lease_s=first_lease_s, may=may)
         if runs and await gone():
             for run in runs:
                 await dispatch.give_back(ctx, run)
@@ -217,7 +237,11 @@ async def heartbeat(
                 await store.name_devices(connection, row.id, row.lease, judging)
         await devices.seen(connection, runner.id, sorted(own))
         shut = await devices.shut(connection, runner.id)
-    offered = {name: count for name, count in slots.items() if name in said["slots"]}
+    offered = {
+        name: min(count, said["slots"][name])
+        for name, count in slots.items()
+        if name in said["slots"]
+    }
     alive = await dispatch.heartbeat(
         ctx,
         session,

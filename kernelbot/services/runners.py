@@ -360,10 +360,11 @@ async def announce(ctx: Context, runner: Runner, said: Announcement) -> uuid.UUI
         "units": [dict(vars(unit)) for unit in said.units],
     }
     async with ctx.database.transaction() as connection:
-        if runner.session is not None:
-            await fleet.leave(connection, runner.session)
+        # Machine first, worker then, as whoever claims for it.
         if not await store.announce(connection, runner.id, session, document):
             raise revoked()
+        if runner.session is not None:
+            await fleet.leave(connection, runner.session)
         for unit in sorted(said.units, key=lambda unit: unit.id):
             alone = [
                 name

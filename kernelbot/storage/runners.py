@@ -86,6 +86,16 @@ MAY_TAKE = text(
     FROM runners WHERE id = :id
     """
 )
+MAY_HOLD = text(
+    """
+    SELECT announcement->'slots' AS slots FROM runners
+    WHERE id = :id AND session = :session AND poll = :poll AND NOT drained AND revoked_at IS NULL
+    FOR NO KEY UPDATE
+    """
+)
+HOLDS = text(
+    "SELECT gpu, count(*) AS held FROM runs WHERE worker_id = :session AND status = 'running' GROUP BY gpu"
+)
 SEEN = text(
     """
     UPDATE runners SET last_seen_at = now(), trouble = :trouble
@@ -180,6 +190,17 @@ async def may_take(
     """Whether this request for work ``is_latest`` still, and whether its machine is ``drained`` or ``revoked``."""
     values = {"id": runner_id, "session": session, "poll": poll}
     return (await connection.execute(MAY_TAKE, values)).one()
+
+
+async def may_hold(
+    connection: AsyncConnection, runner_id: int, session: uuid.UUID, poll: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """The slots that its machine announced, and how many runs it holds, both by target; no slots when it is not the
+    latest request for work any more, or may take nothing. Until the end of the transaction that stays so."""
+    values = {"id": runner_id, "session": session, "poll": poll}
+    row = (await connection.execute(MAY_HOLD, values)).first()
+    holds = await connection.execute(HOLDS, {"session": session})
+    return dict(row.slots) if row is not None else {}, {item.gpu: item.held for item in holds}
 
 
 async def seen(

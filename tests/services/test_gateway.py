@@ -21,7 +21,7 @@ from kernelbot.judge.protocol import Artefact, Device, Harness, Hint, Mode, Verd
 from kernelbot.services import artefacts, dispatch, gateway, runners, submissions, submit
 from kernelbot.services.views import RunView
 from kernelbot.storage.artefacts import PIECE_BYTES
-from tests.factories import claim_one, make_actor, make_measurement, make_verdict, submitted
+from tests.factories import CODE, claim_one, make_actor, make_measurement, make_verdict, submitted
 from tests.patience import until
 from tests.services.machines import CPU, administrator, h200, machine
 
@@ -220,6 +220,59 @@ async def test_the_first_offer_with_work_is_taken_and_no_other(app: App) -> None
 
     assert [run.gpu for run in found.runs] == ["H200"]
     assert (await box.lease({"H200x4": 1})).waiting == {"CPU": 1}
+
+
+async def test_a_machine_is_given_no_more_than_it_announced_and_one_more_a_slot_at_most(
+    app: App,
+) -> None:
+    for index in range(8):
+        code = CODE + b"# %d" % index
+        await submitted(app, await make_actor(app, f"u{index}"), code=code)
+    nothing = await machine(app, "nothing", slots={}, units=())
+    assert not (await nothing.lease({"CPU": 64})).runs
+    box = await machine(app, slots={"CPU": 2})
+
+    first = (await box.lease({"CPU": 64})).runs
+    # Handing these in, it may judge the next.
+    second = (await box.lease({"CPU": 64})).runs
+    third = (await box.lease({"CPU": 64})).runs
+
+    assert [len(runs) for runs in (first, second, third)] == [2, 2, 0]
+    await box.finish(first[0], box.verdict(first[0]))
+    assert len((await box.lease({"CPU": 64})).runs) == 1
+
+
+async def test_a_machine_counts_as_the_capacity_that_it_announced_whatever_it_says_later(
+    app: App,
+) -> None:
+    box = await machine(app, slots={"CPU": 1})
+    for said, counts in (({"CPU": 64}, {"CPU": 1}), ({"CPU": 0}, {"CPU": 0})):
+        await gateway.heartbeat(app, await box.known(), box.session, said, [], "")
+        assert await rows(app, "SELECT slots FROM workers") == [(counts,)]
+
+
+async def test_a_poll_takes_nothing_once_its_machine_is_drained_or_has_asked_again(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look whether it may and the claim."""
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    claim = dispatch.claim
+
+    meanwhile = [
+        "UPDATE runners SET drained = true",
+        "UPDATE runners SET drained = false, poll = poll + 1",
+    ]
+
+    async def late(ctx: Any, *args: Any, **named: Any) -> Any:
+        await rows(app, meanwhile.pop(0))
+        return await claim(ctx, *args, **named)
+
+    monkeypatch.setattr(dispatch, "claim", late)
+    while meanwhile:
+        assert not (await box.lease()).runs
+        box.poll += 1
+        await rows(app, "UPDATE runners SET drained = false")
 
 
 async def test_work_comes_to_a_poll_that_waits_for_it(app: App) -> None:
