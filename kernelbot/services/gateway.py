@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.errors import Conflict, Forbidden, InvalidInput
@@ -28,7 +29,7 @@ from kernelbot.judge.protocol import (
     from_json,
     load,
 )
-from kernelbot.services import artefacts, canaries, dispatch, runners
+from kernelbot.services import artefacts, canaries, competitions, dispatch, runners
 from kernelbot.services.canaries import Errand
 from kernelbot.services.context import Context
 from kernelbot.services.dispatch import Assignment, Hold
@@ -42,7 +43,9 @@ LOOK_S = 2.0
 FIRST_LEASE_S = 5.0
 """Silence after which a run is given to another whose machine never said that it got it."""
 LONGEST_HOLD_S = 3600.0
-"""After this a run is given to another, however alive its holder says it is; no problem's limits come near."""
+"""After this a run is given to another, however alive its holder says it is, unless its problem's limits allow more."""
+WAITING_S = 600.0
+"""So much longer than those limits, for devices that other runs of the machine have."""
 RUNS_A_SLOT = 2
 """So many may be held for each slot that was announced: one that is judged, and one that is being handed in."""
 MAX_FAULT_CHARACTERS = 20_000
@@ -228,7 +231,8 @@ async def heartbeat(
             raise superseded()
         said = await store.announcement(connection, runner.id)
         leases = {sign.run_id: sign.lease for sign in signs}
-        rows = await store.held(connection, session, leases, LONGEST_HOLD_S)
+        held_now = await store.held(connection, session, leases)
+        rows = [row for row in held_now if row.held_s < await _longest_s(ctx, connection, row)]
         own = {unit["id"] for unit in said["units"]}
         named = {sign.run_id: sign.devices for sign in signs}
         for row in rows:
@@ -255,6 +259,17 @@ async def heartbeat(
     proven = runners.accepted(ctx.settings.demanded_isolation, said["isolation"])
     stale = runner.tree != runners.tree(ctx)[0] or not proven
     return Heard(alive=alive, drained=drained, stale=stale, shut=shut)
+
+
+async def _longest_s(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> float:
+    """How long one machine may have a run."""
+    if row.held_s < LONGEST_HOLD_S:
+        return LONGEST_HOLD_S
+    problem = await competitions.readable(ctx, connection, row.problem_id)
+    target = ctx.targets.get(row.gpu)
+    if problem is None or target is None:
+        return LONGEST_HOLD_S
+    return max(LONGEST_HOLD_S, parcels.deadline_s(problem.limits_on(target.device)) + WAITING_S)
 
 
 async def leave(ctx: Context, runner: Runner, session: uuid.UUID) -> None:

@@ -105,10 +105,11 @@ SEEN = text(
 LEAVE = text("UPDATE runners SET session = NULL WHERE id = :id AND session = :session RETURNING id")
 HELD = text(
     """
-    SELECT runs.* FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS said(id, lease)
+    SELECT runs.*, s.problem_id, extract(epoch FROM now() - runs.started_at) AS held_s
+    FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS said(id, lease)
     JOIN runs ON runs.id = said.id AND runs.lease = said.lease
+    JOIN submissions s ON s.id = runs.submission_id
     WHERE runs.worker_id = :session AND runs.status = 'running'
-      AND runs.started_at > now() - make_interval(secs => :longest)
     """
 )
 NAME_DEVICES = text(
@@ -217,14 +218,11 @@ async def leave(connection: AsyncConnection, runner_id: int, session: uuid.UUID)
 
 
 async def held(
-    connection: AsyncConnection,
-    session: uuid.UUID,
-    leases: Mapping[int, uuid.UUID],
-    longest_s: float,
+    connection: AsyncConnection, session: uuid.UUID, leases: Mapping[int, uuid.UUID]
 ) -> Sequence[Row[Any]]:
-    """Of these runs, those that this process holds under these leases, and not for longer than ``longest_s``."""
+    """Of these runs, those that this process holds under these leases, each with its ``problem_id`` and since how
+    many seconds (``held_s``)."""
     values = {"ids": list(leases), "leases": list(leases.values()), "session": session}
-    values["longest"] = longest_s
     return (await connection.execute(HELD, values)).all()
 
 

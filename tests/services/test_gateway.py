@@ -17,8 +17,25 @@ from kernelbot.app import App
 from kernelbot.domain.submission import Status
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, KernelbotError, NotSignedIn
 from kernelbot.judge import parcels
-from kernelbot.judge.protocol import Artefact, Device, Harness, Hint, Mode, Verdict, VerdictKind
-from kernelbot.services import artefacts, dispatch, gateway, runners, submissions, submit
+from kernelbot.judge.protocol import (
+    Artefact,
+    Device,
+    Harness,
+    Hint,
+    Limits,
+    Mode,
+    Verdict,
+    VerdictKind,
+)
+from kernelbot.services import (
+    artefacts,
+    competitions,
+    dispatch,
+    gateway,
+    runners,
+    submissions,
+    submit,
+)
 from kernelbot.services.views import RunView
 from kernelbot.storage.artefacts import PIECE_BYTES
 from tests.factories import CODE, claim_one, make_actor, make_measurement, make_verdict, submitted
@@ -430,6 +447,29 @@ async def test_a_run_is_not_held_for_ever_by_saying_that_it_is_alive(app: App) -
     query = "UPDATE runs SET started_at = started_at - make_interval(secs => :s)"
     await rows(app, query, s=gateway.LONGEST_HOLD_S)
 
+    assert (await box.beat(held)).alive == {}
+
+
+async def test_a_run_of_a_problem_with_long_limits_is_held_for_as_long_as_they_take(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    held = await box.one()
+    stored = competitions.stored
+
+    async def long(*args: Any) -> Any:
+        limits = Limits(build_s=600.0, check_s=3600.0, measure_s=3600.0)
+        return replace(await stored(*args), cpu_limits=limits)
+
+    monkeypatch.setattr(competitions, "stored", long)
+    query = "UPDATE runs SET started_at = now() - make_interval(secs => :s)"
+    await rows(
+        app, query, s=parcels.deadline_s(Limits(build_s=600.0, check_s=3600, measure_s=3600))
+    )
+    assert (await box.beat(held)).alive == {held.run_id: False}
+
+    await rows(app, query, s=30_000)
     assert (await box.beat(held)).alive == {}
 
 
