@@ -29,6 +29,7 @@ from kernelbot.storage import (
     outbox,
     people,
     queue,
+    rejudged,
     standings,
 )
 from kernelbot.storage import submissions as store
@@ -78,6 +79,8 @@ async def verdict(
             await _count(connection, submission, run)
         if score is None or run.note:
             await not_measured(connection, submission, run)
+        if score is not None and not run.note and Mode(run.mode) is Mode.RANKED:
+            await _confirmed_by(connection, run, score)
         if rejudge.is_one(submission):
             await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
         await charge.ended(ctx, connection, submission, run, found)
@@ -142,6 +145,7 @@ async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.U
         if run is None or submission is None:
             return False
         await not_measured(connection, submission, run)
+        await not_confirmed(connection, run.id)
         await charge.ended(ctx, connection, submission, run, None)
         await queue.finish(connection, run.queue_id, "canceled")
         await store.add_event(connection, submission_id, run_id, "cancelled", {})
@@ -273,15 +277,38 @@ async def _confirmed(connection: AsyncConnection, run: Row[Any], state: str) -> 
     if asked is None:
         return
     log.info("a place was to be confirmed", run=run.id, gpu=run.gpu, state=state)
-    if state != "confirmed":
+    if state == "confirmed":
+        await _announce_late(connection, run, asked)
+
+
+async def _confirmed_by(connection: AsyncConnection, run: Row[Any], score: Score) -> None:
+    """Whatever run of its code a trusted machine has judged confirms a place, where it agrees with what counted."""
+    if not await confirmations.asked(connection, run.id):
         return
+    if await confirmations.unvouched(connection, run.id):
+        return
+    earlier = await rejudged.counted(connection, run.id)
+    if earlier and abs(scoring.apart(earlier, score)) >= scoring.AGAIN_Z:
+        return
+    settled = await confirmations.settle_all(connection, run.id)
+    log.info("a place is confirmed", run=run.id, gpu=run.gpu)
+    await _announce_late(connection, run, settled[-1])
+
+
+async def not_confirmed(connection: AsyncConnection, run_id: int) -> None:
+    """A run has ended that nobody judges any more: if it was to confirm a place, nobody waits for that."""
+    await confirmations.settle(connection, run_id, "gone")
+
+
+async def _announce_late(connection: AsyncConnection, run: Row[Any], asked: Row[Any]) -> None:
+    """Announce a place that this run has confirmed, where it is still there."""
     revision = await standings.next_revision(connection, run.leaderboard_id, run.gpu, run.id)
     board = await contests.board_of(connection, run.leaderboard_id)
     there = await head(connection, run.leaderboard_id, run.gpu)
     now = next((item for item in there if item.entry.user_id == run.user_id), None)
     if now is None or now.rank > ranking.PODIUM or not may_be_told(board):
         return
-    if await confirmations.stands(connection, run.id):
+    if await confirmations.stands(connection, asked.run_id):
         payload = {
             **asked.announcement,
             "rank": now.rank,

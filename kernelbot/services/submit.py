@@ -312,6 +312,7 @@ async def cancel(ctx: Context, actor: Actor, submission_id: int) -> SubmissionVi
             await queue.finish(connection, run.queue_id, "canceled")
             await store.add_event(connection, current.id, run.id, "cancelled", {})
             await record.not_measured(connection, locked, run)
+            await record.not_confirmed(connection, run.id)
         if await store.request_cancel(connection, current.id):
             await changes.notify(connection, changes.CANCEL, str(current.id))
         await record.settle(connection, locked)

@@ -93,4 +93,5 @@ async def end(connection: AsyncConnection, held: Sequence[tuple[Row[Any], str]])
         submission = await submissions.lock(connection, run.submission_id)
         assert submission is not None, "submissions are never deleted"
         await record.not_measured(connection, submission, run)
+        await record.not_confirmed(connection, run.id)
         await record.settle(connection, submission)

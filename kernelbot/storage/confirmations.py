@@ -12,6 +12,7 @@ from kernelbot.domain.scoring import Score
 from kernelbot.storage.tables import confirmations
 
 OPEN = "c.state IN ('waiting', 'differs', 'failed')"
+"""Neither confirmed nor gone."""
 
 UNVOUCHED = text(
     "SELECT EXISTS (SELECT FROM runs r JOIN runners m ON m.id = r.runner_id "
@@ -30,17 +31,30 @@ VOUCHED_FOR = text(
     """
 )
 UNDER_WAY = text(
-    f"""
+    """
     SELECT EXISTS (SELECT FROM confirmations c JOIN runs r ON r.id = :run
                    WHERE c.leaderboard_id = r.leaderboard_id AND c.gpu = r.gpu AND c.user_id = r.user_id
-                     AND c.code_digest = r.code_digest AND {OPEN})
-    """  # noqa: S608  made of constants
+                     AND c.code_digest = r.code_digest AND c.state IN ('waiting', 'differs'))
+    """
 )
 SETTLE = text(
-    """
-    UPDATE confirmations SET state = :state, decided_at = now()
-    WHERE run_id = :run AND state <> :state RETURNING *
-    """
+    f"""
+    UPDATE confirmations c SET state = :state, decided_at = now()
+    WHERE run_id = :run AND {OPEN} AND state <> :state RETURNING *
+    """  # noqa: S608  made of constants
+)
+OF_CODE = f"""
+    c.leaderboard_id = r.leaderboard_id AND c.gpu = r.gpu AND c.user_id = r.user_id
+    AND c.code_digest = r.code_digest AND {OPEN}
+"""
+ASKED = text(
+    f"SELECT EXISTS (SELECT FROM confirmations c JOIN runs r ON r.id = :run WHERE {OF_CODE})"  # noqa: S608  made of constants
+)
+SETTLE_ALL = text(
+    f"""
+    UPDATE confirmations c SET state = 'confirmed', decided_at = now()
+    FROM runs r WHERE r.id = :run AND {OF_CODE} RETURNING c.*
+    """  # noqa: S608  made of constants
 )
 # Whether what was confirmed is still what its owner has on the board.
 STANDS = text(
@@ -70,7 +84,7 @@ async def vouched_for(connection: AsyncConnection, run_id: int) -> list[Score]:
 
 
 async def under_way(connection: AsyncConnection, run_id: int) -> bool:
-    """Whether a run's code waits already to be confirmed there."""
+    """Whether a run's code waits already to be confirmed there, or for an organizer's word about it."""
     return bool((await connection.execute(UNDER_WAY, {"run": run_id})).scalar_one())
 
 
@@ -93,6 +107,17 @@ async def add(
 async def settle(connection: AsyncConnection, run_id: int, state: str) -> Row[Any] | None:
     """What has come of it; None where it confirms nothing, or said so before."""
     return (await connection.execute(SETTLE, {"run": run_id, "state": state})).first()
+
+
+async def asked(connection: AsyncConnection, run_id: int) -> bool:
+    """Whether a run's code is not confirmed there, by whatever run."""
+    return bool((await connection.execute(ASKED, {"run": run_id})).scalar_one())
+
+
+async def settle_all(connection: AsyncConnection, run_id: int) -> Sequence[Row[Any]]:
+    """This run has confirmed its code; what was to be announced, the latest last."""
+    rows = (await connection.execute(SETTLE_ALL, {"run": run_id})).all()
+    return sorted(rows, key=lambda row: row.run_id)
 
 
 async def stands(connection: AsyncConnection, run_id: int) -> bool:

@@ -595,7 +595,9 @@ confirmations = Table(
     Column("gpu", Text, nullable=False),
     Column("user_id", BigInteger, nullable=False),
     Column("code_digest", LargeBinary, nullable=False),
-    Column("state", String(16), nullable=False, server_default="waiting"),  # confirmed | differs
+    Column(
+        "state", String(16), nullable=False, server_default="waiting"
+    ),  # or confirmed, differs, failed, gone
     Column("announcement", JSONB, nullable=False),
     _at("created_at", now=True),
     _at("decided_at"),

@@ -14,7 +14,7 @@ from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Rejudged
 from kernelbot.errors import Forbidden
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, quarantine, rejudge, reveal, runners, standings
+from kernelbot.services import dispatch, quarantine, rejudge, reveal, runners, standings, submit
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 from tests.services.contest import HOUR, board, contest, frozen, published
 from tests.services.machines import Machine, administrator, machine
@@ -115,6 +115,63 @@ async def test_the_place_counts_on_the_board_meanwhile_and_a_failure_of_ours_con
 
     assert await podiums(app) == []
     assert await unconfirmed(app) == [True]
+
+
+async def test_any_run_of_the_code_on_a_trusted_machine_confirms_a_place_when_ours_failed(
+    app: App,
+) -> None:
+    one_try = dataclasses.replace(app, settings=app.settings.model_copy(update={"attempts": 1}))
+    box, admin = await machine(one_try), await administrator(app)
+    sent = await measured_by(one_try, box, await make_actor(app))
+    await judge_one(one_try, make_verdict(VerdictKind.JUDGE_FAILED))
+    assert await rows(app, "SELECT state FROM confirmations") == [("failed",)]
+
+    await rejudge.ask(app, admin, submission_ids=[sent])
+    await agreed(app, 1.001e6)
+
+    assert await unconfirmed(app) == [False]
+    assert len(await podiums(app)) == 1
+
+
+async def test_the_owners_own_next_run_on_a_trusted_machine_confirms_a_place_once(app: App) -> None:
+    ada = await make_actor(app)
+    await measured_by(app, await machine(app), ada)
+    await rows(app, "UPDATE pgqueuer SET execute_after = now() + interval '1 hour'")
+    await ranked(app, ada, 1.001e6)
+    assert (await unconfirmed(app), len(await podiums(app))) == ([False], 1)
+
+    await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+    await agreed(app, 1.5e6)  # what was to confirm it comes late, and is an organizer's matter
+
+    assert (await unconfirmed(app), len(await podiums(app))) == ([False], 1)
+
+
+@pytest.mark.parametrize("running", [False, True])
+async def test_nobody_waits_for_a_confirmation_that_an_organizer_cancels(
+    app: App, running: bool
+) -> None:
+    admin = await administrator(app)
+    await measured_by(app, await machine(app), await make_actor(app))
+    (asked,) = (await rejudge.results(app, admin)).items
+    assert asked.rejudge_id is not None
+    held = await claim_one(app) if running else None
+    await submit.cancel(app, admin, asked.rejudge_id)
+    if held is not None:
+        assert await dispatch.cancelled(app, held)
+
+    assert await rows(app, "SELECT state FROM confirmations") == [("gone",)]
+    assert (await unconfirmed(app), await podiums(app)) == ([False], [])
+
+
+async def test_nobody_waits_for_a_confirmation_on_a_board_that_is_hidden(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board()))
+    await measured_by(app, await machine(app), await make_actor(app))
+
+    await published(app, shelf, contest(board("matmul")))
+
+    assert await rows(app, "SELECT state FROM confirmations") == [("gone",)]
 
 
 async def test_what_a_trusted_machine_has_said_already_needs_no_second_word(app: App) -> None:
