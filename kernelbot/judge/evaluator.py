@@ -320,7 +320,7 @@ class Evaluation:
             stderr_ns=error,
             best_ns=figure("best", mean, least=0.0),
             worst_ns=figure("worst", mean, least=0.0),
-            samples=int(min(figure("runs", 1, least=1), 1 << 31)),
+            samples=int(min(figure("runs", 1, least=1), (1 << 31) - 1)),
             clock="evaluator",
             warnings=("measured by the problem's own program, beside the submission",),
         )

@@ -24,6 +24,7 @@ from kernelbot.judge.protocol import (
     Hint,
     Limits,
     Mode,
+    Spent,
     Verdict,
     VerdictKind,
 )
@@ -388,6 +389,17 @@ STRANGE: dict[str, list[dict[str, Any]]] = {
     "more samples than there are": [{"samples": 10**30}],
     "fewer than none": [{"samples": -1}],
     "a clock of its own": [{"clock": "x" * 1000}],
+    "no time": [{"ns": 0.0, "stderr_ns": 0.0}],
+    "hardly a time": [{"ns": 1e-300, "stderr_ns": 0.0}],
+    "more time than there is": [{"ns": 1e300}],
+    "an error over the time": [{"ns": 1e6, "stderr_ns": 1e9}],
+    "an error beyond counting": [{"stderr_ns": 1e200}],
+    "an error below nothing": [{"stderr_ns": -1.0}],
+    "an interval beyond counting": [{"high_ns": 1e308}],
+    "a best beyond counting": [{"best_ns": -1e308}],
+    "a clock rate beyond counting": [{"sm_mhz": 1e308}],
+    "power below nothing": [{"watts": -1.0}],
+    "calls beyond counting": [{"calls": 10**30}],
 }
 
 
@@ -410,6 +422,28 @@ async def test_figures_that_no_judge_measures_are_our_fault_and_stop_no_recordin
     ]
 
     found = await box.finish(held, dataclasses.replace(fine, cases=tuple(cases)))
+
+    assert "no judge measures" in found.fault
+    assert (await run_of(app, ada, view.id)).status is Status.QUEUED
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"spent": Spent(wall_s=1e308)},
+        {"spent": Spent(device_s=-1.0)},
+        {"device": Device(kind="cpu", name=CPU.name, memory_bytes=1 << 90)},
+    ],
+)
+async def test_seconds_and_sizes_that_cannot_be_are_our_fault_and_leave_views_readable(
+    app: App, changed: dict[str, Any]
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada, mode="ranked")
+    box = await machine(app)
+    held = await box.one()
+
+    found = await box.finish(held, box.verdict(held, **changed))
 
     assert "no judge measures" in found.fault
     assert (await run_of(app, ada, view.id)).status is Status.QUEUED
