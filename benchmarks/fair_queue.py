@@ -335,7 +335,7 @@ def calibration(day: Day) -> dict[str, tuple[int, float]]:
         start = told.start_low_s - 0.5 <= run.wait_s <= told.start_high_s + 0.5
         end = told.finish_low_s <= run.wait_s + run.takes_s <= told.finish_high_s
         rows["end, all"].append(end)
-        if told.start_high_s > 0:
+        if told.start_high_s > 0 or run.wait_s > 0.5:
             whose = "the flooder" if run.account == FLOODER else "others"
             when = "at the deadline" if run.at_s > DAY_S - HOUR_S else "before"
             rows["start, all who were to wait"].append(start)

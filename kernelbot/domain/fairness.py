@@ -197,7 +197,7 @@ class Dealer:
                 self._offer(account, line)
         for heap in (self._all, self._short, self._tests):
             heapq.heapify(heap)
-        self._reserve = _reserve(queue)
+        self._reserve = reserve(queue)
 
     def take(self) -> Turn | None:
         """The next run to start, now held by its account; None when none may."""
@@ -308,7 +308,8 @@ def _is_short_test(line: _Line) -> bool:
     return line.short and line.group.mode is Mode.TEST
 
 
-def _reserve(queue: Queue) -> int:
+def reserve(queue: Queue) -> int:
+    """How many GPUs are kept from long runs now."""
     if queue.slots < RESERVE_FROM or not queue.lanes.tests_s:
         return 0
     return max(1, math.floor(queue.slots * RESERVE_SHARE))

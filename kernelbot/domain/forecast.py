@@ -18,6 +18,7 @@ from kernelbot.domain.fairness import (
     Queue,
     Running,
     order,
+    reserve,
 )
 from kernelbot.domain.waiting import Duration, Wait, Z
 
@@ -40,6 +41,7 @@ class _Start:
     account: int
     key: Key
     expected: Duration
+    short: bool
     at_s: float
 
 
@@ -62,7 +64,7 @@ class Forecast:
                 position=ahead + 1, ahead=ahead, start_low_s=None, start_high_s=None,
                 finish_low_s=None, finish_high_s=None,
             )  # fmt: skip
-        low, high = self._start(ahead)
+        low, high = self._start(ahead, group.short or group.level is Level.FIRST)
         slots, coming = self.queue.slots, self._coming(group, ahead)
         low *= slots / (slots - min(FEWER * coming, BUSIEST * slots))
         high *= slots / (slots - min(MORE * coming, BUSIEST * slots))
@@ -90,13 +92,17 @@ class Forecast:
                 return index
         return max(self.waiting, len(self.starts))
 
-    def _start(self, ahead: int) -> tuple[float, float]:
+    def _start(self, ahead: int, anywhere: bool) -> tuple[float, float]:
+        """``anywhere``: also on the GPUs that are kept from long runs."""
         slots, running = self.queue.slots, self.queue.running
-        if ahead < slots - len(running):
+        before = self.starts[:ahead]
+        for_long = slots - reserve(self.queue)
+        long = sum(not item.short for item in running) + sum(not item.short for item in before)
+        if ahead < slots - len(running) and (anywhere or long < for_long):
             return 0.0, 0.0
-        known = [item.expected for item in self.starts[:ahead]]
+        known = [item.expected for item in before]
         if ahead <= DRAWN and len(known) == ahead:
-            return _drawn(known, running, slots)
+            return _drawn(before, running, slots, for_long, anywhere)
         rest = max(0, ahead - len(known))
         typical = _typical(known)
         mean = _last(self.starts[:ahead]) + rest * typical.mean_s / slots
@@ -148,8 +154,8 @@ def _played(queue: Queue) -> list[_Start]:
     while len(starts) < MOST:
         turn = dealer.take()
         if turn is not None:
-            expected = turn.group.expected
-            starts.append(_Start(turn.place, turn.group.account, turn.key, expected, now))
+            group, expected = turn.group, turn.group.expected
+            starts.append(_Start(turn.place, group.account, turn.key, expected, group.short, now))
             heapq.heappush(busy, (now + expected.mean_s, turn.place, turn.group))
         elif busy:
             now, _, ended = heapq.heappop(busy)
@@ -162,7 +168,8 @@ def _played(queue: Queue) -> list[_Start]:
 def _in_order(queue: Queue) -> list[_Start]:
     turns = order(queue, MOST)
     return [
-        _Start(turn.place, turn.group.account, turn.key, turn.group.expected, 0.0) for turn in turns
+        _Start(turn.place, turn.group.account, turn.key, turn.group.expected, turn.group.short, 0.0)
+        for turn in turns
     ]
 
 
@@ -177,22 +184,40 @@ def _key_of(queue: Queue, place: int, group: Group) -> Key:
 
 
 def _drawn(
-    ahead: Sequence[Duration], running: Sequence[Running], slots: int
+    ahead: Sequence[_Start],
+    running: Sequence[Running],
+    slots: int,
+    for_long: int,
+    anywhere: bool,
 ) -> tuple[float, float]:
-    """A 90 % range of the moment when the next GPU is free after these have begun one after the other."""
+    """A 90 % range of the moment when the next GPU is free after these have begun one after the other; of those
+    ``for_long`` runs, unless it may be ``anywhere``."""
     chance = random.Random(len(ahead))  # noqa: S311  the same question has the same answer
     found = []
     for _ in range(DRAWS):
-        free = [_left(item, chance) for item in running]
-        free += [0.0] * (slots - len(free))
-        heapq.heapify(free)
-        while len(free) > slots:
-            heapq.heappop(free)
+        left = [_left(item, chance) for item in running]
+        free = _ends(left, slots)
+        long = _ends(
+            [end for end, item in zip(left, running, strict=True) if not item.short], for_long
+        )
         for item in ahead:
-            heapq.heapreplace(free, free[0] + _draw(item, chance))
-        found.append(free[0])
+            begins = free[0] if item.short else max(free[0], long[0])
+            ends = begins + _draw(item.expected, chance)
+            heapq.heapreplace(free, ends)
+            if not item.short:
+                heapq.heapreplace(long, ends)
+        found.append(free[0] if anywhere else max(free[0], long[0]))
     found.sort()
     return found[round(0.05 * (DRAWS - 1))], found[round(0.95 * (DRAWS - 1))]
+
+
+def _ends(left: Sequence[float], slots: int) -> list[float]:
+    """When each of so many is free, as a heap; more than there are go on elsewhere."""
+    ends = [*left, *[0.0] * (slots - len(left))]
+    heapq.heapify(ends)
+    while len(ends) > slots:
+        heapq.heappop(ends)
+    return ends
 
 
 def _left(item: Running, chance: random.Random) -> float:

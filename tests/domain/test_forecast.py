@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelbot.domain.fairness import Group, Queue
+from kernelbot.domain.fairness import Group, Lanes, Queue
 from kernelbot.domain.forecast import MOST, forecast
 from kernelbot.domain.waiting import UNKNOWN_MEAN_S, Duration
 from kernelbot.judge.protocol import Mode
@@ -130,3 +130,26 @@ def test_runs_that_end_at_the_same_moment_are_told_apart() -> None:
     told = forecast(Queue(waiting=[waiting], running=busy, slots=4))
 
     assert [told.of(place, waiting).ahead for place in range(6)] == list(range(6))
+
+
+def test_a_long_run_is_told_that_the_free_gpu_is_kept_from_it_and_a_short_one_is_not() -> None:
+    longer = Duration(mean_s=120.0, deviation_s=20.0, count=50)
+    mine, other = group(50, 99, expected=longer), group(51, 100, expected=longer)
+    test = group(52, 101, mode=Mode.TEST, expected=Duration(mean_s=2.0, deviation_s=0.5, count=50))
+    told = forecast(
+        Queue(
+            waiting=[mine, test],
+            running=[group(number, expected=longer).begun(5.0) for number in range(7)],
+            slots=8,
+            lanes=Lanes(total_s=1000.0, tests_s=50.0),
+        )
+    )
+
+    found = told.of(99, mine)
+    assert found.start_low_s is not None
+    assert found.start_high_s is not None
+    assert 30 < found.start_low_s < found.start_high_s
+    late = told.of(100, other)
+    assert late.start_low_s is not None
+    assert late.start_low_s >= found.start_low_s
+    assert told.of(101, test).start_high_s == 0
