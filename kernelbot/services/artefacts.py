@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 import structlog
 
 from kernelbot.domain.people import Actor
-from kernelbot.errors import InvalidInput, NotFound
-from kernelbot.judge.artefacts import MAX_FILE_BYTES, MAX_FILES, sound
+from kernelbot.errors import Conflict, InvalidInput, NotFound
+from kernelbot.judge.artefacts import MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, sound
 from kernelbot.judge.protocol import Artefact, Mode, Verdict
 from kernelbot.services import submissions
 from kernelbot.services.context import Context
@@ -50,7 +50,7 @@ async def collect(ctx: Context, held: Hold, verdict: Verdict, read: Read) -> Non
 async def receive(ctx: Context, held: Hold, name: str, place: int, content: bytes) -> None:
     """A piece of a file of a run that is judged elsewhere: all but a file's last are ``PIECE_BYTES`` long.
 
-    Repeating it does no harm. Raises InvalidInput for what no run may leave.
+    Repeating it does no harm. Raises InvalidInput for what no run may leave, and Conflict when the lease is lost.
     """
     if held.mode is not Mode.PROFILE:
         raise InvalidInput("Only a profile leaves files.", code="no_files")
@@ -62,9 +62,16 @@ async def receive(ctx: Context, held: Hold, name: str, place: int, content: byte
             code="bad_file",
         )
     async with ctx.database.transaction() as connection:
+        if not await store.hold(connection, held.run_id, held.lease):
+            raise Conflict(f"The lease of run {held.run_id} is not yours.", code="lease_lost")
         found = await store.begun(connection, held.run_id, held.lease, name, MAX_FILES)
         if found is None:
             raise InvalidInput(f"A run keeps {MAX_FILES} files.", code="too_many_files")
+        others = await store.other_bytes(connection, held.run_id, found, place)
+        if others + len(content) > MAX_BYTES:
+            raise InvalidInput(
+                f"The files of a run may have {MAX_BYTES:,} bytes together.", code="files_too_large"
+            )
         await store.put_piece(connection, found, place, content)
 
 

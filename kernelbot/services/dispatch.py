@@ -292,6 +292,7 @@ async def _put_back(
         await store.lock(connection, held.submission_id)
         if not await store.release(connection, run_id, held.lease, refund=refund, keep=keep):
             return False
+        await artefacts.forget_unkept(connection, run_id)
         await queue.retry(connection, held.queue_id, delay_s)
         data = {"why": why, "again_in_s": delay_s, "attempt": held.attempt}
         await store.add_event(connection, held.submission_id, run_id, "retry", data)

@@ -21,7 +21,8 @@ BINARY = "application/octet-stream"
 
 KEEP = text(
     """
-    UPDATE artefacts SET kept = true WHERE run_id = :run AND lease = :lease
+    UPDATE artefacts SET kept = true
+    WHERE run_id = :run AND lease = :lease AND digest <> ''::bytea
     RETURNING id
     """
 )
@@ -66,6 +67,46 @@ async def add_piece(
 ) -> None:
     values = {"artefact_id": artefact_id, "place": place, "content": content}
     await connection.execute(insert(artefact_pieces).values(values))
+
+
+HOLDS = text(
+    "SELECT id FROM runs WHERE id = :run AND lease = :lease AND status = 'running' FOR NO KEY UPDATE"
+)
+FORGET_OTHERS = text(
+    "DELETE FROM artefacts WHERE run_id = :run AND lease IS DISTINCT FROM CAST(:lease AS uuid) AND NOT kept"
+)
+
+
+async def hold(connection: AsyncConnection, run_id: int, lease: uuid.UUID) -> bool:
+    """Until the end of the transaction one file of this run is written at a time; False when the lease is lost.
+    What earlier holders left of it is forgotten."""
+    values = {"run": run_id, "lease": lease}
+    if (await connection.execute(HOLDS, values)).first() is None:
+        return False
+    await connection.execute(FORGET_OTHERS, values)
+    return True
+
+
+async def forget_unkept(connection: AsyncConnection, run_id: int) -> None:
+    """Whoever has the run next writes its files anew."""
+    await connection.execute(FORGET_OTHERS, {"run": run_id, "lease": None})
+
+
+OTHER_BYTES = text(
+    """
+    SELECT coalesce(sum(octet_length(p.content)), 0)
+    FROM artefacts a JOIN artefact_pieces p ON p.artefact_id = a.id
+    WHERE a.run_id = :run AND NOT (a.id = :artefact AND p.place = :place)
+    """
+)
+
+
+async def other_bytes(
+    connection: AsyncConnection, run_id: int, artefact_id: int, place: int
+) -> int:
+    """What all pieces of this run's files have together, but for one that may come again."""
+    values = {"run": run_id, "artefact": artefact_id, "place": place}
+    return int((await connection.execute(OTHER_BYTES, values)).scalar_one())
 
 
 async def begun(
@@ -129,7 +170,7 @@ async def complete(connection: AsyncConnection, artefact_id: int, size: int, dig
 
 
 async def keep(connection: AsyncConnection, run_id: int, lease: uuid.UUID) -> int:
-    """Make the files written under this lease the run's; how many there are."""
+    """Make the files that are complete under this lease the run's; how many there are."""
     return len((await connection.execute(KEEP, {"run": run_id, "lease": lease})).all())
 
 

@@ -735,6 +735,50 @@ async def test_a_run_leaves_so_many_files_and_only_a_profile_any(app: App) -> No
         await artefacts.receive(app, dataclasses.replace(held, mode=Mode.RANKED), "file-0", 0, b"x")
 
 
+async def test_the_files_of_a_run_have_a_limit_together(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(artefacts, "MAX_BYTES", 100)
+    _, _, (_, held) = await profiled(app)
+    for _ in range(3):  # one that comes again counts once
+        await artefacts.receive(app, held, "first", 0, b"x" * 60)
+    await artefacts.receive(app, held, "second", 63, b"x" * 40)
+    with pytest.raises(InvalidInput, match="100 bytes together"):
+        await artefacts.receive(app, held, "third", 0, b"x")
+    assert await rows(app, "SELECT name FROM artefacts ORDER BY id") == [("first",), ("second",)]
+
+
+async def test_files_end_with_the_lease_that_they_came_under(app: App) -> None:
+    _, _, (box, held) = await profiled(app)
+    await artefacts.receive(app, held, "given-back", 0, b"x")
+    await gateway.give_back(app, held)
+    assert await rows(app, "SELECT name FROM artefacts") == []
+    with pytest.raises(Conflict):
+        await artefacts.receive(app, held, "late", 0, b"x")
+    held = await box.one()
+    await artefacts.receive(app, held, "silent", 0, b"x")
+    await fall_silent(app)
+    held = await box.one()
+    await artefacts.receive(app, held, "new", 0, b"x")
+    assert await rows(app, "SELECT name FROM artefacts") == [("new",)]
+
+
+async def test_a_file_that_comes_while_the_verdict_is_recorded_is_not_kept(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, (box, held) = await profiled(app)
+    await artefacts.receive(app, held, "good.json", 0, b"x" * 10)
+    finish = dispatch.finish
+
+    async def late(ctx: Any, *args: Any, **named: Any) -> bool:
+        await artefacts.receive(app, held, "late.json", 0, b"x")
+        return await finish(ctx, *args, **named)
+
+    monkeypatch.setattr(dispatch, "finish", late)
+    await box.finish(held, with_files(box.verdict(held), **{"good.json": 10}))
+    assert await rows(app, "SELECT name FROM artefacts WHERE kept") == [("good.json",)]
+
+
 async def test_a_judge_that_failed_need_not_know_its_device(app: App) -> None:
     await submitted(app, await make_actor(app))
     box = await machine(app)
