@@ -21,7 +21,7 @@ import structlog
 from kernelbot.judge import sandbox
 from kernelbot.judge.protocol import ProtocolError
 from runners.agent import update
-from runners.agent.agent import Agent, Dismissed, Options, Outdated
+from runners.agent.agent import REVOKED, Agent, Dismissed, Options, Outdated, until
 from runners.agent.selftest import Unfit
 from runners.agent.wire import Away, Gateway, Refused
 
@@ -64,9 +64,13 @@ async def _run(gateway: Gateway, options: argparse.Namespace) -> tuple[int, Path
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, agent.stop)
     try:
-        await agent.run()
-    except Outdated:
-        return (0, *await _fetched(gateway, options.state / "trees"))
+        try:
+            await agent.run()
+        except Outdated:
+            fetching = _fetched(gateway, options.state / "trees")
+            found = await until(agent.told_to_stop, fetching)
+            if found is not None:
+                return (0, *found)
     except Dismissed as error:
         log.error("the server has no use for this process", message=str(error))
         return error.code, None, ""
@@ -79,7 +83,7 @@ async def _run(gateway: Gateway, options: argparse.Namespace) -> tuple[int, Path
 
 
 async def _fetched(gateway: Gateway, place: Path) -> tuple[Path, str]:
-    """The server's tree, on disk. What the server cannot give now it may give in a while."""
+    """The server's tree, on disk. What the server cannot give now it may give in a while. Raises Dismissed."""
     while True:
         try:
             digest = str((await gateway.terms())["tree"])
@@ -90,6 +94,8 @@ async def _fetched(gateway: Gateway, place: Path) -> tuple[Path, str]:
             log.info("goes on as the server's version", tree=digest)
             return root, digest
         except (Away, Refused, ProtocolError, OSError) as error:
+            if isinstance(error, Refused) and error.status == 401:
+                raise Dismissed(REVOKED, error.message) from error
             log.error("the server's version cannot be fetched", error=str(error))
         await asyncio.sleep(AGAIN_S)
 

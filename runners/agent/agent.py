@@ -105,6 +105,7 @@ class Agent:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._waiting: Mapping[str, int] = {}
         self._wake = asyncio.Event()
+        self.told_to_stop = asyncio.Event()  # by :meth:`stop`, not by the server
         self._stopping = asyncio.Event()  # take nothing more
         self._hurry = asyncio.Event()  # and end what runs
         self._ending: BaseException | None = None  # why, other than by a signal
@@ -118,6 +119,7 @@ class Agent:
 
     def stop(self) -> None:
         """Once: end what runs, take nothing more. Twice: give back what runs, now."""
+        self.told_to_stop.set()
         if self._stopping.is_set():
             self._hurry.set()
         self._stopping.set()
@@ -142,7 +144,7 @@ class Agent:
 
     async def _join(self) -> bool:
         """Prove what this machine has and announce it; False when it was stopped meanwhile."""
-        terms = await self._until_stopped(self._insistently(self._gateway.terms))
+        terms = await until(self._stopping, self._insistently(self._gateway.terms))
         if terms is None:
             return False
         if terms["tree"] != self._tree:
@@ -181,22 +183,13 @@ class Agent:
             "triton": proof.triton,
             "driver": proof.driver,
         }
-        await self._insistently(lambda: self._gateway.announce(said))
+        told = self._insistently(lambda: self._gateway.announce(said))
+        if await until(self._stopping, _done_with(told)) is None:
+            return False
         for place in self._places:
             place.launcher.open()
         log.info("joined", runner=terms["name"], slots=self._board.capacity, fence=fence)
         return True
-
-    async def _until_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
-        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            return task.result() if task.done() else None
-        finally:
-            stopped.cancel()
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task})
 
     # --- taking ------------------------------------------------------------------------------
 
@@ -212,8 +205,8 @@ class Agent:
                 continue
             self._poll += 1
             try:
-                work = await self._until_stopped(
-                    self._gateway.lease(self._poll, offers, free, POLL_S)
+                work = await until(
+                    self._stopping, self._gateway.lease(self._poll, offers, free, POLL_S)
                 )
                 pause_s = AWAY_S[0]
             except Away as error:
@@ -584,6 +577,24 @@ class Agent:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("ended unforeseen", task=task.get_name(), exc_info=error)
+
+
+async def until(stopped: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What comes of it; None when it was stopped before."""
+    task, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        waiting.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def _done_with(work: Awaitable[object]) -> bool:
+    await work
+    return True
 
 
 def _about(seconds: float) -> float:
