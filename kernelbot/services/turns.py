@@ -182,10 +182,11 @@ async def _decided(
 async def _for_others_first(
     ctx: Context, connection: AsyncConnection, gpu: str, worker_id: uuid.UUID, now: Queue
 ) -> Queue:
-    """Without what is judged again and this worker has judged: another one says more about it."""
+    """Without what is judged again and this worker has judged, or may not have: another one says more about it."""
     avoided = await shares.judged_before(
         connection, gpu, worker_id, REJUDGE_PATIENCE_S, ctx.alive_s
     )
+    avoided |= await shares.not_its_to_confirm(connection, gpu, worker_id)
     if not avoided:
         return now
     left = [

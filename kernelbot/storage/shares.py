@@ -122,6 +122,24 @@ async def judged_before(
     return {row.queue_id for row in await connection.execute(JUDGED_BEFORE, values)}
 
 
+# Confirmations, for a worker that nobody vouches for: the claim leaves them out too (``queue.FOR_WORKER``).
+NOT_ITS_TO_CONFIRM = text(
+    """
+    SELECT r.queue_id FROM confirmations c JOIN runs r ON r.id = c.run_id
+    WHERE r.gpu = :gpu AND r.status = 'queued'
+      AND EXISTS (SELECT FROM runners WHERE session = :worker AND NOT trusted)
+    """
+)
+
+
+async def not_its_to_confirm(
+    connection: AsyncConnection, gpu: str, worker_id: uuid.UUID
+) -> set[int]:
+    """Places of what is to confirm somebody's place and this worker may not have."""
+    values = {"gpu": gpu, "worker": worker_id}
+    return {row.queue_id for row in await connection.execute(NOT_ITS_TO_CONFIRM, values)}
+
+
 # --- what was used -------------------------------------------------------------------------------
 
 # The same decay as domain.fairness.decayed, in the row so that two runs that end at once both count.

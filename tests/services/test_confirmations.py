@@ -14,7 +14,16 @@ from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Rejudged
 from kernelbot.errors import Forbidden
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, quarantine, rejudge, reveal, runners, standings, submit
+from kernelbot.services import (
+    dispatch,
+    quarantine,
+    rejudge,
+    reveal,
+    runners,
+    standings,
+    submit,
+    turns,
+)
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 from tests.services.contest import HOUR, board, contest, frozen, published
 from tests.services.machines import Machine, administrator, machine
@@ -172,6 +181,20 @@ async def test_nobody_waits_for_a_confirmation_on_a_board_that_is_hidden(
     await published(app, shelf, contest(board("matmul")))
 
     assert await rows(app, "SELECT state FROM confirmations") == [("gone",)]
+
+
+async def test_confirmations_hide_nothing_else_from_a_machine_nobody_vouches_for(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "SPARE", 1)
+    admin, box = await administrator(app), await machine(app)
+    other = await ranked(app, await make_actor(app, "other"), 9e9)
+    for nth in range(3):
+        await measured_by(app, box, await make_actor(app, f"p{nth}"), 1e6 * (1 - nth / 10))
+    await rejudge.ask(app, admin, submission_ids=[other.id])
+    await rows(app, "UPDATE runs SET created_at = created_at - interval '20 minutes'")
+
+    assert len((await box.lease({"CPU": 1})).runs) == 1
 
 
 async def test_what_a_trusted_machine_has_said_already_needs_no_second_word(app: App) -> None:
