@@ -240,13 +240,12 @@ async def heartbeat(
         leases = {sign.run_id: sign.lease for sign in signs}
         held_now = await store.held(connection, session, leases)
         rows = [row for row in held_now if row.held_s < await _longest_s(ctx, connection, row)]
-        own = {unit["id"] for unit in said["units"]}
         named = {sign.run_id: sign.devices for sign in signs}
         for row in rows:
-            judging = [device for device in named[row.id] if device in own]
+            judging = sorted(set(named[row.id]) & set(_fitting(ctx, row.gpu, said)))
             if row.device_ids is None and judging:
                 await store.name_devices(connection, row.id, row.lease, judging)
-        await devices.seen(connection, runner.id, sorted(own))
+        await devices.seen(connection, runner.id, sorted(unit["id"] for unit in said["units"]))
         shut = await devices.shut(connection, runner.id)
     offered = {
         name: min(count, said["slots"][name])
@@ -266,6 +265,16 @@ async def heartbeat(
     proven = runners.accepted(ctx.settings.demanded_isolation, said["isolation"])
     stale = runner.tree != runners.tree(ctx)[0] or not proven
     return Heard(alive=alive, drained=drained, stale=stale, shut=shut)
+
+
+def _fitting(ctx: Context, gpu: str, said: Mapping[str, Any]) -> list[str]:
+    """The devices of an announcement that are what a target says."""
+    target = ctx.targets.get(gpu)
+    if target is None:
+        return []
+    return [
+        unit["id"] for unit in said["units"] if runners.fits(target, unit["kind"], unit["name"])
+    ]
 
 
 async def _longest_s(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> float:
@@ -344,6 +353,11 @@ async def finish(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Ve
     Whatever is wrong with it is a fault of ours and of that machine, and the run is tried again.
     """
     found = await _believed(ctx, runner, hold, content)
+    async with ctx.database.transaction() as connection:
+        # Of which of its devices it did not say, it may have been any.
+        said = await store.announcement(connection, runner.id)
+        if fitting := _fitting(ctx, hold.gpu, said):
+            await store.name_devices(connection, hold.run_id, hold.lease, fitting)
     await artefacts.settle(ctx, hold, found)
     if not await dispatch.finish(ctx, hold, found):
         raise lost(hold.run_id)

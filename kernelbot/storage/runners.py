@@ -113,7 +113,10 @@ HELD = text(
     """
 )
 NAME_DEVICES = text(
-    "UPDATE runs SET device_ids = :devices WHERE id = :id AND lease = :lease AND status = 'running'"
+    """
+    UPDATE runs SET device_ids = :devices
+    WHERE id = :id AND lease = :lease AND status = 'running' AND device_ids IS NULL
+    """
 )
 WAITING = text(
     """
@@ -229,7 +232,7 @@ async def held(
 async def name_devices(
     connection: AsyncConnection, run_id: int, lease: uuid.UUID, devices: Sequence[str]
 ) -> None:
-    """Which of its devices judge a run."""
+    """Which of its devices judge a run; what was said first stays."""
     values = {"id": run_id, "lease": lease, "devices": list(devices)}
     await connection.execute(NAME_DEVICES, values)
 

@@ -507,6 +507,32 @@ async def test_a_run_of_a_problem_with_long_limits_is_held_for_as_long_as_they_t
     assert (await box.beat(held)).alive == {}
 
 
+@pytest.mark.parametrize("said", [(), ("no such device",)])
+async def test_a_run_of_which_nobody_says_where_it_is_judged_counts_for_all_devices_that_fit(
+    app: App, said: tuple[str, ...]
+) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app, units=(CPU, h200(0)))
+    held = await box.one()
+    await box.beat(held, devices=said)
+
+    await box.finish(held, b"nonsense")
+
+    assert await rows(app, "SELECT device_ids FROM runs") == [([CPU.id],)]
+    query = "SELECT device, length(outcomes) FROM devices ORDER BY device"
+    assert await rows(app, query) == [("GPU-0", 0), (CPU.id, 1)]
+
+
+async def test_a_device_that_no_run_of_its_kind_is_judged_on_is_not_named_for_it(app: App) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app, units=(CPU, h200(0)))
+    held = await box.one()
+    await box.beat(held, devices=("GPU-0",))
+    assert await rows(app, "SELECT device_ids FROM runs") == [(None,)]
+    await box.beat(held, devices=(CPU.id, "GPU-0"))
+    assert await rows(app, "SELECT device_ids FROM runs") == [([CPU.id],)]
+
+
 async def test_what_ended_before_it_met_a_device_is_believed_and_an_answer_is_not(
     app: App,
 ) -> None:
