@@ -22,20 +22,43 @@ KEPT = 1 / 8
 def reshape(data: Sequence[Any], said: str | Sequence[str], secret: int) -> None:
     """Change the inputs among ``data`` as ``said``: one word for all of them, or one for each entry.
 
-    Raises ValueError for a word that is none, or a tensor that cannot be written to.
+    What is not finite in an input, as in a mask, stays what it is. Raises ValueError for a word that is none,
+    more words than entries, a tensor that cannot be written to, or two that share a part of their memory.
     """
     words = [said] * len(data) if isinstance(said, str) else list(said)
-    done: set[tuple[int, int]] = set()  # one tensor may stand in two places
+    if len(words) > len(data):
+        raise ValueError(f"{len(words)} words of values for {len(data)} inputs")
+    changed: list[Any] = []  # one tensor may stand in two places
     for at, (entry, word) in enumerate(zip(data, words, strict=False)):
         if word not in VALUES and word != AS_MADE:
             raise ValueError(f"there are no values {word!r}; use one of: {', '.join(VALUES)}")
         if word == AS_MADE:
             continue
         for number, tensor in enumerate(_floats(entry)):
-            place = (tensor.data_ptr(), tensor.numel())
-            if place not in done:
+            if _is_new(tensor, word, changed):
                 _change(tensor, word, secret + 1_000_003 * at + number)
-            done.add(place)
+
+
+def _is_new(tensor: Any, word: str, changed: list[Any]) -> bool:
+    """Whether nothing of it has been changed yet; False if all of it has."""
+    import torch
+
+    for other in changed:
+        if tensor.untyped_storage().data_ptr() != other.untyped_storage().data_ptr():
+            continue
+        place, size = tensor.storage_offset(), tensor.untyped_storage().nbytes()
+        seen = torch.zeros(size // tensor.element_size(), dtype=torch.bool, device=tensor.device)
+        if tensor.dtype is other.dtype:
+            seen.as_strided(other.shape, other.stride(), other.storage_offset()).fill_(True)
+        else:  # the same bytes in another meaning
+            seen.fill_(True)
+        shared = seen.as_strided(tensor.shape, tensor.stride(), place)
+        if shared.all() and tensor.dtype is other.dtype:
+            return False
+        if shared.any():
+            raise ValueError(f"values: {word} cannot be written into inputs that share memory")
+    changed.append(tensor)
+    return True
 
 
 def _floats(entry: Any) -> Iterator[Any]:
@@ -60,10 +83,12 @@ def _change(tensor: Any, word: str, seed: int) -> None:
         return
     source = torch.Generator(device=tensor.device).manual_seed(seed % (1 << 63))
     wide = torch.float64 if tensor.dtype is torch.float64 else torch.float32
-    made = _RULES[word](tensor.detach().to(wide), source)
+    before = tensor.detach().to(wide)
+    made = _RULES[word](before, source)
     most = torch.finfo(tensor.dtype).max
+    made = torch.where(before.isfinite(), made.clamp(-most, most), before)
     try:
-        tensor.data.copy_(made.clamp(-most, most).to(tensor.dtype))
+        tensor.data.copy_(made.to(tensor.dtype))
     except RuntimeError as error:  # expanded: several elements are one
         raise ValueError(f"values: {word} cannot be written into an input: {error}") from error
 

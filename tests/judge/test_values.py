@@ -67,6 +67,34 @@ def test_a_single_value_becomes_an_outlier_and_one_too_large_stays_finite() -> N
     assert large.tolist() == [most, -most]
 
 
+@pytest.mark.parametrize("word", VALUES)
+def test_what_is_not_finite_stays_where_it_is(word: str) -> None:
+    mask = torch.ones(64, 64).masked_fill(torch.ones(64, 64).triu(1).bool(), -torch.inf)
+    hidden = mask.isinf()
+
+    reshape([mask], word, SECRET)
+
+    assert torch.equal(mask.isinf(), hidden)
+    assert mask[~hidden].isfinite().all()
+
+
+def test_what_two_inputs_share_is_changed_once_or_refused_and_parts_of_one_are_two() -> None:
+    whole = torch.ones(8)
+    reshape([whole, whole[:4], whole.reshape(2, 4).t()], "large", SECRET)
+    assert whole.tolist() == [64.0] * 8
+    with pytest.raises(ValueError, match="share memory"):
+        reshape([whole[:4], whole], "large", SECRET)
+
+    both = torch.ones(4, 2, 3)
+    reshape([*both.unbind(1)], "large", SECRET)
+    assert (both == 64).all()
+
+
+def test_more_words_than_inputs_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 words of values for 1 inputs"):
+        reshape([torch.ones(2)], ["large", "small", "zeros"], SECRET)
+
+
 def test_numbers_that_stand_for_something_else_are_left_alone() -> None:
     data = [torch.arange(5), 3, "text", None, torch.ones(3, dtype=torch.bool)]
     nested = {"weights": [torch.ones(2)], "rows": torch.arange(2)}
