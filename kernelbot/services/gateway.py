@@ -37,6 +37,7 @@ from kernelbot.services.dispatch import Assignment, Hold
 from kernelbot.services.runners import Runner
 from kernelbot.storage import devices, queue
 from kernelbot.storage import runners as store
+from kernelbot.storage import submissions as store_runs
 
 LONGEST_POLL_S = 25.0
 LOOK_S = 2.0
@@ -49,6 +50,8 @@ WAITING_S = 600.0
 """So much longer than those limits, for devices that other runs of the machine have."""
 RUNS_A_SLOT = 2
 """So many may be held for each slot that was announced: one that is judged, and one that is being handed in."""
+MOST_GIVEN_BACK = 3
+"""So often in each attempt a run is given back at no cost."""
 MAX_FAULT_CHARACTERS = 20_000
 TOLD = frozenset({"stage", "case", "log"})
 """Kinds of steps that a judge tells."""
@@ -342,8 +345,18 @@ async def cancelled(
 
 
 async def give_back(ctx: Context, hold: Hold) -> None:
-    """It ends, or cannot judge just now: somebody else takes the run at once."""
-    if not await dispatch.give_back(ctx, hold):
+    """It ends, or cannot judge just now: somebody else takes the run at once. A run that comes back and back has
+    failed by our fault, with the pauses and the end that such a run has."""
+    async with ctx.database.read() as connection:
+        again = await store_runs.steps(
+            connection, hold.submission_id, hold.run_id, "retry", hold.attempt
+        )
+    if again < MOST_GIVEN_BACK:
+        told = await dispatch.give_back(ctx, hold)
+    else:
+        found = _fault(hold, f"given back {again} times")
+        told = await dispatch.finish(ctx, hold, found)
+    if not told:
         raise lost(hold.run_id)
 
 

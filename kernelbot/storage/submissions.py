@@ -422,6 +422,20 @@ async def events(
     return (await connection.execute(query)).all()
 
 
+async def steps(
+    connection: AsyncConnection, submission_id: int, run_id: int, kind: str, attempt: int
+) -> int:
+    """How many steps of this kind that name this attempt a run has had."""
+    query = (
+        select(func.count())
+        .select_from(run_events)
+        .where(run_events.c.submission_id == submission_id, run_events.c.run_id == run_id)
+        .where(run_events.c.kind == kind)
+        .where(run_events.c.data["attempt"].as_integer() == attempt)
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
 async def forget_events(connection: AsyncConnection, days: int) -> None:
     """Steps are for watching; the verdict stays."""
     await connection.execute(

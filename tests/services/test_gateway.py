@@ -533,6 +533,22 @@ async def test_a_device_that_no_run_of_its_kind_is_judged_on_is_not_named_for_it
     assert await rows(app, "SELECT device_ids FROM runs") == [([CPU.id],)]
 
 
+async def test_a_run_that_is_given_back_again_and_again_ends_as_a_fault_of_ours(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    box = await machine(app)
+    for _ in range(gateway.MOST_GIVEN_BACK):
+        held = await box.one()
+        assert held.attempt == 1
+        await gateway.give_back(app, held)
+    for _ in range((gateway.MOST_GIVEN_BACK + 1) * app.settings.attempts):
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+        if found := (await box.lease()).runs:
+            await gateway.give_back(app, found[0])
+
+    assert (await run_of(app, ada, view.id)).kind is VerdictKind.JUDGE_FAILED
+
+
 async def test_what_ended_before_it_met_a_device_is_believed_and_an_answer_is_not(
     app: App,
 ) -> None:
