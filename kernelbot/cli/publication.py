@@ -11,6 +11,7 @@ here may change them. What was tried of them and refused nothing stops them like
 
 from __future__ import annotations
 
+import importlib.metadata
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,18 +68,23 @@ def demand_checked(
     problems = [problem for name, problem in catalog.problems.items() if name in named]
     _demand_known(accepted, [problem.name for problem in problems])
     ledgers = [problem_check.known(folder) for folder in (settings.problems_dir, settings.data_dir)]
-    words, missing = {}, []
+    words, missing, wanted = {}, [], set(accepted)
     for problem in problems:
         entry = next(filter(None, (ledger.holds(entries, problem) for entries in ledgers)), None)
         if entry is not None and not _worth_another_try(entry):
             words[problem.name] = entry.words
-        elif why := problem_check.untested(problem):
+            continue
+        if entry is not None and entry.accepted:
+            wanted.add(
+                problem.name
+            )  # for exactly these files, whatever more can be tried of them now
+        if why := problem_check.untested(problem):
             words[problem.name] = _told(problem, f"not checked: {why}")
         elif unchecked:
             words[problem.name] = UNCHECKED
         else:
             missing.append(problem)
-    return words | _checked_now(settings, missing, accepted, without_hanging)
+    return words | _checked_now(settings, missing, wanted, without_hanging)
 
 
 def _demand_known(accepted: Collection[str], names: Collection[str]) -> None:
@@ -94,7 +100,14 @@ def _demand_known(accepted: Collection[str], names: Collection[str]) -> None:
 def _worth_another_try(entry: ledger.Entry) -> bool:
     """Whether what was left for want of a GPU can be tried now."""
     gpus = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
-    return "a GPU" in entry.left and bool(gpus)
+    return "a GPU" in entry.left and bool(gpus) and not _torch_knows_no_gpu()
+
+
+def _torch_knows_no_gpu() -> bool:
+    try:
+        return importlib.metadata.version("torch").endswith("+cpu")
+    except importlib.metadata.PackageNotFoundError:
+        return True
 
 
 def _told(problem: Problem, words: str) -> str:
