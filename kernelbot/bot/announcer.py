@@ -14,12 +14,12 @@ import structlog
 
 from kernelbot.bot import delivery, render
 from kernelbot.bot.cards import Cards
+from kernelbot.bot.outbox import Teller
 from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
 TOPICS = ("podium", "reveal", "finished", "decided", "notice")
-LOOK_EVERY_S = 2.0
 AT_ONCE = 10
 HOLD_S = 20.0
 PATIENCE_S = 15.0  # less than the hold: nobody else has the announcement while we send it
@@ -32,25 +32,13 @@ class CannotTell(Exception):
     """There is nowhere to say it; the words are for the operator."""
 
 
-class Announcer:
+class Announcer(Teller):
+    what, look_every_s = "announcements", 2.0
+
     def __init__(self, client: discord.Client, ctx: Context, cards: Cards) -> None:
-        self._client = client
-        self._ctx = ctx
+        super().__init__(client, ctx)
         self._cards = cards
         self._complained: set[str] = set()
-
-    async def run(self) -> None:
-        """For ever: what is due, then wait for more."""
-        async with self._ctx.events.on(announce.CHANGED) as changed:
-            while True:
-                await self._client.wait_until_ready()
-                try:
-                    told = await self.tell_due()
-                except Exception as error:
-                    log.warning("announcements wait", error=repr(error))
-                    told = 0
-                if not told:
-                    await changed.wait(LOOK_EVERY_S)
 
     async def tell_due(self) -> int:
         """Claim what is due and tell it; how many were claimed."""

@@ -11,13 +11,13 @@ import structlog
 
 from kernelbot.bot import delivery, render
 from kernelbot.bot.door import PROVIDER
+from kernelbot.bot.outbox import Teller
 from kernelbot.bot.places import Places
 from kernelbot.services import announce
 from kernelbot.services import notices as service
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
-LOOK_EVERY_S = 5.0
 PLAN_EVERY_S = 60.0
 AT_ONCE = 5
 HOLD_S, PATIENCE_S = 60.0, 15.0
@@ -26,25 +26,13 @@ RETRY_S, LONGEST_RETRY_S = 10.0, 600.0
 log = structlog.get_logger()
 
 
-class Notices:
+class Notices(Teller):
+    what, look_every_s = "notices", 5.0
+
     def __init__(self, client: discord.Client, ctx: Context, places: Places) -> None:
-        self._client = client
-        self._ctx = ctx
+        super().__init__(client, ctx)
         self._places = places
         self._planned = -PLAN_EVERY_S
-
-    async def run(self) -> None:
-        """For ever: what is due, then wait for more."""
-        async with self._ctx.events.on(announce.CHANGED) as changed:
-            while True:
-                await self._client.wait_until_ready()
-                try:
-                    told = await self.tell_due()
-                except Exception as error:
-                    log.warning("notices wait", error=repr(error))
-                    told = 0
-                if not told:
-                    await changed.wait(LOOK_EVERY_S)
 
     async def tell_due(self) -> int:
         """Claim what is due and tell it; how many were claimed."""
