@@ -110,7 +110,8 @@ def install(files: Mapping[str, bytes], place: Path) -> Path:
             target = draft / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        os.chmod(draft, 0o755)  # noqa: S103
+        for found in (draft, *draft.rglob("*")):  # whatever this process's umask is
+            os.chmod(found, 0o755 if found.is_dir() else 0o644)
         shutil.rmtree(root, ignore_errors=True)
         draft.rename(root)
     finally:

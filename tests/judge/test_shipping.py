@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,15 @@ def changed(**files: object) -> bytes:
 def test_what_the_digest_does_not_name_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(ProtocolError, match=why):
         shipping.unpack(content, DIGEST)
+
+
+def test_an_installed_tree_can_be_read_by_everybody_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        root = shipping.install({"kernelbot/judge/a.py": b"1"}, tmp_path / "trees")
+    finally:
+        os.umask(before)
+    modes = {
+        path.relative_to(root).as_posix(): path.stat().st_mode & 0o777 for path in root.rglob("*")
+    }
+    assert modes == {"kernelbot": 0o755, "kernelbot/judge": 0o755, "kernelbot/judge/a.py": 0o644}
