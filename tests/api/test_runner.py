@@ -255,3 +255,25 @@ def _ask_for_work(server: Serving, made: Machine) -> socket.socket:
 async def _polls(app: App) -> bool:
     async with app.database.read() as connection:
         return bool(await connection.scalar(text("SELECT poll = 5 FROM runners")))
+
+
+async def test_a_verdict_does_not_count_whose_token_was_revoked_while_it_was_on_its_way(
+    app: App, box: Box
+) -> None:
+    await submitted(app, await make_actor(app))
+    held = await box.machine.one()
+    content = dump(box.machine.verdict(held)).encode()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield content[:10]
+        async with app.database.transaction() as connection:
+            await connection.execute(text("UPDATE runners SET revoked_at = now(), session = NULL"))
+        yield content[10:]
+
+    answer = await box.http.put(
+        f"/v1/runner/runs/{held.run_id}/verdict",
+        content=slowly(),
+        headers={**box.about(held), "content-length": str(len(content))},
+    )
+
+    refused(answer, 401, "revoked_token")

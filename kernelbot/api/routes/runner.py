@@ -55,9 +55,9 @@ async def terms(ctx: Ctx, runner: Caller) -> JSONResponse:
 
 
 @router.get("/program")
-async def program(runner: Caller) -> Response:
+async def program(ctx: Ctx, runner: Caller) -> Response:
     """What agents of this server run, as an archive to begin with."""
-    return Response(runners.program(), media_type="application/gzip")
+    return Response(await runners.archive(ctx), media_type="application/gzip")
 
 
 @router.get("/tree/{digest}")
@@ -145,9 +145,13 @@ async def file(
 
 
 @router.put("/runs/{run_id}/verdict")
-async def verdict(ctx: Ctx, runner: Caller, held: Held, request: Request) -> JSONResponse:
+async def verdict(
+    ctx: Ctx, runner: Caller, session: Session, held: Held, request: Request
+) -> JSONResponse:
     """What came of a run. What cannot be believed is recorded as a fault of ours and tried again."""
     content = await _body(request, MAX_VERDICT_BYTES)
+    # Its token may have been revoked while the verdict was on its way.
+    held = await _held(ctx, await _runner(ctx, request), session, held.run_id, held.lease)
     found = await gateway.finish(ctx, runner, held, content)
     return JSONResponse({"recorded": found.kind.value, "fault": found.fault[:2000]})
 
