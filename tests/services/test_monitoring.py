@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from sqlalchemy import text
 from kernelbot.api import door
 from kernelbot.app import App
 from kernelbot.services import health
-from tests.factories import make_actor, ranked, submitted
+from kernelbot.storage import fleet
+from tests.factories import claim_one, judge_one, make_actor, ranked, submitted
 from tests.services.machines import machine
 from tests.services.test_canaries import GPU, app, grown, later, one, timed
 from tests.services.test_confirmations import measured_by
@@ -196,3 +198,32 @@ async def test_a_queue_that_waits_beside_a_free_slot_is_told_and_a_busy_one_is_n
     async with app.database.transaction() as connection:
         await connection.execute(text("UPDATE workers SET slots = '{\"CPU\": 0}'"))
     assert await stalled() == 0
+
+
+async def test_a_long_run_that_the_reserve_holds_back_is_no_stalled_queue(app: App) -> None:
+    async with app.database.transaction() as connection:
+        await fleet.register(connection, uuid.uuid4(), "h", {"CPU": 8}, {}, "")
+    await submitted(app, await make_actor(app), mode="test")
+    await judge_one(app)
+    for nth in range(8):
+        await submitted(app, await make_actor(app, f"p{nth}"), mode="ranked")
+    for _ in range(7):
+        await claim_one(app)
+    async with app.database.transaction() as connection:
+        for query in (
+            "UPDATE runs SET started_at = finished_at - interval '3 s' WHERE status = 'done'",
+            "INSERT INTO durations (leaderboard_id, gpu, mode, mean_s, deviation_s, runs) "
+            "SELECT id, 'CPU', 'ranked', 120, 10, 50 FROM leaderboards "
+            "WHERE name = 'vectoradd'",
+            "UPDATE pgqueuer SET created = created - interval '5 min', "
+            "execute_after = execute_after - interval '5 min'",
+        ):
+            await connection.execute(text(query))
+    app.cache.clear()
+
+    (sample,) = [
+        item
+        for item in (await exported(app))["kernelbot_stalled_queue"].samples
+        if item.labels["gpu"] == "CPU"
+    ]
+    assert sample.value == 0
