@@ -2,18 +2,21 @@
 every example, starters among them, gets the verdict that it promises.
 
 They are judged as ranked, which checks, measures and hides the most, by the real judge on the CPU, which
-measures briefly here; torch is imported once for all of them.
+measures briefly here; torch is imported once for all of them. What a compiler or Triton's interpreter takes seconds
+for is judged for problems that have changed since `problem check --record` judged exactly these files (checked.json), and
+for ALWAYS; KERNELBOT_TEST_EXAMPLES=all judges everything.
 """
 
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kernelbot.checking import findings
+from kernelbot.checking import findings, ledger
 from kernelbot.checking.findings import Level
 from kernelbot.cli import problem_check
 from kernelbot.cli.warm_judge import WarmJudge
@@ -28,10 +31,24 @@ PROBLEMS = {
     folder.parent.name: load_problem(folder.parent, shown=f"problems/{folder.parent.name}")
     for folder in sorted((ROOT / "problems").glob("*/problem.yaml"))
 }
+ALWAYS = ("vectoradd", "matmul", "softmax")
+RECORDED = problem_check.known(ROOT / "problems")
+
+
+def due(problem: Problem, example: Example) -> bool:
+    """Whether the example is judged here, and not only by whoever changes its problem."""
+    quick = example.path.endswith(".py") and "triton" not in example.path
+    if quick or problem.name in ALWAYS or os.environ.get("KERNELBOT_TEST_EXAMPLES") == "all":
+        return True
+    entry = ledger.holds(RECORDED, problem)
+    return entry is None or "cpu" not in entry.devices
+
+
 EXAMPLES = [
     pytest.param(problem, example, id=f"{problem.name}/{Path(example.path).name}")
     for problem in PROBLEMS.values()
     for example in problem.examples_on("cpu")
+    if due(problem, example)
 ]
 
 

@@ -21,7 +21,7 @@ from tests.patience import until
 from tests.runners.agents import agent, joined, runner_token
 from tests.runners.test_faults import ended, rows, verdicts
 
-MANY = 6
+MANY = 4
 
 
 @dataclass
