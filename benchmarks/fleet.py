@@ -40,6 +40,8 @@ from kernelbot.services import dispatch, identity, runners, turns
 from kernelbot.storage.embedded import EmbeddedPostgres
 from runners.agent.wire import Away, Gateway, Lease, Refused
 
+REDELIVERED_S = 15.0
+"""After a kill of its agent a run is to be with another within."""
 GPU = "CPU"
 PEOPLE = 500
 SEED_PEOPLE = "INSERT INTO users (name) SELECT 'person ' || n FROM generate_series(1, $1) n"
@@ -104,7 +106,6 @@ def verdict(run_id: int) -> Verdict:
 
 async def claims(app: App, count: int) -> None:
     worker, taken, decided = uuid.uuid4(), [], []
-    begun = time.perf_counter()
     for _ in range(count):
         at = time.perf_counter()
         (held,) = await dispatch.claim(app, worker, {GPU: 1})
@@ -115,10 +116,8 @@ async def claims(app: App, count: int) -> None:
             await turns.take(app, connection, GPU, 1, worker)
             decided.append(time.perf_counter() - at)
             await connection.rollback()
-    wall_s = time.perf_counter() - begun
     show("claim: decide, take, lease, assemble", taken, sum(taken))
     show("  of which reading, deciding and taking", decided, sum(decided))
-    assert wall_s
 
 
 async def tokens(app: App, count: int) -> list[str]:
@@ -175,7 +174,7 @@ async def leases(app: App, url: str, agents: int, seconds: float) -> None:
         asyncio.create_task(work(item, lambda: time.monotonic() > end, leased, lost))
         for item in gateways
     ]
-    await asyncio.wait(workers)
+    await asyncio.gather(*workers)
     show(f"leases and verdicts over HTTP, {agents} agents", leased, time.perf_counter() - begun)
     print(f"  calls that were refused or not answered: {len(lost)}")
     for item in gateways:
@@ -196,7 +195,8 @@ async def doomed(url: str, token: str) -> None:
         await asyncio.sleep(2.0)
 
 
-async def after_a_kill(app: App, settings: Settings, url: str, times: int) -> None:
+async def after_a_kill(app: App, settings: Settings, url: str, times: int) -> bool:
+    """Whether the run of a killed agent was with another in time."""
     assert settings.database_url is not None
     found = []
     for _ in range(times):
@@ -219,7 +219,10 @@ async def after_a_kill(app: App, settings: Settings, url: str, times: int) -> No
         await gateway.close()
         await child.wait()
     took = ", ".join(f"{item:.1f}" for item in found)
-    print(f"{'the run of a killed agent is with another after':52}{took} s (to reach: 15)")
+    print(
+        f"{'the run of a killed agent is with another after':52}{took} s (to reach: {REDELIVERED_S:g})"
+    )
+    return max(found, default=0.0) <= REDELIVERED_S
 
 
 async def _next(gateway: Gateway) -> Lease:
@@ -267,11 +270,11 @@ async def main() -> int:
                         print(f"{waiting:,} runs wait")
                         await claims(app, min(50, waiting))
                     await leases(app, at, options.agents, options.seconds)
-                    await after_a_kill(app, settings, at, options.kills)
+                    good = await after_a_kill(app, settings, at, options.kills)
             finally:
                 server.terminate()
                 server.wait()
-    return 0
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

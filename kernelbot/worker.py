@@ -14,7 +14,6 @@ import os
 import random
 import signal
 import socket
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +28,9 @@ from kernelbot.config import Settings
 from kernelbot.domain.target import Target, spellings
 from kernelbot.errors import Refused, Unavailable
 from kernelbot.judge import device
-from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest
+from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest, machine_failed
 from kernelbot.launchers import devices
-from kernelbot.launchers.base import Launch, Launcher, Package, Site
+from kernelbot.launchers.base import Launch, Launcher, Package, Site, thinned
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import restricted
 from kernelbot.services import artefacts, canaries, dispatch, reveal
@@ -42,7 +41,6 @@ from kernelbot.storage.changes import CANCEL
 
 POLL_S = 2.0
 """Longest time until queued work is seen when its notification was lost."""
-PROGRESS_EVERY_S = 0.5
 HOUSEKEEPING_S = 600.0
 REVEAL_S = 10.0
 """Longest time between the end of a freeze and its announcement."""
@@ -307,12 +305,12 @@ class Worker:
             held.starting.cancel()
         await asyncio.wait([held.starting])
         if held.starting.cancelled():
-            return our_fault(assignment, "was ended before it was started")
+            return machine_failed(str(assignment.run_id), "was ended before it was started")
         try:
             held.launch = held.starting.result()
         except (OSError, ValueError) as error:
             log.error("a run could not be started", error=repr(error))
-            return our_fault(assignment, f"could not be started: {error!r}")
+            return machine_failed(str(assignment.run_id), f"could not be started: {error!r}")
         if held.launch.handle and held.launch.handle != assignment.handle:
             await self._write_down(held, held.launch.handle)
         held.known = bool(held.launch.handle)
@@ -346,14 +344,7 @@ class Worker:
         return held.cancelled or held.lost or self._stopping.is_set()
 
     async def _report_progress(self, held: Held, launch: Launch) -> None:
-        """Pass on the steps: every change of stage, of the others one in a while."""
-        told_at, told_stage = 0.0, None
-        async for event in launch.events():
-            last = event.total and event.done == event.total
-            soon = time.monotonic() - told_at < PROGRESS_EVERY_S
-            if event.stage == told_stage and soon and not last:
-                continue
-            told_at, told_stage = time.monotonic(), event.stage
+        async for event in thinned(launch.events()):
             await self._tell(held, event)
 
     async def _tell(self, held: Held, event: Event) -> None:
@@ -525,15 +516,6 @@ class Worker:
         await asyncio.gather(*background, return_exceptions=True)
         with contextlib.suppress(Unavailable):
             await dispatch.leave(self._app, self.id)
-
-
-def our_fault(assignment: Assignment, fault: str) -> Verdict:
-    return Verdict(
-        kind=VerdictKind.JUDGE_FAILED,
-        run_id=str(assignment.run_id),
-        message=f"Our machine failed (id run-{assignment.run_id}); it does not count against you.",
-        fault=fault,
-    )
 
 
 def slots_of(app: App, names: Sequence[str], ids: Sequence[str] = ()) -> list[Slot]:

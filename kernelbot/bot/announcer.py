@@ -23,7 +23,6 @@ TOPICS = ("podium", "reveal", "finished", "decided", "notice")
 AT_ONCE = 10
 HOLD_S = 20.0
 PATIENCE_S = 15.0  # less than the hold: nobody else has the announcement while we send it
-RETRY_S, LONGEST_RETRY_S = 5.0, 300.0
 
 log = structlog.get_logger()
 
@@ -34,11 +33,11 @@ class CannotTell(Exception):
 
 class Announcer(Teller):
     what, look_every_s = "announcements", 2.0
+    retry_s, longest_retry_s = 5.0, 300.0
 
     def __init__(self, client: discord.Client, ctx: Context, cards: Cards) -> None:
         super().__init__(client, ctx)
         self._cards = cards
-        self._complained: set[str] = set()
 
     async def tell_due(self) -> int:
         """Claim what is due and tell it; how many were claimed."""
@@ -53,7 +52,7 @@ class Announcer(Teller):
                 receipt = await self._told(item)
                 await announce.delivered(self._ctx, item.id, receipt)
         except Exception as error:
-            await self._put_off(item, error)
+            await self.put_off(item, error)
 
     async def _told(self, item: Announcement) -> str:
         if item.topic == "finished":
@@ -69,17 +68,6 @@ class Announcer(Teller):
             )
             return "shown" if reached else "unreachable"
         return await self._post(item)
-
-    async def _put_off(self, item: Announcement, error: Exception) -> None:
-        trouble = str(error) or type(error).__name__
-        pause = min(LONGEST_RETRY_S, RETRY_S * 2 ** min(item.attempt - 1, 10))
-        if trouble not in self._complained:
-            self._complained.add(trouble)
-            log.warning("an announcement waits", announcement=item.id, trouble=trouble, for_s=pause)
-        try:
-            await announce.failed(self._ctx, item.id, trouble, pause)
-        except Exception as failure:  # it comes again by itself when its hold ends
-            log.warning("could not put an announcement off", error=repr(failure))
 
     # --- podiums ---------------------------------------------------------------------------------
 

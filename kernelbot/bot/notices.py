@@ -21,13 +21,13 @@ from kernelbot.services.views import Announcement
 PLAN_EVERY_S = 60.0
 AT_ONCE = 5
 HOLD_S, PATIENCE_S = 60.0, 15.0
-RETRY_S, LONGEST_RETRY_S = 10.0, 600.0
 
 log = structlog.get_logger()
 
 
 class Notices(Teller):
     what, look_every_s = "notices", 5.0
+    retry_s, longest_retry_s = 10.0, 600.0
 
     def __init__(self, client: discord.Client, ctx: Context, places: Places) -> None:
         super().__init__(client, ctx)
@@ -49,13 +49,7 @@ class Notices(Teller):
                 receipt = await self._told(item)
                 await announce.delivered(self._ctx, item.id, receipt)
         except Exception as error:
-            trouble = str(error) or type(error).__name__
-            pause = min(LONGEST_RETRY_S, RETRY_S * 2 ** min(item.attempt - 1, 10))
-            log.warning("a notice waits", notice=item.id, trouble=trouble, for_s=pause)
-            try:
-                await announce.failed(self._ctx, item.id, trouble, pause)
-            except Exception as failure:  # it comes again by itself when its hold ends
-                log.warning("could not put a notice off", error=repr(failure))
+            await self.put_off(item, error)
 
     async def _told(self, item: Announcement) -> str:
         found = await service.read(self._ctx, item, PROVIDER)

@@ -96,10 +96,8 @@ def _load(item: Mapping[str, Any]) -> str:
     slots = {gpu: count for gpu, count in item["slots"].items() if gpu not in item["elsewhere"]}
     there = ", ".join(f"{gpu} {item['slots'].get(gpu, 0)}" for gpu in item["elsewhere"])
     here = ", ".join(f"{gpu} {count}" for gpu, count in slots.items())
-    told = "; elsewhere (Modal, Slurm): ".join(words for words in (here, there) if words)
-    if there and not here:
-        told = f"elsewhere (Modal, Slurm): {there}"
-    return f"{item['running']} of {told or 'nothing'}"
+    parts = [here] * bool(here) + [f"elsewhere (Modal, Slurm): {there}"] * bool(there)
+    return f"{item['running']} of {'; '.join(parts) or 'nothing'}"
 
 
 def _judge(item: Mapping[str, Any]) -> str:

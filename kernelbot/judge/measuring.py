@@ -32,7 +32,7 @@ call that never returns holds the device as long."""
 POISONS = (0xFF, 0x7F, 0xA5, 0x5A, 0xDB)
 """Bytes an output buffer is filled with before a call: NaN or absurd in every dtype."""
 SLOW_S = 0.05
-"""A reference that takes longer than this is asked once to warm a case up, and not three times."""
+"""Where making an input, its answer and comparing take longer than this, one call warms a case up."""
 EMPTY_S = 60.0
 METER_EVERY = 8
 MOST_DECOYED = 4 << 30

@@ -349,6 +349,12 @@ class Verdict:
         )
 
 
+def machine_failed(run_id: str, fault: str) -> Verdict:
+    """What is said of a run by whoever had it judged, when the judge left no word of its own. ``fault`` is for the operator."""
+    message = f"Our machine failed (id run-{run_id}); it does not count against you."
+    return Verdict(kind=VerdictKind.JUDGE_FAILED, run_id=run_id, message=message, fault=fault)
+
+
 def in_steps(seconds: float, step_s: float) -> float:
     """Rounded up to the step, to twice, four times, eight times the step ...; nothing stays nothing."""
     if not seconds:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Protocol
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Verdict
+
+STEP_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +57,18 @@ class Launch(Protocol):
     async def close(self) -> None:
         """The verdict and its files have been taken: leave nothing behind. May come twice."""
         ...
+
+
+async def thinned(events: AsyncIterator[Event]) -> AsyncIterator[Event]:
+    """The steps of a run that are passed on: every change of stage and every last one, of the others one in a while."""
+    told_at, told_stage = 0.0, None
+    async for event in events:
+        last = event.total and event.done == event.total
+        soon = time.monotonic() - told_at < STEP_EVERY_S
+        if event.stage == told_stage and soon and not last:
+            continue
+        told_at, told_stage = time.monotonic(), event.stage
+        yield event
 
 
 class Launcher(Protocol):

@@ -109,8 +109,3 @@ def cuda_devices() -> list[tuple[str, str]]:
     return [
         (str(name), f"GPU-{uuid or f'number-{at}@{here}'}") for at, (name, uuid) in enumerate(found)
     ]
-
-
-def cuda_names() -> list[str]:
-    """The names of :func:`cuda_devices`."""
-    return [name for name, _ in cuda_devices()]

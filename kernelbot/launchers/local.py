@@ -26,6 +26,7 @@ from kernelbot.judge.protocol import (
     Verdict,
     VerdictKind,
     load,
+    machine_failed,
 )
 from kernelbot.launchers.base import Factory, Launch, Launcher, Package, Settings, Site
 from kernelbot.launchers.devices import Pool, shares
@@ -260,12 +261,7 @@ class LocalLaunch:
 
     def _failed(self, fault: str) -> Verdict:
         log.error("the judge failed", run=self._job.run_id, fault=fault)
-        return Verdict(
-            kind=VerdictKind.JUDGE_FAILED,
-            run_id=self._job.run_id,
-            message=f"Our machine failed (id run-{self._job.run_id}); it does not count against you.",
-            fault=fault,
-        )
+        return machine_failed(self._job.run_id, fault)
 
     async def leave(self) -> None:
         await self.cancel()

@@ -31,6 +31,7 @@ from kernelbot.judge.protocol import (
     Verdict,
     VerdictKind,
     judge_digest,
+    machine_failed,
 )
 from kernelbot.launchers.base import Factory, Launch, Launcher, Package, Settings, Site
 
@@ -334,13 +335,7 @@ class ModalLaunch:
 
     def _failed(self, fault: str) -> Outcome:
         log.error("the judge failed", run=self._job.run_id, fault=fault)
-        run_id = self._job.run_id
-        message = f"Our machine failed (id run-{run_id}); it does not count against you."
-        return Outcome(
-            verdict=Verdict(
-                kind=VerdictKind.JUDGE_FAILED, run_id=run_id, message=message, fault=fault
-            )
-        )
+        return Outcome(verdict=machine_failed(self._job.run_id, fault))
 
 
 # --- Modal's package, which only a worker that uses it has ----------------------------------------

@@ -39,6 +39,7 @@ from kernelbot.judge.protocol import (
     Verdict,
     VerdictKind,
     load,
+    machine_failed,
 )
 from kernelbot.launchers.base import Factory, Launch, Launcher, Package, Settings, Site
 
@@ -619,12 +620,7 @@ class SlurmLaunch:
 
     def _failed(self, fault: str) -> Verdict:
         self._log(fault)
-        return Verdict(
-            kind=VerdictKind.JUDGE_FAILED,
-            run_id=self._job.run_id,
-            message=f"Our machine failed (id run-{self._job.run_id}); it does not count against you.",
-            fault=fault,
-        )
+        return machine_failed(self._job.run_id, fault)
 
     def _log(self, fault: str) -> None:
         errors = b""

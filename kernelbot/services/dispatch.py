@@ -110,7 +110,7 @@ async def claim(
             await _fail(ctx, run)
         else:
             try:
-                assignments.append(await _assignment(ctx, run))
+                assignments.append(await assignment(ctx, run))
             except (KeyError, TypeError, ValueError) as error:
                 # A problem that this version cannot read must not take the worker's other runs along.
                 found = _our_fault(run.id, f"cannot be assembled: {error!r}")
@@ -118,7 +118,8 @@ async def claim(
     return assignments
 
 
-async def _assignment(ctx: Context, run: Row[Any]) -> Assignment:
+async def assignment(ctx: Context, run: Row[Any]) -> Assignment:
+    """Everything needed to judge a run."""
     async with ctx.database.read() as connection:
         row = await store.submission(connection, run.submission_id)
         code = await store.code(connection, run.submission_id)
@@ -176,11 +177,6 @@ def hold(run: Row[Any]) -> Hold:
         attempt=run.attempt,
         mode=Mode(run.mode),
     )
-
-
-async def assignment(ctx: Context, run: Row[Any]) -> Assignment:
-    """Everything needed to judge a run of :func:`held`."""
-    return await _assignment(ctx, run)
 
 
 async def goes_on(ctx: Context, held: Hold, handle: str) -> bool:

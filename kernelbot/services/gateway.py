@@ -29,6 +29,7 @@ from kernelbot.judge.protocol import (
     VerdictKind,
     from_json,
     load,
+    machine_failed,
 )
 from kernelbot.services import artefacts, canaries, competitions, dispatch, runners
 from kernelbot.services.canaries import Errand
@@ -124,6 +125,7 @@ async def lease(
     async with ctx.database.read() as connection:
         if not await store.begin_poll(connection, runner.id, session, poll):
             raise superseded()
+    entrypoints = [queue.entrypoint(name) for name in runner.targets]
     deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
     offered = {name for offer in offers for name, count in offer.items() if count > 0}
     # From time to time also for what silent workers left, of which no notification tells.
@@ -137,7 +139,6 @@ async def lease(
                 return Leased(runs=(), waiting={}, drained=False)
             async with ctx.database.read() as connection:
                 may = await store.may_take(connection, runner.id, session, poll)
-                entrypoints = [queue.entrypoint(name) for name in runner.targets]
                 waiting = await store.waiting(connection, entrypoints)
                 shut = await devices.shut(connection, runner.id)
             if may.revoked:
@@ -303,11 +304,7 @@ async def package(
     ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
 ) -> bytes:
     """Everything needed to judge a run that is held, as a parcel."""
-    demand_session(runner, session)
-    row = await dispatch.held(ctx, session, run_id, lease)
-    if row is None:
-        raise lost(run_id)
-    found = await dispatch.assignment(ctx, row)
+    found = await dispatch.assignment(ctx, await _row(ctx, runner, session, run_id, lease))
     demanded = ctx.settings.demanded_isolation
     return parcels.pack_job(found.job, found.problem_files, found.code, demanded)
 
@@ -316,11 +313,17 @@ async def held(
     ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
 ) -> Hold:
     """The run that this process holds under this lease. Raises Conflict when it does not, or no more."""
+    return dispatch.hold(await _row(ctx, runner, session, run_id, lease))
+
+
+async def _row(
+    ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> Row[Any]:
     demand_session(runner, session)
     row = await dispatch.held(ctx, session, run_id, lease)
     if row is None:
         raise lost(run_id)
-    return dispatch.hold(row)
+    return row
 
 
 async def progress(ctx: Context, hold: Hold, events: Sequence[Event]) -> None:
@@ -334,10 +337,7 @@ async def cancelled(
     ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
 ) -> None:
     """It has stopped a run as it was told to. Raises Conflict for one that nobody asked to stop."""
-    demand_session(runner, session)
-    row = await dispatch.held(ctx, session, run_id, lease)
-    if row is None:
-        raise lost(run_id)
+    row = await _row(ctx, runner, session, run_id, lease)
     if not row.cancel_requested:
         raise Conflict(f"Nobody asked to stop run {run_id}.", code="not_cancelled")
     if not await dispatch.cancelled(ctx, dispatch.hold(row)):
@@ -354,7 +354,7 @@ async def give_back(ctx: Context, hold: Hold) -> None:
     if again < MOST_GIVEN_BACK:
         told = await dispatch.give_back(ctx, hold)
     else:
-        found = _fault(hold, f"given back {again} times")
+        found = machine_failed(str(hold.run_id), f"given back {again} times")
         told = await dispatch.finish(ctx, hold, found)
     if not told:
         raise lost(hold.run_id)
@@ -390,12 +390,14 @@ async def _believed(ctx: Context, runner: Runner, hold: Hold, content: bytes) ->
     try:
         found = await _read(content)
     except ProtocolError as error:
-        return _fault(hold, f"runner {runner.name} sent what is no verdict: {error}")
+        return machine_failed(
+            str(hold.run_id), f"runner {runner.name} sent what is no verdict: {error}"
+        )
     async with ctx.database.read() as connection:
         said = await store.announcement(connection, runner.id)
     names = {unit["name"] for unit in said["units"]}
     if reason := _doubt(ctx, str(hold.run_id), hold.gpu, found, names):
-        return _fault(hold, f"runner {runner.name}: {reason}")
+        return machine_failed(str(hold.run_id), f"runner {runner.name}: {reason}")
     return replace(found, fault=found.fault[:MAX_FAULT_CHARACTERS])
 
 
@@ -495,15 +497,6 @@ def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: set[s
     if not runners.accepted(ctx.settings.demanded_isolation, found.harness.isolation):
         return f"the fence was {found.harness.isolation[:40]!r}"
     return ""
-
-
-def _fault(hold: Hold, fault: str) -> Verdict:
-    return Verdict(
-        kind=VerdictKind.JUDGE_FAILED,
-        run_id=str(hold.run_id),
-        message=f"Our machine failed (id run-{hold.run_id}); it does not count against you.",
-        fault=fault,
-    )
 
 
 def demand_session(runner: Runner, session: uuid.UUID) -> None:

@@ -324,7 +324,7 @@ RECENT = text(
 )
 MACHINES = text(
     """
-    SELECT w.id, w.host, w.slots, w.device, w.judge_digest, w.started_at, w.heartbeat_at,
+    SELECT w.id, w.host, w.slots, w.device, w.judge_digest, w.heartbeat_at,
            extract(epoch FROM now() - w.heartbeat_at) AS silent_s,
            (SELECT count(*) FROM runs r WHERE r.status = 'running' AND r.worker_id = w.id) AS running
     FROM workers w WHERE NOT EXISTS (SELECT FROM runners m WHERE m.session = w.id)

@@ -300,7 +300,7 @@ runs = Table(
     Column("judge_digest", String(64)),
     Column("device", Text),
     Column("gpu_s", Float),  # GPU-seconds that its owner was charged
-    # Of a run on an agent: which, and its devices by the ids that it announced.
+    # Which agent judged it (none: a worker), and its devices by the ids that canaries know them by.
     Column("runner_id", ForeignKey("runners.id")),
     Column("device_ids", ARRAY(Text)),
     # Its device was quarantined since: it compares with nothing, and counts until another run of its code does.

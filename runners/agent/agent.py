@@ -28,16 +28,16 @@ from kernelbot.judge.protocol import (
     VerdictKind,
     dump,
     judge_digest,
+    machine_failed,
     to_json,
 )
-from kernelbot.launchers.base import Launch, Package, Site
+from kernelbot.launchers.base import Launch, Package, Site, thinned
 from runners.agent import selftest
 from runners.agent.places import Board, Place, places_of
 from runners.agent.selftest import Unfit
 from runners.agent.wire import Away, Canary, Gateway, Lease, Refused, Work, in_pieces
 
 POLL_S = 25.0
-PROGRESS_EVERY_S = 0.5
 AWAY_S = (0.5, 15.0)
 """Pause after the server did not answer: the first, and the longest."""
 TROUBLE_S = (1.0, 60.0)
@@ -329,10 +329,10 @@ class Agent:
         try:
             parcel = await self._insistently(lambda: self._gateway.package(held.run), held)
             if parcel is None:
-                return _fault(held, "was ended before it was started")
+                return machine_failed(str(held.run.run_id), "was ended before it was started")
             packed = await asyncio.to_thread(parcels.open_job, parcel)
         except ProtocolError as error:
-            return _fault(held, f"the package cannot be read: {error}")
+            return machine_failed(str(held.run.run_id), f"the package cannot be read: {error}")
         package = Package(
             job=packed.job, problem_files=packed.problem_files, code=packed.submission
         )
@@ -341,28 +341,21 @@ class Agent:
             held.starting.cancel()
         await asyncio.wait([held.starting])
         if held.starting.cancelled():
-            return _fault(held, "was ended before it was started")
+            return machine_failed(str(held.run.run_id), "was ended before it was started")
         try:
             held.launch = held.starting.result()
         except OSError as error:
             self._set_back(f"a run could not be started: {error}")
             return None
         except ValueError as error:
-            return _fault(held, f"could not be started: {error}")
+            return machine_failed(str(held.run.run_id), f"could not be started: {error}")
         if held.unwanted:
             await held.launch.cancel()
         await self._report_progress(held, held.launch)
         return await held.launch.verdict()
 
     async def _report_progress(self, held: Held, launch: Launch) -> None:
-        """Pass on the steps: every change of stage, of the others one in a while."""
-        told_at, told_stage = 0.0, None
-        async for event in launch.events():
-            last = event.total and event.done == event.total
-            soon = time.monotonic() - told_at < PROGRESS_EVERY_S
-            if event.stage == told_stage and soon and not last:
-                continue
-            told_at, told_stage = time.monotonic(), event.stage
+        async for event in thinned(launch.events()):
             await self._tell(held, event)
 
     async def _tell(self, held: Held, event: Event) -> None:
@@ -599,13 +592,3 @@ async def _done_with(work: Awaitable[object]) -> bool:
 
 def _about(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.5)  # noqa: S311  no secret
-
-
-def _fault(held: Held, fault: str) -> Verdict:
-    run_id = str(held.run.run_id)
-    return Verdict(
-        kind=VerdictKind.JUDGE_FAILED,
-        run_id=run_id,
-        message=f"Our machine failed (id run-{run_id}); it does not count against you.",
-        fault=fault,
-    )

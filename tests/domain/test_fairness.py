@@ -187,7 +187,6 @@ def test_two_who_always_have_something_waiting_share_evenly_whatever_their_runs_
 def _served(waiting: Sequence[Group], slots: int, runs: int) -> dict[int, float]:
     """GPU-seconds by account after so many runs, one after the other."""
     used: dict[int, float] = {}
-    got: Counter[int] = Counter()
     left = {item.account: list(item.places) for item in waiting}
     seconds: dict[int, float] = {}
     for _ in range(runs):
@@ -195,7 +194,6 @@ def _served(waiting: Sequence[Group], slots: int, runs: int) -> dict[int, float]
         (turn,) = order(Queue(waiting=groups, used=used, slots=slots), 1)
         mine, took = turn.group.account, turn.group.expected.mean_s
         left[mine].remove(turn.place)
-        got[mine] += 1
         seconds[mine] = seconds.get(mine, 0.0) + took
         used = {account: fairness.decayed(value, took) for account, value in used.items()}
         used[mine] = used.get(mine, 0.0) + took / turn.group.weight

@@ -5,7 +5,8 @@ The first line says the verdict: ``# expect: wrong_answer`` (or ``//`` in C++). 
 its measurement must show it; without, it would raise an error that begins with ``leak:``, which is
 none where the part of a fence that it is up against (``behind: own-network``) is not to be had; nor need
 an honest file pass without the part that it lives on. Other lines of the kind: ``mode`` (benchmark),
-``problem`` (add), ``build seconds``, ``device: cuda`` for what needs a GPU, ``slow``. The class is the
+``problem`` (add), ``build seconds``, ``device: cuda`` for what needs a GPU, ``only: cpu`` for
+what can run there alone, ``slow``. The class is the
 first word of the name.
 
 ``python -m tests.judge.corpus [WORD ...]`` judges what has one of the words in its name, attacks

@@ -159,4 +159,4 @@ def test_a_target_without_a_pattern_fits_no_cuda_device() -> None:
 def test_a_machine_without_device_nodes_has_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "NODES", ("/nonexistent",))
 
-    assert devices.cuda_names() == []
+    assert devices.cuda_devices() == []

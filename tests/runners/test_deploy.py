@@ -54,6 +54,7 @@ def test_an_image_copies_what_an_agent_runs_and_starts_it_with_options_that_it_h
     (entry,) = re.findall(r"^ENTRYPOINT \[(.*)\]$", text, re.M)
     (shown,) = re.findall(r"^# +kernelbot-agent (--url.*)$", text, re.M)
 
+    assert copied
     assert all((ROOT / source).exists() for source, _ in copied)
     places = {source for source, _ in copied}
     assert {part.partition("/")[0] for part in shipping.PARTS} <= places

@@ -127,3 +127,4 @@ async def test_a_stop_ends_an_agent_that_cannot_announce_itself(
     await until(lambda: server.asked > 1)
     agent.stop()
     await asyncio.wait_for(running, 10)
+    assert not running.cancelled()

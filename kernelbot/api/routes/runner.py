@@ -167,27 +167,27 @@ async def cancelled(
 
 @router.post("/runs/{run_id}/give-back")
 async def give_back(ctx: Ctx, held: Held) -> JSONResponse:
-    """A run that this machine cannot judge now; somebody else takes it, and no attempt is lost."""
+    """A run that this machine cannot judge now; somebody else takes it. No attempt is lost until the fourth time."""
     await gateway.give_back(ctx, held)
     return _done()
 
 
-@router.get("/canaries/{run_id}/package")
+@router.get("/canaries/{canary_id}/package")
 async def canary_package(
-    ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease
+    ctx: Ctx, runner: Caller, session: Session, canary_id: Id, lease: Lease
 ) -> Response:
     """Everything needed to judge a canary, as a parcel."""
-    content = await gateway.canary_package(ctx, runner, session, run_id, lease)
+    content = await gateway.canary_package(ctx, runner, session, canary_id, lease)
     return Response(content, media_type=BYTES)
 
 
-@router.put("/canaries/{run_id}/verdict")
+@router.put("/canaries/{canary_id}/verdict")
 async def canary_verdict(
-    ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease, request: Request
+    ctx: Ctx, runner: Caller, session: Session, canary_id: Id, lease: Lease, request: Request
 ) -> JSONResponse:
     """What came of a canary."""
     content = await _body(request, MAX_VERDICT_BYTES)
-    found = await gateway.finish_canary(ctx, runner, session, run_id, lease, content)
+    found = await gateway.finish_canary(ctx, runner, session, canary_id, lease, content)
     return JSONResponse({"recorded": found.kind.value, "fault": found.fault[:2000]})
 
 
