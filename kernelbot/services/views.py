@@ -462,3 +462,14 @@ class Reveal:
     channel: str
     podiums: tuple[RevealedPodium, ...]
     unjudged: int  # ranked runs that had not ended then
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuildView:
+    """What was chosen for a server of Discord."""
+
+    guild_id: int
+    announcements_channel: int | None = None  # None: the channel of the name that is set for all
+    competitions_category: int | None = None  # None: it shows no competitions as forums
+    changed_by: int | None = None
+    changed_at: datetime | None = None

@@ -627,6 +627,16 @@ outbox = Table(
 )
 Index("ix_outbox_due", outbox.c.due_at, postgresql_where=text("delivered_at IS NULL"))
 
+# In which servers an announcement stands already, while others are still to hear it.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("outbox_id", ForeignKey("outbox.id"), primary_key=True),
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_id", BigInteger, nullable=False),
+    _at("created_at", now=True),
+)
+
 # The message in Discord that shows a submission's progress: found again after a restart.
 cards = Table(
     "cards",
@@ -650,6 +660,17 @@ threads = Table(
     Column("competition_id", ForeignKey("competitions.id"), primary_key=True),
     Column("thread_id", BigInteger, nullable=False),
     _at("created_at", now=True),
+)
+
+# Servers of Discord and what was chosen for them; one that was only greeted has nothing.
+guilds = Table(
+    "guilds",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("announcements_channel", BigInteger),
+    Column("competitions_category", BigInteger),  # without one it shows no competitions as forums
+    Column("changed_by", ForeignKey("users.id")),
+    _at("changed_at"),
 )
 
 # What somebody wants to hear of; who has no row wants nothing.

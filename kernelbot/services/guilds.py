@@ -1,0 +1,54 @@
+"""Servers of Discord that the bot is in, and what was chosen for each.
+
+What was chosen outlives the bot's being thrown out: whoever invites it again finds it as it was.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row
+
+from kernelbot.services.context import Context
+from kernelbot.services.views import GuildView
+from kernelbot.storage import guilds as store
+from kernelbot.storage import people
+
+CHOICES = ("announcements_channel", "competitions_category")
+
+
+async def of(ctx: Context, guild_id: int) -> GuildView:
+    """What was chosen for a server; nothing where nobody has."""
+    async with ctx.database.read() as connection:
+        row = await store.one(connection, guild_id)
+    return GuildView(guild_id=guild_id) if row is None else _view(row)
+
+
+async def all_of(ctx: Context) -> tuple[GuildView, ...]:
+    """Every server that is known, also those that the bot has left meanwhile."""
+    async with ctx.database.read() as connection:
+        return tuple(_view(row) for row in await store.every(connection))
+
+
+async def change(
+    ctx: Context, actor_user_id: int, guild_id: int, **fields: int | None
+) -> GuildView:
+    """Choose some of ``CHOICES``, or with None nothing any more. Discord has proven that this person
+    may manage the server."""
+    assert fields.keys() <= set(CHOICES), fields
+    async with ctx.database.transaction() as connection:
+        row = await store.change(connection, guild_id, actor_user_id, **fields)
+        await people.record(
+            connection, actor_user_id, "guild.change", f"guild:{guild_id}", **fields
+        )
+    return _view(row)
+
+
+async def met(ctx: Context, guild_id: int) -> bool:
+    """Whether this server was known before, set up or not; from now on it is."""
+    async with ctx.database.transaction() as connection:
+        return not await store.add(connection, guild_id)
+
+
+def _view(row: Row[Any]) -> GuildView:
+    return GuildView(**row._mapping)
