@@ -13,6 +13,7 @@ from discord.http import Route
 
 from kernelbot.bot import (
     actions,
+    admin,
     competitions,
     door,
     errors,
@@ -103,15 +104,21 @@ class Bot(discord.Client):
             *me.COMMANDS,
             *link.COMMANDS,
             *paste.MENUS,
+            admin.GROUP,
         )
         for command in commands:
             self.tree.add_command(command)
         self.add_dynamic_items(
-            *views.DYNAMIC, *actions.DYNAMIC, *me.DYNAMIC, *link.DYNAMIC, *submissions.DYNAMIC
+            *views.DYNAMIC,
+            *actions.DYNAMIC,
+            *me.DYNAMIC,
+            *link.DYNAMIC,
+            *submissions.DYNAMIC,
+            *admin.DYNAMIC,
         )
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        await forms.received({**paste.FORMS, **me.FORMS}, interaction)
+        await forms.received({**paste.FORMS, **me.FORMS, **admin.FORMS}, interaction)
 
     async def on_ready(self) -> None:
         log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import discord
 
 from kernelbot.bot.messages import LOCALE
-from kernelbot.domain.people import Actor
+from kernelbot.domain.people import Actor, Scope
 from kernelbot.services import identity
 from kernelbot.services.context import Context
 
@@ -37,3 +38,16 @@ async def person(interaction: Interaction) -> Actor:
     return await identity.person(
         ctx_of(interaction), PROVIDER, str(user.id), user.display_name, CHANNEL
     )
+
+
+async def desk(interaction: Interaction) -> Actor:
+    """Who is behind this interaction, with what administrators may do. Raises Forbidden for everybody whose role
+    in our database is another, whatever this server lets them see.
+
+    Nowhere else does somebody in Discord have the scope: what an administrator does with other commands they do
+    as anybody does.
+    """
+    actor = await person(interaction)
+    admin = replace(actor, scopes=actor.scopes | {Scope.ADMIN})
+    admin.needs(Scope.ADMIN)
+    return admin

@@ -168,6 +168,18 @@ ENGLISH: dict[str, str] = {
     ),
     "notice.deadline": "{board} closes {when}, on {at}. What is accepted before that counts.",
     "notice.why": "You asked to hear of this; `/me` turns it off.",
+    # --- /admin: asking first ------------------------------------------------------------------------
+    "confirm.yes": "Confirm",
+    "confirm.no": "Keep as it is",
+    "confirm.working": "Working…",
+    "confirm.kept": "Nothing was changed.",
+    # --- /admin: people and results -------------------------------------------------------------------
+    "admin.more": "… and {count} more",
+    "admin.hints.title": "Hints for #{id}",
+    "admin.hints.decide": "Lines a reviewer may want to look at. They decide nothing.",
+    "admin.hints.not_yet": "No run of it has ended yet.",
+    "admin.hints.none": "None.",
+    "admin.hints.line": "Line {line} ({rule}): {text}",
     # --- /link --------------------------------------------------------------------------------------
     "link.ask": (
         "**{client}** asked {when} to be let in. It will act as you: read your submissions and code, and "

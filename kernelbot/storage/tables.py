@@ -713,3 +713,40 @@ audit_log = Table(
     _at("created_at", now=True),
 )
 Index("ix_audit_log_target", audit_log.c.target, audit_log.c.id)
+
+# What somebody is about to do, until they confirm it.
+pending_acts = Table(
+    "pending_acts",
+    metadata,
+    _id(),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("act", String(32), nullable=False),
+    Column("detail", JSONB, nullable=False),
+    _at("created_at", now=True),
+    _at("taken_at"),
+    _at("ended_at"),
+)
+Index("ix_pending_acts_created_at", pending_acts.c.created_at)
+
+# GPU kinds that take no submissions for a time.
+pauses = Table(
+    "pauses",
+    metadata,
+    Column("gpu", Text, primary_key=True),  # empty: all of them
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("holds", Boolean, nullable=False),  # what waits is not begun either
+    _at("since", now=True),
+)
+
+# Definition files that an organizer sent, from the plan that was shown until it is applied.
+drafts = Table(
+    "drafts",
+    metadata,
+    _id(),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("name", Text, nullable=False),  # of the file
+    Column("content", LargeBinary, nullable=False),
+    _at("created_at", now=True),
+)
+Index("ix_drafts_created_at", drafts.c.created_at)
