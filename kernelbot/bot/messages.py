@@ -153,9 +153,11 @@ ENGLISH: dict[str, str] = {
     "submissions.older": "Older",
     "submissions.newest": "Newest",
     # --- announcements ------------------------------------------------------------------------------
-    "podium.shares": "**{name}** shares **{place}** place with **{time}**.",
-    "podium.took": "**{name}** took **{place}** place with **{time}**.",
-    "podium.is_in": "**{name}** is in **{place}** place with **{time}**.",
+    "podium.record": "New record: **{name}** took **{place}** place with **{time}**{margin}.",
+    "podium.shares": "**{name}** shares **{place}** place with **{time}**{margin}: the times cannot be told apart.",
+    "podium.took": "**{name}** took **{place}** place with **{time}**{margin}.",
+    "podium.is_in": "**{name}** is in **{place}** place with **{time}**{margin}.",
+    "podium.light": "{percent} of speed of light",
     "podium.against_own": "{percent} against their own {time}.",
     "podium.before": "There before: {name} with {time}.",
     "reveal.over": "The freeze of {board} is over. This is how it stands:",
@@ -241,6 +243,17 @@ ENGLISH: dict[str, str] = {
     "share.not_yours": "Only its owner shares a result.",
     "share.may_not": "You may not write in {channel}, so I do not either. Share it in another channel.",
     "share.cannot": "I may not write in {channel}: its permissions keep me out. Share it in another channel.",
+    # --- servers: permissions as Discord calls them ---------------------------------------------------
+    "permission.attach_files": "Attach Files",
+    "permission.create_events": "Create Events",
+    "permission.create_private_threads": "Create Private Threads",
+    "permission.embed_links": "Embed Links",
+    "permission.manage_channels": "Manage Channels",
+    "permission.manage_threads": "Manage Threads",
+    "permission.read_message_history": "Read Message History",
+    "permission.send_messages": "Send Messages",
+    "permission.send_messages_in_threads": "Send Messages in Threads",
+    "permission.view_channel": "View Channels",
 }
 
 CATALOGUES: dict[str, Mapping[str, str]] = {"en": ENGLISH}

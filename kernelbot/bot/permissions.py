@@ -1,0 +1,57 @@
+"""What the bot has to be allowed in a server: one list for the link that invites it, for the docs, and for
+everything that it does there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import discord
+
+from kernelbot.bot.messages import say
+
+SPEAK = ("view_channel", "send_messages", "embed_links")
+ANNOUNCE = (*SPEAK, "read_message_history")
+"""The history, so that after a crash nothing is said twice."""
+
+SHARE = ANNOUNCE
+THREADS = (
+    "view_channel",
+    "create_private_threads",
+    "send_messages_in_threads",
+    "embed_links",
+    "attach_files",
+    "read_message_history",
+)
+"""For cards and results in private threads."""
+
+FORUMS = (
+    "view_channel",
+    "manage_channels",
+    "send_messages",
+    "send_messages_in_threads",
+    "manage_threads",
+    "embed_links",
+    "attach_files",
+    "read_message_history",
+)
+"""In the category of competitions: make their forums, post in them, pin and close posts."""
+
+EVENTS = ("create_events",)
+NEW_CATEGORY = ("manage_channels",)
+
+ALL = tuple(sorted({*ANNOUNCE, *SHARE, *THREADS, *FORUMS, *EVENTS, *NEW_CATEGORY}))
+
+
+def missing(allowed: discord.Permissions, needed: Iterable[str]) -> tuple[str, ...]:
+    """What is needed and not given, as Discord calls it."""
+    return tuple(say(f"permission.{name}") for name in needed if not getattr(allowed, name))
+
+
+def asked_for() -> discord.Permissions:
+    return discord.Permissions(**dict.fromkeys(ALL, True))
+
+
+def invite(application_id: int) -> str:
+    """The link by which a server lets the bot in, with these permissions and no others."""
+    scopes = ("bot", "applications.commands")
+    return discord.utils.oauth_url(application_id, permissions=asked_for(), scopes=scopes)
