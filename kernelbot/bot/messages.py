@@ -24,6 +24,10 @@ ENGLISH: dict[str, str] = {
         "I could neither open a thread here nor write to you directly, so follow it with "
         "`/submission id:{id}`. Allow direct messages from this server to change that."
     ),
+    "accepted.later": (
+        "Discord does not let me show you its card now; the result comes as soon as it does. "
+        "`/submission id:{id}` shows it at any time."
+    ),
     "card.sent": "{file}, sent {when}",
     "card.attempt": "Attempt {attempt}: our machine failed before. This costs you nothing.",
     "state.queued": "queued",
@@ -80,6 +84,8 @@ ENGLISH: dict[str, str] = {
     "queue.busy": "{running} of {slots} busy",
     "queue.nobody": "no worker is connected",
     "queue.oldest": ", the first for {time}",
+    "queue.paused": "-# Takes no submissions; what waits is judged. {reason}",
+    "queue.held": "-# Takes no submissions, and what waits is held. {reason}",
     "queue.now": ". A benchmark of yours now: {wait}",
     "help.title": "How to compete",
     "help": (

@@ -680,8 +680,11 @@ def _queue_line(item: QueueView, now: Wait | None) -> str:
     line = say("queue.line", gpu=plain(item.gpu, 40), queued=item.queued, state=state)
     if item.oldest_s is not None and item.queued:
         line += say("queue.oldest", time=report.duration_text(item.oldest_s))
-    if now is not None and item.slots:
-        line += say("queue.now", wait=report.wait_text(now))
+    if now is not None and item.slots and item.paused is None:
+        line += say("queue.now", wait=plain(report.wait_text(now), 300))
+    if item.paused is not None:
+        key = "queue.held" if item.paused.holds else "queue.paused"
+        line += "\n" + say(key, reason=plain(item.paused.reason, 500))
     return line
 
 
@@ -781,20 +784,16 @@ def podium(change: Podium, key: str) -> Post:
     board = f"{plain(change.title, 100)} ({plain(change.gpu, 40)})"
     lines = [
         say(
-            "podium.shares"
-            if change.tied
-            else "podium.took"
-            if change.displaced_name
-            else "podium.is_in",
+            f"podium.{_podium_kind(change)}",
             name=plain(change.user_name, 64),
             place=place,
             time=_time(change.seconds, change.error),
+            margin=_margin(change),
         )
     ]
-    if change.previous_seconds:
-        faster = change.seconds / change.previous_seconds - 1
+    if change.previous_seconds and change.displaced_seconds:
         before = report.format_time(change.previous_seconds)
-        percent = f"{faster:+.1%}".replace("-", "−")
+        percent = _change(change.seconds / change.previous_seconds - 1)
         lines.append(say("podium.against_own", percent=percent, time=before))
     if change.displaced_name and change.displaced_seconds:
         was = report.format_time(change.displaced_seconds)
@@ -802,6 +801,28 @@ def podium(change: Podium, key: str) -> Post:
         lines.append(say("podium.before", name=name, time=was))
     embed = _embed(board, "\n".join(lines), GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
+
+
+def _podium_kind(change: Podium) -> str:
+    if change.tied:
+        return "shares"
+    if change.is_record:
+        return "record"
+    return "took" if change.displaced_name else "is_in"
+
+
+def _margin(change: Podium) -> str:
+    """``, −3.1 %, 71 % of speed of light``: against who held the place before, and against what can be."""
+    share = change.light_seconds / change.seconds if change.light_seconds else None
+    parts = [
+        "" if change.margin is None else _change(change.margin),
+        report.light_text(share, say("podium.light", percent="{}")),
+    ]
+    return "".join(f", {part}" for part in parts if part)
+
+
+def _change(fraction: float) -> str:
+    return f"{fraction:+.1%}".replace("-", "−").replace("%", " %")
 
 
 def personal(found: Notice, key: str, now: datetime) -> Post:

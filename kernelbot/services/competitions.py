@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain import scoring
 from kernelbot.domain.definition import Node
 from kernelbot.domain.people import Actor
 from kernelbot.domain.problem import PROBLEM_FILE, Problem, tolerance_document
@@ -121,6 +122,16 @@ async def readable(ctx: Context, connection: AsyncConnection, problem_id: int) -
         return await stored(ctx, connection, problem_id)
     except (KeyError, TypeError, ValueError):
         return None
+
+
+async def light_seconds(
+    ctx: Context, connection: AsyncConnection, problem_id: int, gpu: str
+) -> float | None:
+    """The score of somebody as fast as can be on this version of a problem, where that is known."""
+    problem = await readable(ctx, connection, problem_id)
+    if problem is None:
+        return None
+    return scoring.best_seconds(problem.scoring, light.bounds(ctx, problem, gpu))
 
 
 async def _view(

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import ranking, scoring, waiting
-from kernelbot.domain.competition import is_visible
+from kernelbot.domain.competition import is_visible, own_channel
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import REJUDGE, REPEAT_PRIORITY, Outcome
@@ -76,7 +76,7 @@ async def verdict(
         if await artefacts.keep(connection, run.id, lease):
             await artefacts.bound_person(connection, run.user_id, ctx.settings.artefact_bytes)
         if score is not None and Mode(run.mode) is Mode.RANKED:
-            await _count(connection, submission, run)
+            await _count(ctx, connection, submission, run)
         if score is None or run.note:
             await not_measured(connection, submission, run)
         if score is not None and not run.note and Mode(run.mode) is Mode.RANKED:
@@ -111,7 +111,7 @@ async def passed_after_all(
         raise Conflict(f"Run {held.id} would not count: {note}")
     run = await store.decide(connection, held.id, found, score, Outcome.RELEASED, reason, note)
     if score is not None:
-        await _count(connection, submission, run)
+        await _count(ctx, connection, submission, run)
     if note:
         await not_measured(connection, submission, run)
     await _confirmed(connection, run, "confirmed")
@@ -204,18 +204,22 @@ async def _score(
     return score, ""
 
 
-async def _count(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
+async def _count(
+    ctx: Context, connection: AsyncConnection, submission: Row[Any], run: Row[Any]
+) -> None:
     """A ranked run passed: it counts, or is measured again, or costs nothing, or none of these (its note
     says why)."""
     if not run.note:
-        await _rank(connection, submission, run)
+        await _rank(ctx, connection, submission, run)
     elif run.note == remeasure.OUTDATED:
         await remeasure.one(connection, submission, run.gpu)
     elif run.note == remeasure.NOT_TAKEN:
         await store.refund(connection, submission.id)
 
 
-async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]) -> None:
+async def _rank(
+    ctx: Context, connection: AsyncConnection, submission: Row[Any], run: Row[Any]
+) -> None:
     board_id, gpu = run.leaderboard_id, run.gpu
     revision = await standings.next_revision(connection, board_id, gpu, run.id)
     before = await head(connection, board_id, gpu)
@@ -233,7 +237,7 @@ async def _rank(connection: AsyncConnection, submission: Row[Any], run: Row[Any]
     after = await head(connection, board_id, gpu)
     change = ranking.podium_change(before, after, run.user_id)
     if change is not None:
-        await _announce(connection, submission, run, revision, change)
+        await _announce(ctx, connection, submission, run, revision, change)
 
 
 async def _confirmation_asked(
@@ -337,6 +341,7 @@ async def _own(connection: AsyncConnection, run: Row[Any]) -> Any:
 
 
 async def _announce(
+    ctx: Context,
     connection: AsyncConnection,
     submission: Row[Any],
     run: Row[Any],
@@ -347,6 +352,9 @@ async def _announce(
     if submission.repeats is not None:
         return
     standing, displaced = change.standing, change.displaced
+    light_seconds = await competitions.light_seconds(
+        ctx, connection, submission.problem_id, run.gpu
+    )
     payload = {
         "leaderboard": board.name,
         "title": board.title,
@@ -360,6 +368,7 @@ async def _announce(
         "previous_seconds": change.previous_seconds,
         "displaced_name": displaced.user_name if displaced else None,
         "displaced_seconds": displaced.seconds if displaced else None,
+        "light_seconds": light_seconds,
         "submission_id": submission.id,
     }
     if await _confirmation_asked(connection, submission, run, payload) or not may_be_told(board):
@@ -370,11 +379,11 @@ async def _announce(
 
 def may_be_told(board: Row[Any]) -> bool:
     """Not from the beginning of a freeze until what it hid is announced (``reveal``), which tells this too;
-    and what not everybody may see only in a channel named for it."""
+    and what not everybody may see only in a channel that its competition names by id."""
     begun = board.frozen_from is not None and board.frozen_from <= board.at
     if begun and board.revealed != board.frozen_until:
         return False
-    return bool(board.channel) or is_visible(
+    return own_channel(board.channel) is not None or is_visible(
         board.visibility, board.public_from, board.at, joined=False, organizer=False
     )
 

@@ -313,6 +313,31 @@ class BestView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordView:
+    """A time that was faster than all before it."""
+
+    user_id: int
+    seconds: float
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardStory:
+    """A leaderboard on one GPU as everybody who sees it is shown it, to be drawn: who leads, and how the
+    record fell. Nothing in it is the reader's alone; in a freeze it ends where that began, for organizers too."""
+
+    leaderboard: str
+    title: str
+    gpu: str
+    total: int
+    first: tuple[Standing, ...]  # the first few rows
+    records: tuple[RecordView, ...]  # the oldest first
+    light_seconds: float | None
+    until: datetime  # where its time ends: now, or when it closed or froze
+    frozen_until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class LightView:
     """How fast one benchmark can be at best on one GPU kind, and what limits it."""
 
@@ -382,6 +407,17 @@ class AllowanceView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PauseView:
+    """A GPU kind takes no submissions."""
+
+    gpu: str | None  # None: all of them
+    reason: str
+    holds: bool  # what waits is not begun either
+    since: datetime
+    paused_by: str = ""  # for organizers
+
+
+@dataclass(frozen=True, kw_only=True)
 class QueueView:
     """The state of one GPU's queue."""
 
@@ -390,6 +426,7 @@ class QueueView:
     running: int
     slots: int  # 0: no worker is connected
     oldest_s: float | None  # how long the longest waiting run has waited
+    paused: PauseView | None = None  # it takes no submissions now
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -433,6 +470,19 @@ class Podium:
     displaced_name: str | None
     displaced_seconds: float | None
     submission_id: int
+    light_seconds: float | None = None  # of somebody as fast as can be, where that is known
+
+    @property
+    def is_record(self) -> bool:
+        """Faster, beyond doubt, than whoever was fastest before."""
+        return self.rank == 1 and not self.tied and self.margin is not None
+
+    @property
+    def margin(self) -> float | None:
+        """The change against the time that held this place before; None: nobody did, or the two cannot be
+        told apart."""
+        before = self.displaced_seconds or self.previous_seconds
+        return None if self.tied or not before else self.seconds / before - 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -375,16 +375,23 @@ def test_a_long_table_is_shown_in_part_and_attached_whole() -> None:
 def test_a_podium_says_who_by_how_much_and_who_was_there() -> None:
     post = render.podium(make_podium(), "notice 9")
 
-    assert "**ada** took **1st** place with **22.40 µs ± 0.09**." in said(post)
-    assert "−3.0% against their own 23.1 µs." in said(post)
+    assert "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −2.6 %." in said(post)
+    assert "−3.0 % against their own 23.1 µs." in said(post)
     assert "There before: grace with 23.0 µs." in said(post)
     assert post.embeds[0].footer.text == "notice 9"
 
 
-def test_a_shared_place_is_called_shared() -> None:
-    assert "**ada** shares **2nd** place" in said(
-        render.podium(make_podium(rank=2, tied=True, displaced_name=None), "notice 9")
-    )
+def test_a_place_on_the_podium_is_worded_with_its_margin_and_its_share_of_what_can_be() -> None:
+    light = {"light_seconds": 15.9e-6}
+    alone = {"displaced_name": None, "displaced_seconds": None, "previous_seconds": None}
+    for change, words in (
+        (light, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −2.6 %, 71 % of speed of light."),
+        ({"rank": 3, **light}, "**ada** took **3rd** place with **22.40 µs ± 0.09**, −2.6 %, 71 % of"),
+        ({"rank": 2, "tied": True, **light}, "**ada** shares **2nd** place with **22.40 µs ± 0.09**, 71 % of"),
+        (alone, "**ada** is in **1st** place with **22.40 µs ± 0.09**."),
+        ({**alone, "previous_seconds": 28e-6}, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −20.0 %."),
+    ):  # fmt: skip
+        assert words in said(render.podium(make_podium(**change), "notice 9"))
 
 
 def test_the_queue_tells_how_long_the_first_has_waited() -> None:

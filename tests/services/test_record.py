@@ -260,6 +260,8 @@ async def test_a_change_of_the_podium_is_told_once_with_who_was_displaced(app: A
     assert (second.user_name, second.rank, second.displaced_name) == ("bob", 1, "ada")
     assert (second.leaderboard, second.gpu, second.submission_id) == ("vectoradd", "CPU", view.id)
     assert second.seconds == pytest.approx(1e-3)
+    assert (first.is_record, first.margin) == (False, None)
+    assert (second.is_record, second.margin) == (True, pytest.approx(-0.5))
     assert await told(app) == []
 
 
