@@ -673,6 +673,45 @@ guilds = Table(
     _at("changed_at"),
 )
 
+# A competition as a server shows it. One bot at a time sees to it: ``holder``, until ``held_until``. Nobody looks
+# before ``due_at``, later after each trouble. ``compared_at``: when it was last held against what is there;
+# ``settings_at``: which choices for the server it follows.
+desks = Table(
+    "desks",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("competition_id", ForeignKey("competitions.id"), primary_key=True),
+    Column("holder", Uuid),
+    _at("held_until", now=True),
+    _at("due_at", now=True),
+    _at("compared_at"),
+    _at("settings_at"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("trouble", Text, nullable=False, server_default=""),  # for the server's organizers
+)
+
+# What was made for it in Discord: the forum, posts, events. ``place_id`` is the channel, thread or event, and is
+# NULL where there is none (any more); ``shown``, ``revision`` and ``words`` are digests of what it shows.
+desk_things = Table(
+    "desk_things",
+    metadata,
+    Column("guild_id", BigInteger, primary_key=True),
+    Column("competition_id", BigInteger, primary_key=True),
+    Column("key", Text, primary_key=True),  # domain.desk says which there are
+    Column("place_id", BigInteger),
+    Column("message_id", BigInteger),
+    Column("shown", Text, nullable=False, server_default=""),
+    Column("revision", Text, nullable=False, server_default=""),  # of the standings on a card
+    Column("words", Text, nullable=False, server_default=""),  # of a card
+    _at("next_at", now=True),  # a card is not edited before
+    _at("ends_at"),  # of an event: after that it is gone by itself
+    Column("lost", Integer, nullable=False, server_default="0"),  # times that somebody deleted it
+    ForeignKeyConstraint(
+        ["guild_id", "competition_id"], ["desks.guild_id", "desks.competition_id"]
+    ),
+)
+Index("ix_desk_things_key", desk_things.c.key)
+
 # What somebody wants to hear of; who has no row wants nothing.
 preferences = Table(
     "preferences",
@@ -727,6 +766,21 @@ pending_acts = Table(
     _at("ended_at"),
 )
 Index("ix_pending_acts_created_at", pending_acts.c.created_at)
+
+# GPU-seconds that somebody may use within 24 hours beyond what a competition allows, until then.
+grants = Table(
+    "grants",
+    metadata,
+    _id(),
+    Column("user_id", ForeignKey("users.id"), nullable=False),
+    Column("competition_id", ForeignKey("competitions.id"), nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("gpu_s", Float, nullable=False),
+    Column("reason", Text, nullable=False),
+    _at("created_at", now=True),
+    Column("ends_at", DateTime(timezone=True), nullable=False),
+)
+Index("ix_grants_user_id", grants.c.user_id, grants.c.ends_at)
 
 # GPU kinds that take no submissions for a time.
 pauses = Table(
