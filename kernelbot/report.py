@@ -200,8 +200,10 @@ def duration_text(seconds: float) -> str:
 
 
 def wait_text(wait: Wait) -> str:
-    """``3rd in line, starts in 20 s to 50 s``; says so when no worker is connected."""
+    """``3rd in line, starts in 20 s to 50 s``; says so when no worker is connected or all is held."""
     place = "next in line" if wait.ahead == 0 else f"{ordinal(wait.position)} in line"
+    if wait.held:
+        return f"{place}; the organizers have paused this GPU, it starts when they resume it: {wait.held}"
     if wait.start_low_s is None or wait.start_high_s is None:
         return f"{place}; no worker for this GPU is connected, it starts when one is"
     if wait.start_high_s < 2:

@@ -23,7 +23,9 @@ from kernelbot.services.views import (
     EventView,
     InviteView,
     Page,
+    PauseView,
     ProblemView,
+    QueueView,
     RunHints,
     RunView,
     StandingsPage,
@@ -212,6 +214,16 @@ def rejudges(page: Page) -> schemas.RejudgesOut:
 
 def _score(found: Score | None) -> schemas.ScoreOut | None:
     return None if found is None else schemas.ScoreOut.model_construct(**vars(found))
+
+
+def queue(view: QueueView) -> schemas.QueueOut:
+    paused = None if view.paused is None else pause(view.paused)
+    return schemas.QueueOut(**{**vars(view), "paused": paused})
+
+
+def pause(view: PauseView) -> schemas.PauseOut:
+    """Without who paused: that is for organizers."""
+    return schemas.PauseOut(gpu=view.gpu, reason=view.reason, holds=view.holds, since=view.since)
 
 
 def wait(value: Wait, now: datetime) -> schemas.WaitOut:

@@ -40,7 +40,8 @@ class Body(BaseModel):
 
 
 class WaitOut(BaseModel):
-    """How long until a queued run starts and ends, as 90 % ranges; null: no worker is connected."""
+    """How long until a queued run starts and ends, as 90 % ranges; null: no worker is connected, or organizers
+    hold what waits."""
 
     position: int = Field(description="1 is next.")
     ahead: int
@@ -48,6 +49,7 @@ class WaitOut(BaseModel):
     start_high_s: float | None
     finish_low_s: float | None
     finish_high_s: float | None
+    held: str = Field(description="Why nothing starts on this GPU until organizers let it; else empty.")
     starts_after: datetime | None
     starts_before: datetime | None
     ends_after: datetime | None
@@ -344,12 +346,22 @@ class BestsOut(BaseModel):
     cursor: str | None
 
 
+class PauseOut(BaseModel):
+    """A GPU kind takes no submissions; what runs ends."""
+
+    gpu: str | None = Field(description="null: all of them.")
+    reason: str
+    holds: bool = Field(description="What waits is not begun either; else it is judged as ever.")
+    since: datetime
+
+
 class QueueOut(BaseModel):
     gpu: str
     queued: int
     running: int
     slots: int = Field(description="Runs at once over all connected workers; 0: none is connected.")
     oldest_s: float | None
+    paused: PauseOut | None = Field(description="Not null: it takes no submissions now.")
 
 
 class QueuesOut(BaseModel):
@@ -619,6 +631,30 @@ class BanIn(Body):
 
 class ReasonIn(Body):
     reason: Reason
+
+
+class PauseIn(ReasonIn):
+    gpu: str | None = Field(
+        default=None, min_length=1, max_length=100, description="A GPU kind; null: all of them."
+    )
+    hold: bool = Field(default=False, description="Begin nothing of what waits either.")
+
+
+class ResumeIn(Body):
+    gpu: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100,
+        description="null: the pause of all of them; those of single kinds stay.",
+    )
+
+
+class PausedOut(PauseOut):
+    paused_by: str
+
+
+class IntakeOut(BaseModel):
+    items: list[PausedOut]
 
 
 class HintOut(BaseModel):

@@ -104,6 +104,24 @@ ENGLISH: dict[str, str] = {
         "compared with another), `/cancel`. `/link` lets the command line in.\n"
         "Nobody but you sees your code, your logs and your unranked results."
     ),
+    # --- the picture of a leaderboard -----------------------------------------------------------------
+    "picture.ranked": "{total} ranked",
+    "picture.share": "%: of the speed of light",
+    "picture.frozen": "frozen, newer results come later",
+    "picture.unnamed": "(name: see the list)",
+    "picture.history": "Record over time",
+    "picture.others": "set by somebody else",
+    "picture.light": "speed of light: {time}",
+    "picture.axis.time": "time, linear scale",
+    "picture.axis.log": "time, logarithmic scale",
+    "picture.axis.minutes": "minutes since the first result",
+    "picture.axis.hours": "hours since the first result",
+    "picture.axis.days": "days since the first result",
+    "picture.words.share": ", {share} of the speed of light",
+    "picture.words.history": "The record fell from {first} to {last}, {count} times within {over}.",
+    "picture.span.minutes": "{count} min",
+    "picture.span.hours": "{count} h",
+    "picture.span.days": "{count} days",
     # --- errors -------------------------------------------------------------------------------------
     "error.changed": (
         "This command has just changed. Restart Discord (or wait a minute) and try again."
@@ -188,6 +206,25 @@ ENGLISH: dict[str, str] = {
     "admin.hints.not_yet": "No run of it has ended yet.",
     "admin.hints.none": "None.",
     "admin.hints.line": "Line {line} ({rule}): {text}",
+    # --- /admin: organizers ---------------------------------------------------------------------------
+    "admin.intake.all": "All GPUs",
+    "admin.intake.pause": (
+        "**{what}: no submission is taken any more.** What runs ends, and what waits is judged. Whoever submits "
+        "reads: {reason}"
+    ),
+    "admin.intake.hold": (
+        "**{what}: no submission is taken, and nothing of what waits begins.** What runs ends; what waits keeps its "
+        "place and begins when you resume. Whoever submits reads: {reason}"
+    ),
+    "admin.intake.is_paused": "{what}: paused. `/admin intake resume` takes submissions again.",
+    "admin.intake.is_held": (
+        "{what}: paused, and what waits is held. `/admin intake resume` takes submissions again and begins it."
+    ),
+    "admin.intake.resumed": "{what}: submissions are taken again, and what was held begins.",
+    "admin.intake.none": "Nothing is paused.",
+    "admin.intake.line": "**{what}**, {waits}, {since} by {by}: {reason}",
+    "admin.intake.waits.held": "what waits is held",
+    "admin.intake.waits.judged": "what waits is judged",
     # --- /link --------------------------------------------------------------------------------------
     "link.ask": (
         "**{client}** asked {when} to be let in. It will act as you: read your submissions and code, and "
@@ -249,6 +286,67 @@ ENGLISH: dict[str, str] = {
     "share.not_yours": "Only its owner shares a result.",
     "share.may_not": "You may not write in {channel}, so I do not either. Share it in another channel.",
     "share.cannot": "I may not write in {channel}: its permissions keep me out. Share it in another channel.",
+    # --- servers: /setup ----------------------------------------------------------------------------
+    "setup.title": "Setting up {server}",
+    "setup.intro": (
+        "Two choices, both may be changed at any time. Everything else works without them: `/submit`, `/leaderboard` and "
+        "the others, in every channel."
+    ),
+    "setup.announcements_channel": "Announcements",
+    "setup.announcements_channel.does": (
+        "Posted there: new places on the podiums, where things stand when a freeze ends, and GPUs out of service or back; "
+        "never code or logs, and nothing of competitions that not everybody may see."
+    ),
+    "setup.announcements_channel.none": "None chosen: they go to a channel named `{name}`, if there is one.",
+    "setup.announcements_channel.none_by_id": "None chosen: this server gets none.",
+    "setup.competitions_category": "Competitions",
+    "setup.competitions_category.does": (
+        "In this category every competition that everybody may see gets a forum of its own, with its rules, its problems and "
+        "their leaderboards."
+    ),
+    "setup.competitions_category.none": "None chosen: this server shows no competitions as forums.",
+    "setup.chosen": "Now: {place}",
+    "setup.gone": "What was chosen has been deleted, so nothing is posted. Choose another.",
+    "setup.fine": "I may do there all that I need.",
+    "setup.lacking": (
+        "**I lack there: {names}.** In the settings of {place}, under Permissions, add {role} and allow these."
+    ),
+    "setup.server": "In the whole server",
+    "setup.server.fine": "I have every permission that I asked for.",
+    "setup.server.lacking": (
+        "**I lack: {names}.** In the server's settings, under Roles, switch them on for {role}; or open [this link]({link}), "
+        "which gives them all."
+    ),
+    "setup.server.threads": "Cards and results come as direct messages where I cannot make private threads.",
+    "setup.server.events": "Without Create Events competitions are not in the server's calendar.",
+    "setup.choose.announcements_channel": "A channel for announcements (none: clear it)",
+    "setup.choose.competitions_category": "A category for competitions (none: clear it)",
+    "setup.make": "Make a category for me",
+    "setup.none": "No category",
+    "setup.hello": "Say hello there",
+    "setup.look": "Look again",
+    "setup.category": "Competitions",
+    "setup.may_not": "Only who may manage this server sets it up (the permission Manage Server).",
+    "setup.nowhere": "A server is set up from within it: use `/setup` in one of its channels.",
+    "setup.not_here": "There is no such channel in this server any more. Choose another.",
+    "setup.cannot_make": "I cannot make a category: {names} is missing. Make one yourself and choose it here, or give me that.",
+    "setup.no_channel": "Choose a channel for announcements first.",
+    "setup.cannot_speak": "I cannot write in {place}: {names} is missing.",
+    "setup.said": "Said: {link}",
+    "setup.example": "Hello! This is where announcements of KernelBot will be. `/help` says how to compete.",
+    "setup.welcome": (
+        "Hello! I run competitions for GPU kernels: `/help` says how to compete. Whoever manages this server chooses with "
+        "`/setup` where announcements go and whether competitions get forums here. Until then I answer commands and post nothing."
+    ),
+    "setup.lost.announcements_channel": (
+        "The channel of my announcements has been deleted, so they are not posted here any more. `/setup` chooses another."
+    ),
+    "setup.lost.competitions_category": (
+        "The category of the competitions has been deleted, so they are not shown here any more. `/setup` chooses another."
+    ),
+    "help.setup": "**For you who manage this server**: `/setup` chooses where announcements and competitions go.",
+    "help.admin": "**For you who run competitions**: `/admin`.",
+    "accepted.no_threads": "It is a direct message: I cannot make a thread for you in {channel}, as I lack {names}.",
     # --- servers: permissions as Discord calls them ---------------------------------------------------
     "permission.attach_files": "Attach Files",
     "permission.create_events": "Create Events",

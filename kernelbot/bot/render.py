@@ -64,6 +64,7 @@ MODES = {mode: say(f"mode.{mode.value}") for mode in Mode}
 class File:
     name: str
     content: bytes
+    words: str = ""  # of a picture: what is to be seen on it
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,23 @@ class Post:
         return (
             self.editing()
             | {
-                "files": [discord.File(io.BytesIO(file.content), file.name) for file in self.files],
+                "files": self._files(),
             }
             | ({"silent": True} if self.silent else {})
         )
 
+    def replacing(self) -> dict[str, Any]:
+        """Arguments of ``edit`` that put the post's files in the place of those that were there."""
+        return self.editing() | {"attachments": self._files()}
+
+    def _files(self) -> list[discord.File]:
+        return [
+            discord.File(io.BytesIO(file.content), file.name, description=file.words or None)
+            for file in self.files
+        ]
+
     def editing(self) -> dict[str, Any]:
-        """Arguments of ``edit``: files cannot be edited in."""
+        """Arguments of ``edit``: the files stay as they are."""
         users = [discord.Object(user) for user in self.pings]
         return {
             "content": self.content or None,
@@ -540,6 +551,14 @@ def cancelled(view: SubmissionView) -> Post:
 
 
 # --- leaderboards --------------------------------------------------------------------------------
+
+
+def with_picture(post: Post, picture: File | None) -> Post:
+    """The picture under the words of the first embed."""
+    if picture is None:
+        return post
+    embed = post.embeds[0].copy().set_image(url=f"attachment://{picture.name}")
+    return replace(post, embeds=(embed, *post.embeds[1:]), files=(*post.files, picture))
 
 
 def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Post:

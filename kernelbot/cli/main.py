@@ -19,6 +19,7 @@ from kernelbot.cli.competition import competition_app
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
 from kernelbot.cli.fleet import device_app, runners, usage
+from kernelbot.cli.intake import intake_app
 from kernelbot.cli.options import (
     AsJson,
     Days,
@@ -53,6 +54,7 @@ app.add_typer(db_app, name="db")
 app.add_typer(admin_app, name="admin")
 admin_app.add_typer(runner_app, name="runner")
 admin_app.add_typer(device_app, name="device")
+admin_app.add_typer(intake_app, name="intake")
 app.command()(runners)
 admin_app.command()(usage)
 

@@ -245,7 +245,7 @@ def _light(item: Document | None) -> str:
 
 def queues(items: Sequence[Document]) -> None:
     table(
-        ("GPU", "Waiting", "Running", "At once", "Longest wait"),
+        ("GPU", "Waiting", "Running", "At once", "Longest wait", "Submissions"),
         [
             (
                 item["gpu"],
@@ -253,10 +253,18 @@ def queues(items: Sequence[Document]) -> None:
                 item["running"],
                 item["slots"] or "no worker connected",
                 "" if item["oldest_s"] is None else report.duration_text(item["oldest_s"]),
+                _taken(item["paused"]),
             )
             for item in items
         ],
     )
+
+
+def _taken(pause: Document | None) -> str:
+    if pause is None:
+        return "taken"
+    waits = "; what waits is held" if pause["holds"] else ""
+    return f"paused{waits}: {pause['reason']}"
 
 
 SOON = timedelta(days=14)

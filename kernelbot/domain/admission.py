@@ -17,7 +17,15 @@ from datetime import datetime, timedelta
 
 from kernelbot.domain.directives import Directives
 from kernelbot.domain.people import Actor
-from kernelbot.errors import Forbidden, InvalidInput, NotFound, RateLimited, TooLarge, did_you_mean
+from kernelbot.errors import (
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+    TooLarge,
+    did_you_mean,
+)
 from kernelbot.judge.protocol import Mode
 
 MAX_CODE_BYTES = 1_000_000
@@ -147,6 +155,26 @@ def enough_gpus(ranks: int, wanted: Sequence[str], counts: Mapping[str, int]) ->
                 ),
                 code="too_few_gpus",
                 detail={"gpu": gpu, "needed": ranks, "choices": fit},
+            )
+
+
+def not_paused(wanted: Sequence[str], offered: Sequence[str], paused: Mapping[str, str]) -> None:
+    """``paused``: why organizers take nothing for these GPUs now; under ``""`` for none at all."""
+    if "" in paused:
+        raise Conflict(
+            "The organizers take no submissions at the moment: "
+            f"{paused['']} What you have sent is kept; try again later.",
+            code="intake_paused",
+            detail={"gpu": None, "reason": paused[""], "choices": []},
+        )
+    for gpu in wanted:
+        if gpu in paused:
+            left = [name for name in offered if name not in paused]
+            raise Conflict(
+                f"The organizers take no submissions for {gpu} at the moment: {paused[gpu]} "
+                + (f"Taken now: {', '.join(left)}." if left else "Try again later."),
+                code="intake_paused",
+                detail={"gpu": gpu, "reason": paused[gpu], "choices": left},
             )
 
 

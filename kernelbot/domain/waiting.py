@@ -23,7 +23,7 @@ class Duration:
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """Seconds from now, as 90 % ranges; None when no worker for this GPU is alive."""
+    """Seconds from now, as 90 % ranges; None when no worker for this GPU is alive or all is held."""
 
     position: int  # 1 is next
     ahead: int
@@ -31,6 +31,7 @@ class Wait:
     start_high_s: float | None
     finish_low_s: float | None
     finish_high_s: float | None
+    held: str = ""  # why nothing begins on this GPU until organizers let it
 
 
 def updated(duration: Duration, seconds: float, memory: int = 50) -> Duration:

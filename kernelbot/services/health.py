@@ -55,7 +55,9 @@ async def _queues(ctx: Context, registry: CollectorRegistry) -> None:
         ready = await fleet.ready(connection)
     for view in await standings.queues(ctx):
         late = ready.get(view.gpu, 0.0) > ctx.settings.stalled_s
-        held_up = late and view.slots > view.running and await _may_start(ctx, view.gpu)
+        held = view.paused is not None and view.paused.holds
+        held_up = late and not held and view.slots > view.running
+        held_up = held_up and await _may_start(ctx, view.gpu)
         stalled.labels(view.gpu).set(held_up)
         queued.labels(view.gpu).set(view.queued)
         running.labels(view.gpu).set(view.running)

@@ -14,21 +14,23 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import admission, ranking, scoring
+from kernelbot.domain import admission, ranking
 from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.ranking import Earlier, Entry, Standing
 from kernelbot.domain.target import spellings
 from kernelbot.errors import InvalidInput, NotFound
-from kernelbot.services import access, competitions, light
+from kernelbot.services import access, competitions, intake
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import (
     BestView,
+    BoardStory,
     LeaderboardView,
     OwnPlace,
     Page,
     QueueView,
+    RecordView,
     StandingsPage,
 )
 from kernelbot.storage import contests, fleet, people
@@ -37,6 +39,9 @@ from kernelbot.storage.standings import Revision
 
 BOARDS_KEPT = 500
 """Ranked boards kept in memory by a process; the least recently read goes first."""
+
+RECORDS_SHOWN = 300
+"""Of a story: more steps than that cannot be told apart."""
 
 PEOPLE_KEPT_S = 5.0
 """How old the numbers of people in the list of leaderboards may be."""
@@ -158,7 +163,10 @@ def _can_be_asked(name: str) -> bool:
 async def board(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -> Board:
     """The ranked board as this person sees it: one small read to learn its revision, the rest from
     memory if unchanged."""
-    wanted = await _chosen(ctx, actor, name, gpu)
+    return await _board(ctx, await _chosen(ctx, actor, name, gpu), actor)
+
+
+async def _board(ctx: Context, wanted: Revision, actor: Actor | None) -> Board:
     known = _unchanged(ctx, actor, wanted)
     if known is not None:
         return known
@@ -294,7 +302,7 @@ async def _made(
         standings=standings,
         by_user=_by_user(standings),
         self_evaluated=await contests.self_evaluated(connection, row.id),
-        light_seconds=await _light_seconds(ctx, connection, row, row.problem_id),
+        light_seconds=await competitions.light_seconds(ctx, connection, row.problem_id, row.gpu),
     )
 
 
@@ -317,7 +325,8 @@ async def _with_earlier(
             continue
         best = min(item.entry.seconds for item in before)
         problem_id = await contests.version_of(connection, row.id, digest)
-        held = Earlier(best=best, light=await _light_seconds(ctx, connection, row, problem_id))
+        reached = await competitions.light_seconds(ctx, connection, problem_id, row.gpu)
+        held = Earlier(best=best, light=reached)
         kept += [
             replace(item, earlier=held)
             for item in before
@@ -334,15 +343,6 @@ async def _version(
         return ranking.rank(await store.on_version(connection, row.id, row.gpu, digest))
     found = await store.board_before(connection, row.id, row.gpu, digest, freeze.begins)
     return ranking.rank(ranking.pooled(found))
-
-
-async def _light_seconds(
-    ctx: Context, connection: AsyncConnection, row: Revision | Row[Any], problem_id: int
-) -> float | None:
-    problem = await competitions.readable(ctx, connection, problem_id)
-    if problem is None:
-        return None
-    return scoring.best_seconds(problem.scoring, light.bounds(ctx, problem, row.gpu))
 
 
 def _cache(ctx: Context) -> OrderedDict[tuple[int, str], Board]:
@@ -424,6 +424,54 @@ async def standings(
         light_seconds=found.light_seconds,
         frozen_until=found.frozen_until,
         seen_through=found.seen_through,
+    )
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What a story is made of: while it is the same, the story is."""
+
+    leaderboard: str
+    gpu: str
+    revision: int
+    frozen_until: datetime | None
+
+
+async def edition(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -> Edition:
+    """Of a board that this person sees; a small read where nothing has changed."""
+    found = await _board(ctx, await _chosen(ctx, actor, name, gpu), None)
+    return Edition(found.leaderboard, found.gpu, found.revision, found.frozen_until)
+
+
+async def story(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -> BoardStory:
+    """A board that this person sees as everybody who sees it is shown it."""
+    row = await _chosen(ctx, actor, name, gpu)
+    freeze = _holding(row)
+    found = await _board(ctx, row, None)
+    async with ctx.database.read() as connection:
+        posed = await contests.board_named(connection, row.name)
+        rows = await store.records(
+            connection,
+            row.id,
+            row.gpu,
+            row.digest,
+            hidden_from=freeze.begins if freeze else None,
+            limit=RECORDS_SHOWN,
+        )
+    ends = [row.at, freeze.begins if freeze else None, posed.closes_at if posed else None]
+    return BoardStory(
+        leaderboard=found.leaderboard,
+        title=posed.title if posed else "",
+        gpu=found.gpu,
+        total=len(found.standings),
+        first=found.standings[: ranking.PODIUM],
+        records=tuple(
+            RecordView(user_id=item.user_id, seconds=item.seconds, at=item.created_at)
+            for item in reversed(rows)
+        ),
+        light_seconds=found.light_seconds,
+        until=min(end for end in ends if end is not None),
+        frozen_until=found.frozen_until,
     )
 
 
@@ -533,6 +581,7 @@ async def queues(ctx: Context) -> tuple[QueueView, ...]:
         queued, running = await fleet.queues(connection)
         slots = await fleet.slots(connection, ctx.alive_s)
         boards = await contests.boards(connection)
+    pauses = await intake.paused(ctx)
     waiting = {row.gpu: row for row in queued}
     offered = {gpu for row in access.of_strangers().of(boards) for gpu in row.gpus}
     names = [name for name in ctx.targets if name in offered]
@@ -544,6 +593,7 @@ async def queues(ctx: Context) -> tuple[QueueView, ...]:
             running=running.get(gpu, 0),
             slots=slots.get(gpu, 0),
             oldest_s=float(waiting[gpu].oldest) if gpu in waiting else None,
+            paused=intake.of(gpu, pauses),
         )
         for gpu in names
     )

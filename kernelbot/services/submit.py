@@ -141,6 +141,7 @@ def _admitted(
     window = Window(opens_at=board.opens_at, closes_at=board.closes_at)
     admission.within_window(board.name, window, now)
     gpus = admission.gpus(draft.gpus, written, board.gpus, spellings(ctx.targets))
+    admission.not_paused(gpus, board.gpus, board.paused or {})
     file_name = admission.file_name(draft.file_name)
     suffixes = {SUFFIXES[name]: name for name in board.languages}
     language = admission.language(file_name, suffixes)

@@ -17,7 +17,7 @@ from kernelbot.domain.submission import REPEAT_PRIORITY
 from kernelbot.domain.waiting import Duration
 from kernelbot.judge.protocol import Mode
 from kernelbot.services.context import Context
-from kernelbot.storage import fleet, queue, shares
+from kernelbot.storage import fleet, intake, queue, shares
 
 Durations = Mapping[tuple[int, str], Duration]
 
@@ -45,6 +45,7 @@ class Pool:
     weights: Mapping[int, float]
     lanes: Lanes
     sent: Mapping[int, float]  # of what has ended already
+    held: str = ""  # why nothing begins on it; empty: it does
 
     def expected(self, leaderboard_id: int, mode: str) -> Duration:
         """Of this leaderboard and mode; else of the mode anywhere on this GPU; else a wide guess."""
@@ -98,6 +99,7 @@ async def _read_pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Poo
         connection, gpu, fairness.HALF_LIFE_S, fairness.SENT_S, REPEAT_PRIORITY
     )
     target = ctx.targets.get(gpu)
+    pause = await intake.of_gpu(connection, gpu)
     return Pool(
         read_at=time.monotonic(),
         slots=slots.get(gpu, 0),
@@ -110,6 +112,7 @@ async def _read_pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Poo
             again_s=float(sum(row.again for row in ended)),
         ),
         sent={row.user_id: float(row.fresh) for row in ended if row.fresh},
+        held=pause.reason if pause is not None and pause.holds else "",
     )
 
 

@@ -17,6 +17,7 @@ from kernelbot.judge.protocol import Mode
 from kernelbot.services import turns
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID
+from kernelbot.services.turns import Pool
 
 FEW = 100
 """With at most so many waiting the queue is played forward for each question, else once a second."""
@@ -49,7 +50,17 @@ async def of_place(
     """Position and range for one place in a GPU's queue."""
     known = await turns.pool(ctx, connection, gpu)
     group = known.group(user_id, leaderboard_id, mode, priority, [queue_id])
-    return (await _forecast(ctx, connection, gpu)).of(queue_id, group)
+    return _told((await _forecast(ctx, connection, gpu)).of(queue_id, group), known)
+
+
+def _told(wait: Wait, known: Pool) -> Wait:
+    """Of what is held nobody can say when it starts."""
+    if not known.held:
+        return wait
+    return Wait(
+        position=wait.position, ahead=wait.ahead, held=known.held,
+        start_low_s=None, start_high_s=None, finish_low_s=None, finish_high_s=None,
+    )  # fmt: skip
 
 
 async def of_newcomer(ctx: Context, actor: Actor, gpus: Iterable[str]) -> dict[str, Wait]:
@@ -60,7 +71,7 @@ async def of_newcomer(ctx: Context, actor: Actor, gpus: Iterable[str]) -> dict[s
         for gpu in gpus:
             known = await turns.pool(ctx, connection, gpu)
             group = known.group(actor.user_id, 0, mode.value, PRIORITY[mode], [last])
-            found[gpu] = (await _forecast(ctx, connection, gpu)).of(last, group)
+            found[gpu] = _told((await _forecast(ctx, connection, gpu)).of(last, group), known)
     return found
 
 

@@ -66,6 +66,10 @@ FOR_WORKER = """
          AND EXISTS (SELECT FROM runs r JOIN confirmations c ON c.run_id = r.id
                      WHERE r.queue_id = q.id AND r.status IN ('queued', 'running')))
 """
+# What an organizer has paused together with what waits: nothing of it begins until it is resumed.
+HELD = """
+    EXISTS (SELECT FROM pauses WHERE holds AND (gpu = '' OR 'gpu:' || gpu = q.entrypoint))
+"""
 TAKE = text(
     f"""
     WITH wanted AS (
@@ -73,6 +77,7 @@ TAKE = text(
     ), picked AS (
         SELECT q.id FROM wanted JOIN pgqueuer q ON q.id = wanted.place
         WHERE q.status = 'queued' AND q.execute_after <= clock_timestamp() AND {FOR_WORKER}
+              AND NOT {HELD}
         ORDER BY wanted.nth LIMIT :most FOR UPDATE OF q SKIP LOCKED
     ), {CLAIMED}
     SELECT claimed.id FROM claimed JOIN wanted ON wanted.place = claimed.id ORDER BY wanted.nth
@@ -84,7 +89,7 @@ RECLAIM = text(
         SELECT id FROM pgqueuer q
         WHERE status = 'picked' AND entrypoint = :entrypoint
           AND heartbeat < now() - make_interval(secs => :lease)
-          AND execute_after <= clock_timestamp() AND {FOR_WORKER}
+          AND execute_after <= clock_timestamp() AND {FOR_WORKER} AND NOT {HELD}
         ORDER BY priority DESC, id LIMIT :most FOR UPDATE OF q SKIP LOCKED
     ), {CLAIMED}
     SELECT id FROM claimed ORDER BY priority DESC, id
@@ -101,12 +106,16 @@ async def take(
 
 
 ANY_DUE = text(
-    """
-    SELECT EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY(:entrypoints) AND status = 'queued'
-                   AND execute_after <= clock_timestamp())
-        OR EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY(:entrypoints) AND status = 'picked'
-                   AND heartbeat < now() - make_interval(secs => :lease))
-    """
+    f"""
+    WITH asked AS (
+        SELECT array_agg(entrypoint) AS entrypoints
+        FROM unnest(CAST(:entrypoints AS text[])) q(entrypoint) WHERE NOT {HELD}
+    )
+    SELECT EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY((SELECT entrypoints FROM asked)::text[])
+                   AND status = 'queued' AND execute_after <= clock_timestamp())
+        OR EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY((SELECT entrypoints FROM asked)::text[])
+                   AND status = 'picked' AND heartbeat < now() - make_interval(secs => :lease))
+    """  # noqa: S608
 )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.scoring import Score
@@ -15,7 +16,6 @@ from kernelbot.judge.protocol import Verdict, to_json
 from kernelbot.storage import changes
 from kernelbot.storage.database import storable
 from kernelbot.storage.tables import (
-    measurements,
     run_events,
     runs,
     submissions,
@@ -41,7 +41,8 @@ FACTS = text(
            before.id AS before_id, before.code_digest AS before_code,
            before.mode AS before_mode, before.leaderboard_id AS before_board,
            before.profile_case AS before_case,
-           (SELECT array_agg(gpu) FROM runs WHERE submission_id = before.id) AS before_gpus
+           (SELECT array_agg(gpu) FROM runs WHERE submission_id = before.id) AS before_gpus,
+           (SELECT jsonb_object_agg(gpu, reason) FROM pauses) AS paused
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
     JOIN problems p ON p.id = l.problem_id
@@ -389,6 +390,17 @@ async def repeated_as(connection: AsyncConnection, submission_id: int) -> int | 
 # --- events ------------------------------------------------------------------------------------
 
 
+ADD_EVENT = text(
+    """
+    WITH told AS (
+        INSERT INTO run_events (submission_id, run_id, kind, data)
+        VALUES (:submission, :run, :kind, CAST(:data AS jsonb)) RETURNING submission_id
+    )
+    SELECT pg_notify(:channel, submission_id::text) FROM told
+    """
+)
+
+
 async def add_event(
     connection: AsyncConnection,
     submission_id: int,
@@ -401,12 +413,14 @@ async def add_event(
     The caller holds the submission's lock: ids are given out before they can be seen, and without it
     a watcher could see a later step first and never ask for the earlier one.
     """
-    await connection.execute(
-        insert(run_events).values(
-            submission_id=submission_id, run_id=run_id, kind=kind, data=storable(data)
-        )
-    )
-    await changes.notify(connection, changes.SUBMISSION, str(submission_id))
+    values = {
+        "submission": submission_id,
+        "run": run_id,
+        "kind": kind,
+        "data": json.dumps(storable(data)),
+        "channel": changes.SUBMISSION,
+    }
+    await connection.execute(ADD_EVENT, values)
 
 
 async def events(
@@ -473,11 +487,22 @@ HEARTBEAT = text(
 )
 FINISH = text(
     """
-    UPDATE runs SET status = :status, verdict = :verdict, seconds = :seconds, error = :error,
-           note = :note, judge_digest = :judge, device = :device, lease = NULL, progress = '',
-           finished_at = now()
-    WHERE id = :id AND lease = :lease AND status = 'running'
-    RETURNING *
+    WITH run AS (
+        UPDATE runs SET status = :status, verdict = :verdict, seconds = :seconds, error = :error,
+               note = :note, judge_digest = :judge, device = :device, lease = NULL, progress = '',
+               finished_at = now()
+        WHERE id = :id AND lease = :lease AND status = 'running'
+        RETURNING *
+    ), said AS (
+        INSERT INTO verdicts (run_id, attempt, document)
+        SELECT id, attempt, CAST(:document AS jsonb) FROM run WHERE :verdict IS NOT NULL
+    ), timed AS (
+        INSERT INTO measurements (run_id, case_index, spec, ns, low_ns, high_ns, samples, clock)
+        SELECT run.id, m.* FROM run, jsonb_to_recordset(CAST(:timed AS jsonb)) AS m(
+            case_index integer, spec text, ns float, low_ns float, high_ns float, samples integer,
+            clock text)
+    )
+    SELECT * FROM run
     """
 )
 RELEASE = text(
@@ -512,6 +537,23 @@ async def lock(connection: AsyncConnection, submission_id: int) -> Row[Any] | No
         select(submissions).where(submissions.c.id == submission_id).with_for_update(key_share=True)
     )
     return (await connection.execute(query)).first()
+
+
+# The run's job first, then its submission.
+LOCK_RUN = text(
+    """
+    WITH job AS MATERIALIZED (
+        SELECT id FROM pgqueuer WHERE id = (SELECT queue_id FROM runs WHERE id = :run) FOR UPDATE
+    )
+    SELECT * FROM submissions WHERE id = :id AND (SELECT count(*) FROM job) >= 0 FOR NO KEY UPDATE
+    """
+)
+
+
+async def lock_run(connection: AsyncConnection, run_id: int, submission_id: int) -> Row[Any] | None:
+    """Hold a run's job and its submission, which is the answer, until the end of the transaction; before anything
+    else is held."""
+    return (await connection.execute(LOCK_RUN, {"run": run_id, "id": submission_id})).first()
 
 
 LOCK_WAITING = text(
@@ -616,38 +658,30 @@ async def finish(
         "note": note,
         "judge": verdict.harness.judge_digest if verdict else None,
         "device": storable(verdict.device.name) if verdict else None,
+        "document": json.dumps(storable(to_json(verdict))) if verdict else None,
+        "timed": _timed(verdict) if verdict else "[]",
     }
-    row = (await connection.execute(FINISH, values)).first()
-    if row is not None and verdict is not None:
-        await _keep(connection, row, verdict)
-    return row
+    return (await connection.execute(FINISH, values)).first()
 
 
-async def _keep(connection: AsyncConnection, run: Row[Any], verdict: Verdict) -> None:
-    await connection.execute(
-        insert(verdicts).values(
-            run_id=run.id, attempt=run.attempt, document=storable(to_json(verdict))
-        )
+def _timed(verdict: Verdict) -> str:
+    """The rows of its measurements."""
+    return json.dumps(
+        [
+            {
+                "case_index": case.index,
+                "spec": storable(case.spec),
+                "ns": time.ns,
+                "low_ns": time.low_ns,
+                "high_ns": time.high_ns,
+                "samples": time.samples,
+                "clock": time.clock,
+            }
+            for case in verdict.cases
+            if (time := case.measurement) is not None
+        ],
+        allow_nan=False,
     )
-    timed = [case for case in verdict.cases if case.measurement is not None]
-    if timed:
-        await connection.execute(
-            insert(measurements),
-            [
-                {
-                    "run_id": run.id,
-                    "case_index": case.index,
-                    "spec": storable(case.spec),
-                    "ns": case.measurement.ns,
-                    "low_ns": case.measurement.low_ns,
-                    "high_ns": case.measurement.high_ns,
-                    "samples": case.measurement.samples,
-                    "clock": case.measurement.clock,
-                }
-                for case in timed
-                if case.measurement is not None
-            ],
-        )
 
 
 # Those who decide about one run at a time wait for each other here. Only ranked runs are anybody's

@@ -299,7 +299,6 @@ runs = Table(
     Column("problem_digest", String(64), nullable=False),
     Column("judge_digest", String(64)),
     Column("device", Text),
-    Column("gpu_s", Float),  # GPU-seconds that its owner was charged
     # Which agent judged it (none: a worker), and its devices by the ids that canaries know them by.
     Column("runner_id", ForeignKey("runners.id")),
     Column("device_ids", ARRAY(Text)),
@@ -521,7 +520,6 @@ spent = Table(
     Column("gpu", Text, primary_key=True),
     Column("hour", DateTime(timezone=True), primary_key=True),
     Column("gpu_s", Float, nullable=False),
-    Column("runs", Integer, nullable=False),
 )
 
 workers = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -10,7 +10,9 @@ import simcord
 
 from kernelbot.app import App
 from kernelbot.bot.client import Bot
+from kernelbot.domain.people import ALL_SCOPES, Role
 from kernelbot.services import identity
+from kernelbot.storage import people
 from tests import factories
 
 FILE = ("kernel.py", factories.CODE)
@@ -36,6 +38,19 @@ class Scene:
     async def own(self) -> Any:
         """Ada as the services know her."""
         return await identity.person(self.app, "discord", str(self.ada.id), "ada", "discord")
+
+    async def sees_admin(self) -> None:
+        """The server's settings show /admin to Ada: whether she is an administrator, our database knows."""
+        (command,) = (item for item in await self.bot.tree.fetch_commands() if item.name == "admin")
+        self.guild.set_command_permissions(command, {self.ada: True})
+
+    async def organizer(self) -> Any:
+        """Ada is an administrator from now on."""
+        await self.sees_admin()
+        actor = await self.own()
+        async with self.app.database.transaction() as connection:
+            await people.set_role(connection, actor.user_id, Role.ADMIN.value)
+        return replace(actor, role=Role.ADMIN, scopes=ALL_SCOPES)
 
     async def slash(self, command: str, /, **options: Any) -> Any:
         return await self.ada.slash(self.channel, command, **options)

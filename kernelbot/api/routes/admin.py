@@ -20,7 +20,7 @@ from kernelbot.api.access import (
     json_response,
 )
 from kernelbot.api.errors import documented
-from kernelbot.services import identity, moderation, quarantine, rejudge
+from kernelbot.services import identity, intake, moderation, quarantine, rejudge
 from kernelbot.services.views import Page
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
@@ -98,6 +98,35 @@ async def restore(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.Reas
 async def put_first(ctx: Ctx, actor: Member, submission_id: Id, body: schemas.ReasonIn) -> Response:
     """Have what waits of a submission start before everything else on its GPUs."""
     await moderation.put_first(ctx, actor, submission_id, body.reason)
+    return json_response(schemas.DoneOut())
+
+
+@router.get("/intake", response_model=schemas.IntakeOut, responses=documented(401, 403))
+async def paused(ctx: Ctx, actor: Member) -> Response:
+    """Which GPU kinds take no submissions, why, and since when."""
+    items = [schemas.PausedOut(**vars(item)) for item in await intake.listed(ctx, actor)]
+    return json_response(schemas.IntakeOut(items=items))
+
+
+@router.post(
+    "/intake/pause",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 413),
+)
+async def pause(ctx: Ctx, actor: Member, body: schemas.PauseIn) -> Response:
+    """Take no submissions for a GPU kind, or for any; whoever submits is told the reason."""
+    await intake.pause(ctx, actor, body.gpu, body.reason, hold=body.hold)
+    return json_response(schemas.DoneOut())
+
+
+@router.post(
+    "/intake/resume",
+    response_model=schemas.DoneOut,
+    responses=documented(401, 403, 409, 413),
+)
+async def resume(ctx: Ctx, actor: Member, body: schemas.ResumeIn) -> Response:
+    """Take submissions again, and begin what was held."""
+    await intake.resume(ctx, actor, body.gpu)
     return json_response(schemas.DoneOut())
 
 

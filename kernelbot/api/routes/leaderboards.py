@@ -180,8 +180,6 @@ async def personal_bests(
 
 @router.get("/queues", response_model=schemas.QueuesOut, responses=documented())
 async def all_queues(ctx: Ctx) -> Response:
-    """How many runs wait and run for each GPU kind, and how many run at once."""
+    """How many runs wait and run for each GPU kind, how many run at once, and whether it takes submissions."""
     views = await standings.queues(ctx)
-    return json_response(
-        schemas.QueuesOut(items=[schemas.QueueOut(**vars(view)) for view in views])
-    )
+    return json_response(schemas.QueuesOut(items=[present.queue(view) for view in views]))

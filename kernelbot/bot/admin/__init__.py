@@ -13,10 +13,10 @@ import discord
 from discord import app_commands
 from discord.ui import DynamicItem
 
-from kernelbot.bot.admin import confirm, results
+from kernelbot.bot.admin import confirm, intake, results
 from kernelbot.bot.forms import Handler
 
-PIECES: tuple[ModuleType, ...] = (results,)
+PIECES: tuple[ModuleType, ...] = (results, intake)
 """Each with ``COMMANDS``, and with ``DYNAMIC`` and ``FORMS`` where it has buttons and forms."""
 
 GROUP = app_commands.Group(
