@@ -2,10 +2,11 @@
 
 ``python -m benchmarks.fleet [--agents 200] [--queued 10000] [--seconds 15]`` starts its own Postgres and API.
 
-*Claim*: the function alone, on an idle machine, one after the other, with that many waiting. *Leases*: agents
-that each lease a run over HTTP, hand in a verdict and ask again, the agents in this process, so that
-agents, API and Postgres share the machine's cores. *After a kill*: a process leases a run, says that it lives and is
-killed; seconds until an agent that waits has the run, with the settings as they are delivered.
+*Claim*: the function alone, on an idle machine, one after the other, with that many waiting. *Statements*: what one agent's
+run asks of Postgres, step by step. *Leases*: agents that each lease a run over HTTP, say that they live, fetch it, tell a
+step, hand in a verdict and ask again, all in this process, so that agents, API and Postgres share the machine's cores;
+processor time of the API and of Postgres says what a run costs where they do not. *After a kill*: a process leases a run,
+says that it lives and is killed; seconds until an agent that waits has the run, with the settings as they are delivered.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
@@ -29,7 +31,10 @@ from kernelbot.app import App, build, prepare
 from kernelbot.cli.up import free_port
 from kernelbot.config import Settings
 from kernelbot.judge.protocol import (
+    CaseResult,
+    Device,
     Harness,
+    Measurement,
     Stage,
     Verdict,
     VerdictKind,
@@ -43,6 +48,8 @@ from runners.agent.wire import Away, Gateway, Lease, Refused
 REDELIVERED_S = 15.0
 """After a kill of its agent a run is to be with another within."""
 GPU = "CPU"
+UNIT = {"id": "cpu", "kind": "cpu", "name": "a processor"}
+STEP = {"kind": "stage", "stage": "check", "done": 0, "total": 0, "message": ""}
 PEOPLE = 500
 SEED_PEOPLE = "INSERT INTO users (name) SELECT 'person ' || n FROM generate_series(1, $1) n"
 SEED = """
@@ -97,10 +104,17 @@ def show(label: str, seconds: list[float], wall_s: float) -> None:
 
 
 def verdict(run_id: int) -> Verdict:
-    """One that no device is needed for."""
+    """One that passed, each with times of its own."""
+    ns = 1e6 + run_id
+    time_ns = Measurement(
+        ns=ns, low_ns=ns * 0.99, high_ns=ns * 1.01, stderr_ns=ns * 0.002, best_ns=ns * 0.98,
+        worst_ns=ns * 1.02, samples=20, clock="host",
+    )  # fmt: skip
+    case = CaseResult(stage=Stage.MEASURE, index=0, spec="size: 1", ok=True, measurement=time_ns)
     return Verdict(
-        kind=VerdictKind.BUILD_FAILED, run_id=str(run_id), stage=Stage.BUILD, message="simulated",
-        harness=Harness(judge_digest=judge_digest()),
+        kind=VerdictKind.PASSED, run_id=str(run_id), stage=Stage.MEASURE, cases=(case,),
+        device=Device(name=UNIT["name"], kind="cpu"),
+        harness=Harness(judge_digest=judge_digest(), isolation="processes"),
     )  # fmt: skip
 
 
@@ -136,11 +150,71 @@ async def joined(url: str, token: str) -> Gateway:
     said = {
         "host": "simulated", "tree": terms["tree"], "judge_digest": terms["judge_digest"],
         "isolation": "processes", "slots": {GPU: 1},
-        "units": [{"id": "cpu", "kind": "cpu", "name": "a processor"}],
+        "units": [UNIT],
     }  # fmt: skip
     await gateway.announce(said)
     await gateway.heartbeat({GPU: 1}, [], "")
     return gateway
+
+
+async def judged(gateway: Gateway, run: Lease) -> None:
+    """What an agent says of a run that takes no time."""
+    await alive(gateway, run)
+    await gateway.package(run)
+    await gateway.events(run, [STEP])
+    await gateway.verdict(run, dump(verdict(run.run_id)).encode())
+
+
+async def alive(gateway: Gateway, run: Lease) -> None:
+    sign = {"run_id": run.run_id, "lease": run.lease, "devices": ["cpu"]}
+    await gateway.heartbeat({GPU: 1}, [sign], "")
+
+
+async def steps(app: App, url: str, database: str, runs: int) -> None:
+    """The statements of one agent's run."""
+    gateway = await joined(url, (await tokens(app, 1))[0])
+    asked: dict[str, int] = {}
+    connection = await asyncpg.connect(database)
+
+    async def said(step: str, what: Awaitable[Any]) -> Any:
+        before = await statements(connection)
+        found = await what
+        asked[step] = asked.get(step, 0) + await statements(connection) - before - 1
+        return found
+
+    for poll in range(1, runs + 1):
+        found = await said("lease", gateway.lease(poll, [{GPU: 1}], ["cpu"], 20.0))
+        if found.canary is not None:
+            raise SystemExit("there are canaries: set KERNELBOT_CANARY_S=0")
+        (run,) = found.runs
+        await said("sign of life", alive(gateway, run))
+        await said("package", gateway.package(run))
+        await said("step", gateway.events(run, [STEP]))
+        await said("verdict", gateway.verdict(run, dump(verdict(run.run_id)).encode()))
+    await connection.close()
+    await gateway.leave()
+    await gateway.close()
+    each = ", ".join(f"{step} {count / runs:.1f}" for step, count in asked.items())
+    print(f"statements a run: {sum(asked.values()) / runs:.1f} ({each})", flush=True)
+
+
+async def statements(connection: asyncpg.Connection) -> int:
+    """How many Postgres has had, this one too; BEGIN and COMMIT among them."""
+    return int(await connection.fetchval("SELECT coalesce(sum(calls), 0) FROM pg_stat_statements"))
+
+
+def processor_s(pid: int) -> float:
+    """Seconds of processor time of a process and of everything that it has started."""
+    ticks, parents = {}, {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError, ValueError):
+            words = (entry / "stat").read_text().rpartition(")")[2].split()
+            ticks[int(entry.name)] = sum(map(int, words[11:15]))  # its own, and of children that ended
+            parents[int(entry.name)] = int(words[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return sum(ticks.get(item, 0) for item in found) / os.sysconf("SC_CLK_TCK")
 
 
 async def work(
@@ -155,7 +229,7 @@ async def work(
         try:
             found = await gateway.lease(poll, [{GPU: 1}], [], 20.0)
             for run in found.runs:
-                await gateway.verdict(run, dump(verdict(run.run_id)).encode())
+                await judged(gateway, run)
                 leased.append(time.perf_counter() - at)
             if time.monotonic() - beat > 5:
                 beat = time.monotonic()
@@ -164,12 +238,16 @@ async def work(
             lost.append(time.perf_counter() - at)
 
 
-async def leases(app: App, url: str, agents: int, seconds: float) -> None:
+async def leases(
+    app: App, url: str, agents: int, seconds: float, processes: Mapping[str, int]
+) -> None:
+    """``processes``: whose processor time is told."""
     gateways = [await joined(url, token) for token in await tokens(app, agents)]
     leased: list[float] = []
     lost: list[float] = []
     end = time.monotonic() + seconds
     begun = time.perf_counter()
+    before = {name: processor_s(pid) for name, pid in processes.items()}
     workers = [
         asyncio.create_task(work(item, lambda: time.monotonic() > end, leased, lost))
         for item in gateways
@@ -177,6 +255,9 @@ async def leases(app: App, url: str, agents: int, seconds: float) -> None:
     await asyncio.gather(*workers)
     show(f"leases and verdicts over HTTP, {agents} agents", leased, time.perf_counter() - begun)
     print(f"  calls that were refused or not answered: {len(lost)}")
+    for name, pid in processes.items():
+        used = processor_s(pid) - before[name]
+        print(f"  processor time of {name}: {1000 * used / max(1, len(leased)):.1f} ms a run")
     for item in gateways:
         with contextlib.suppress(Away):
             await item.leave()
@@ -241,9 +322,19 @@ async def _empty(url: str) -> None:
     await connection.close()
 
 
+async def _have_it_count(postgres: EmbeddedPostgres) -> None:
+    """Have it load what counts statements, with its next start."""
+    async with postgres as url:
+        connection = await asyncpg.connect(url)
+        await connection.execute("ALTER SYSTEM SET shared_preload_libraries = 'pg_stat_statements'")
+        await connection.execute("ALTER SYSTEM SET pg_stat_statements.max = 5000")
+        await connection.execute("CREATE EXTENSION pg_stat_statements")
+        await connection.close()
+
+
 async def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", type=int, default=200)
+    parser.add_argument("--agents", type=int, nargs="+", default=[50, 200])
     parser.add_argument("--queued", type=int, default=10_000)
     parser.add_argument("--seconds", type=float, default=15.0)
     parser.add_argument("--kills", type=int, default=3)
@@ -252,12 +343,15 @@ async def main() -> int:
     if options.doomed:
         await doomed(*options.doomed)
     with tempfile.TemporaryDirectory(prefix="kernelbot-fleet-") as folder:
-        async with EmbeddedPostgres(Path(folder) / "postgres") as url:
+        postgres = EmbeddedPostgres(Path(folder) / "postgres")
+        await _have_it_count(postgres)
+        async with postgres as url:
             settings = Settings(
                 database_url=url, data_dir=Path(folder), port=free_port("127.0.0.1"),
-                admin_token="kb_fleet", isolation="processes",
+                admin_token="kb_fleet", isolation="processes", canary_s=0.0,
             )  # fmt: skip
-            os.environ["KERNELBOT_ISOLATION"] = "processes"  # these agents fence nothing
+            # These agents fence nothing, and have no device to look after.
+            os.environ |= {"KERNELBOT_ISOLATION": "processes", "KERNELBOT_CANARY_S": "0"}
             await prepare(settings)
             server = serve(settings, 1, Path(folder) / "api.log")
             try:
@@ -269,7 +363,12 @@ async def main() -> int:
                         await fill(url, waiting)
                         print(f"{waiting:,} runs wait")
                         await claims(app, min(50, waiting))
-                    await leases(app, at, options.agents, options.seconds)
+                    await steps(app, at, url, 30)
+                    assert postgres.pid is not None
+                    watched = {"the API": server.pid, "Postgres": postgres.pid}
+                    for agents in options.agents:
+                        await fill(url, options.queued // 5)  # what the last ones have taken
+                        await leases(app, at, agents, options.seconds, watched)
                     good = await after_a_kill(app, settings, at, options.kills)
             finally:
                 server.terminate()

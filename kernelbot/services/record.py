@@ -51,8 +51,7 @@ async def verdict(
     nothing. Repeating the call after a lost connection is safe for the same reason.
     """
     async with ctx.database.transaction() as connection:
-        await queue.lock(connection, [run_id])
-        submission = await store.lock(connection, submission_id)
+        submission = await store.lock_run(connection, run_id, submission_id)
         if submission is None:
             return False
         found = _sound(found, Mode(submission.mode))
@@ -73,21 +72,23 @@ async def verdict(
         )
         if run is None:
             return False
-        if await artefacts.keep(connection, run.id, lease):
+        mode = Mode(run.mode)
+        if mode is Mode.PROFILE and await artefacts.keep(connection, run.id, lease):
             await artefacts.bound_person(connection, run.user_id, ctx.settings.artefact_bytes)
-        if score is not None and Mode(run.mode) is Mode.RANKED:
-            await _count(ctx, connection, submission, run)
-        if score is None or run.note:
-            await not_measured(connection, submission, run)
-        if score is not None and not run.note and Mode(run.mode) is Mode.RANKED:
-            await _confirmed_by(connection, run, score)
-        if rejudge.is_one(submission):
-            await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
         await charge.ended(ctx, connection, submission, run, found)
-        await _remember_duration(connection, run, found)
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
         await canaries.run_ended(connection, run.id, submission_id, found)
+        await _remember_duration(connection, run, found)
+        # What others wait for comes last: whoever records on the same board waits from here to the end.
+        if score is not None and mode is Mode.RANKED:
+            await _count(ctx, connection, submission, run)
+        if score is None or run.note:
+            await not_measured(connection, submission, run)
+        if score is not None and not run.note and mode is Mode.RANKED:
+            await _confirmed_by(connection, run, score)
+        if rejudge.is_one(submission):
+            await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
     return True
 
 
@@ -139,8 +140,7 @@ async def refused_after_all(
 async def cancelled(ctx: Context, run_id: int, submission_id: int, lease: uuid.UUID) -> bool:
     """End a run that its owner stopped while it ran."""
     async with ctx.database.transaction() as connection:
-        await queue.lock(connection, [run_id])
-        submission = await store.lock(connection, submission_id)
+        submission = await store.lock_run(connection, run_id, submission_id)
         run = await store.finish(connection, run_id, lease, status="cancelled")
         if run is None or submission is None:
             return False
@@ -185,11 +185,10 @@ async def _score(
     """The score of a passed run and, for a ranked one, why it does not count (empty: it does)."""
     if not found.passed or not found.measurements:
         return None, ""
-    document = (await contests.problem_document(connection, submission.problem_id)) or {}
-    rule = Scoring(document["scoring"])
+    problem = await competitions.stored(ctx, connection, submission.problem_id)
+    rule = problem.scoring
     bounds: tuple[float | None, ...] = ()
     if rule is Scoring.SPEED_OF_LIGHT:
-        problem = await competitions.stored(ctx, connection, submission.problem_id)
         known = light.bounds(ctx, problem, await store.gpu_of(connection, run_id))
         # Whatever came from outside, recording goes on: bounds of other cases bound nothing.
         bounds = known if len(known) == len(found.measurements) else ()
@@ -226,14 +225,15 @@ async def _rank(
     best = await _own(connection, run)
     counted, mended = await standings.scores(connection, run)
     await standings.put_entry(connection, run, scoring.pool(counted))
-    await standings.put_standing(connection, board_id, gpu, run.user_id)
-    now = await _own(connection, run)
+    now = await standings.put_standing(connection, board_id, gpu, run.user_id)
     # A best that was in doubt is gone from the history: what is true stands in its place, slower or not.
     better = now is not None and (best is None or now.seconds < best.seconds)
     if now is not None and (better or (mended and now != best)):
         await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
         if submission.repeats is None:
             await notices.overtaken(connection, run, now, best)
+    if now == best:
+        return  # the board is what it was
     after = await head(connection, board_id, gpu)
     change = ranking.podium_change(before, after, run.user_id)
     if change is not None:

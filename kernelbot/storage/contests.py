@@ -367,23 +367,15 @@ async def posed(connection: AsyncConnection, leaderboard_id: int) -> Row[Any]:
 async def is_current(connection: AsyncConnection, leaderboard_id: int, problem_id: int) -> bool:
     """Whether results on this version of the problem compare with those on the board's; the board
     keeps its version until the end of the transaction."""
-    await connection.execute(
-        select(leaderboards.c.id)
+    held = (
+        select(leaderboards.c.problem_id)
         .where(leaderboards.c.id == leaderboard_id)
         .with_for_update(read=True)
     )
-    query = (
-        select(problems.c.digest)
-        .join(leaderboards, leaderboards.c.problem_id == problems.c.id)
-        .where(leaderboards.c.id == leaderboard_id)
-    )
-    posed = (await connection.execute(query)).scalar()
-    return bool(posed == await _digest(connection, problem_id))
-
-
-async def problem_document(connection: AsyncConnection, problem_id: int) -> dict[str, Any] | None:
-    query = select(problems.c.document).where(problems.c.id == problem_id)
-    return (await connection.execute(query)).scalar()
+    posed = (await connection.execute(held)).scalar()
+    if posed == problem_id or posed is None:
+        return posed is not None
+    return await _digest(connection, posed) == await _digest(connection, problem_id)
 
 
 async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:

@@ -143,39 +143,41 @@ async def not_its_to_confirm(
 # --- what was used -------------------------------------------------------------------------------
 
 # The same decay as domain.fairness.decayed, in the row so that two runs that end at once both count.
-CHARGE_SHARE = text(
+CHARGE = text(
     """
-    INSERT INTO shares AS s (gpu, user_id, used_s, as_of) VALUES (:gpu, :user, :used, now())
-    ON CONFLICT (gpu, user_id) DO UPDATE
-    SET used_s = s.used_s * power(0.5, greatest(0, extract(epoch FROM now() - s.as_of)) / :half_life)
-                 + excluded.used_s,
-        as_of = greatest(s.as_of, now())
-    """
-)
-CHARGE_SPENT = text(
-    """
-    INSERT INTO spent AS s (competition_id, user_id, gpu, hour, gpu_s, runs)
-    SELECT l.competition_id, :user, :gpu, date_trunc('hour', now(), 'UTC'), :gpu_s, 1
-    FROM leaderboards l WHERE l.id = :board
+    WITH share AS (
+        INSERT INTO shares AS s (gpu, user_id, used_s, as_of) VALUES (:gpu, :user, :used, now())
+        ON CONFLICT (gpu, user_id) DO UPDATE
+        SET used_s = s.used_s
+                     * power(0.5, greatest(0, extract(epoch FROM now() - s.as_of)) / :half_life)
+                     + excluded.used_s,
+            as_of = greatest(s.as_of, now())
+        RETURNING user_id
+    )
+    INSERT INTO spent AS s (competition_id, user_id, gpu, hour, gpu_s)
+    SELECT l.competition_id, share.user_id, :gpu, date_trunc('hour', now(), 'UTC'), :gpu_s
+    FROM share, leaderboards l WHERE l.id = :board
     ON CONFLICT (user_id, competition_id, gpu, hour) DO UPDATE
-    SET gpu_s = s.gpu_s + excluded.gpu_s, runs = s.runs + 1
+    SET gpu_s = s.gpu_s + excluded.gpu_s
     """
 )
-CHARGED = text("UPDATE runs SET gpu_s = :gpu_s WHERE id = :id")
 
 
 async def charge(
     connection: AsyncConnection, run: Row[Any], gpu_s: float, weight: float, half_life_s: float
 ) -> None:
     """Write down what a run cost its owner, in GPU-seconds. Nobody else's rows are locked by it."""
-    await connection.execute(CHARGED, {"id": run.id, "gpu_s": gpu_s})
     if not gpu_s:
         return
-    values = {"gpu": run.gpu, "user": run.user_id}
-    share = {"used": gpu_s / weight, "half_life": half_life_s}
-    await connection.execute(CHARGE_SHARE, {**values, **share})
-    spent = {"board": run.leaderboard_id, "gpu_s": gpu_s}
-    await connection.execute(CHARGE_SPENT, {**values, **spent})
+    values = {
+        "gpu": run.gpu,
+        "user": run.user_id,
+        "board": run.leaderboard_id,
+        "gpu_s": gpu_s,
+        "used": gpu_s / weight,
+        "half_life": half_life_s,
+    }
+    await connection.execute(CHARGE, values)
 
 
 SPENT = text(
@@ -192,6 +194,7 @@ OPEN = text(
     FROM runs r JOIN leaderboards l ON l.id = r.leaderboard_id
     JOIN submissions s ON s.id = r.submission_id
     WHERE r.user_id = :user AND r.status IN ('queued', 'running') AND s.repeats IS NULL
+      AND NOT s.refunded
       AND l.competition_id = ANY(:competitions)
     GROUP BY 1, 2, 3, 4
     """

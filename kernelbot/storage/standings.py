@@ -67,14 +67,11 @@ PUT_STANDING = text(
     SET code_digest = excluded.code_digest, run_id = excluded.run_id,
         submission_id = excluded.submission_id, seconds = excluded.seconds,
         error = excluded.error, runs = excluded.runs, submitted_at = excluded.submitted_at
+    RETURNING st.seconds, st.error
     """  # noqa: S608  made of constants
 )
 DROP_STANDING = text(
-    f"""
-    DELETE FROM standings st WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user
-      AND NOT EXISTS (SELECT FROM entries e WHERE e.leaderboard_id = :board AND e.gpu = :gpu
-                      AND e.user_id = :user AND NOT e.void AND e.problem_digest = {CURRENT})
-    """  # noqa: S608  made of constants
+    "DELETE FROM standings WHERE leaderboard_id = :board AND gpu = :gpu AND user_id = :user"
 )
 
 CLEAR = text("DELETE FROM standings WHERE leaderboard_id = :board")
@@ -305,24 +302,49 @@ REVISIONS_OF = text(
 )
 
 # What is void today is no best of anybody's, whenever it was set.
+OF_BEST = """
+    e.leaderboard_id = b.leaderboard_id AND e.gpu = b.gpu AND e.user_id = b.user_id
+    AND e.code_digest = r.code_digest AND e.problem_digest = r.problem_digest
+"""
+# What a sick device measured is history once another has measured it.
+STANDS = """
+    NOT (r.doubted AND EXISTS (
+        SELECT FROM runs o
+        WHERE o.leaderboard_id = r.leaderboard_id AND o.gpu = r.gpu AND o.user_id = r.user_id
+          AND o.code_digest = r.code_digest AND o.problem_digest = r.problem_digest
+          AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND NOT o.doubted))
+"""
 BESTS = text(
     f"""
     SELECT b.id, u.name AS user_name, b.submission_id, b.seconds, b.error, b.created_at
     FROM bests b JOIN users u ON u.id = b.user_id JOIN runs r ON r.id = b.run_id
-    JOIN entries e ON e.leaderboard_id = b.leaderboard_id AND e.gpu = b.gpu AND e.user_id = b.user_id
-                  AND e.code_digest = r.code_digest AND e.problem_digest = r.problem_digest
-    WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before AND NOT e.void
-      -- What a sick device measured is history once another has measured it.
-      AND NOT (r.doubted AND EXISTS (
-          SELECT FROM runs o
-          WHERE o.leaderboard_id = r.leaderboard_id AND o.gpu = r.gpu AND o.user_id = r.user_id
-            AND o.code_digest = r.code_digest AND o.problem_digest = r.problem_digest
-            AND o.mode = 'ranked' AND o.verdict = 'passed' AND o.note = '' AND NOT o.doubted))
+    JOIN entries e ON {OF_BEST}
+    WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND b.id < :before AND NOT e.void AND {STANDS}
       AND (CAST(:user AS bigint) IS NULL OR b.user_id = :user)
       AND (CAST(:user_name AS text) IS NULL OR u.name = :user_name)
       AND (CAST(:hidden_from AS timestamptz) IS NULL OR {COUNTED_AT} < :hidden_from
            OR b.user_id = CAST(:reader AS bigint))
     ORDER BY b.id DESC LIMIT :limit
+    """  # noqa: S608  made of constants
+)
+
+
+# Who was faster than everybody before, on the version of the problem that is posed. Of what is void, and of a
+# sick device's where another has measured it, nothing was ever a record.
+RECORDS = text(
+    f"""
+    SELECT * FROM (
+        SELECT b.id, b.user_id, b.seconds, b.created_at,
+               min(b.seconds) OVER (ORDER BY b.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+                   AS before
+        FROM bests b JOIN runs r ON r.id = b.run_id
+        JOIN entries e ON {OF_BEST}
+        WHERE b.leaderboard_id = :board AND b.gpu = :gpu AND NOT e.void AND {STANDS}
+          AND r.problem_digest = :digest
+          AND (CAST(:hidden_from AS timestamptz) IS NULL OR {COUNTED_AT} < :hidden_from)
+    ) found
+    WHERE before IS NULL OR seconds < before
+    ORDER BY id DESC LIMIT :limit
     """  # noqa: S608  made of constants
 )
 
@@ -368,11 +390,13 @@ async def put_entry(connection: AsyncConnection, run: Row[Any], score: Score) ->
     await connection.execute(PUT_ENTRY, values)
 
 
-async def put_standing(connection: AsyncConnection, board_id: int, gpu: str, user_id: int) -> None:
-    """Bring a person's standing in line with their entries."""
+async def put_standing(connection: AsyncConnection, board_id: int, gpu: str, user_id: int) -> Any:
+    """Bring a person's standing in line with their entries; what it is now as (seconds, error), or None."""
     values = {"board": board_id, "gpu": gpu, "user": user_id}
-    await connection.execute(PUT_STANDING, values)
-    await connection.execute(DROP_STANDING, values)
+    found = (await connection.execute(PUT_STANDING, values)).first()
+    if found is None:
+        await connection.execute(DROP_STANDING, values)
+    return found
 
 
 async def rebuild(connection: AsyncConnection, board_id: int) -> None:
@@ -656,6 +680,27 @@ async def bests_of(
         "reader": reader,
     }
     return (await connection.execute(BESTS, values)).all()
+
+
+async def records(
+    connection: AsyncConnection,
+    board_id: int,
+    gpu: str,
+    digest: str,
+    *,
+    hidden_from: datetime | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """The last that were faster than all before them, the newest first, and nothing that counted from
+    ``hidden_from`` on."""
+    values = {
+        "board": board_id,
+        "gpu": gpu,
+        "digest": digest,
+        "hidden_from": hidden_from,
+        "limit": limit,
+    }
+    return (await connection.execute(RECORDS, values)).all()
 
 
 async def own(connection: AsyncConnection, board_id: int, gpu: str, user_id: int) -> Any:

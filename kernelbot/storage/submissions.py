@@ -116,6 +116,35 @@ REPEAT = text(
     """
 )
 
+RUN_AGAIN = text(
+    """
+    WITH added AS (
+        INSERT INTO submissions (leaderboard_id, problem_id, user_id, mode, file_name, language,
+                                 code_digest, channel, profile_case, refunded)
+        SELECT leaderboard_id, :problem_id, user_id, mode, file_name, language, code_digest, channel,
+               profile_case, true
+        FROM submissions WHERE id = :id
+        RETURNING id, leaderboard_id, user_id, code_digest, mode
+    )
+    INSERT INTO runs (submission_id, leaderboard_id, user_id, code_digest, gpu, mode, priority,
+                      queue_id, problem_digest)
+    SELECT added.id, added.leaderboard_id, added.user_id, added.code_digest, place.gpu, added.mode,
+           :priority, place.queue_id, p.digest
+    FROM added JOIN problems p ON p.id = :problem_id,
+         unnest(CAST(:gpus AS text[]), CAST(:queue_ids AS bigint[]))
+             WITH ORDINALITY AS place(gpu, queue_id, nth)
+    ORDER BY place.nth
+    RETURNING submission_id
+    """
+)
+UNDER_WAY_AGAIN = text(
+    """
+    SELECT max(id) FROM submissions
+    WHERE user_id = :user AND leaderboard_id = :board AND code_digest = :code AND mode = :mode
+      AND refunded AND repeats IS NULL AND id > :id AND status IN ('queued', 'running')
+    """
+)
+
 UNBEGUN = text(
     """
     SELECT r.id, r.submission_id, r.queue_id, r.gpu, s.language, s.mode, s.leaderboard_id,
@@ -227,6 +256,40 @@ async def repeat(
         {**values, "problem_id": problem_id, "priority": priority, "channel": channel},
     )
     return added.all()
+
+
+async def run_again(
+    connection: AsyncConnection,
+    submission_id: int,
+    gpus: Sequence[str],
+    queue_ids: Sequence[int],
+    *,
+    problem_id: int,
+    priority: int,
+) -> int:
+    """Send a submission again for its owner, at no cost to them; the id of the new one."""
+    values = {
+        "id": submission_id,
+        "gpus": list(gpus),
+        "queue_ids": list(queue_ids),
+        "problem_id": problem_id,
+        "priority": priority,
+    }
+    added = (await connection.execute(RUN_AGAIN, values)).all()
+    return int(added[0].submission_id)
+
+
+async def under_way_again(connection: AsyncConnection, sent: Row[Any]) -> int | None:
+    """The submission that runs this one again (``run_again``) and has not ended."""
+    values = {
+        "user": sent.user_id,
+        "board": sent.leaderboard_id,
+        "code": sent.code_digest,
+        "mode": sent.mode,
+        "id": sent.id,
+    }
+    found: int | None = (await connection.execute(UNDER_WAY_AGAIN, values)).scalar()
+    return found
 
 
 async def unbegun(connection: AsyncConnection, boards: Mapping[int, str]) -> Sequence[Row[Any]]:

@@ -94,8 +94,7 @@ async def test_a_run_is_charged_to_its_owner_when_it_ends_and_fades_as_the_domai
 
     ((_, used),) = await shares(app)
     assert used == pytest.approx(100 / 2 + 40, abs=2)
-    (spent,) = await rows(app, "SELECT sum(gpu_s) AS gpu_s, sum(runs) AS runs FROM spent")
-    assert (spent.gpu_s, spent.runs) == (pytest.approx(140, abs=2), 2)
+    assert await rows(app, "SELECT sum(gpu_s) FROM spent") == [(pytest.approx(140, abs=2),)]
 
 
 async def test_what_the_device_was_held_for_is_charged_and_not_what_we_took_to_get_there(
@@ -127,8 +126,8 @@ async def test_our_own_failures_and_what_we_repeat_cost_nothing(app: App) -> Non
         await rows(app, "UPDATE pgqueuer SET execute_after = now()")
         held = await claim_one(app)
         await took(app, held, 50, found=make_verdict(VerdictKind.JUDGE_FAILED))
-    (run,) = await rows(app, "SELECT verdict, gpu_s FROM runs")
-    assert (run.verdict, run.gpu_s) == ("judge_failed", 0.0)
+    assert await rows(app, "SELECT verdict FROM runs") == [("judge_failed",)]
+    assert await rows(app, "SELECT gpu_s FROM spent") == []
 
     await ranked(app, ada, 1e6)
     before = await shares(app)
