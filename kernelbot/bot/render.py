@@ -572,19 +572,30 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
         lines = [*rows, "…", *lines] if own_is_above else [*lines, "…", *rows]
     title = say("board.title", title=plain(board.title, 120), gpu=plain(page.gpu, 40))
     table = block("\n".join(lines), 3000) if lines else say("board.empty")
-    notes = [_window(board), report.light_note(page.light_seconds), _frozen(page)]
-    if any(item.tied for item in page.items):
-        notes.append(say("board.tied"))
-    if any(item.earlier for item in page.items):
-        notes.append(plain(report.EARLIER_NOTE))
-    if any(item.entry.unconfirmed for item in page.items):
-        notes.append(plain(report.UNCONFIRMED_NOTE))
+    notes = [window(board), *board_notes(page)]
     if board.self_evaluated:
         notes.append(say("board.self_evaluated"))
     embed = _embed(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
     footer = say("board.footer", page=number + 1, pages=pages, total=page.total, name=board.name)
     embed.set_footer(text=footer)
     return Post(embeds=(fitted(embed),))
+
+
+def board_rows(page: StandingsPage, most: int) -> str:
+    """The first rows of a leaderboard, nobody's own among them."""
+    return "\n".join(_standing_row(item, None, page.light_seconds) for item in page.items[:most])
+
+
+def board_notes(page: StandingsPage) -> list[str]:
+    """What the signs in its rows mean, and what is not shown of it now."""
+    notes = [report.light_note(page.light_seconds), frozen(page)]
+    if any(item.tied for item in page.items):
+        notes.append(say("board.tied"))
+    if any(item.earlier for item in page.items):
+        notes.append(plain(report.EARLIER_NOTE))
+    if any(item.entry.unconfirmed for item in page.items):
+        notes.append(plain(report.UNCONFIRMED_NOTE))
+    return notes
 
 
 def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> str:
@@ -595,7 +606,7 @@ def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> 
     return f"{_row_start(own, item.rank, item.tied, item.entry.user_name, earlier)}  {timing}{sign}"
 
 
-def _frozen(page: StandingsPage | TotalsPage) -> str:
+def frozen(page: StandingsPage | TotalsPage) -> str:
     if page.frozen_until is None:
         return ""
     if page.seen_through:
@@ -616,7 +627,7 @@ def totals(page: TotalsPage) -> Post:
         lines += ["…", _total_row(page.mine, page.mine)]
     table = block("\n".join(lines), 3000) if lines else say("board.empty")
     title = plain(f"{page.competition} {page.phase}".strip(), 120)
-    embed = _embed(title, "\n".join(filter(None, [table, _frozen(page)])), BLUE)
+    embed = _embed(title, "\n".join(filter(None, [table, frozen(page)])), BLUE)
     embed.set_footer(text=say("totals.footer", total=page.total))
     return Post(embeds=(fitted(embed),))
 
@@ -632,10 +643,10 @@ def _row_start(own: bool, rank: int, tied: bool, name: str, earlier: bool = Fals
     return f"{'>' if own else ' '}{place:>4}  {shown}"
 
 
-def _window(board: LeaderboardView) -> str:
+def window(board: LeaderboardView) -> str:
     if board.is_open:
         return say("board.open", when=relative(board.closes_at)) if board.closes_at else ""
-    if board.opens_at and not board.closes_at:
+    if board.opens_at and board.opens_at > datetime.now(UTC):
         return say("board.opens", when=relative(board.opens_at))
     return say("board.closed")
 
@@ -648,7 +659,7 @@ def problem(view: ProblemView, boards: Sequence[LeaderboardView] = ()) -> Post:
     embed = _embed(plain(view.title, 200), text, BLUE)
     for board in boards[:5]:
         name = say("problem.board", board=plain(board.name, 80))
-        embed.add_field(name=name, value=_limits(board), inline=False)
+        embed.add_field(name=name, value=limits(board), inline=False)
     packages = ", ".join(plain(name, 40) for name in view.packages)
     if packages:
         embed.add_field(name=say("problem.packages"), value=packages, inline=False)
@@ -662,7 +673,7 @@ def problem(view: ProblemView, boards: Sequence[LeaderboardView] = ()) -> Post:
     return Post(embeds=(fitted(embed),), files=tuple(files))
 
 
-def _limits(board: LeaderboardView) -> str:
+def limits(board: LeaderboardView) -> str:
     """What somebody needs to know before they send anything there."""
     ranked, other = (
         say("problem.per_hour", count=limit) if limit is not None else say("problem.no_limit")
@@ -672,7 +683,7 @@ def _limits(board: LeaderboardView) -> str:
         say("problem.gpus", gpus=cut(", ".join(plain(gpu, 40) for gpu in board.gpus), 400)),
         say("problem.languages", languages=", ".join(board.languages)),
         say("problem.allowance", ranked=ranked, other=other),
-        _window(board),
+        window(board),
     ]
     return "\n".join(line for line in lines if line)
 
