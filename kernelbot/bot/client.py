@@ -36,6 +36,7 @@ from kernelbot.bot.places import Places
 from kernelbot.services.context import Context
 
 LONGEST_RATE_LIMIT_S = 60.0
+from kernelbot.bot.pictures import Pictures
 LONGEST_PAUSE_S = 60.0
 
 log = structlog.get_logger()
@@ -92,6 +93,7 @@ class Bot(discord.Client):
         self.announcer = Announcer(self, ctx, self.cards)
         self.notices = Notices(self, ctx, self.places)
         self.tree = Tree(
+        self.pictures = Pictures(ctx)
             self,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),

@@ -18,7 +18,7 @@ from kernelbot.services import competitions, standings, waits
 async def leaderboard(interaction: Interaction, name: str, gpu: str | None = None) -> None:
     await defer(interaction)
     post, view = await views.board_page(interaction, name, gpu, 0)
-    await interaction.edit_original_response(**post.editing(), view=view)
+    await interaction.edit_original_response(**post.replacing(), view=view)
 
 
 @app_commands.command(name="problem", description="What to compute, with files to start from")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import discord
 from discord.ui import Button, DynamicItem, View
@@ -12,6 +12,7 @@ from kernelbot.bot import render
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.messages import say
+from kernelbot.bot.pictures import Pictures
 from kernelbot.domain.submission import REJUDGE
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import standings, submit
@@ -75,7 +76,7 @@ class BoardButton(
     async def callback(self, interaction: Interaction) -> None:
         await interaction.response.defer()
         post, view = await board_page(interaction, self.board, self.gpu, self.page)
-        await interaction.edit_original_response(**post.editing(), view=view)
+        await interaction.edit_original_response(**post.replacing(), view=view)
 
 
 def board_id(board: str, gpu: str, page: int) -> str:
@@ -102,7 +103,13 @@ async def board_page(
     page = await read(number)
     if number and not page.items:
         number, page = 0, await read(0)
-    return render.leaderboard(board, page, number), _board_buttons(board, page, number)
+    post = render.leaderboard(board, page, number)
+    if page.total:
+        picture = await cast(Pictures, cast(Any, interaction.client).pictures).of(
+            actor, board.name, page.gpu
+        )
+        post = render.with_picture(post, picture)
+    return post, _board_buttons(board, page, number)
 
 
 def _board_buttons(board: LeaderboardView, page: StandingsPage, number: int) -> View:
