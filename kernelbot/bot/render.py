@@ -226,7 +226,7 @@ def fitted(embed: discord.Embed) -> discord.Embed:
     return embed
 
 
-def _embed(title: str, description: str, colour: int, key: str = "") -> discord.Embed:
+def titled(title: str, description: str, colour: int, key: str = "") -> discord.Embed:
     embed = discord.Embed(title=title, description=description, colour=colour)
     if key:
         embed.set_footer(text=key)
@@ -260,7 +260,7 @@ def card(view: SubmissionView) -> Post:
     title = f"#{view.id} · {plain(view.leaderboard, 80)} · {view.mode.value} · {state_words(view)}"
     when = relative(view.created_at)
     description = say("card.sent", file=plain(view.file_name, 80), when=when)
-    embed = _embed(title, description, _colour(view), card_key(view.id))
+    embed = titled(title, description, _colour(view), card_key(view.id))
     for run in view.runs:
         embed.add_field(name=plain(run.gpu, 100), value=_progress(run), inline=False)
     return Post(embeds=(fitted(embed),), key=card_key(view.id))
@@ -386,7 +386,7 @@ def _run_result(
         if excerpt.strip() != clean(log).strip():
             files.append(File(f"log-{_file_part(run.gpu)}.txt", clean(log).encode()))
     colours = {VerdictKind.PASSED: GREEN, VerdictKind.QUARANTINED: GOLD, None: GREY}
-    return _embed(title, "\n".join([*parts, ranking]), colours.get(run.kind, RED)), files
+    return titled(title, "\n".join([*parts, ranking]), colours.get(run.kind, RED)), files
 
 
 def compared(run: RunView, against: Comparison) -> str:
@@ -475,7 +475,7 @@ def shared(view: SubmissionView) -> Post:
     key = share_key(view.id)
     name, board = plain(view.user_name, 64), plain(view.leaderboard)
     text = say("share.text", name=name, id=view.id, board=board)
-    embed = _embed(plain(view.title, 120), text, GREEN, key)
+    embed = titled(plain(view.title, 120), text, GREEN, key)
     for run in view.runs:
         if run.kind is VerdictKind.PASSED:
             words = f"{plain(report.headline(run), 300)}\n{plain(run.ranking, 300)}"
@@ -494,7 +494,7 @@ def difference(found: Difference, pair: Sequence[SubmissionView] = ()) -> Post:
     text = block(_whole_lines(found.text, 3000), 3100, "diff")
     name = f"{found.before}-{found.after}.diff"
     return Post(
-        embeds=(fitted(_embed(title, "\n".join([*summaries, text]), BLUE)),),
+        embeds=(fitted(titled(title, "\n".join([*summaries, text]), BLUE)),),
         files=(File(name, clean(found.text).encode()),),
     )
 
@@ -537,7 +537,7 @@ def submissions(views: Sequence[SubmissionView], more: bool) -> Post:
     ]
     if more:
         lines.append(say("submissions.more"))
-    return Post(embeds=(fitted(_embed(say("submissions.title"), "\n".join(lines), BLUE)),))
+    return Post(embeds=(fitted(titled(say("submissions.title"), "\n".join(lines), BLUE)),))
 
 
 def _summary(view: SubmissionView) -> str:
@@ -575,7 +575,7 @@ def leaderboard(board: LeaderboardView, page: StandingsPage, number: int) -> Pos
     notes = [window(board), *board_notes(page)]
     if board.self_evaluated:
         notes.append(say("board.self_evaluated"))
-    embed = _embed(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
+    embed = titled(title, "\n".join([table, *[note for note in notes if note]]), BLUE)
     footer = say("board.footer", page=number + 1, pages=pages, total=page.total, name=board.name)
     embed.set_footer(text=footer)
     return Post(embeds=(fitted(embed),))
@@ -627,7 +627,7 @@ def totals(page: TotalsPage) -> Post:
         lines += ["…", _total_row(page.mine, page.mine)]
     table = block("\n".join(lines), 3000) if lines else say("board.empty")
     title = plain(f"{page.competition} {page.phase}".strip(), 120)
-    embed = _embed(title, "\n".join(filter(None, [table, frozen(page)])), BLUE)
+    embed = titled(title, "\n".join(filter(None, [table, frozen(page)])), BLUE)
     embed.set_footer(text=say("totals.footer", total=page.total))
     return Post(embeds=(fitted(embed),))
 
@@ -656,7 +656,7 @@ def problem(view: ProblemView, boards: Sequence[LeaderboardView] = ()) -> Post:
     statement = discord.utils.escape_mentions(flowing(clean(view.statement)))
     light = _speed_of_light(view)
     text = cut_markdown(statement, DESCRIPTION - len(light)) + light
-    embed = _embed(plain(view.title, 200), text, BLUE)
+    embed = titled(plain(view.title, 200), text, BLUE)
     for board in boards[:5]:
         name = say("problem.board", board=plain(board.name, 80))
         embed.add_field(name=name, value=limits(board), inline=False)
@@ -701,7 +701,7 @@ def queue(queues: Iterable[QueueView], now: Mapping[str, Wait]) -> Post:
     """``now``: how long the reader would wait on each."""
     lines = [_queue_line(item, now.get(item.gpu)) for item in queues]
     text = "\n".join(lines) or say("queue.none")
-    return Post(embeds=(fitted(_embed(say("queue.title"), text, BLUE)),))
+    return Post(embeds=(fitted(titled(say("queue.title"), text, BLUE)),))
 
 
 def _queue_line(item: QueueView, now: Wait | None) -> str:
@@ -729,7 +729,7 @@ def me(
     if view.banned_until is not None and view.banned_until > datetime.now(UTC):
         until, reason = relative(view.banned_until), plain(view.ban_reason, 300)
         banned = say("me.banned", until=until, reason=reason)
-    embed = _embed(say("me.title", name=plain(view.name, 64)), banned, BLUE)
+    embed = titled(say("me.title", name=plain(view.name, 64)), banned, BLUE)
     accounts = [
         say("me.account", provider=plain(item["provider"], 32), name=plain(item["name"], 64))
         for item in view.identities
@@ -801,8 +801,12 @@ def on_or_off(state: bool) -> str:
     return say("me.on") if state else say("me.off")
 
 
-def help_text() -> Post:
-    return Post(embeds=(fitted(_embed(say("help.title"), say("help"), BLUE)),))
+def help_text(*, manages: bool = False, administrates: bool = False) -> Post:
+    """With what only they may use who manage this server, or run competitions."""
+    lines = [say("help")]
+    lines += [say("help.setup")] if manages else []
+    lines += [say("help.admin")] if administrates else []
+    return Post(embeds=(fitted(titled(say("help.title"), "\n".join(lines), BLUE)),))
 
 
 # --- announcements -------------------------------------------------------------------------------
@@ -829,7 +833,7 @@ def podium(change: Podium, key: str) -> Post:
         was = report.format_time(change.displaced_seconds)
         name = plain(change.displaced_name, 64)
         lines.append(say("podium.before", name=name, time=was))
-    embed = _embed(board, "\n".join(lines), GOLD, key)
+    embed = titled(board, "\n".join(lines), GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
 
 
@@ -873,7 +877,7 @@ def personal(found: Notice, key: str, now: datetime) -> Post:
         assert found.closes_at is not None
         at = discord.utils.format_dt(found.closes_at, "f")
         text = say("notice.deadline", board=board, when=relative(found.closes_at), at=at)
-    embed = _embed(board, f"{text}\n{say('notice.why')}", BLUE, key)
+    embed = titled(board, f"{text}\n{say('notice.why')}", BLUE, key)
     return Post(embeds=(fitted(embed),), key=key, silent=found.wanted.is_quiet(now))
 
 
@@ -892,14 +896,14 @@ def reveal(found: Reveal, key: str) -> Post:
     if found.unjudged:
         lines += ["", say("reveal.unjudged", count=found.unjudged)]
     text = cut("\n".join(lines), DESCRIPTION)
-    embed = _embed(plain(found.title, 100), text, GOLD, key)
+    embed = titled(plain(found.title, 100), text, GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
 
 
 def notice(text: str, *, out: bool, key: str) -> Post:
     """What everybody should know about the machines: a device is ``out`` of service, or back."""
     title = say("notice.out") if out else say("notice.back")
-    embed = _embed(title, cut(plain(text, DESCRIPTION), DESCRIPTION), GREY if out else GREEN, key)
+    embed = titled(title, cut(plain(text, DESCRIPTION), DESCRIPTION), GREY if out else GREEN, key)
     return Post(embeds=(fitted(embed),), key=key)
 
 
