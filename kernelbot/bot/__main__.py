@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from typing import Any
 
-import aiohttp
 import discord
 import structlog
 import yarl
 
 from kernelbot import logs
 from kernelbot.app import build
+from kernelbot.bot import rest
 from kernelbot.bot.client import Bot
 from kernelbot.config import Settings
 from kernelbot.errors import Refused
 from kernelbot.services.context import Context
 
 LONGEST_PAUSE_S = 60.0
+LOGIN_S = 60.0
+STEADY_S = 300.0
+"""Who stayed that long begins with short pauses again: Discord allows 1,000 sessions a day."""
 AGAIN_S = 2.0
 """What a cancelled task gets to put things in order before it is told again."""
 
@@ -76,22 +80,25 @@ async def _stay(app: Context, token: str) -> None:
     """Log in until it works, then stay; discord.py itself reconnects and resumes."""
     pause = 1.0
     while True:
+        began = time.monotonic()
         async with Bot(app) as bot:
             try:
-                await bot.login(token)
-                pause = 1.0
+                async with asyncio.timeout(LOGIN_S):
+                    await bot.login(token)
                 await _work(bot)
             except discord.LoginFailure:
                 raise
-            except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-                log.warning("Discord cannot be reached", error=repr(error), again_in_s=pause)
+            except (discord.DiscordException, *rest.NO_ANSWER) as error:
+                log.warning("Discord cannot be reached", error=repr(error))
+        if time.monotonic() - began > STEADY_S:
+            pause = 1.0
         await asyncio.sleep(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
 
 
 async def _work(bot: Bot) -> None:
     beside = asyncio.create_task(bot.run_beside(), name="beside")
-    connected = asyncio.create_task(bot.connect(reconnect=True), name="connection")
+    connected = asyncio.create_task(rest.connect(bot), name="connection")
     try:
         await asyncio.wait({beside, connected}, return_when=asyncio.FIRST_COMPLETED)
         for task in (beside, connected):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import weakref
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 import discord
 import structlog
 
-from kernelbot.bot import attachments, delivery, render, views
+from kernelbot.bot import attachments, delivery, render, rest, views
 from kernelbot.bot.door import CHANNEL
 from kernelbot.bot.places import Place, Places
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
@@ -33,7 +34,7 @@ EDIT_EVERY_S = 2.5
 SWEEP_S = 10.0
 SWEPT_PER_S = 20.0
 """With many cards open the sweep takes longer instead of asking the database more often."""
-AT_ONCE = 8
+AT_ONCE = 16
 PATIENCE_S = 40.0
 LONGEST_PAUSE_S = 60.0
 
@@ -66,6 +67,8 @@ class Cards:
         self._edited: dict[int, float] = {}
         self._failures: defaultdict[int, int] = defaultdict(int)
         self._locks: dict[int, asyncio.Lock] = {}
+        self._channels: dict[int, int] = {}  # where a card is
+        self._lines: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
         self._fresh: set[int] = set()  # opened by this process; nothing of it was tried before
         self._expected: set[int] = set()  # accepted, their place is being made
         self._busy: set[int] = set()
@@ -93,6 +96,7 @@ class Cards:
                 return Place(known.channel_id, place.guild_id).link(known.message_id)
             await store.open_card(self._ctx, view.id, place.channel_id, subject)
             self._fresh.add(view.id)
+            self._channels[view.id] = place.channel_id
             self.mark(view.id, EDIT_EVERY_S)
             message = await self._place(view, place.channel_id, again=False)
         return place.link(message.id)
@@ -251,7 +255,9 @@ class Cards:
             await self._place(view, channel_id, again=True)
             if said is not None:
                 await self._say(channel_id, said)
-        except (discord.Forbidden, discord.NotFound, LookupError) as error:
+        except (discord.HTTPException, LookupError) as error:
+            if isinstance(error, discord.HTTPException) and error.code not in delivery.UNREACHABLE:
+                raise
             log.warning("a person cannot be reached", submission=view.id, error=str(error))
             await self._close(view.id)
             return False
@@ -262,7 +268,7 @@ class Cards:
         self._forget(submission_id)
 
     def _forget(self, submission_id: int) -> None:
-        for kept in (self._due, self._edited, self._failures, self._locks):
+        for kept in (self._due, self._edited, self._failures, self._locks, self._channels):
             kept.pop(submission_id, None)
         self._fresh.discard(submission_id)
 
@@ -297,6 +303,7 @@ class Cards:
                 opened = await store.open_cards(self._ctx)
                 count = len(opened)
                 for at, card in enumerate(opened):
+                    self._channels[card.submission_id] = card.channel_id
                     self.mark(card.submission_id, at / SWEPT_PER_S)
             except Unavailable:
                 log.warning("open cards cannot be read; the database does not answer")
@@ -321,7 +328,11 @@ class Cards:
                 continue
 
     async def _look(self, submission_id: int, turn: asyncio.Semaphore) -> None:
-        async with turn:
+        """One card of a channel after the other, so that those that wait for Discord's limit of a channel
+        do not take the turns of all others."""
+        rest.UNHURRIED.set(True)
+        line = self._lines.setdefault(self._channels.get(submission_id, 0), asyncio.Lock())
+        async with line, turn:
             try:
                 async with asyncio.timeout(PATIENCE_S):
                     await self.refresh(submission_id)

@@ -23,6 +23,7 @@ from kernelbot.bot import (
     me,
     messages,
     paste,
+    rest,
     submissions,
     submit,
     views,
@@ -85,6 +86,7 @@ class Bot(discord.Client):
             chunk_guilds_at_startup=False,
             max_messages=None,
             max_ratelimit_timeout=LONGEST_RATE_LIMIT_S,
+            http_trace=rest.trace(lambda: self.http._global_over.set()),
         )
         self.ctx = ctx
         self.index = Index(ctx)
@@ -139,8 +141,8 @@ class Bot(discord.Client):
         while True:
             try:
                 await self.sync()
-            except (discord.HTTPException, app_commands.AppCommandError, OSError) as error:
-                log.warning("commands are not registered yet", error=str(error), again_in_s=pause)
+            except (*rest.NO_ANSWER, app_commands.AppCommandError) as error:
+                log.warning("commands are not registered yet", error=repr(error), again_in_s=pause)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any, cast
 
+import aiohttp
 import discord
 
+from kernelbot.bot import rest
 from kernelbot.bot.messages import LOCALE
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.services import identity
@@ -14,6 +17,8 @@ from kernelbot.services.context import Context
 
 CHANNEL = "discord"
 PROVIDER = "discord"
+HEARD_WITHIN_S = 3.0
+"""Discord's: later it takes no answer any more."""
 
 Interaction = discord.Interaction[Any]
 
@@ -25,7 +30,31 @@ def speak(interaction: Interaction) -> None:
 
 async def defer(interaction: Interaction) -> None:
     """ "Thinking…", to this person alone. Before any I/O: Discord gives three seconds in all."""
-    await interaction.response.defer(ephemeral=True, thinking=True)
+    await _heard(interaction, thinking=True)
+
+
+async def defer_change(interaction: Interaction) -> None:
+    """The message under which this was pressed is about to change. Before any I/O, as ``defer``."""
+    await _heard(interaction, thinking=False)
+
+
+async def _heard(interaction: Interaction, *, thinking: bool) -> None:
+    """Acknowledge once, also where Discord hears us and its answer is lost: it tells the second attempt that
+    there was a first, which then was ours and not that of another bot.
+    """
+    rest.CUT_OFF.set(False)
+    for last in (False, True):
+        try:
+            async with asyncio.timeout(HEARD_WITHIN_S):
+                await interaction.response.defer(ephemeral=thinking, thinking=thinking)
+            return
+        except discord.HTTPException as error:
+            if error.code != rest.ANSWERED or not rest.CUT_OFF.get():
+                raise
+            return
+        except (aiohttp.ClientError, OSError):
+            if last:
+                raise
 
 
 def ctx_of(interaction: Interaction) -> Context:

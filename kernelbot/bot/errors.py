@@ -17,7 +17,7 @@ import discord
 import structlog
 from discord import app_commands
 
-from kernelbot.bot import render
+from kernelbot.bot import render, rest
 from kernelbot.bot.door import speak
 from kernelbot.bot.messages import say
 from kernelbot.errors import RateLimited, Refused, Unavailable
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 P = ParamSpec("P")
 
-NOBODY_LEFT = {10062, 40060, 10015, 50027}
+NOBODY_LEFT = {10062, rest.ANSWERED, 10015, 50027}
 """Unknown interaction, one answered already (delivered twice, or to a twin of ours), unknown
 webhook, expired token: there is nobody to answer, and nothing of ours broke."""
 
@@ -79,18 +79,27 @@ async def tell(
         return
     text = f"{words(error)} {also}".strip()
     try:
-        if interaction.response.is_done():
-            await interaction.followup.send(text, file=file, ephemeral=True)
-        else:
-            await interaction.response.send_message(text, file=file, ephemeral=True)
-    except discord.HTTPException as failure:
-        gone = failure.code in NOBODY_LEFT
+        await _answer(interaction, text, file)
+    except rest.NO_ANSWER as failure:
+        gone = getattr(failure, "code", None) in NOBODY_LEFT
         log.log(
             logging.INFO if gone else logging.WARNING,
             "could not tell a person what went wrong",
             error=repr(failure),
             words=text,
         )
+
+
+async def _answer(interaction: discord.Interaction[Any], text: str, file: discord.File) -> None:
+    if not interaction.response.is_done():
+        try:
+            await interaction.response.send_message(text, file=file, ephemeral=True)
+        except discord.HTTPException as error:
+            if error.code != rest.ANSWERED:
+                raise  # else it was acknowledged although we were told otherwise
+        else:
+            return
+    await interaction.followup.send(text, file=file, ephemeral=True)
 
 
 def guarded(

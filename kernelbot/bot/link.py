@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ui import Button, DynamicItem, View
 
 from kernelbot.bot import render
-from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
@@ -49,7 +49,7 @@ class LinkButton(DynamicItem[Button[Any]], template=r"kb:link:(?P<code>[A-Z]{4}-
 
     @guarded
     async def callback(self, interaction: Interaction) -> None:
-        await interaction.response.defer()
+        await defer_change(interaction)
         await logins.approve(ctx_of(interaction), await person(interaction), self.code)
         await interaction.edit_original_response(content=say("link.done"), view=None)
 

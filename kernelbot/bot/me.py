@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ui import Button, DynamicItem, TextInput, View
 
 from kernelbot.bot import forms, render
-from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.forms import Filled, field
 from kernelbot.bot.messages import say
@@ -77,7 +77,7 @@ class Switch(
         if self.name == QUIET:
             await _ask_quiet(interaction)
             return
-        await interaction.response.defer()
+        await defer_change(interaction)
         actor = await person(interaction)
         await preferences.switch(ctx_of(interaction), actor, self.name)
         await _show(interaction, actor)
@@ -105,7 +105,7 @@ async def _ask_quiet(interaction: Interaction) -> None:
 
 async def quiet(interaction: Interaction, filled: Filled) -> None:
     """The form came back."""
-    await interaction.response.defer()
+    await defer_change(interaction)
     actor = await person(interaction)
     begin, end, zone = (filled.get(name, "") for name in ("from", "until", "zone"))
     await preferences.quiet(ctx_of(interaction), actor, begin, end, zone)

@@ -11,14 +11,15 @@ from typing import Any, Literal
 import discord
 import structlog
 
-from kernelbot.bot import render
+from kernelbot.bot import render, rest
 from kernelbot.bot.door import Interaction
 from kernelbot.services import cards, preferences
 from kernelbot.services.context import Context
 
 ARCHIVE_MINUTES: Literal[1440] = 1440
-PATIENCE_S = 20.0
-"""After that long in the line for a thread a direct message is better."""
+PATIENCE_S, MAKING_S = 20.0, 10.0
+"""After that long in the line for a thread, and in the making of it, a direct message is better."""
+LOOK_S = 5.0
 
 log = structlog.get_logger()
 
@@ -65,7 +66,7 @@ class Places:
                 try:
                     thread_id = await self._thread(channel, interaction.user, user_id, competition)
                     return Place(thread_id, channel.guild.id)
-                except (discord.HTTPException, TimeoutError) as error:
+                except rest.NO_ANSWER as error:
                     log.info("no thread, a direct message", channel=channel.id, error=repr(error))
         return Place(await self.direct(interaction.user.id))
 
@@ -82,7 +83,8 @@ class Places:
         await asyncio.wait_for(line.acquire(), PATIENCE_S)
         try:
             known = await self._known(user_id, channel, competition)
-            return known or await self._made(channel, user, user_id, competition)
+            async with asyncio.timeout(MAKING_S):
+                return known or await self._made(channel, user, user_id, competition)
         finally:
             line.release()
 
@@ -109,10 +111,14 @@ class Places:
         return thread.id
 
     async def _exists(self, thread_id: int) -> bool:
+        """Where Discord does not say, what is remembered holds: a card that meets a closed door moves."""
         try:
-            await self._client.fetch_channel(thread_id)
+            async with asyncio.timeout(LOOK_S):
+                await self._client.fetch_channel(thread_id)
         except (discord.NotFound, discord.Forbidden):
             return False
+        except rest.NO_ANSWER as error:
+            log.info("a thread could not be looked up", thread=thread_id, error=repr(error))
         return True
 
 

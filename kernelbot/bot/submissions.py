@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ui import Button, DynamicItem, View
 
 from kernelbot.bot import attachments, autocomplete, render, views
-from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.messages import say
 from kernelbot.services import comparison
@@ -66,7 +66,7 @@ class TurnButton(
 
     @guarded
     async def callback(self, interaction: Interaction) -> None:
-        await interaction.response.defer()
+        await defer_change(interaction)
         await _list(interaction, self.board, self.cursor)
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from typing import Any, cast
 
-import aiohttp
-import discord
 import structlog
 
-from kernelbot.bot import render
+from kernelbot.bot import delivery, render, rest
 from kernelbot.bot.cards import Cards
 from kernelbot.bot.door import Interaction, ctx_of, person
 from kernelbot.bot.messages import say
 from kernelbot.bot.places import Places
 from kernelbot.domain.submission import Draft
+from kernelbot.errors import Unavailable
 from kernelbot.services import submit
 from kernelbot.services.views import SubmissionView
+
+PLACED_WITHIN_S = 60.0
+ANSWERED_WITHIN_S = 30.0
+"""Longer than discord.py repeats an answer that fails."""
 
 log = structlog.get_logger()
 
@@ -37,11 +40,13 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
     link = trouble = ""
     try:
         with cards.expecting(view.id):
-            place = await places.of(interaction, user_id, view.competition)
-            link = await cards.open(view, place, str(interaction.user.id))
-    except discord.HTTPException as error:
-        log.warning("a card could not be placed", submission=view.id, error=str(error))
-        trouble = say("accepted.unreachable", id=view.id)
+            async with asyncio.timeout(PLACED_WITHIN_S):
+                place = await places.of(interaction, user_id, view.competition)
+                link = await cards.open(view, place, str(interaction.user.id))
+    except (*rest.NO_ANSWER, Unavailable) as error:
+        log.warning("a card could not be placed", submission=view.id, error=repr(error))
+        closed = getattr(error, "code", None) in delivery.UNREACHABLE
+        trouble = say("accepted.unreachable" if closed else "accepted.later", id=view.id)
     await first
     await _say(interaction, render.accepted(view, link, trouble))
 
@@ -49,6 +54,7 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
 async def _say(interaction: Interaction, post: render.Post) -> None:
     """Into the answer to the command. Its failure changes nothing about the submission."""
     try:
-        await interaction.edit_original_response(**post.editing())
-    except (discord.HTTPException, aiohttp.ClientError) as error:
-        log.warning("an acknowledgement was lost", error=str(error))
+        async with asyncio.timeout(ANSWERED_WITHIN_S):
+            await interaction.edit_original_response(**post.editing())
+    except rest.NO_ANSWER as error:
+        log.warning("an acknowledgement was lost", error=repr(error))

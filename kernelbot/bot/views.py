@@ -9,7 +9,7 @@ import discord
 from discord.ui import Button, DynamicItem, View
 
 from kernelbot.bot import render
-from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.pictures import Pictures
@@ -74,7 +74,7 @@ class BoardButton(
 
     @guarded
     async def callback(self, interaction: Interaction) -> None:
-        await interaction.response.defer()
+        await defer_change(interaction)
         post, view = await board_page(interaction, self.board, self.gpu, self.page)
         await interaction.edit_original_response(**post.replacing(), view=view)
 

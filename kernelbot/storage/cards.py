@@ -11,16 +11,30 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage.tables import cards, identities, submissions
 
+CONTINUE_WITH = text(
+    """
+    INSERT INTO cards (submission_id, channel_id, user_subject)
+    SELECT :again, channel_id, user_subject FROM cards WHERE submission_id = :id
+    """
+)
+
 
 async def put(
     connection: AsyncConnection, submission_id: int, channel_id: int, user_subject: str
 ) -> None:
-    values = {"channel_id": channel_id, "user_subject": user_subject}
+    """A card that moves has no message yet where it goes."""
+    values = {"channel_id": channel_id, "user_subject": user_subject, "message_id": None}
     await connection.execute(
         upsert(cards)
         .values(submission_id=submission_id, **values)
         .on_conflict_do_update(index_elements=["submission_id"], set_=values)
     )
+
+
+async def continue_with(connection: AsyncConnection, submission_id: int, again: int) -> None:
+    """Have a submission that runs another one again shown where that is, if it is shown."""
+    values = {"id": submission_id, "again": again}
+    await connection.execute(CONTINUE_WITH, values)
 
 
 async def change(connection: AsyncConnection, submission_id: int, **values: Any) -> None:

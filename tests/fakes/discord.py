@@ -45,6 +45,9 @@ ACKNOWLEDGE_S = 3.0
 TOKEN_S = 15 * 60.0
 NONCE_S = 5 * 60.0
 ALL, PER_CHANNEL = (50, 1.0), (5, 5.0)  # calls within seconds
+INVALID = (10_000, 600.0)
+"""Answers 401, 403 and 429, after which Discord hears nothing of the bot for a while."""
+ACTIVE_THREADS = 1000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -66,6 +69,7 @@ class LoopbackDiscord(World):
         self.port = port
         self.token_s = TOKEN_S
         self.pace = True  # enforce rate limits
+        self.far_s = 0.0  # how long an answer is on its way
         self.requests: list[Request] = []
         self.violations: list[str] = []
         self.failures: list[Failure] = []
@@ -121,14 +125,15 @@ class LoopbackDiscord(World):
 
     def fail(
         self, method: str, part: str, kind: str, *, times: int = 1, retry_after: float = 0.3,
-        shared: bool = False,
+        shared: bool = False, code: int = 0,
     ) -> Failure:  # fmt: skip
         """Answer the next ``times`` calls whose method and path match otherwise than by success.
 
         ``kind``: a status ("429", "500", "503"); a status with "-after" does the work first;
-        "hang" never answers, "hang-after" does the work and never answers (until ``release``).
+        "hang" never answers, "hang-after" does the work and never answers (until ``release``);
+        "drop" cuts the connection, "drop-after" does the work first. A 403 or 404 has ``code``.
         """
-        failure = Failure(method, part, kind, times, retry_after, shared)
+        failure = Failure(method, part, kind, times, retry_after, shared, code)
         self.failures.append(failure)
         return failure
 
@@ -338,21 +343,24 @@ class LoopbackDiscord(World):
             return await handler(request)
         route = request.match_info.route.resource
         note = ""
+        if self.far_s:
+            await asyncio.sleep(self.far_s)
         try:
             failure = self._failure_for(request)
             if failure is not None and not failure.kind.endswith("-after"):
-                response = await self._injected(failure)
+                response = await self._injected(failure, request)
             else:
                 response = self._limited(request) or await self._answer(request, handler)
                 if (bucket := self._bucket(request)) is not None:
                     response.headers.update(self._pacing(bucket))
                 if failure is not None:
-                    response = await self._injected(failure)
+                    response = await self._injected(failure, request)
         except ApiError as error:
             note = str(error)
             if error.code in (50035, 40060, 10062, 50006, 40005):
                 self.violations.append(f"{request.method} {request.path}: {error}")
             response = _json(error.body(), error.status)
+        self._count_invalid(response.status)
         name = route.canonical if route is not None else "?"
         self.requests.append(
             Request(self.now(), request.method, name, request.path, response.status, note)
@@ -379,14 +387,24 @@ class LoopbackDiscord(World):
                 return failure
         return None
 
-    async def _injected(self, failure: Failure) -> web.StreamResponse:
+    async def _injected(self, failure: Failure, request: web.Request) -> web.StreamResponse:
         kind = failure.kind.removesuffix("-after")
+        if kind == "drop":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response(status=500)
         if kind == "hang":
             await self.release.wait()
             return _json({"code": 0, "message": "too late"}, 500)
         if kind == "429":
             return _too_many(failure.retry_after, shared=failure.shared)
-        return _json({"code": 0, "message": f"{kind}: injected"}, int(kind))
+        return _json({"code": failure.code, "message": f"{kind}: injected"}, int(kind))
+
+    def _count_invalid(self, status: int) -> None:
+        if status in (401, 403, 429) and self._spend("invalid", *INVALID) is not None:
+            self.violations.append(
+                "10,000 invalid requests within ten minutes: Discord bans the bot"
+            )
 
     def _limited(self, request: web.Request) -> web.StreamResponse | None:
         """Discord's limits: 50 calls a second in all, 5 sends and 5 edits per channel in 5 s."""
@@ -640,10 +658,18 @@ class LoopbackDiscord(World):
         if channel.type != shape.TEXT or body.get("type") != shape.PRIVATE_THREAD:
             raise ApiError(400, 50024, "Cannot execute action on this channel type")
         rules.check_thread(body)
+        if self._active_threads(channel.guild) >= ACTIVE_THREADS:
+            raise ApiError(400, 160006, "Maximum number of active threads reached")
         thread = self.thread(channel, body["name"])
         payload = self.channel_payload(thread)
         await self.gateway.dispatch("THREAD_CREATE", payload | {"newly_created": True})
         return _json(payload, 201)
+
+    def _active_threads(self, guild: Guild | None) -> int:
+        return sum(
+            item.type == shape.PRIVATE_THREAD and item.guild is guild and not item.archived
+            for item in self.channels.values()
+        )
 
     async def _add_to_thread(self, request: web.Request) -> web.Response:
         thread = self._channel_of(request, shape.SEND_MESSAGES_IN_THREADS)

@@ -175,6 +175,7 @@ class Failure:
     times: int
     retry_after: float = 0.3
     shared: bool = False  # a global 429
+    code: int = 0  # Discord's, of a 403 or 404
 
 
 class World:
