@@ -6,7 +6,6 @@ far the first one came, so looks for the message in the channel before sending.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 import discord
@@ -20,9 +19,7 @@ from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
 TOPICS = ("podium", "reveal", "finished", "decided", "notice")
-AT_ONCE = 10
-HOLD_S = 20.0
-PATIENCE_S = 15.0  # less than the hold: nobody else has the announcement while we send it
+AT_ONCE = 20
 
 log = structlog.get_logger()
 
@@ -32,29 +29,15 @@ class CannotTell(Exception):
 
 
 class Announcer(Teller):
-    what, look_every_s = "announcements", 2.0
+    what, topics, at_once = "announcements", TOPICS, AT_ONCE
+    hold_s, patience_s, look_every_s = 20.0, 15.0, 2.0
     retry_s, longest_retry_s = 5.0, 300.0
 
     def __init__(self, client: discord.Client, ctx: Context, cards: Cards) -> None:
         super().__init__(client, ctx)
         self._cards = cards
 
-    async def tell_due(self) -> int:
-        """Claim what is due and tell it; how many were claimed."""
-        claimed = await announce.claim(self._ctx, TOPICS, AT_ONCE, HOLD_S)
-        # In order within a channel would need one after the other; a few at once is what podiums are.
-        await asyncio.gather(*(self._tell(item) for item in claimed))
-        return len(claimed)
-
-    async def _tell(self, item: Announcement) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                receipt = await self._told(item)
-                await announce.delivered(self._ctx, item.id, receipt)
-        except Exception as error:
-            await self.put_off(item, error)
-
-    async def _told(self, item: Announcement) -> str:
+    async def told(self, item: Announcement) -> str:
         if item.topic == "finished":
             reached = await self._cards.finish(int(item.payload["submission_id"]))
             return "shown" if reached else "unreachable"

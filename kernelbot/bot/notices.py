@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import discord
@@ -13,20 +13,18 @@ from kernelbot.bot import delivery, render
 from kernelbot.bot.door import PROVIDER
 from kernelbot.bot.outbox import Teller
 from kernelbot.bot.places import Places
-from kernelbot.services import announce
 from kernelbot.services import notices as service
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
 PLAN_EVERY_S = 60.0
-AT_ONCE = 5
-HOLD_S, PATIENCE_S = 60.0, 15.0
 
 log = structlog.get_logger()
 
 
 class Notices(Teller):
-    what, look_every_s = "notices", 5.0
+    what, topics, at_once = "notices", service.TOPICS, 5
+    hold_s, patience_s, look_every_s = 60.0, 15.0, 5.0
     retry_s, longest_retry_s = 10.0, 600.0
 
     def __init__(self, client: discord.Client, ctx: Context, places: Places) -> None:
@@ -34,24 +32,13 @@ class Notices(Teller):
         self._places = places
         self._planned = -PLAN_EVERY_S
 
-    async def tell_due(self) -> int:
-        """Claim what is due and tell it; how many were claimed."""
+    async def claimed(self, most: int) -> Sequence[Announcement]:
         if time.monotonic() - self._planned >= PLAN_EVERY_S:
             await service.plan_deadlines(self._ctx)
             self._planned = time.monotonic()
-        claimed = await announce.claim(self._ctx, service.TOPICS, AT_ONCE, HOLD_S)
-        await asyncio.gather(*(self._tell(item) for item in claimed))
-        return len(claimed)
+        return await super().claimed(most)
 
-    async def _tell(self, item: Announcement) -> None:
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                receipt = await self._told(item)
-                await announce.delivered(self._ctx, item.id, receipt)
-        except Exception as error:
-            await self.put_off(item, error)
-
-    async def _told(self, item: Announcement) -> str:
+    async def told(self, item: Announcement) -> str:
         found = await service.read(self._ctx, item, PROVIDER)
         if found is None:
             return "not wanted"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import discord
 import structlog
@@ -18,6 +20,10 @@ class Teller(ABC):
     """Some topics of the outbox; what fails waits and is told later."""
 
     what: str
+    topics: Sequence[str]
+    at_once: int
+    hold_s: float
+    patience_s: float  # less than the hold: nobody else has the item while we tell it
     look_every_s: float
     retry_s: float
     longest_retry_s: float
@@ -27,24 +33,53 @@ class Teller(ABC):
         self._ctx = ctx
         self._complained: set[str] = set()
 
+    @abstractmethod
+    async def told(self, item: Announcement) -> str:
+        """Tell it; what is kept as the receipt. Whatever is raised puts it off."""
+
     async def run(self) -> None:
-        """For ever: what is due, then wait for more."""
-        async with self._ctx.events.on(announce.CHANGED) as changed:
+        """For ever: what is due, then wait for more. One that takes long holds up no other."""
+        telling: set[asyncio.Task[None]] = set()
+        async with self._ctx.events.on(announce.CHANGED) as changed, asyncio.TaskGroup() as tasks:
             while True:
                 await self._client.wait_until_ready()
-                try:
-                    told = await self.tell_due()
-                except Exception as error:
-                    log.warning(f"{self.what} wait", error=repr(error))
-                    told = 0
-                if not told:
+                claimed = await self._claimed_quietly(self.at_once - len(telling))
+                for item in claimed:
+                    task = tasks.create_task(self._tell(item))
+                    telling.add(task)
+                    task.add_done_callback(telling.discard)
+                if len(telling) >= self.at_once:
+                    await asyncio.wait(telling, return_when=asyncio.FIRST_COMPLETED)
+                elif not claimed:
                     await changed.wait(self.look_every_s)
 
-    @abstractmethod
     async def tell_due(self) -> int:
         """Claim what is due and tell it; how many were claimed."""
+        claimed = await self.claimed(self.at_once)
+        await asyncio.gather(*(self._tell(item) for item in claimed))
+        return len(claimed)
 
-    async def put_off(self, item: Announcement, error: Exception) -> None:
+    async def claimed(self, most: int) -> Sequence[Announcement]:
+        """What is due, ours for ``hold_s``."""
+        return await announce.claim(self._ctx, self.topics, most, self.hold_s)
+
+    async def _claimed_quietly(self, most: int) -> Sequence[Announcement]:
+        try:
+            async with asyncio.timeout(self.hold_s):
+                return await self.claimed(most)
+        except Exception as error:
+            log.warning(f"{self.what} wait", error=repr(error))
+            return ()
+
+    async def _tell(self, item: Announcement) -> None:
+        try:
+            async with asyncio.timeout(self.patience_s):
+                receipt = await self.told(item)
+                await announce.delivered(self._ctx, item.id, receipt)
+        except Exception as error:
+            await self._put_off(item, error)
+
+    async def _put_off(self, item: Announcement, error: Exception) -> None:
         """It could not be told now; each trouble is complained of once."""
         trouble = str(error) or type(error).__name__
         pause = min(self.longest_retry_s, self.retry_s * 2 ** min(item.attempt - 1, 10))
