@@ -13,6 +13,7 @@ from kernelbot.bot.door import Interaction
 from kernelbot.bot.errors import guarded
 
 PREFIX = "kb:form:"
+ABOUT = "about"
 TITLE, LABEL = 45, 45
 
 Filled = Mapping[str, str]
@@ -22,10 +23,16 @@ Handler = Callable[[Interaction, Filled], Awaitable[None]]
 
 
 async def show(
-    interaction: Interaction, name: str, title: str, fields: Iterable[Label[Any]]
+    interaction: Interaction,
+    name: str,
+    title: str,
+    fields: Iterable[Label[Any]],
+    about: object = "",
 ) -> None:
-    """Must be the first answer to an interaction: within three seconds, before any I/O."""
-    form = Modal(title=render.cut(title, TITLE), custom_id=PREFIX + name)
+    """Must be the first answer to an interaction: within three seconds, before any I/O. What it is ``about``
+    comes back with it, under ``ABOUT``."""
+    custom_id = f"{PREFIX}{name}:{about}" if about else PREFIX + name
+    form = Modal(title=render.cut(title, TITLE), custom_id=custom_id)
     for field in fields:
         form.add_item(field)
     form.stop()  # the client does not keep it; ``received`` finds its handler by the name
@@ -42,9 +49,10 @@ async def received(handlers: Mapping[str, Handler], interaction: Interaction) ->
     if interaction.type is not discord.InteractionType.modal_submit:
         return
     data = cast(dict[str, Any], interaction.data or {})
-    handler = handlers.get(str(data.get("custom_id", "")).removeprefix(PREFIX))
+    name, _, about = str(data.get("custom_id", "")).removeprefix(PREFIX).partition(":")
+    handler = handlers.get(name)
     if handler is not None:
-        await handler(interaction, _filled(data.get("components") or []))
+        await handler(interaction, {**_filled(data.get("components") or []), ABOUT: about})
 
 
 def _filled(components: Iterable[Mapping[str, Any]]) -> dict[str, str]:

@@ -68,8 +68,19 @@ ENGLISH: dict[str, str] = {
     "board.open": "Open until {when}.",
     "board.opens": "Opens {when}.",
     "board.closed": "Closed.",
-    "totals.footer": "{total} ranked · higher is better",
-    "joined": "You are in **{title}**. Its leaderboards: {boards}.",
+    "totals.rule.points": "Score: the points of each problem times {share}, summed; higher is better.",
+    "totals.rule.weighted_sum": "Score: the weight of each problem times {share}, summed; higher is better.",
+    "totals.rule.geometric_mean": "Score: the weighted geometric mean, over the problems, of {share}; higher is better.",
+    "totals.share.place": "a share by place",
+    "totals.share.speed_of_light": "how close the time is to the speed of light",
+    "totals.share.best": "how close the time is to the best one",
+    "totals.share.baseline": "how many times as fast as the baseline it is",
+    "totals.best_count": "Of each person the best {count} problems count.",
+    "totals.worth": "Problems: {problems}.",
+    "totals.unknown_light": "Counts for nobody, as its speed of light is not known: {problems}.",
+    "totals.own": "You: {parts}.",
+    "totals.tied": "= shares its rank: the scores cannot be told apart.",
+    "joined": "You are in **{title}**. Its leaderboards: {boards}. `/problem` says what is to be done.",
     "problem.board": "Leaderboard {board}",
     "problem.gpus": "GPUs: {gpus}",
     "problem.languages": "Languages: {languages}",
@@ -201,30 +212,177 @@ ENGLISH: dict[str, str] = {
     "confirm.kept": "Nothing was changed.",
     # --- /admin: people and results -------------------------------------------------------------------
     "admin.more": "… and {count} more",
+    "admin.none": "none",
+    "admin.who": "**{name}** (#{id})",
+    "admin.until": "until {at} ({when})",
+    "admin.for_ever": "for ever",
+    "admin.choice.admin": "administrator",
+    "admin.choice.banned": "banned",
+    "admin.reason": "Why",
+    "admin.reason.hint": "It is kept in the audit log, and its owner reads it",
+    "admin.person.accounts": "Accounts",
+    "admin.person.discord": "discord: {name} (`{subject}`, <@{subject}>)",
+    "admin.person.did": "So far",
+    "admin.person.counts": (
+        "Submissions: {sent}\nWaiting or running: {open}\nPlaces: {places}\nEntries off the boards: {void}\n"
+        "Tokens in use: {tokens}"
+    ),
+    "admin.person.latest": "Latest submissions",
+    "admin.person.sent": "**#{id}** {board} · {mode} · {came} · {when}",
+    "admin.person.banned": "May not submit {until}: {reason}",
+    "admin.role.admin": "Administrator, here since",
+    "admin.role.member": "Member, here since",
+    "admin.role.ask_admin": (
+        "{who} becomes an administrator: they see every competition and everybody's code, decide about results and "
+        "people, and can make others administrators."
+    ),
+    "admin.role.ask_member": "{who} is an administrator no more; what they decided stays.",
+    "admin.role.ask_oneself": (
+        "{who}, that is **you**: you are an administrator no more, and only another one can make you one again."
+    ),
+    "admin.role.now_admin": "{who} is an administrator now.",
+    "admin.role.now_member": "{who} is a member now.",
+    "admin.role.already_admin": "{who} is an administrator already.",
+    "admin.role.already_member": "{who} is no administrator.",
+    "admin.void.ask": "**#{id}** of {name} stops counting, wherever its code stands. Reason: {reason}",
+    "admin.void.told": "Its owner is told, with the reason. `/admin restore` takes it back.",
+    "admin.void.already": "#{id} does not count already.",
+    "admin.void.done": "#{id} does not count any more: {boards} boards are without it.",
+    "admin.restore.done": "#{id} counts again, on {boards} boards.",
+    "admin.restore.already": "#{id} was not voided.",
+    "admin.falls.none": "No place falls: better code of theirs holds them.",
+    "admin.falls.head": "Places that fall: {count}. People who move up: {moved}.",
+    "admin.fall": "• {place} of {people} on {board} ({gpu}): {after}",
+    "admin.fall.gone": "they have no other there",
+    "admin.fall.then": "{place} with other code",
+    "admin.ban.ask": "{who} may not submit {until}. Reason: {reason}",
+    "admin.ban.open": "What waits or runs of theirs ({count}) is judged but does not count.",
+    "admin.ban.places_stay": "Their places stay: {count}. `void:True` takes them off too.",
+    "admin.ban.void_stays": "Everything of theirs stops counting; an end of the ban does not bring it back.",
+    "admin.ban.done": "{who} may not submit {until}.",
+    "admin.ban.voided": "Nothing of theirs counts any more.",
+    "admin.unban.done": "{who} may submit again. What was voided stays so; `/admin restore` brings it back.",
+    "admin.rerun.done": "#{of} of {name} runs once more as **#{id}** on {gpus}, at no cost to them.",
+    "admin.rerun.already": "#{of} of {name} runs once more already, as **#{id}** on {gpus}.",
+    "admin.rejudge.title": "Judged again: {count}",
+    "admin.rejudge.planned": "Would be judged again: {count}. Nothing was queued.",
+    "admin.rejudge.as": "As #{id}.",
+    "admin.rejudge.line": "**#{id}** of {name} on {board} ({gpu}): {text}",
     "admin.hints.title": "Hints for #{id}",
     "admin.hints.decide": "Lines a reviewer may want to look at. They decide nothing.",
     "admin.hints.not_yet": "No run of it has ended yet.",
     "admin.hints.none": "None.",
     "admin.hints.line": "Line {line} ({rule}): {text}",
-    # --- /admin: organizers ---------------------------------------------------------------------------
-    "admin.intake.all": "All GPUs",
-    "admin.intake.pause": (
-        "**{what}: no submission is taken any more.** What runs ends, and what waits is judged. Whoever submits "
-        "reads: {reason}"
+    "admin.code": "The code of #{id}. That you read it is in the audit log. Licence: {licence}",
+    "admin.quarantine.none": "Nothing waits for a decision.",
+    "admin.quarantine.title": "Run {run}: {rule}",
+    "admin.quarantine.about": "**#{id}** of {name} on {board} ({gpu}), {mode}, {when}",
+    "admin.quarantine.times": "Times that do not count yet",
+    "admin.quarantine.hints": "Hints",
+    "admin.quarantine.footer": "Waiting for a decision: {waiting}",
+    "admin.quarantine.release": "Release",
+    "admin.quarantine.refuse": "Refuse",
+    "admin.quarantine.code": "Code",
+    "admin.quarantine.first": "First",
+    "admin.quarantine.next": "Next",
+    "admin.release.title": "Release run {run}: it counts",
+    "admin.release.done": "Run {run} passed; it counts as if it always had.",
+    "admin.refuse.title": "Refuse run {run}",
+    "admin.refuse.ask": (
+        "Run {run} of **#{id}** ({name}, {board} on {gpu}), set aside for {rule}, ends as disqualified and gets no place. "
+        "Its owner is told. Reason: {reason}"
     ),
-    "admin.intake.hold": (
-        "**{what}: no submission is taken, and nothing of what waits begins.** What runs ends; what waits keeps its "
-        "place and begins when you resume. Whoever submits reads: {reason}"
+    "admin.refuse.ask_again": (
+        "Run {run}, which judged the entry of {name} again ({board} on {gpu}), does not count. The place stays; `/admin "
+        "void` takes it. Reason: {reason}"
     ),
-    "admin.intake.is_paused": "{what}: paused. `/admin intake resume` takes submissions again.",
-    "admin.intake.is_held": (
-        "{what}: paused, and what waits is held. `/admin intake resume` takes submissions again and begins it."
+    "admin.refuse.done": "Run {run} is disqualified.",
+    "admin.allowance.title": "Allowance of {name} (#{id})",
+    "admin.allowance.gpu": "{gpu}: {used} of {limit} GPU-seconds used in 24 h, {reserved} kept for what waits, {left} left",
+    "admin.allowance.hour": "{board}, this hour: {ranked} ranked, {other} others",
+    "admin.allowance.unlimited": "{used} (no limit)",
+    "admin.allowance.grants": "Granted",
+    "admin.allowance.grant": "**{id}**: {seconds} s more in 24 h in {competition} on {gpu}, {until}: {reason}",
+    "admin.allowance.granted": (
+        "Grant **{id}**: {who} may use {seconds} GPU-seconds more within 24 hours in {competition} on {gpu}, {until}."
     ),
-    "admin.intake.resumed": "{what}: submissions are taken again, and what was held begins.",
-    "admin.intake.none": "Nothing is paused.",
-    "admin.intake.line": "**{what}**, {waits}, {since} by {by}: {reason}",
-    "admin.intake.waits.held": "what waits is held",
-    "admin.intake.waits.judged": "what waits is judged",
+    "admin.allowance.ended": "Grant {id} has ended. What was used of it stays used.",
+    "admin.invite.made": (
+        "An invitation to {competition} (number {id}), shown this once:\n`/join competition:{competition} code:{code}`\n"
+        "People who may come in with it: {most}. Valid {until}."
+    ),
+    "admin.invite.any": "any number",
+    "admin.invite.title": "Invitations to {competition}",
+    "admin.invite.none": "None yet: `/admin invite create` makes one.",
+    "admin.invite.line": "**{id}** `{hint}…` · {joined} of {most} came in · {state} · made {when}",
+    "admin.invite.open": "in use",
+    "admin.invite.revoked": "revoked",
+    "admin.invite.expired": "expired",
+    "admin.invite.used_up": "used up",
+    "admin.invite.ask": (
+        "Nobody comes into {competition} with invitation {id} (`{hint}…`) any more. The {joined} who came in with it stay."
+    ),
+    "admin.invite.unknown": "There is no invitation {id} in use. `/admin invite list` shows them.",
+    "admin.invite.gone": "Invitation {id} lets nobody in any more.",
+    "admin.audit.title": "Audit log",
+    "admin.audit.of": "Audit log of {target}",
+    "admin.audit.none": "Nothing was done.",
+    "admin.audit.line": "{at} **{actor}** `{action}` {target}",
+    "admin.audit.ourselves": "KernelBot",
+    "admin.audit.older": "Older",
+    "admin.audit.newest": "Newest",
+    # --- what a competition looks like in a server ------------------------------------------------------
+    "desk.tag.open": "open",
+    "desk.tag.closed": "closed",
+    "desk.topic": "{title}. Rules and leaderboards, kept up to date by the bot; talk about problems in their posts.",
+    "desk.rules.name": "Rules of {title}",
+    "desk.rules.none": "There are no rules but the licence.",
+    "desk.rules.host": "Host",
+    "desk.rules.licence": "Licence of what you send",
+    "desk.rules.when": "When",
+    "desk.rules.gpus": "GPUs",
+    "desk.rules.scoring": "Scoring",
+    "desk.rules.prizes": "Prizes",
+    "desk.rules.prize": "{place} place in {where}: {prize}",
+    "desk.rules.overall": "the standings",
+    "desk.rules.register": "Registration",
+    "desk.rules.winners": "Before a prize is yours",
+    "desk.rules.how": "How to take part",
+    "desk.rules.how.text": (
+        "`/problem` has each statement and files to start from; `/submit` sends a kernel, first with mode `test`, "
+        "then `ranked`; `/leaderboard` and `/standings` show who is ahead. Each leaderboard has a post here."
+    ),
+    "desk.when.from_to": "{phase}from {opens} to {closes}, {when}",
+    "desk.when.from": "{phase}from {opens}, without an end",
+    "desk.when.to": "{phase}until {closes}, {when}",
+    "desk.when.always": "{phase}open, without an end",
+    "desk.when.phase": "**{phase}**: ",
+    "desk.scoring.single": "Each leaderboard is ranked by itself, on each GPU.",
+    "desk.scoring.points": "Points for each problem, summed.",
+    "desk.scoring.weighted_sum": "A weighted sum over the problems.",
+    "desk.scoring.geometric_mean": "The geometric mean over the problems.",
+    "desk.scoring.place": "A problem counts by place.",
+    "desk.scoring.speed_of_light": "A problem counts by how close the time is to the speed of light.",
+    "desk.scoring.best": "A problem counts by how close the time is to the best.",
+    "desk.scoring.baseline": "A problem counts by how much faster than the baseline it is.",
+    "desk.scoring.worth": "{board}: {worth}",
+    "desk.card.how": "`/problem name:{problem}` has the statement and files, `/submit leaderboard:{board}` sends.",
+    "desk.card.freeze": "Frozen from {begins} until {ends}: what others reach then is shown after it.",
+    "desk.card.gpu": "{gpu} · {total} ranked",
+    "desk.card.nobody": "Nobody is ranked yet on {gpus}.",
+    "desk.card.more": "Also ranked on {gpus}: `/leaderboard`.",
+    "desk.hidden": "This is not on show any more. What was said about it stays.",
+    "desk.event.name": "{title}: {phase}",
+    "desk.event.about": "Hosted by {host}. {gpus}. Rules and leaderboards are in the competition's forum.",
+    "desk.event.by_nobody": "{gpus}. Rules and leaderboards are in the competition's forum.",
+    "desk.moment.opens": "{what} has opened {when}. `/problem` has the statements, `/submit` sends.",
+    "desk.moment.day_left": "{what} closes {when}, on {at}. What is accepted before that counts.",
+    "desk.moment.hour_left": "{what} closes {when}, on {at}. What is accepted before that counts.",
+    "desk.moment.closes": "{what} has closed {when}. What was accepted before that is still judged.",
+    "desk.trouble.category": "The category for competitions is gone. Choose one with /setup.",
+    "desk.trouble.lacks": "In {where} the bot lacks {names}.",
+    "desk.trouble.server": "this server",
+    "desk.trouble.refused": "Discord refused: {what}",
     # --- /link --------------------------------------------------------------------------------------
     "link.ask": (
         "**{client}** asked {when} to be let in. It will act as you: read your submissions and code, and "
@@ -292,19 +450,17 @@ ENGLISH: dict[str, str] = {
         "Two choices, both may be changed at any time. Everything else works without them: `/submit`, `/leaderboard` and "
         "the others, in every channel."
     ),
-    "setup.announcements_channel": "Announcements",
-    "setup.announcements_channel.does": (
+    "setup.name.announcements_channel": "Announcements",
+    "setup.does.announcements_channel": (
         "Posted there: new places on the podiums, where things stand when a freeze ends, and GPUs out of service or back; "
         "never code or logs, and nothing of competitions that not everybody may see."
     ),
-    "setup.announcements_channel.none": "None chosen: they go to a channel named `{name}`, if there is one.",
-    "setup.announcements_channel.none_by_id": "None chosen: this server gets none.",
-    "setup.competitions_category": "Competitions",
-    "setup.competitions_category.does": (
-        "In this category every competition that everybody may see gets a forum of its own, with its rules, its problems and "
-        "their leaderboards."
+    "setup.by_name": "None chosen: they go to a channel named `{name}`, if there is one.",
+    "setup.name.competitions_category": "Competitions",
+    "setup.does.competitions_category": (
+        "In this category each competition gets a forum of its own, with its rules, its problems and their leaderboards."
     ),
-    "setup.competitions_category.none": "None chosen: this server shows no competitions as forums.",
+    "setup.nothing_chosen": "None chosen, so there are none here.",
     "setup.chosen": "Now: {place}",
     "setup.gone": "What was chosen has been deleted, so nothing is posted. Choose another.",
     "setup.fine": "I may do there all that I need.",
@@ -321,10 +477,10 @@ ENGLISH: dict[str, str] = {
     "setup.server.events": "Without Create Events competitions are not in the server's calendar.",
     "setup.choose.announcements_channel": "A channel for announcements (none: clear it)",
     "setup.choose.competitions_category": "A category for competitions (none: clear it)",
-    "setup.make": "Make a category for me",
-    "setup.none": "No category",
-    "setup.hello": "Say hello there",
-    "setup.look": "Look again",
+    "setup.button.make": "Make a category for me",
+    "setup.button.none": "No category",
+    "setup.button.hello": "Say hello there",
+    "setup.button.look": "Look again",
     "setup.category": "Competitions",
     "setup.may_not": "Only who may manage this server sets it up (the permission Manage Server).",
     "setup.nowhere": "A server is set up from within it: use `/setup` in one of its channels.",
@@ -346,11 +502,13 @@ ENGLISH: dict[str, str] = {
     ),
     "help.setup": "**For you who manage this server**: `/setup` chooses where announcements and competitions go.",
     "help.admin": "**For you who run competitions**: `/admin`.",
-    "accepted.no_threads": "It is a direct message: I cannot make a thread for you in {channel}, as I lack {names}.",
+    "accepted.no_threads": "It is a direct message: to make a thread for you here I lack {names}.",
+    "share.lacking": "I may not write in {channel}: I lack {names}. Share it in another channel.",
     # --- servers: permissions as Discord calls them ---------------------------------------------------
     "permission.attach_files": "Attach Files",
     "permission.create_events": "Create Events",
     "permission.create_private_threads": "Create Private Threads",
+    "permission.create_public_threads": "Create Public Threads",
     "permission.embed_links": "Embed Links",
     "permission.manage_channels": "Manage Channels",
     "permission.manage_threads": "Manage Threads",

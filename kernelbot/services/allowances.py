@@ -1,4 +1,4 @@
-"""What people have left of their GPU-seconds."""
+"""What people have left of their GPU-seconds: of what their competition allows, and of what was granted them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kernelbot.domain import budget
 from kernelbot.domain.budget import Balance
 from kernelbot.services import turns
 from kernelbot.services.context import Context
-from kernelbot.storage import shares
+from kernelbot.storage import grants, shares
 
 
 async def of_board(
@@ -34,6 +34,7 @@ async def of_boards(
     now = datetime.now(UTC)
     ids = sorted(limited)
     spent = await shares.spent(connection, user_id, ids, budget.WINDOW.total_seconds())
+    extra = await grants.granted(connection, user_id, ids)
     reserved: dict[tuple[int, str], float] = {}
     for row in await shares.open_runs(connection, user_id, ids):
         known = await turns.pool(ctx, connection, row.gpu)
@@ -44,7 +45,7 @@ async def of_boards(
         board.id: [
             budget.balance(
                 gpu,
-                limit,
+                limit + extra.get((board.competition_id, gpu), 0.0),
                 spent.get((board.competition_id, gpu), ()),
                 reserved.get((board.competition_id, gpu), 0.0),
                 now,

@@ -28,6 +28,7 @@ async def ended(
     known = await turns.pool(ctx, connection, run.gpu)
     ours = (
         submission.repeats is not None
+        or submission.refunded
         or (found is not None and found.kind is VerdictKind.JUDGE_FAILED)
         or run.note in (remeasure.OUTDATED, remeasure.NOT_TAKEN)
     )

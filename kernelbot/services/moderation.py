@@ -14,9 +14,10 @@ from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.submission import FIRST_PRIORITY, Outcome
 from kernelbot.errors import Conflict, InvalidInput, NotFound
 from kernelbot.judge.protocol import Verdict, VerdictKind, from_json
-from kernelbot.services import record
+from kernelbot.services import persons, record
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded, number
+from kernelbot.services.persons import Named
 from kernelbot.services.views import Page, RunHints
 from kernelbot.storage import changes, people, queue, shares, standings, submissions
 
@@ -31,12 +32,13 @@ async def ban(
     reason: str,
     *,
     void: bool = False,
-) -> None:
+) -> Named:
     """No submissions until then; what is ranked stays, unless all of it is to be voided."""
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
-        user_id = await _user(connection, user_name)
+        person = await persons.found(connection, user_name)
+        user_id = person.id
         await people.ban(connection, user_id, until, reason)
         told = await standings.last_run(connection, user_id) if void else None
         if void:
@@ -56,34 +58,21 @@ async def ban(
         sent = await submissions.submission(connection, told.submission_id) if told else None
         if told is not None and sent is not None:
             await record.bring(connection, sent, told.id, f"decided:audit:{line}")
+    return Named(user_id=user_id, name=person.name)
 
 
-async def unban(ctx: Context, admin: Actor, user_name: str) -> None:
+async def unban(ctx: Context, admin: Actor, user_name: str) -> Named:
     admin.needs(Scope.ADMIN)
     async with ctx.database.transaction() as connection:
-        user_id = await _user(connection, user_name)
-        await people.ban(connection, user_id, None, "")
-        await people.record(connection, admin.user_id, "user.unban", f"user:{user_id}")
-
-
-async def _user(connection: AsyncConnection, name: str) -> int:
-    """By name, or by ``#id`` where several people share a name."""
-    if name.startswith("#") and name[1:].isascii() and name[1:].isdigit():
-        found = await people.user_or_none(connection, min(int(name[1:]), MAX_ID))
-        if found is not None:
-            return int(found.id)
-    rows = await people.users_named(connection, name) if "\0" not in name else ()
-    if not rows:
-        raise NotFound(f"There is nobody named {name[:80]!r}.", code="unknown_user")
-    if len(rows) > 1:
-        ids = ", ".join(f"#{row.id}" for row in rows)
-        raise Conflict(f"Several people are named {name[:80]!r}: {ids}. Use one of those.")
-    return int(rows[0].id)
+        person = await persons.found(connection, user_name)
+        await people.ban(connection, person.id, None, "")
+        await people.record(connection, admin.user_id, "user.unban", f"user:{person.id}")
+    return Named(user_id=person.id, name=person.name)
 
 
 async def void(ctx: Context, admin: Actor, submission_id: int, reason: str) -> int:
-    """Take what this submission's code stands for off the boards; how many boards it touched. Its owner
-    is told why."""
+    """Take what this submission's code stands for off the boards; how many boards it touched: none where it is
+    off already. Its owner is told why, once."""
     return await _set_void(ctx, admin, submission_id, reason, void=True)
 
 
@@ -130,6 +119,8 @@ async def _set_void(
             raise NotFound(
                 f"Submission {submission_id} stands on no leaderboard.", code="unknown_submission"
             )
+        if all(known == void for known in await standings.void_of_code(connection, submission_id)):
+            return 0
         async with _boards_held(connection, touched):
             await standings.set_void(connection, submission_id, void, reason)
         action = "submission.void" if void else "submission.restore"

@@ -31,6 +31,13 @@ async def waiting(
     return Page(items=items, cursor=str(items[-1].run_id) if len(rows) > limit else None)
 
 
+async def count(ctx: Context, admin: Actor) -> int:
+    """How many wait for a decision."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        return await store.count_quarantined(connection)
+
+
 def _set_aside(row: Row[Any]) -> SetAside:
     verdict = from_json(Verdict, row.document)
     return SetAside(

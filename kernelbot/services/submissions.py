@@ -37,6 +37,8 @@ from kernelbot.storage import submissions as store
 from kernelbot.storage.changes import SUBMISSION, Subscription
 
 WAIT_REFRESH_S = 2.0
+RECENT_AMONG = 2000
+"""Submissions that are looked through for a name."""
 
 VOID = "Not ranked: a moderator has taken this code off the leaderboard."
 
@@ -190,6 +192,42 @@ async def mine(
         for row in rows[:limit]
     )
     return Page(items=items, cursor=str(items[-1].id) if len(rows) > limit else None)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recent:
+    """Somebody's submission, to choose."""
+
+    id: int
+    user_name: str
+    leaderboard: str
+    mode: str
+    status: str
+    created_at: datetime
+
+
+async def recent(ctx: Context, admin: Actor, typed: str, limit: int = 25) -> tuple[Recent, ...]:
+    """Anybody's, for administrators: by the beginning of its number, or of the newest those whose owner or
+    leaderboard is named so."""
+    admin.needs(Scope.ADMIN)
+    wanted = typed.strip().removeprefix("#")
+    if not wanted.isprintable():
+        return ()
+    async with ctx.database.read() as connection:
+        if wanted.isascii() and wanted.isdigit():
+            rows = await store.numbered(connection, _spans(int(wanted[:19])), limit)
+        else:
+            rows = await store.newest(connection, wanted[:64], RECENT_AMONG, limit)
+    return tuple(Recent(**row._mapping) for row in rows)
+
+
+def _spans(number: int) -> list[tuple[int, int]]:
+    """The numbers that begin with this one, length by length."""
+    spans, size = [], 1
+    while number * size <= MAX_ID and size <= MAX_ID:
+        spans.append((number * size, min(number * size + size - 1, MAX_ID)))
+        size *= 10
+    return spans if number else [(0, 0)]
 
 
 async def code(ctx: Context, actor: Actor, submission_id: int) -> CodeView:

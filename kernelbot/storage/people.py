@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.people import Role
 from kernelbot.storage.database import Database
 from kernelbot.storage.tables import audit_log, identities, tokens, users
 
@@ -81,14 +82,14 @@ async def find_or_create(
     connection: AsyncConnection, provider: str, subject: str, name: str
 ) -> Row[Any]:
     """The user behind an external account; made on first sight, renamed when the name changed."""
-    found = await _by_identity(connection, provider, subject)
+    found = await by_identity(connection, provider, subject)
     if found is None:
         # Two first requests of one person race here; the advisory lock makes the second one find.
         await connection.execute(
             text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 7))"),
             {"key": f"{provider}:{subject}"},
         )
-        found = await _by_identity(connection, provider, subject)
+        found = await by_identity(connection, provider, subject)
     if found is None:
         return await _create(connection, provider, subject, name)
     if found.name != name:
@@ -97,7 +98,8 @@ async def find_or_create(
     return found
 
 
-async def _by_identity(connection: AsyncConnection, provider: str, subject: str) -> Row[Any] | None:
+async def by_identity(connection: AsyncConnection, provider: str, subject: str) -> Row[Any] | None:
+    """The user behind an external account, if they are known."""
     query = (
         select(users)
         .join(identities, identities.c.user_id == users.c.id)
@@ -119,6 +121,16 @@ async def set_role(connection: AsyncConnection, user_id: int, role: str) -> None
     await connection.execute(update(users).where(users.c.id == user_id).values(role=role))
 
 
+async def hold_roles(connection: AsyncConnection) -> None:
+    """Nobody else changes roles until the end of the transaction."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended('roles', 7))"))
+
+
+async def administrators(connection: AsyncConnection) -> frozenset[int]:
+    rows = await connection.execute(select(users.c.id).where(users.c.role == Role.ADMIN.value))
+    return frozenset(row.id for row in rows)
+
+
 async def user_recorded(connection: AsyncConnection, user_id: int) -> Row[Any]:
     """The person for whom a result is recorded. Until that is done nobody bans them or voids what is
     theirs: both hold the person first (``ban``, ``hold``)."""
@@ -137,6 +149,61 @@ async def hold(connection: AsyncConnection, user_id: int) -> None:
 async def users_named(connection: AsyncConnection, name: str) -> Sequence[Row[Any]]:
     query = select(users).where(users.c.name == name).order_by(users.c.id).limit(20)
     return (await connection.execute(query)).all()
+
+
+# Typed "ad": "ada" before "brad"; typed "1": number 1 before 10.
+LIKE = text(
+    """
+    SELECT u.id, u.name, u.role, coalesce(u.banned_until > now(), false) AS banned,
+           coalesce((SELECT array_agg(DISTINCT i.provider ORDER BY i.provider) FROM identities i
+                     WHERE i.user_id = u.id), '{}') AS providers
+    FROM users u
+    WHERE strpos(lower(u.name), lower(:typed)) > 0 OR starts_with(u.id::text, :typed)
+    ORDER BY u.id::text = :typed DESC, starts_with(lower(u.name), lower(:typed)) DESC,
+             lower(u.name), u.id
+    LIMIT :limit
+    """
+)
+
+
+async def like(connection: AsyncConnection, typed: str, limit: int) -> Sequence[Row[Any]]:
+    """Those who are named so, or numbered: (id, name, role, banned, providers)."""
+    return (await connection.execute(LIKE, {"typed": typed, "limit": limit})).all()
+
+
+COUNTS = text(
+    """
+    SELECT (SELECT jsonb_object_agg(mode, sent) FROM (
+                SELECT mode, count(*) AS sent FROM submissions
+                WHERE user_id = :user AND repeats IS NULL GROUP BY mode) modes) AS submissions,
+           (SELECT count(*) FROM submissions s JOIN runs r ON r.submission_id = s.id
+            WHERE s.user_id = :user AND s.status IN ('queued', 'running')
+              AND r.status IN ('queued', 'running')) AS open_runs,
+           (SELECT count(*) FROM standings WHERE user_id = :user) AS places,
+           (SELECT count(*) FROM entries WHERE user_id = :user AND void) AS void,
+           (SELECT count(*) FROM tokens WHERE user_id = :user AND revoked_at IS NULL
+              AND (expires_at IS NULL OR expires_at > now())) AS live_tokens
+    """
+)
+LATEST = text(
+    """
+    SELECT s.id, l.name AS leaderboard, s.mode, s.status, s.created_at,
+           coalesce((SELECT array_agg(DISTINCT r.verdict) FROM runs r
+                     WHERE r.submission_id = s.id AND r.verdict IS NOT NULL), '{}') AS verdicts
+    FROM submissions s JOIN leaderboards l ON l.id = s.leaderboard_id
+    WHERE s.user_id = :user ORDER BY s.id DESC LIMIT :limit
+    """
+)
+
+
+async def counts(connection: AsyncConnection, user_id: int) -> Row[Any]:
+    """What a person has: (submissions by mode, open_runs, places, void, live_tokens)."""
+    return (await connection.execute(COUNTS, {"user": user_id})).one()
+
+
+async def latest(connection: AsyncConnection, user_id: int, limit: int) -> Sequence[Row[Any]]:
+    """A person's newest submissions, with the verdicts of their runs."""
+    return (await connection.execute(LATEST, {"user": user_id, "limit": limit})).all()
 
 
 async def identities_of(connection: AsyncConnection, user_id: int) -> Sequence[Row[Any]]:

@@ -531,6 +531,17 @@ VOID_PERSON = text(
     WHERE user_id = :user AND NOT void
     """
 )
+VOID_OF_CODE = text(f"SELECT e.void FROM entries e WHERE EXISTS (SELECT {OF_CODE})")  # noqa: S608  made of constants
+BEST_WITHOUT = text(
+    f"""
+    SELECT e.user_id, u.name AS user_name, e.submission_id, e.run_id, e.seconds, e.error, e.runs,
+           e.submitted_at
+    FROM entries e JOIN users u ON u.id = e.user_id
+    WHERE e.leaderboard_id = :board AND e.gpu = :gpu AND e.user_id = :user AND NOT e.void
+      AND e.code_digest <> :code AND e.problem_digest = {CURRENT}
+    ORDER BY e.seconds, e.submitted_at LIMIT 1
+    """  # noqa: S608  made of constants
+)
 LAST_RUN = text(
     """
     SELECT r.submission_id, r.id FROM entries e JOIN runs r ON r.id = e.run_id
@@ -555,6 +566,21 @@ async def entries_of(connection: AsyncConnection, ids: Sequence[int]) -> Sequenc
 async def places_of_code(connection: AsyncConnection, submission_id: int) -> Sequence[Row[Any]]:
     """Where a submission's code has an entry: (board, gpu, user)."""
     return (await connection.execute(PLACES_OF_CODE, {"id": submission_id})).all()
+
+
+async def void_of_code(connection: AsyncConnection, submission_id: int) -> list[bool]:
+    """Of each entry of a submission's code whether it is void."""
+    rows = await connection.execute(VOID_OF_CODE, {"id": submission_id})
+    return [row.void for row in rows]
+
+
+async def best_without(
+    connection: AsyncConnection, board_id: int, gpu: str, user_id: int, code: bytes
+) -> list[Entry]:
+    """A person's best other code that counts on the version that is posed, or nothing."""
+    values = {"board": board_id, "gpu": gpu, "user": user_id, "code": code}
+    rows = await connection.execute(BEST_WITHOUT, values)
+    return [Entry(**row._mapping) for row in rows]
 
 
 async def set_void(

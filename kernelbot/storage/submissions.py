@@ -375,6 +375,45 @@ async def mine(
     return (await connection.execute(MINE, values)).all()
 
 
+# By what a number begins with: each length of it is a span of the primary key.
+NUMBERED = text(
+    """
+    SELECT s.id, l.name AS leaderboard, s.mode, s.status, u.name AS user_name, s.created_at
+    FROM unnest(CAST(:lows AS bigint[]), CAST(:highs AS bigint[])) AS span(low, high)
+    CROSS JOIN LATERAL (SELECT * FROM submissions WHERE id BETWEEN span.low AND span.high
+                        ORDER BY id DESC LIMIT :limit) s
+    JOIN leaderboards l ON l.id = s.leaderboard_id JOIN users u ON u.id = s.user_id
+    ORDER BY span.low, s.id DESC LIMIT :limit
+    """
+)
+NEWEST = text(
+    """
+    SELECT s.id, l.name AS leaderboard, s.mode, s.status, u.name AS user_name, s.created_at
+    FROM (SELECT * FROM submissions ORDER BY id DESC LIMIT :among) s
+    JOIN leaderboards l ON l.id = s.leaderboard_id JOIN users u ON u.id = s.user_id
+    WHERE strpos(lower(u.name || ' ' || l.name), lower(:typed)) > 0
+    ORDER BY s.id DESC LIMIT :limit
+    """
+)
+
+
+async def numbered(
+    connection: AsyncConnection, spans: Sequence[tuple[int, int]], limit: int
+) -> Sequence[Row[Any]]:
+    """Submissions of anybody whose numbers are in these spans, span by span, the newest first."""
+    lows, highs = zip(*spans, strict=True)
+    values = {"lows": list(lows), "highs": list(highs), "limit": limit}
+    return (await connection.execute(NUMBERED, values)).all()
+
+
+async def newest(
+    connection: AsyncConnection, typed: str, among: int, limit: int
+) -> Sequence[Row[Any]]:
+    """Of the newest submissions of anybody those with this in their owner's or leaderboard's name."""
+    values = {"typed": typed, "among": among, "limit": limit}
+    return (await connection.execute(NEWEST, values)).all()
+
+
 async def runs_of(connection: AsyncConnection, ids: Sequence[int]) -> Sequence[Row[Any]]:
     return (await connection.execute(RUNS, {"ids": list(ids)})).all()
 
@@ -526,26 +565,33 @@ async def forget_events(connection: AsyncConnection, days: int) -> None:
 # The lease goes to whoever claimed last: an older holder's word no longer counts.
 LEASE = text(
     """
-    UPDATE runs SET status = 'running', lease = :lease, worker_id = :worker, attempt = attempt + 1,
-           progress = '', started_at = now(), heartbeat_at = now(), device_ids = NULL,
-           runner_id = (SELECT id FROM runners WHERE session = :worker)
-    FROM (SELECT id AS known, status AS was FROM runs
-          WHERE queue_id = :queue AND status IN ('queued', 'running')) before
-    WHERE runs.id = before.known
-    RETURNING runs.*, before.was
+    WITH before AS (
+        SELECT r.id, r.status AS was, w.lease, w.nth
+        FROM unnest(CAST(:places AS bigint[]), CAST(:leases AS uuid[]))
+             WITH ORDINALITY AS w(queue_id, lease, nth)
+        JOIN runs r ON r.queue_id = w.queue_id AND r.status IN ('queued', 'running')
+    ), leased AS (
+        UPDATE runs SET status = 'running', lease = before.lease, worker_id = :worker,
+               attempt = attempt + 1, progress = '', started_at = now(), heartbeat_at = now(),
+               device_ids = NULL, runner_id = (SELECT id FROM runners WHERE session = :worker)
+        FROM before WHERE runs.id = before.id
+        RETURNING runs.*, before.was, before.nth
+    ), begun AS (
+        UPDATE submissions SET status = 'running'
+        WHERE id IN (SELECT submission_id FROM leased) AND status = 'queued'
+    ), told AS (
+        INSERT INTO run_events (submission_id, run_id, kind, data)
+        SELECT submission_id, id, 'started', jsonb_build_object('attempt', attempt)
+        FROM leased ORDER BY nth RETURNING submission_id
+    ), woken AS MATERIALIZED (
+        SELECT pg_notify(:channel, submission_id::text) FROM told
+    )
+    SELECT leased.*, (SELECT count(*) FROM woken) AS woken FROM leased ORDER BY nth
     """
 )
 TAKE = text(
     """
     UPDATE runs SET lease = :lease WHERE queue_id = :queue AND status = 'running' RETURNING *
-    """
-)
-HEARTBEAT = text(
-    """
-    UPDATE runs SET heartbeat_at = now()
-    FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS held(id, lease)
-    WHERE runs.id = held.id AND runs.lease = held.lease AND runs.status = 'running'
-    RETURNING runs.id, runs.cancel_requested
     """
 )
 FINISH = text(
@@ -635,34 +681,39 @@ async def lock_waiting(connection: AsyncConnection, queue_ids: Sequence[int]) ->
 
 
 async def lease(
-    connection: AsyncConnection, queue_id: int, worker_id: uuid.UUID
-) -> Row[Any] | None:
-    """Make this worker the holder of the run that waits at this place of the queue; ``was`` is the status
-    that it had: running, where another worker had it and fell silent.
+    connection: AsyncConnection, queue_ids: Sequence[int], worker_id: uuid.UUID
+) -> Sequence[Row[Any]]:
+    """Make this worker the holder of the runs that wait at these places of the queue, and say that they have begun;
+    ``was`` is the status that a run had: running, where another worker had it and fell silent.
 
-    None when the run needs nobody any more. The caller has locked its submission.
+    Those that need nobody any more are not among them. The caller has locked their submissions.
     """
-    values = {"queue": queue_id, "lease": uuid.uuid4(), "worker": worker_id}
-    row = (await connection.execute(LEASE, values)).first()
-    if row is not None:
-        await connection.execute(
-            text("UPDATE submissions SET status = 'running' WHERE id = :id AND status = 'queued'"),
-            {"id": row.submission_id},
-        )
-    return row
+    values = {
+        "places": list(queue_ids),
+        "leases": [uuid.uuid4() for _ in queue_ids],
+        "worker": worker_id,
+        "channel": changes.SUBMISSION,
+    }
+    return (await connection.execute(LEASE, values)).all()
 
 
-async def held(
+# A run with everything that it is judged from.
+TO_JUDGE = text(
+    """
+    SELECT r.*, s.problem_id, s.profile_case, s.file_name, b.content
+    FROM runs r JOIN submissions s ON s.id = r.submission_id
+    JOIN code_blobs b ON b.digest = r.code_digest
+    WHERE r.id = :id AND r.lease = :lease AND r.worker_id = :worker AND r.status = 'running'
+    """
+)
+
+
+async def to_judge(
     connection: AsyncConnection, worker_id: uuid.UUID, run_id: int, lease: uuid.UUID
 ) -> Row[Any] | None:
-    """The run, if this worker holds it under this lease."""
-    query = select(runs).where(
-        runs.c.id == run_id,
-        runs.c.lease == lease,
-        runs.c.worker_id == worker_id,
-        runs.c.status == "running",
-    )
-    return (await connection.execute(query)).first()
+    """The run with its code, if this worker holds it under this lease."""
+    values = {"id": run_id, "lease": lease, "worker": worker_id}
+    return (await connection.execute(TO_JUDGE, values)).first()
 
 
 async def take(connection: AsyncConnection, queue_id: int) -> Row[Any] | None:
@@ -671,13 +722,6 @@ async def take(connection: AsyncConnection, queue_id: int) -> Row[Any] | None:
     The caller holds its job and its submission."""
     values = {"queue": queue_id, "lease": uuid.uuid4()}
     return (await connection.execute(TAKE, values)).first()
-
-
-async def heartbeat(connection: AsyncConnection, held: Mapping[int, uuid.UUID]) -> dict[int, bool]:
-    """Of the runs held, those still ours, each with whether it is to be cancelled."""
-    values = {"ids": list(held), "leases": list(held.values())}
-    rows = await connection.execute(HEARTBEAT, values)
-    return {row.id: row.cancel_requested for row in rows}
 
 
 async def set_handle(
@@ -689,14 +733,50 @@ async def set_handle(
     return (await connection.execute(changed)).first() is not None
 
 
-async def set_progress(
-    connection: AsyncConnection, run_id: int, lease: uuid.UUID, progress: str
-) -> bool:
-    result = await connection.execute(
-        text("UPDATE runs SET progress = :progress WHERE id = :id AND lease = :lease RETURNING id"),
-        {"id": run_id, "lease": lease, "progress": progress[:40]},
+# One statement, so one transaction: the submission is locked before the event gets its id (see add_event).
+PROGRESS = text(
+    """
+    WITH held AS MATERIALIZED (
+        SELECT id FROM submissions WHERE id = (SELECT submission_id FROM runs WHERE id = :run)
+        FOR NO KEY UPDATE
+    ), run AS (
+        UPDATE runs SET progress = :progress FROM held
+        WHERE runs.id = :run AND runs.lease = :lease AND runs.submission_id = held.id
+          AND runs.worker_id = coalesce(CAST(:worker AS uuid), runs.worker_id)
+        RETURNING runs.id, runs.submission_id, runs.mode
+    ), told AS (
+        INSERT INTO run_events (submission_id, run_id, kind, data)
+        SELECT submission_id, id, :kind,
+               CASE WHEN mode = 'ranked' THEN CAST(:data AS jsonb) - 'message' ELSE CAST(:data AS jsonb) END
+        FROM run RETURNING submission_id
     )
-    return result.first() is not None
+    SELECT pg_notify(:channel, submission_id::text) FROM told
+    """
+)
+
+
+async def progress(
+    connection: AsyncConnection,
+    run_id: int,
+    lease: uuid.UUID,
+    worker_id: uuid.UUID | None,
+    *,
+    words: str,
+    kind: str,
+    data: Mapping[str, Any],
+) -> bool:
+    """Write down a step and wake whoever watches; what a ranked run says stays secret. False when the lease is no
+    longer theirs, or not this worker's."""
+    values = {
+        "run": run_id,
+        "lease": lease,
+        "worker": worker_id,
+        "progress": words[:40],
+        "kind": kind,
+        "data": json.dumps(storable(data)),
+        "channel": changes.SUBMISSION,
+    }
+    return (await connection.execute(PROGRESS, values)).first() is not None
 
 
 async def finish(
@@ -775,6 +855,15 @@ DECIDE = text(
 
 async def quarantined(connection: AsyncConnection, after: int, limit: int) -> Sequence[Row[Any]]:
     return (await connection.execute(QUARANTINED, {"after": after, "limit": limit})).all()
+
+
+COUNT_QUARANTINED = text(
+    "SELECT count(*) FROM runs WHERE verdict = 'quarantined' AND mode = 'ranked'"
+)
+
+
+async def count_quarantined(connection: AsyncConnection) -> int:
+    return int((await connection.execute(COUNT_QUARANTINED)).scalar_one())
 
 
 async def lock_quarantined(connection: AsyncConnection, run_id: int) -> Row[Any] | None:

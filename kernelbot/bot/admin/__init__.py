@@ -13,10 +13,27 @@ import discord
 from discord import app_commands
 from discord.ui import DynamicItem
 
-from kernelbot.bot.admin import confirm, intake, results
+from kernelbot.bot.admin import (
+    allowances,
+    audit,
+    confirm,
+    intake,
+    invites,
+    people,
+    quarantine,
+    results,
+)
 from kernelbot.bot.forms import Handler
 
-PIECES: tuple[ModuleType, ...] = (results, intake)
+PIECES: tuple[ModuleType, ...] = (
+    results,
+    quarantine,
+    people,
+    allowances,
+    invites,
+    audit,
+    intake,
+)
 """Each with ``COMMANDS``, and with ``DYNAMIC`` and ``FORMS`` where it has buttons and forms."""
 
 GROUP = app_commands.Group(

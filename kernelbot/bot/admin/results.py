@@ -1,23 +1,110 @@
-"""``/admin hints`` and what decides about single results."""
+"""``/admin void``, ``restore``, ``rerun``, ``rejudge``, ``hints``: decisions about single results."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot.admin import cards
+from kernelbot.bot import autocomplete
+from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.door import Interaction, ctx_of, defer, desk
-from kernelbot.services import moderation
+from kernelbot.bot.messages import say
+from kernelbot.domain.people import Actor
+from kernelbot.services import effects, moderation
+from kernelbot.services import rejudge as rejudging
+from kernelbot.services import rerun as running
+from kernelbot.services.moderation import MAX_REASON_CHARACTERS
+
+SubmissionId = app_commands.Range[int, 1]
+Reason = app_commands.Range[str, 1, MAX_REASON_CHARACTERS]
+
+
+@app_commands.command(name="void", description="Take a result off the leaderboards")
+@app_commands.describe(submission="Its number", reason="Its owner reads it")
+@app_commands.autocomplete(submission=choices.submissions)
+async def void(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
+    await defer(interaction)
+    admin = await desk(interaction)
+    moderation.bounded_reason(reason)
+    effect = await effects.of_void(ctx_of(interaction), admin, submission)
+    text = cards.void_asked(effect, reason)
+    if effect.void:
+        await interaction.edit_original_response(content=text)
+        return
+    await confirm.ask(interaction, admin, "void", text, submission=submission, reason=reason)
+
+
+@confirm.act("void")
+async def voided(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
+    submission = int(asked["submission"])
+    boards = await moderation.void(ctx_of(interaction), admin, submission, asked["reason"])
+    return say("admin.void.done" if boards else "admin.void.already", id=submission, boards=boards)
+
+
+@app_commands.command(name="restore", description="Let a result count again that was voided")
+@app_commands.describe(submission="Its number", reason="Its owner reads it")
+@app_commands.autocomplete(submission=choices.submissions)
+async def restore(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
+    await defer(interaction)
+    admin = await desk(interaction)
+    boards = await moderation.restore(ctx_of(interaction), admin, submission, reason)
+    key = "admin.restore.done" if boards else "admin.restore.already"
+    await interaction.edit_original_response(content=say(key, id=submission, boards=boards))
+
+
+@app_commands.command(
+    name="rerun", description="Run a submission once more, at no cost to its owner"
+)
+@app_commands.describe(submission="Its number", reason="For the audit log")
+@app_commands.autocomplete(submission=choices.submissions)
+async def rerun(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
+    await defer(interaction)
+    admin = await desk(interaction)
+    view = await running.rerun(ctx_of(interaction), admin, submission, reason)
+    await interaction.edit_original_response(content=cards.rerun(view, submission))
+
+
+@app_commands.command(name="rejudge", description="Measure ranked entries again; their places stay")
+@app_commands.describe(
+    submission="One entry",
+    leaderboard="Instead: its first rows",
+    gpu="Only on this GPU",
+    top="How many rows",
+    dry_run="Queue nothing, only show what would be",
+)
+@app_commands.autocomplete(leaderboard=autocomplete.boards, gpu=autocomplete.gpus)
+@app_commands.autocomplete(submission=choices.submissions)
+async def rejudge(
+    interaction: Interaction,
+    submission: SubmissionId | None = None,
+    leaderboard: str | None = None,
+    gpu: str | None = None,
+    top: app_commands.Range[int, 1, 100] = rejudging.TOP,
+    dry_run: bool = False,
+) -> None:
+    await defer(interaction)
+    found = await rejudging.ask(
+        ctx_of(interaction),
+        await desk(interaction),
+        submission_ids=() if submission is None else (submission,),
+        leaderboard=leaderboard,
+        gpu=gpu,
+        top=top,
+        dry_run=dry_run,
+    )
+    post = cards.rejudged(found, planned=dry_run)
+    await interaction.edit_original_response(**post.editing())
 
 
 @app_commands.command(name="hints", description="What a reviewer may want to look at in a file")
 @app_commands.describe(submission="Its number")
-async def hints(interaction: Interaction, submission: app_commands.Range[int, 1]) -> None:
+@app_commands.autocomplete(submission=choices.submissions)
+async def hints(interaction: Interaction, submission: SubmissionId) -> None:
     await defer(interaction)
     found = await moderation.hints(ctx_of(interaction), await desk(interaction), submission)
-    post = cards.hints(submission, found)
-    await interaction.edit_original_response(**post.editing())
+    await interaction.edit_original_response(**cards.hints(submission, found).editing())
 
 
-COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (hints,)
+COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (void, restore, rerun, rejudge, hints)

@@ -1,0 +1,84 @@
+"""``/admin audit``: who did what."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Self
+
+import discord
+from discord import app_commands
+from discord.ui import Button, DynamicItem, View
+
+from kernelbot.bot import render
+from kernelbot.bot.admin import cards, choices
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, desk
+from kernelbot.bot.errors import guarded
+from kernelbot.bot.messages import say
+from kernelbot.bot.views import without_memory
+from kernelbot.domain.people import Actor
+from kernelbot.services import moderation
+
+SHOWN = 10
+TARGET = 64
+
+
+@app_commands.command(name="audit", description="Who did what, the newest first")
+@app_commands.describe(target="Only about this, like user:7 or submission:12")
+@app_commands.autocomplete(target=choices.targets)
+async def audit(
+    interaction: Interaction, target: app_commands.Range[str, 1, TARGET] | None = None
+) -> None:
+    await defer(interaction)
+    await _show(interaction, await desk(interaction), target, None)
+
+
+async def _show(
+    interaction: Interaction, admin: Actor, target: str | None, cursor: str | None
+) -> None:
+    page = await moderation.audit(
+        ctx_of(interaction), admin, target=target, cursor=cursor, limit=SHOWN
+    )
+    turns = View(timeout=None)
+    if cursor is not None:
+        _add_turn(turns, target, None, say("admin.audit.newest"))
+    if page.cursor is not None:
+        _add_turn(turns, target, page.cursor, say("admin.audit.older"))
+    post = cards.audit(page.items, target)
+    await interaction.edit_original_response(**post.editing(), view=without_memory(turns))
+
+
+def _add_turn(turns: View, target: str | None, cursor: str | None, label: str) -> None:
+    button = _turn(target, cursor, label)
+    if len(button.custom_id or "") <= render.CUSTOM_ID:
+        turns.add_item(button)
+
+
+def _turn(target: str | None, cursor: str | None, label: str) -> Button[Any]:
+    custom_id = f"kb:audit:{cursor or 0}:{target or ''}"
+    return Button(label=label, style=discord.ButtonStyle.secondary, custom_id=custom_id)
+
+
+class AuditButton(
+    DynamicItem[Button[Any]],
+    template=rf"kb:audit:(?P<cursor>[0-9]{{1,19}}):(?P<target>.{{0,{TARGET}}})",
+):
+    """Turns to another part of the log, in the message it stands under."""
+
+    def __init__(self, cursor: str | None, target: str | None) -> None:
+        super().__init__(_turn(target, cursor, "·"))
+        self.cursor, self.target = cursor, target
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: Any, match: re.Match[str], /
+    ) -> Self:
+        return cls(match["cursor"] if int(match["cursor"]) else None, match["target"] or None)
+
+    @guarded
+    async def callback(self, interaction: Interaction) -> None:
+        await defer_change(interaction)
+        await _show(interaction, await desk(interaction), self.target, self.cursor)
+
+
+COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (audit,)
+DYNAMIC: tuple[type[DynamicItem[Any]], ...] = (AuditButton,)

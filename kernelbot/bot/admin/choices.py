@@ -1,0 +1,70 @@
+"""Completion for administrators; nobody else is offered anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from discord.app_commands import Choice
+
+from kernelbot.bot import render
+from kernelbot.bot.admin import cards
+from kernelbot.bot.door import Interaction, ctx_of, desk
+from kernelbot.errors import Forbidden
+from kernelbot.services import competitions, persons
+from kernelbot.services import submissions as store
+
+LASTING = ("1h", "12h", "1d", "3d", "7d", "2w", "30d", "90d", "forever")
+
+
+async def people(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    try:
+        found = await persons.like(ctx_of(interaction), await desk(interaction), typed)
+    except Forbidden:
+        return []
+    return _choices(map(cards.person_choice, found))
+
+
+async def submissions(interaction: Interaction, typed: str) -> list[Choice[int]]:
+    try:
+        found = await store.recent(ctx_of(interaction), await desk(interaction), typed)
+    except Forbidden:
+        return []
+    offered = map(cards.submission_choice, found)
+    return [Choice(name=item.name, value=int(item.value)) for item in offered]
+
+
+async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    try:
+        found = await competitions.competitions(ctx_of(interaction), await desk(interaction))
+    except Forbidden:
+        return []
+    named = [
+        render.Choice(f"{view.document['name']}: {view.document['title']}", view.document["name"])
+        for view in found
+    ]
+    return _choices(render.matching(named, typed))
+
+
+async def lasting(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Whatever is typed can be sent as it is."""
+    named = [render.Choice(item, item) for item in LASTING]
+    wanted = typed.strip().lower()
+    return _choices(item for item in named if item.value.startswith(wanted))
+
+
+async def targets(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """What the audit log is about: people and submissions by what they are called there."""
+    whom = [
+        Choice(name=item.name, value=f"user:{item.value.removeprefix('#')}")
+        for item in await people(interaction, typed)
+    ]
+    what = [
+        Choice(name=item.name, value=f"submission:{item.value}")
+        for item in await submissions(interaction, typed)
+    ]
+    half = render.CHOICES // 2
+    return [*whom[:half], *what[:half]]
+
+
+def _choices(found: Iterable[render.Choice]) -> list[Choice[str]]:
+    return [Choice(name=item.name, value=item.value) for item in found]

@@ -1,0 +1,98 @@
+"""``/admin person``, ``ban``, ``unban``, ``role``: who somebody is, and what they may do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from discord import app_commands
+from discord.app_commands import Choice
+
+from kernelbot.bot.admin import cards, choices, confirm
+from kernelbot.bot.admin.results import Reason
+from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.messages import say
+from kernelbot.domain import lasting
+from kernelbot.domain.people import Actor, Role
+from kernelbot.services import effects, moderation, persons
+
+Person = app_commands.Range[str, 1, 100]
+WHO = "Name, #number or @mention"
+
+
+@app_commands.command(name="person", description="Who somebody is and what they did")
+@app_commands.describe(person=WHO)
+@app_commands.autocomplete(person=choices.people)
+async def person(interaction: Interaction, person: Person) -> None:
+    await defer(interaction)
+    found = await persons.profile(ctx_of(interaction), await desk(interaction), person)
+    post = cards.person(found, datetime.now(UTC))
+    await interaction.edit_original_response(**post.editing())
+
+
+@app_commands.command(name="ban", description="Let somebody submit nothing for a time")
+@app_commands.describe(
+    person=WHO,
+    lasts="12h, 7d, 2w or forever",
+    reason="They read it",
+    void="Take all of theirs off the leaderboards too",
+)
+@app_commands.autocomplete(person=choices.people, lasts=choices.lasting)
+async def ban(
+    interaction: Interaction, person: Person, lasts: str, reason: Reason, void: bool = False
+) -> None:
+    await defer(interaction)
+    admin = await desk(interaction)
+    moderation.bounded_reason(reason)
+    until = lasting.until(lasts, datetime.now(UTC))
+    effect = await effects.of_ban(ctx_of(interaction), admin, person)
+    text = cards.ban_asked(effect, until, reason, void=void)
+    values = {"person": f"#{effect.user_id}", "until": until.isoformat(), "reason": reason}
+    await confirm.ask(interaction, admin, "ban", text, **values, void=void)
+
+
+@confirm.act("ban")
+async def banned(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
+    until, void = datetime.fromisoformat(asked["until"]), bool(asked["void"])
+    ctx, reason = ctx_of(interaction), asked["reason"]
+    who = await moderation.ban(ctx, admin, asked["person"], until, reason, void=void)
+    named = cards.who(who.name, who.user_id)
+    done = say("admin.ban.done", who=named, until=cards.until(until))
+    return f"{done} {say('admin.ban.voided')}" if void else done
+
+
+@app_commands.command(name="unban", description="Let somebody submit again")
+@app_commands.describe(person=WHO)
+@app_commands.autocomplete(person=choices.people)
+async def unban(interaction: Interaction, person: Person) -> None:
+    await defer(interaction)
+    who = await moderation.unban(ctx_of(interaction), await desk(interaction), person)
+    text = say("admin.unban.done", who=cards.who(who.name, who.user_id))
+    await interaction.edit_original_response(content=text)
+
+
+@app_commands.command(name="role", description="Make somebody an administrator, or a member again")
+@app_commands.describe(person=WHO, role="What they are to be")
+@app_commands.choices(role=[Choice(name=role.value, value=role.value) for role in Role])
+@app_commands.autocomplete(person=choices.people)
+async def role(interaction: Interaction, person: Person, role: Choice[str]) -> None:
+    await defer(interaction)
+    admin = await desk(interaction)
+    change = await persons.planned_role(ctx_of(interaction), admin, person, role.value)
+    if not change.changed:
+        await interaction.edit_original_response(content=cards.role_set(change))
+        return
+    values = {"person": f"#{change.user_id}", "role": change.role.value}
+    await confirm.ask(interaction, admin, "role", cards.role_asked(change), **values)
+
+
+@confirm.act("role")
+async def role_given(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
+    ctx = ctx_of(interaction)
+    # What was confirmed named them, oneself too.
+    change = await persons.set_role(ctx, admin, asked["person"], asked["role"], sure=True)
+    return cards.role_set(change)
+
+
+COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (person, ban, unban, role)

@@ -1,0 +1,144 @@
+"""``/admin quarantine``: what was set aside, one after the other, each to be released or refused."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Self
+
+import discord
+from discord import app_commands
+from discord.ui import Button, DynamicItem, TextInput, View
+
+from kernelbot.bot import forms
+from kernelbot.bot.admin import cards, confirm
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, desk
+from kernelbot.bot.errors import guarded
+from kernelbot.bot.forms import ABOUT, Filled, field
+from kernelbot.bot.messages import say
+from kernelbot.bot.views import without_memory
+from kernelbot.domain.people import Actor
+from kernelbot.services import effects, moderation, submissions
+from kernelbot.services import quarantine as service
+from kernelbot.services.moderation import MAX_REASON_CHARACTERS
+
+RELEASE, REFUSE, CODE, AFTER = "release", "refuse", "code", "after"
+STYLES = {RELEASE: discord.ButtonStyle.success, REFUSE: discord.ButtonStyle.danger}
+
+
+@app_commands.command(
+    name="quarantine", description="Results that were set aside: release or refuse"
+)
+async def quarantine(interaction: Interaction) -> None:
+    await defer(interaction)
+    await _show(interaction, await desk(interaction), None)
+
+
+async def _show(interaction: Interaction, admin: Actor, after: str | None, said: str = "") -> None:
+    """The one behind this run, or the first."""
+    ctx = ctx_of(interaction)
+    page = await service.waiting(ctx, admin, cursor=after, limit=1)
+    if not page.items and after is not None:
+        after, page = None, await service.waiting(ctx, admin, limit=1)
+    item = page.items[0] if page.items else None
+    post = cards.quarantined(item, await service.count(ctx, admin))
+    view = View(timeout=None)
+    if item is not None:
+        for what, about in (
+            (RELEASE, item.run_id),
+            (REFUSE, item.run_id),
+            (CODE, item.submission_id),
+        ):
+            view.add_item(_button(what, about, say(f"admin.quarantine.{what}")))
+        if after is not None:
+            view.add_item(_button(AFTER, 0, say("admin.quarantine.first")))
+        if page.cursor is not None:
+            view.add_item(_button(AFTER, int(page.cursor), say("admin.quarantine.next")))
+    content = "\n".join(part for part in (said, post.content) if part)
+    await interaction.edit_original_response(
+        **{**post.editing(), "content": content or None}, view=without_memory(view)
+    )
+
+
+def _button(what: str, about: int, label: str) -> Button[Any]:
+    style = STYLES.get(what, discord.ButtonStyle.secondary)
+    return Button(label=label, style=style, custom_id=f"kb:aside:{what}:{about}")
+
+
+class AsideButton(
+    DynamicItem[Button[Any]],
+    template=rf"kb:aside:(?P<what>{RELEASE}|{REFUSE}|{CODE}|{AFTER}):(?P<about>[0-9]{{1,19}})",
+):
+    """Turns to another, hands out the code, or asks for the reason of a decision."""
+
+    def __init__(self, what: str, about: int) -> None:
+        super().__init__(_button(what, about, "·"))
+        self.what, self.about = what, about
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: Any, match: re.Match[str], /
+    ) -> Self:
+        return cls(match["what"], int(match["about"]))
+
+    @guarded
+    async def callback(self, interaction: Interaction) -> None:
+        if self.what == AFTER:
+            await defer_change(interaction)
+            await _show(
+                interaction, await desk(interaction), str(self.about) if self.about else None
+            )
+        elif self.what == CODE:
+            await defer(interaction)
+            admin = await desk(interaction)
+            found = await submissions.code(ctx_of(interaction), admin, self.about)
+            post = cards.code(self.about, found)
+            await interaction.followup.send(**post.sending(), ephemeral=True)
+        else:
+            await _ask_why(interaction, self.what, self.about)
+
+
+async def _ask_why(interaction: Interaction, what: str, run_id: int) -> None:
+    """A form may only be the first answer: who they are is asked when it comes back."""
+    reason = TextInput[Any](
+        custom_id="reason",
+        style=discord.TextStyle.paragraph,
+        max_length=MAX_REASON_CHARACTERS,
+    )
+    title = say(f"admin.{what}.title", run=run_id)
+    fields = [field(say("admin.reason"), reason, say("admin.reason.hint"))]
+    await forms.show(interaction, what, title, fields, about=run_id)
+
+
+async def released(interaction: Interaction, filled: Filled) -> None:
+    """The form came back."""
+    await defer_change(interaction)
+    admin, run_id = await desk(interaction), _run(filled)
+    await service.release(ctx_of(interaction), admin, run_id, filled.get("reason", ""))
+    await _show(interaction, admin, str(run_id), say("admin.release.done", run=run_id))
+
+
+async def refused(interaction: Interaction, filled: Filled) -> None:
+    """The form came back."""
+    await defer(interaction)
+    admin, run_id, reason = await desk(interaction), _run(filled), filled.get("reason", "")
+    moderation.bounded_reason(reason)
+    effect = await effects.of_refusal(ctx_of(interaction), admin, run_id)
+    text = cards.refusal_asked(effect, reason)
+    await confirm.ask(interaction, admin, REFUSE, text, run=run_id, reason=reason)
+
+
+def _run(filled: Filled) -> int:
+    about = filled[ABOUT]
+    return int(about) if about.isascii() and about.isdigit() else 0
+
+
+@confirm.act(REFUSE)
+async def refuse(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
+    await service.refuse(ctx_of(interaction), admin, int(asked["run"]), asked["reason"])
+    return say("admin.refuse.done", run=asked["run"])
+
+
+COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (quarantine,)
+DYNAMIC: tuple[type[DynamicItem[Any]], ...] = (AsideButton,)
+FORMS: dict[str, forms.Handler] = {RELEASE: released, REFUSE: refused}

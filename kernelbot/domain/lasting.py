@@ -1,0 +1,31 @@
+"""How long something is to last, as people write it: ``30m``, ``12h``, ``7d``, ``2w``, ``forever``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from kernelbot.errors import InvalidInput
+
+FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""The end of what has none."""
+LONGEST = timedelta(days=3650)
+UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+ENDLESS = {"forever", "for ever"}
+WRITTEN = re.compile(r"([0-9]{1,6})\s*([mhdw])[a-z]*", re.ASCII)
+
+
+def until(text: str, now: datetime) -> datetime:
+    """When what begins now ends. Raises InvalidInput, with examples."""
+    wanted = text.strip().lower()
+    if wanted in ENDLESS:
+        return FOR_EVER
+    found = WRITTEN.fullmatch(wanted)
+    span = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < span <= LONGEST:
+        raise InvalidInput(
+            f"I cannot read {text[:40]!r} as a time. Write 30m, 12h, 7d, 2w or forever; "
+            f"{LONGEST.days} days are the most.",
+            code="bad_lifetime",
+        )
+    return now + span

@@ -1,0 +1,74 @@
+"""GPU-seconds that people may use beyond what a competition allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.storage.tables import competitions, grants
+
+IN_FORCE = grants.c.ends_at > func.now()
+
+
+async def add(
+    connection: AsyncConnection,
+    user_id: int,
+    competition_id: int,
+    gpu: str,
+    gpu_s: float,
+    reason: str,
+    ends_at: datetime,
+) -> Row[Any]:
+    values = {
+        "user_id": user_id,
+        "competition_id": competition_id,
+        "gpu": gpu,
+        "gpu_s": gpu_s,
+        "reason": reason,
+        "ends_at": ends_at,
+    }
+    made: Row[Any] = (
+        await connection.execute(insert(grants).values(**values).returning(grants))
+    ).one()
+    return made
+
+
+async def granted(
+    connection: AsyncConnection, user_id: int, competition_ids: Sequence[int]
+) -> dict[tuple[int, str], float]:
+    """GPU-seconds by competition and GPU that are granted now."""
+    query = (
+        select(grants.c.competition_id, grants.c.gpu, func.sum(grants.c.gpu_s).label("gpu_s"))
+        .where(grants.c.user_id == user_id, IN_FORCE, grants.c.competition_id.in_(competition_ids))
+        .group_by(grants.c.competition_id, grants.c.gpu)
+    )
+    rows = await connection.execute(query)
+    return {(row.competition_id, row.gpu): float(row.gpu_s) for row in rows}
+
+
+async def of_person(connection: AsyncConnection, user_id: int, limit: int) -> Sequence[Row[Any]]:
+    """Those in force, the newest first."""
+    query = (
+        select(grants, competitions.c.name.label("competition"))
+        .join(competitions, competitions.c.id == grants.c.competition_id)
+        .where(grants.c.user_id == user_id, IN_FORCE)
+        .order_by(grants.c.id.desc())
+        .limit(limit)
+    )
+    return (await connection.execute(query)).all()
+
+
+async def end(connection: AsyncConnection, grant_id: int) -> Row[Any] | None:
+    """End it now; None where there is none in force."""
+    query = (
+        update(grants)
+        .where(grants.c.id == grant_id, IN_FORCE)
+        .values(ends_at=func.now())
+        .returning(grants)
+    )
+    found: Row[Any] | None = (await connection.execute(query)).first()
+    return found

@@ -1,0 +1,153 @@
+"""Who gets past the desk, and being asked before anything is done."""
+
+from __future__ import annotations
+
+import pytest
+
+from kernelbot.bot.client import Bot
+from kernelbot.services import moderation, standings
+from tests import factories
+from tests.bot.scene import Scene, labels, words
+from tests.services.test_turns import rows
+
+WHOLE_COMMAND = 8000
+"""Characters that Discord takes in the names and descriptions of a command with all of its subcommands."""
+
+FORGED = (
+    ("hints", {"submission": 1}),
+    ("void", {"submission": 1, "reason": "x"}),
+    ("restore", {"submission": 1, "reason": "x"}),
+    ("rerun", {"submission": 1, "reason": "x"}),
+    ("rejudge", {"submission": 1}),
+    ("quarantine", {}),
+    ("person", {"person": "ada"}),
+    ("ban", {"person": "ada", "lasts": "7d", "reason": "x"}),
+    ("unban", {"person": "ada"}),
+    ("role", {"person": "ada", "role": "admin"}),
+    ("allowance show", {"person": "ada"}),
+    (
+        "allowance grant",
+        {"person": "ada", "competition": "x", "gpu": "CPU", "seconds": 1, "reason": "x"},
+    ),
+    ("allowance end", {"grant": 1}),
+    ("invite create", {"competition": "x"}),
+    ("invite list", {"competition": "x"}),
+    ("invite revoke", {"competition": "x", "number": 1}),
+    ("audit", {}),
+)
+
+
+async def test_a_member_whom_the_server_lets_see_the_group_is_refused_and_offered_nothing(
+    scene: Scene,
+) -> None:
+    await scene.sees_admin()
+    await scene.submit()
+
+    for command, options in FORGED:
+        told = await scene.slash(f"admin {command}", **options)
+        assert told.ephemeral
+        assert words(told.response) == "This is for administrators.", command
+    for option in ("person", "target"):
+        command = "admin person" if option == "person" else "admin audit"
+        assert await scene.typed(command, option, "a") == []
+    assert await scene.typed("admin void", "submission", "1") == []
+
+
+async def test_what_was_asked_is_done_once_after_a_restart_and_by_nobody_else(
+    scene: Scene,
+) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    assert labels(asked.response) == ["Confirm", "Keep as it is"]
+
+    await scene.env.restart_bot(Bot(scene.app))
+    await scene.ada.click(asked.response, label="Confirm")
+    assert labels(asked.response) == []
+    assert "does not count any more" in words(asked.response)
+
+    line = (await moderation.audit(scene.app, await scene.organizer(), limit=1)).items[0]
+    assert (line["action"], line["detail"]["reason"]) == ("submission.void", "It copied.")
+
+
+@pytest.mark.parametrize("age", ["done", "old", "another's"])
+async def test_a_press_that_comes_too_late_or_from_somebody_else_does_nothing(
+    scene: Scene, age: str
+) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    changes = {
+        "done": "UPDATE pending_acts SET taken_at = now(), ended_at = now()",
+        "old": "UPDATE pending_acts SET created_at = now() - interval '61 minutes'",
+        "another's": "UPDATE pending_acts SET user_id = (SELECT id FROM users WHERE name = 'bob')",
+    }
+    await rows(scene.app, changes[age])
+
+    told = await scene.ada.click(asked.response, label="Confirm")
+
+    expected = {
+        "done": "This is decided already.",
+        "old": "more than an hour ago",
+        "another's": "This was not asked of you.",
+    }
+    assert expected[age] in told.followups[0].content
+    assert labels(asked.response) == []
+    assert len((await standings.board(scene.app, None, "vectoradd", "CPU")).standings) == 1
+
+
+async def test_keeping_it_changes_nothing_and_ends_the_question(scene: Scene) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+
+    await scene.ada.click(asked.response, label="Keep as it is")
+
+    assert words(asked.response) == "Nothing was changed."
+    assert labels(asked.response) == []
+    assert len((await standings.board(scene.app, None, "vectoradd", "CPU")).standings) == 1
+
+
+async def test_what_failed_by_a_fault_of_ours_can_be_confirmed_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    await rows(scene.app, "ALTER TABLE audit_log RENAME TO gone")
+
+    told = await scene.ada.click(asked.response, label="Confirm")
+    assert "broke on our side" in told.followups[0].content
+    assert labels(asked.response) == ["Confirm", "Keep as it is"]
+
+    await rows(scene.app, "ALTER TABLE gone RENAME TO audit_log")
+    await scene.ada.click(asked.response, label="Confirm")
+    assert "does not count any more" in words(asked.response)
+
+
+async def test_who_is_an_administrator_no_more_confirms_nothing(scene: Scene) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    await rows(scene.app, "UPDATE users SET role = 'member' WHERE name = 'ada'")
+
+    told = await scene.ada.click(asked.response, label="Confirm")
+
+    assert told.followups[0].content == "This is for administrators."
+    assert len((await standings.board(scene.app, None, "vectoradd", "CPU")).standings) == 1
+
+
+async def test_discord_takes_the_group_with_all_that_is_in_it(simcord_bot: Bot) -> None:
+    (group,) = [item for item in simcord_bot.tree.get_commands() if item.name == "admin"]
+
+    def size(command: dict[str, object]) -> int:
+        own = len(str(command.get("name", ""))) + len(str(command.get("description", "")))
+        choices = command.get("choices", ())
+        inner = command.get("options", ())
+        assert isinstance(choices, list | tuple)
+        assert isinstance(inner, list | tuple)
+        assert len(inner) <= 25
+        own += sum(len(str(item["name"])) + len(str(item["value"])) for item in choices)
+        return own + sum(map(size, inner))
+
+    assert size(group.to_dict(simcord_bot.tree)) < WHOLE_COMMAND
