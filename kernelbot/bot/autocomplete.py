@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import structlog
@@ -13,9 +14,10 @@ from discord.app_commands import Choice
 from kernelbot.bot import render
 from kernelbot.bot.door import Interaction, person
 from kernelbot.bot.messages import say
-from kernelbot.services import standings, submissions
+from kernelbot.domain.people import Actor
+from kernelbot.services import competitions, standings, submissions
 from kernelbot.services.context import Context
-from kernelbot.services.views import LeaderboardView
+from kernelbot.services.views import CompetitionView, LeaderboardView
 
 REFRESH_S = 10.0
 OWN_KEPT_S, OWN_KEPT = 5.0, 1000
@@ -23,13 +25,21 @@ OWN_KEPT_S, OWN_KEPT = 5.0, 1000
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True)
+class Known:
+    """What somebody may choose from."""
+
+    boards: tuple[LeaderboardView, ...] = ()
+    competitions: tuple[CompetitionView, ...] = ()
+
+
 class Index:
-    """What leaderboards, problems and GPUs there are, as of a few seconds ago."""
+    """What competitions, leaderboards, problems and GPUs there are, as of a few seconds ago."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._boards: tuple[LeaderboardView, ...] = ()
-        self._seen: dict[int, tuple[float, tuple[LeaderboardView, ...]]] = {}
+        self._everybody = Known()
+        self._seen: dict[int, tuple[float, Known]] = {}
         self._looking: set[asyncio.Task[None]] = set()
         self._own: dict[int, tuple[float, tuple[render.Choice, ...]]] = {}
 
@@ -42,7 +52,13 @@ class Index:
             await asyncio.sleep(REFRESH_S)
 
     async def refresh(self) -> None:
-        self._boards = await standings.leaderboards(self._ctx, None)
+        self._everybody = await self._known_to(None)
+
+    async def _known_to(self, actor: Actor | None) -> Known:
+        return Known(
+            await standings.leaderboards(self._ctx, actor),
+            await competitions.competitions(self._ctx, actor),
+        )
 
     async def own(self, interaction: Interaction, typed: str) -> list[render.Choice]:
         """The only completion that asks the database: what one person has sent is theirs to see."""
@@ -62,23 +78,33 @@ class Index:
         return [item for item in kept[1] if wanted in f"{item.name} {item.words}".lower()]
 
     def seen_by(self, interaction: Interaction) -> tuple[LeaderboardView, ...]:
-        """What everybody sees, and what this person was found to see besides; looked up anew behind their
-        back, for the next time they ask."""
+        """Leaderboards that everybody sees, and that this person was found to see besides."""
+        everybody, besides = self._everybody.boards, self._besides(interaction).boards
+        known = {board.name for board in everybody}
+        return (*everybody, *(board for board in besides if board.name not in known))
+
+    def competitions_of(self, interaction: Interaction) -> tuple[CompetitionView, ...]:
+        """The same of competitions. Nobody learns the name of one that they are not in."""
+        everybody, besides = self._everybody.competitions, self._besides(interaction).competitions
+        known = {view.document["name"] for view in everybody}
+        return (*everybody, *(view for view in besides if view.document["name"] not in known))
+
+    def _besides(self, interaction: Interaction) -> Known:
+        """Looked up anew behind their back, for the next time they ask."""
         user, now = interaction.user.id, time.monotonic()
-        at, boards = self._seen.get(user, (-REFRESH_S, ()))
+        at, known = self._seen.get(user, (-REFRESH_S, Known()))
         if now - at >= REFRESH_S:
-            self._seen[user] = (now, boards)
+            self._seen[user] = (now, known)
             task = asyncio.create_task(self._look(interaction), name=f"completion-{user}")
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
         while len(self._seen) > OWN_KEPT:
             self._seen.pop(next(iter(self._seen)))
-        known = {board.name for board in self._boards}
-        return (*self._boards, *(board for board in boards if board.name not in known))
+        return known
 
     async def _look(self, interaction: Interaction) -> None:
         try:
-            found = await standings.leaderboards(self._ctx, await person(interaction))
+            found = await self._known_to(await person(interaction))
             self._seen[interaction.user.id] = (time.monotonic(), found)
         except Exception as error:
             log.warning("completion is not refreshed", error=repr(error))
@@ -123,6 +149,15 @@ class Index:
         return render.matching_last([render.Choice(gpu, gpu) for gpu in names], typed)
 
 
+def named(views: Sequence[CompetitionView], typed: str) -> list[render.Choice]:
+    """Competitions by name and title."""
+    documents = [view.document for view in views]
+    choices = [
+        render.Choice(f"{item['name']}: {item['title']}", item["name"]) for item in documents
+    ]
+    return render.matching(choices, typed)
+
+
 def index_of(interaction: Interaction) -> Index:
     return cast(Index, cast(Any, interaction.client).index)
 
@@ -141,6 +176,33 @@ async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
     chosen = getattr(interaction.namespace, "leaderboard", None)
     index = index_of(interaction)
     return _choices(index.gpus(index.seen_by(interaction), typed, chosen))
+
+
+async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Competitions that this person knows."""
+    return _choices(named(index_of(interaction).competitions_of(interaction), typed))
+
+
+async def scored(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Those with standings across their problems."""
+    views = index_of(interaction).competitions_of(interaction)
+    return _choices(named([view for view in views if view.document.get("scoring")], typed))
+
+
+async def phases(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Of the competition that is chosen."""
+    chosen = (getattr(interaction.namespace, "competition", None) or "").lower()
+    return _choices(
+        render.matching(
+            [
+                render.Choice(phase["title"] or phase["name"], phase["name"])
+                for view in index_of(interaction).competitions_of(interaction)
+                if view.document["name"] == chosen
+                for phase in view.document.get("phases", ())
+            ],
+            typed,
+        )
+    )
 
 
 async def own(interaction: Interaction, typed: str) -> list[Choice[int]]:

@@ -125,6 +125,8 @@ class Bot(discord.Client):
         await forms.received({**paste.FORMS, **me.FORMS, **admin.FORMS}, interaction)
 
     async def on_ready(self) -> None:
+            *competitions.DYNAMIC,
+            *setup.DYNAMIC,
         log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))
 
     async def run_beside(self) -> None:

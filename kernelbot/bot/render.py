@@ -34,6 +34,7 @@ from kernelbot.services.views import (
     Comparison,
     CompetitionView,
     Difference,
+    EventStandings,
     LeaderboardView,
     MeView,
     OwnPlace,
@@ -620,16 +621,67 @@ def joined(view: CompetitionView) -> Post:
     return Post(say("joined", title=plain(view.document["title"], 120), boards=boards))
 
 
-def totals(page: TotalsPage) -> Post:
-    """The head of the standings across a competition's problems, and the viewer's own row."""
-    lines = [_total_row(item, page.mine) for item in page.items]
-    if page.mine is not None and page.mine not in page.items:
-        lines += ["…", _total_row(page.mine, page.mine)]
-    table = block("\n".join(lines), 3000) if lines else say("board.empty")
-    title = plain(f"{page.competition} {page.phase}".strip(), 120)
-    embed = titled(title, "\n".join(filter(None, [table, frozen(page)])), BLUE)
-    embed.set_footer(text=say("totals.footer", total=page.total))
+def totals(contest: CompetitionView, page: TotalsPage, number: int) -> Post:
+    """One page of the standings across a competition's problems; the viewer's own row is always there."""
+    pages = max(1, -(-page.total // ROWS))
+    rows = [_total_row(item, page.mine) for item in page.items]
+    if page.mine is not None and all(item.position != page.mine.position for item in page.items):
+        own = _total_row(page.mine, page.mine)
+        above = bool(page.items) and page.mine.position < page.items[0].position
+        rows = [own, "…", *rows] if above else [*rows, "…", own]
+    phases = {item["name"]: item["title"] for item in contest.document.get("phases", ())}
+    phase = phases.get(page.phase) or page.phase
+    title = plain(" · ".join(filter(None, (contest.document["title"], phase))), 200)
+    notes = [frozen(page), _how_scored(page), *_what_counts(page), _own_parts(page)]
+    if any(item.tied for item in page.items):
+        notes.append(say("totals.tied"))
+    table = block("\n".join(rows), 3000) if rows else say("board.empty")
+    embed = titled(title, "\n".join([table, *filter(None, notes)]), BLUE)
+    footer = say(
+        "board.footer", page=number + 1, pages=pages, total=page.total, name=page.competition
+    )
+    embed.set_footer(text=footer)
     return Post(embeds=(fitted(embed),))
+
+
+def _how_scored(page: TotalsPage) -> str:
+    scoring = page.scoring
+    share = say(f"totals.share.{scoring.share.value}")
+    lines = [say(f"totals.rule.{scoring.rule.value}", share=share)]
+    if scoring.count:
+        lines.append(say("totals.best_count", count=scoring.count))
+    return " ".join(lines)
+
+
+def _what_counts(page: TotalsPage) -> list[str]:
+    """Each problem with what it is worth."""
+    counted = [f"{_event(item)} {item.worth:.6g}" for item in page.events if item.counts][:ROWS]
+    left_out = [_event(item) for item in page.events if not item.counts][:ROWS]
+    return [
+        *([say("totals.worth", problems=cut(", ".join(counted), 600))] if counted else []),
+        *(
+            [say("totals.unknown_light", problems=cut(", ".join(left_out), 300))]
+            if left_out
+            else []
+        ),
+    ]
+
+
+def _event(item: EventStandings) -> str:
+    return f"{plain(item.leaderboard, 40)} ({plain(item.gpu, 20)})"
+
+
+def _own_parts(page: TotalsPage) -> str:
+    """What of each problem the viewer has."""
+    if page.mine is None:
+        return ""
+    events = [item for item in page.events if item.counts]
+    parts = []
+    for event, part in zip(events, page.mine.parts, strict=True):
+        share = f"{part.share:.0%}".replace("%", " %")
+        place = f"{report.ordinal(part.standing.rank)}, " if part.standing else ""
+        parts.append(f"{_event(event)} {place}{share}")
+    return say("totals.own", parts=cut("; ".join(parts[:ROWS]), 600))
 
 
 def _total_row(item: Total, mine: Total | None) -> str:
@@ -638,9 +690,25 @@ def _total_row(item: Total, mine: Total | None) -> str:
 
 
 def _row_start(own: bool, rank: int, tied: bool, name: str, earlier: bool = False) -> str:
-    shown = cut(" ".join(clean(name).split()), NAME_WIDTH).ljust(NAME_WIDTH)
+    shown = _column(" ".join(clean(name).split()), NAME_WIDTH)
     place = f"{rank}{'=' if tied else ''}{report.EARLIER_SIGN if earlier else ''}"
     return f"{'>' if own else ' '}{place:>4}  {shown}"
+
+
+def _column(text: str, width: int) -> str:
+    """Cut and filled up to so many columns; signs of East Asia take two, marks upon others none."""
+    taken = sum(map(_columns, text))
+    if taken > width:
+        while text and taken > width - 1:
+            text, taken = text[:-1], taken - _columns(text[-1])
+        text, taken = text + "…", taken + 1
+    return text + " " * (width - taken)
+
+
+def _columns(sign: str) -> int:
+    if unicodedata.category(sign) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in "WF" else 1
 
 
 def window(board: LeaderboardView) -> str:

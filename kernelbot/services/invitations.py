@@ -25,22 +25,31 @@ CODE_BYTES = 15
 HINT_CHARACTERS = 4
 
 
-async def join(ctx: Context, actor: Actor, name: str, code: str) -> CompetitionView:
-    """Come in with a code; for whoever sees the competition already it changes nothing.
+async def join(ctx: Context, actor: Actor, name: str | None, code: str) -> CompetitionView:
+    """Come in with a code; for whoever sees the competition already it changes nothing. Without ``name`` into the
+    one that the code is for.
 
     A wrong code and a competition that does not exist are answered alike.
     """
     actor.needs(Scope.SUBMIT)
     async with ctx.database.transaction() as connection:
-        row = await contests.competition_named(connection, name) if name.isprintable() else None
+        meant = name if name is not None else await invites.leads_to(connection, _digest(code))
+        row = await _named(connection, meant)
         seen = await access.of(connection, actor)
         if row is None or not (seen.sees(row) or await _let_in(connection, actor, row, code)):
+            where = "no competition" if name is None else f"no competition {name[:80]!r}"
             raise NotFound(
-                f"There is no competition {name[:80]!r} that this code lets you into. Check both; "
-                "a code may also be used up, expired or revoked.",
+                f"There is {where} that this code lets you into. Check "
+                f"{'it' if name is None else 'both'}; a code may also be used up, expired or revoked.",
                 code="unknown_invitation",
             )
-    return await competitions.competition(ctx, actor, name)
+    return await competitions.competition(ctx, actor, row.name)
+
+
+async def _named(connection: AsyncConnection, name: str | None) -> Row[Any] | None:
+    if name is None or not name.isprintable():
+        return None
+    return await contests.competition_named(connection, name)
 
 
 async def _let_in(connection: AsyncConnection, actor: Actor, row: Row[Any], code: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.storage.tables import invites, members
+from kernelbot.storage.tables import competitions, invites, members
 
 # Whoever comes at the same time with this code waits, and finds it as it is then.
 FOR_ONE_MORE = text(
@@ -76,6 +76,17 @@ async def for_one_more(
     """The code that lets one more in, which the transaction holds from now on; None when none does."""
     values = {"digest": digest, "competition": competition_id}
     found: int | None = (await connection.execute(FOR_ONE_MORE, values)).scalar()
+    return found
+
+
+async def leads_to(connection: AsyncConnection, digest: bytes) -> str | None:
+    """The name of the competition that a code lets people into, or let in once."""
+    query = (
+        select(competitions.c.name)
+        .join(invites, invites.c.competition_id == competitions.c.id)
+        .where(invites.c.digest == digest)
+    )
+    found: str | None = (await connection.execute(query)).scalar()
     return found
 
 
