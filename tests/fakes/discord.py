@@ -27,7 +27,9 @@ from aiohttp.multipart import BodyPartReader
 
 from tests.fakes import discord_rules as rules
 from tests.fakes import discord_world as shape
+from tests.fakes.discord_forums import Forums
 from tests.fakes.discord_gateway import Gateway, until
+from tests.fakes.discord_http import as_json, number
 from tests.fakes.discord_rules import ApiError
 from tests.fakes.discord_world import (
     Attachment,
@@ -38,7 +40,6 @@ from tests.fakes.discord_world import (
     Message,
     Request,
     User,
-    World,
 )
 
 ACKNOWLEDGE_S = 3.0
@@ -60,7 +61,7 @@ class Upload:
     content: bytes
 
 
-class LoopbackDiscord(World):
+class LoopbackDiscord(Forums):
     """Start with ``async with LoopbackDiscord() as discord``."""
 
     def __init__(self, *, token: str = "loopback-token", port: int = 0) -> None:
@@ -333,6 +334,7 @@ class LoopbackDiscord(World):
             ("POST", channel + "/messages", self._send),
             ("GET", channel + "/messages/{message}", self._get_message),
             ("PATCH", channel + "/messages/{message}", self._edit),
+            *self.forum_routes(api),
             ("*", "/{unknown:.*}", self._unknown),
         ]
         return [web.route(method, path, handler) for method, path, handler in table]
@@ -359,7 +361,7 @@ class LoopbackDiscord(World):
             note = str(error)
             if error.code in (50035, 40060, 10062, 50006, 40005):
                 self.violations.append(f"{request.method} {request.path}: {error}")
-            response = _json(error.body(), error.status)
+            response = as_json(error.body(), error.status)
         self._count_invalid(response.status)
         name = route.canonical if route is not None else "?"
         self.requests.append(
@@ -395,10 +397,10 @@ class LoopbackDiscord(World):
             return web.Response(status=500)
         if kind == "hang":
             await self.release.wait()
-            return _json({"code": 0, "message": "too late"}, 500)
+            return as_json({"code": 0, "message": "too late"}, 500)
         if kind == "429":
             return _too_many(failure.retry_after, shared=failure.shared)
-        return _json({"code": failure.code, "message": f"{kind}: injected"}, int(kind))
+        return as_json({"code": failure.code, "message": f"{kind}: injected"}, int(kind))
 
     def _count_invalid(self, status: int) -> None:
         if status in (401, 403, 429) and self._spend("invalid", *INVALID) is not None:
@@ -450,21 +452,21 @@ class LoopbackDiscord(World):
 
     async def _unknown(self, request: web.Request) -> web.Response:
         self.violations.append(f"unknown route: {request.method} {request.path}")
-        return _json({"code": 0, "message": "501: the loopback Discord has no such route"}, 501)
+        return as_json({"code": 0, "message": "501: the loopback Discord has no such route"}, 501)
 
     # --- about the bot ---------------------------------------------------------------------------
 
     async def _me(self, request: web.Request) -> web.Response:
-        return _json(self.bot.payload() | {"verified": True, "flags": 0})
+        return as_json(self.bot.payload() | {"verified": True, "flags": 0})
 
     async def _user(self, request: web.Request) -> web.Response:
-        user = self.users.get(_number(request, "user"))
+        user = self.users.get(number(request, "user"))
         if user is None:
             raise ApiError(404, 10013, "Unknown User")
-        return _json(user.payload())
+        return as_json(user.payload())
 
     async def _application(self, request: web.Request) -> web.Response:
-        return _json(
+        return as_json(
             {
                 "id": str(self.bot.id),
                 "name": self.bot.name,
@@ -481,27 +483,31 @@ class LoopbackDiscord(World):
         )
 
     async def _gateway_url(self, request: web.Request) -> web.Response:
-        return _json({"url": self.gateway_url})
+        return as_json({"url": self.gateway_url})
 
     async def _get_commands(self, request: web.Request) -> web.Response:
-        return _json(self.commands)
+        return as_json(self.commands)
 
     async def _put_commands(self, request: web.Request) -> web.Response:
         commands = await request.json()
         rules.check_commands(commands)
-        for command in commands:
-            command.setdefault("id", str(self.snowflake()))
-            command.setdefault("description", "")  # as of commands in a menu
-            command.update(application_id=str(self.bot.id), version=str(self.snowflake()))
-        self.commands = commands
+        self.commands = [
+            {
+                "id": str(self.snowflake()),
+                **rules.kept(command),
+                "application_id": str(self.bot.id),
+                "version": str(self.snowflake()),
+            }
+            for command in commands
+        ]
         self.command_writes += 1
-        return _json(commands)
+        return as_json(self.commands)
 
     # --- interactions ----------------------------------------------------------------------------
 
     async def _callback(self, request: web.Request) -> web.Response:
         body, files = await self._body(request)
-        interaction = self.interactions.get(_number(request, "interaction"))
+        interaction = self.interactions.get(number(request, "interaction"))
         if interaction is None or interaction.token != request.match_info["token"]:
             raise ApiError(404, 10062, "Unknown interaction")
         if interaction.acknowledged is not None:
@@ -525,7 +531,7 @@ class LoopbackDiscord(World):
             message = self.message_payload(resource, self.url)
             answer["resource"] = {"type": body["type"], "message": message}
         if request.query.get("with_response") in ("1", "true", "True"):
-            return _json(answer)
+            return as_json(answer)
         return web.Response(status=204)
 
     def _take_callback(
@@ -537,7 +543,7 @@ class LoopbackDiscord(World):
                 rules.check_message(data, files, new=True)
                 interaction.ephemeral = bool(data.get("flags", 0) & shape.EPHEMERAL)
                 interaction.original = self._answer_message(interaction)
-                self._fill(interaction.original, data, files)
+                self.put_into(interaction.original, data, files)
             case 5:
                 interaction.ephemeral = bool(data.get("flags", 0) & shape.EPHEMERAL)
                 interaction.original = self._answer_message(interaction)
@@ -549,7 +555,7 @@ class LoopbackDiscord(World):
                 assert interaction.source is not None
                 rules.check_message(data, files, new=False)
                 interaction.original = interaction.source
-                self._fill(interaction.source, data, files)
+                self.put_into(interaction.source, data, files)
                 interaction.source.edits.append(self.now())
             case 8:
                 if interaction.type != 4:
@@ -595,8 +601,8 @@ class LoopbackDiscord(World):
                 message.flags |= shape.EPHEMERAL
                 message.only_for = interaction.user
             interaction.followups.append(message)
-        self._fill(message, body, files)
-        return _json(self.message_payload(message, self.url))
+        self.put_into(message, body, files)
+        return as_json(self.message_payload(message, self.url))
 
     def _answer_of(self, request: web.Request) -> Message:
         interaction = self._interaction_of(request)
@@ -612,7 +618,7 @@ class LoopbackDiscord(World):
         raise ApiError(404, 10008, "Unknown Message")
 
     async def _get_answer(self, request: web.Request) -> web.Response:
-        return _json(self.message_payload(self._answer_of(request), self.url))
+        return as_json(self.message_payload(self._answer_of(request), self.url))
 
     async def _edit_answer(self, request: web.Request) -> web.Response:
         body, files = await self._body(request)
@@ -622,13 +628,13 @@ class LoopbackDiscord(World):
             message.flags &= ~shape.LOADING
         else:
             message.edits.append(self.now())
-        self._fill(message, body, files)
-        return _json(self.message_payload(message, self.url))
+        self.put_into(message, body, files)
+        return as_json(self.message_payload(message, self.url))
 
     # --- channels and messages -------------------------------------------------------------------
 
-    def _channel_of(self, request: web.Request, *needed: int) -> Channel:
-        channel = self.channels.get(_number(request, "channel"))
+    def channel_of(self, request: web.Request, *needed: int) -> Channel:
+        channel = self.channels.get(number(request, "channel"))
         if channel is None or channel.deleted:
             raise ApiError(404, 10003, "Unknown Channel")
         if not self.bot_permissions(channel) & shape.VIEW_CHANNEL:
@@ -642,19 +648,20 @@ class LoopbackDiscord(World):
         user = self.users.get(int((await request.json())["recipient_id"]))
         if user is None:
             raise ApiError(400, 50033, "Invalid Recipient(s)")
-        return _json(self.channel_payload(self.dm(user)))
+        return as_json(self.channel_payload(self.dm(user)))
 
     async def _get_channel(self, request: web.Request) -> web.Response:
-        return _json(self.channel_payload(self._channel_of(request)))
+        return as_json(self.channel_payload(self.channel_of(request)))
 
     async def _edit_channel(self, request: web.Request) -> web.Response:
-        channel = self._channel_of(request)
-        channel.archived = bool((await request.json()).get("archived", channel.archived))
-        return _json(self.channel_payload(channel))
+        return await self.change_channel(self.channel_of(request), await request.json())
 
     async def _create_thread(self, request: web.Request) -> web.Response:
-        channel = self._channel_of(request, shape.CREATE_PRIVATE_THREADS)
+        channel = self.channel_of(request)
         body = await request.json()
+        if channel.type == shape.FORUM:
+            return await self.create_post(channel, body)
+        self.channel_of(request, shape.CREATE_PRIVATE_THREADS)
         if channel.type != shape.TEXT or body.get("type") != shape.PRIVATE_THREAD:
             raise ApiError(400, 50024, "Cannot execute action on this channel type")
         rules.check_thread(body)
@@ -663,7 +670,7 @@ class LoopbackDiscord(World):
         thread = self.thread(channel, body["name"])
         payload = self.channel_payload(thread)
         await self.gateway.dispatch("THREAD_CREATE", payload | {"newly_created": True})
-        return _json(payload, 201)
+        return as_json(payload, 201)
 
     def _active_threads(self, guild: Guild | None) -> int:
         return sum(
@@ -672,28 +679,28 @@ class LoopbackDiscord(World):
         )
 
     async def _add_to_thread(self, request: web.Request) -> web.Response:
-        thread = self._channel_of(request, shape.SEND_MESSAGES_IN_THREADS)
-        user = self.users.get(_number(request, "user"))
+        thread = self.channel_of(request, shape.SEND_MESSAGES_IN_THREADS)
+        user = self.users.get(number(request, "user"))
         if thread.guild is None or user not in thread.guild.members:
             raise ApiError(404, 10007, "Unknown Member")
         thread.members.add(user.id)
         return web.Response(status=204)
 
     async def _history(self, request: web.Request) -> web.Response:
-        channel = self._channel_of(request)
+        channel = self.channel_of(request)
         if not self.bot_permissions(channel) & shape.READ_MESSAGE_HISTORY:
-            return _json([])  # as Discord does: an empty history, not a refusal
+            return as_json([])  # as Discord does: an empty history, not a refusal
         said = [item for item in self.read(channel) if not item.ephemeral]
         limit = int(request.query.get("limit", 50))
         if "after" in request.query:
             newer = [item for item in said if item.id > int(request.query["after"])][:limit]
-            return _json([self.message_payload(item, self.url) for item in reversed(newer)])
+            return as_json([self.message_payload(item, self.url) for item in reversed(newer)])
         if "before" in request.query:
             said = [item for item in said if item.id < int(request.query["before"])]
-        return _json([self.message_payload(item, self.url) for item in reversed(said[-limit:])])
+        return as_json([self.message_payload(item, self.url) for item in reversed(said[-limit:])])
 
     def _message_of(self, request: web.Request, channel: Channel) -> Message:
-        message = self.messages.get(_number(request, "message"))
+        message = self.messages.get(number(request, "message"))
         if (
             message is None
             or message.channel is not channel
@@ -704,26 +711,28 @@ class LoopbackDiscord(World):
         return message
 
     async def _get_message(self, request: web.Request) -> web.Response:
-        channel = self._channel_of(request)
-        return _json(self.message_payload(self._message_of(request, channel), self.url))
+        channel = self.channel_of(request)
+        return as_json(self.message_payload(self._message_of(request, channel), self.url))
 
     async def _send(self, request: web.Request) -> web.Response:
         body, files = await self._body(request)
         thread = shape.SEND_MESSAGES_IN_THREADS
-        channel = self._channel_of(request)
-        self._may_send(channel, thread if channel.parent else shape.SEND_MESSAGES, bool(files))
+        channel = self.channel_of(request)
+        self._may_send(
+            channel, thread if channel.type in shape.THREADS else shape.SEND_MESSAGES, bool(files)
+        )
         rules.check_message(body, files, new=True)
         nonce = str(body.get("nonce") or "")
         if nonce and body.get("enforce_nonce"):
             for earlier in self.read(channel):
                 age = self.now() - ((earlier.id >> 22) + shape.EPOCH_MS) / 1000
                 if earlier.nonce == nonce and earlier.author is self.bot and age < NONCE_S:
-                    return _json(self.message_payload(earlier, self.url))
+                    return as_json(self.message_payload(earlier, self.url))
         message = Message(self.snowflake(), channel, self.bot, nonce=nonce)
         self.messages[message.id] = message
-        self._fill(message, body, files)
+        self.put_into(message, body, files)
         channel.archived = False
-        return _json(self.message_payload(message, self.url))
+        return as_json(self.message_payload(message, self.url))
 
     def _may_send(self, channel: Channel, permission: int, files: bool) -> None:
         if channel.type == shape.DM:
@@ -736,18 +745,18 @@ class LoopbackDiscord(World):
 
     async def _edit(self, request: web.Request) -> web.Response:
         body, files = await self._body(request)
-        channel = self._channel_of(request)
+        channel = self.channel_of(request)
         message = self._message_of(request, channel)
         if message.author is not self.bot:
             raise ApiError(403, 50005, "Cannot edit a message authored by another user")
         if channel.archived:
             raise ApiError(400, 50083, "Thread is archived")
         rules.check_message(body, files, new=False)
-        self._fill(message, body, files)
+        self.put_into(message, body, files)
         message.edits.append(self.now())
-        return _json(self.message_payload(message, self.url))
+        return as_json(self.message_payload(message, self.url))
 
-    def _fill(self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]) -> None:
+    def fill(self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]) -> None:
         if "content" in body:
             message.content = body["content"] or ""
         if "embeds" in body:
@@ -777,7 +786,7 @@ class LoopbackDiscord(World):
         return body, files
 
     async def _cdn(self, request: web.Request) -> web.Response:
-        item = self.attachments.get(_number(request, "attachment"))
+        item = self.attachments.get(number(request, "attachment"))
         if item is None:
             raise ApiError(404, 0, "not found")
         return web.Response(body=item.content, content_type="application/octet-stream")
@@ -795,8 +804,8 @@ class LoopbackDiscord(World):
         try:
             interaction = await self.slash(user, channel, body["command"], **options)
         except AssertionError as error:
-            return _json({"message": str(error)}, 400)
-        return _json({"id": str(interaction.id)})
+            return as_json({"message": str(error)}, 400)
+        return as_json({"id": str(interaction.id)})
 
     async def _people_transcript(self, request: web.Request) -> web.Response:
         return web.Response(text=self.transcript() + "\n")
@@ -818,30 +827,13 @@ def _answered(field: dict[str, Any], values: dict[str, str | list[str]]) -> dict
     return {"type": 3, "custom_id": name, "values": chosen}
 
 
-def _number(request: web.Request, name: str) -> int:
-    text = request.match_info[name]
-    if not text.isdigit():
-        raise ApiError(400, 50035, "Invalid Form Body", {name: f"Value {text!r} is not snowflake."})
-    return int(text)
-
-
-def _json(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    # Exactly this content type: with a charset behind it, clients take the body for text.
-    return web.Response(
-        body=json.dumps(body).encode(),
-        status=status,
-        content_type="application/json",
-        headers=headers,
-    )
-
-
 def _too_many(retry_after: float, *, shared: bool = False) -> web.Response:
     # Without a Via header clients take a 429 for a ban by the proxy in front of Discord.
     headers = {"Via": "1.1 loopback", "Retry-After": str(round(retry_after, 3))}
     if shared:
         headers["X-RateLimit-Global"] = "true"
     body = {"message": "You are being rate limited.", "retry_after": retry_after, "global": shared}
-    return _json(body, 429, headers)
+    return as_json(body, 429, headers)
 
 
 async def serve(port: int) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 MEBIBYTE = 1 << 20
@@ -174,6 +175,40 @@ def check_commands(commands: list[dict[str, Any]]) -> None:
     form.finish()
 
 
+def kept(command: dict[str, Any]) -> dict[str, Any]:
+    """A command as Discord gives it back: defaults added, words that say nothing left out, lists in an order of
+    its own."""
+    permissions = command.get("default_member_permissions")
+    contexts = command.get("contexts")
+    return {
+        **_said(command),
+        "type": command.get("type", 1),
+        "description": command.get("description", ""),
+        "default_member_permissions": None if permissions is None else str(permissions),
+        "dm_permission": contexts is None or 1 in contexts,
+        "contexts": None if contexts is None else sorted(contexts, reverse=True),
+        "integration_types": sorted(command.get("integration_types") or [0], reverse=True),
+        "nsfw": bool(command.get("nsfw")),
+        "name_localizations": command.get("name_localizations") or None,
+        "description_localizations": command.get("description_localizations") or None,
+        "options": [_kept_option(option) for option in command.get("options") or []],
+    }
+
+
+def _kept_option(option: dict[str, Any]) -> dict[str, Any]:
+    inner = [_kept_option(item) for item in option.get("options") or []]
+    return {**_said(option), **({"options": inner} if inner else {})}
+
+
+def _said(given: dict[str, Any]) -> dict[str, Any]:
+    """Without what says nothing; a zero does."""
+    return {
+        key: value
+        for key, value in given.items()
+        if value is not None and value is not False and value != []
+    }
+
+
 def _check_command(form: Form, path: str, command: dict[str, Any]) -> None:
     if command.get("type") in (2, 3) and "." not in path:  # in the menu of a person or message
         form.length(f"{path}.name", command.get("name"), 1, 32)
@@ -215,6 +250,52 @@ def check_thread(body: dict[str, Any]) -> None:
     form.length("name", (body.get("name") or "").strip(), 1, 100)
     if body.get("auto_archive_duration", 1440) not in (60, 1440, 4320, 10080):
         form.refuse("auto_archive_duration", "Value must be one of {60, 1440, 4320, 10080}")
+    form.finish()
+
+
+def check_channel(body: dict[str, Any], *, community: bool) -> None:
+    """A channel that the bot makes."""
+    form = Form()
+    form.length("name", body.get("name"), 1, 100)
+    form.length("topic", body.get("topic") or "", 0, 4096 if body["type"] == 15 else 1024)
+    if body["type"] == 15 and not community:
+        form.refuse("type", "Value must be one of {0, 2, 4}")
+    _check_tags(form, body.get("available_tags") or [])
+    form.finish()
+
+
+def check_channel_change(body: dict[str, Any]) -> None:
+    form = Form()
+    if "name" in body:
+        form.length("name", body["name"], 1, 100)
+    form.length("topic", body.get("topic") or "", 0, 1024)
+    form.count("applied_tags", body.get("applied_tags") or [], 5)
+    _check_tags(form, body.get("available_tags") or [])
+    form.finish()
+
+
+def _check_tags(form: Form, tags: list[dict[str, Any]]) -> None:
+    form.count("available_tags", tags, 20)
+    for at, tag in enumerate(tags):
+        form.length(f"available_tags.{at}.name", tag.get("name"), 1, 20)
+
+
+def check_event(body: dict[str, Any], now: datetime, *, new: bool = True) -> None:
+    """A scheduled event elsewhere: it begins in the future, and ends after that."""
+    form = Form()
+    form.length("name", body.get("name"), 1, 100)
+    form.length("description", body.get("description") or "", 0, 1000)
+    location = (body.get("entity_metadata") or {}).get("location")
+    form.length("entity_metadata.location", location, 1, 100)
+    if body.get("entity_type") != 3 or body.get("privacy_level") != 2:
+        form.refuse("entity_type", "Must be external, for members only")
+    begins, ends = (
+        datetime.fromisoformat(body[f"scheduled_{name}_time"]) for name in ("start", "end")
+    )
+    if new and begins <= now:
+        form.refuse("scheduled_start_time", "Cannot schedule event in the past.")
+    if ends <= begins or ends <= now:
+        form.refuse("scheduled_end_time", "Cannot end before it starts.")
     form.finish()
 
 

@@ -15,14 +15,19 @@ from typing import Any
 
 EPOCH_MS = 1_420_070_400_000
 
+MANAGE_CHANNELS = 1 << 4
 VIEW_CHANNEL = 1 << 10
 SEND_MESSAGES = 1 << 11
 EMBED_LINKS = 1 << 14
 ATTACH_FILES = 1 << 15
 READ_MESSAGE_HISTORY = 1 << 16
 USE_APPLICATION_COMMANDS = 1 << 31
+MANAGE_THREADS = 1 << 34
+CREATE_PUBLIC_THREADS = 1 << 35
 CREATE_PRIVATE_THREADS = 1 << 36
 SEND_MESSAGES_IN_THREADS = 1 << 38
+CREATE_EVENTS = 1 << 44
+PIN_MESSAGES = 1 << 51
 
 EVERYTHING_WE_ASK = (
     VIEW_CHANNEL
@@ -31,11 +36,19 @@ EVERYTHING_WE_ASK = (
     | ATTACH_FILES
     | READ_MESSAGE_HISTORY
     | USE_APPLICATION_COMMANDS
+    | MANAGE_CHANNELS
+    | MANAGE_THREADS
+    | CREATE_PUBLIC_THREADS
     | CREATE_PRIVATE_THREADS
     | SEND_MESSAGES_IN_THREADS
+    | CREATE_EVENTS
+    | PIN_MESSAGES
 )
 
-TEXT, DM, PRIVATE_THREAD = 0, 1, 12
+TEXT, DM, CATEGORY, PUBLIC_THREAD, PRIVATE_THREAD, FORUM = 0, 1, 4, 11, 12, 15
+THREADS = (PUBLIC_THREAD, PRIVATE_THREAD)
+PINNED_POST = 1 << 1
+SCHEDULED, ACTIVE, COMPLETED, CANCELED = 1, 2, 3, 4
 EPHEMERAL = 1 << 6
 LOADING = 1 << 7
 
@@ -65,6 +78,23 @@ class Guild:
     name: str
     owner: User
     members: list[User] = field(default_factory=list)
+    features: list[str] = field(default_factory=list)
+    denied: int = 0  # permission bits that the bot lacks in all of it
+
+
+@dataclass(eq=False)
+class Event:
+    """A scheduled event somewhere else than in a voice channel."""
+
+    id: int
+    guild: Guild
+    creator: User
+    name: str
+    description: str
+    location: str
+    starts: str
+    ends: str
+    status: int = SCHEDULED
 
 
 @dataclass(eq=False)
@@ -78,6 +108,17 @@ class Channel:
     members: set[int] = field(default_factory=set)  # of a private thread or a DM
     archived: bool = False
     deleted: bool = False
+    topic: str = ""
+    tags: list[dict[str, Any]] = field(default_factory=list)  # that posts of a forum may have
+    applied: list[str] = field(default_factory=list)  # of them those that a post has
+    flags: int = 0
+    owner: User | None = None  # of a thread
+
+    @property
+    def tag_names(self) -> list[str]:
+        """What stands on a post."""
+        known = self.parent.tags if self.parent is not None else []
+        return [tag["name"] for tag in known if tag["id"] in self.applied]
 
 
 @dataclass(eq=False)
@@ -103,6 +144,7 @@ class Message:
     only_for: User | None = None  # ephemeral
     edits: list[float] = field(default_factory=list)
     deleted: bool = False
+    pinned: bool = False
 
     @property
     def ephemeral(self) -> bool:
@@ -188,6 +230,7 @@ class World:
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
+        self.events: dict[int, Event] = {}
         self.attachments: dict[int, Attachment] = {}
         self.interactions: dict[int, Interaction] = {}
         self.by_token: dict[str, Interaction] = {}
@@ -223,6 +266,26 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
+    def category(self, guild: Guild, name: str, *, denied: int = 0) -> Channel:
+        return self.place_in(guild, CATEGORY, name, denied=denied)
+
+    def place_in(
+        self, guild: Guild, kind: int, name: str, *, parent: Channel | None = None, denied: int = 0
+    ) -> Channel:
+        """A channel that takes over what its category denies."""
+        denied |= parent.denied if parent is not None else 0
+        channel = Channel(self.snowflake(), kind, name, guild, denied, parent)
+        self.channels[channel.id] = channel
+        return channel
+
+    def posts(self, forum: Channel) -> list[Channel]:
+        """The threads in it that everybody sees."""
+        return [
+            channel
+            for channel in self.channels.values()
+            if channel.parent is forum and channel.type == PUBLIC_THREAD and not channel.deleted
+        ]
+
     def dm(self, user: User) -> Channel:
         for channel in self.channels.values():
             if channel.type == DM and user.id in channel.members:
@@ -231,15 +294,24 @@ class World:
         self.channels[channel.id] = channel
         return channel
 
-    def thread(self, parent: Channel, name: str) -> Channel:
+    def thread(
+        self, parent: Channel, name: str, kind: int = PRIVATE_THREAD, thread_id: int | None = None
+    ) -> Channel:
         thread = Channel(
-            self.snowflake(), PRIVATE_THREAD, name, parent.guild, parent.denied, parent,
-            members={self.bot.id},
+            thread_id or self.snowflake(), kind, name, parent.guild, parent.denied, parent,
+            members={self.bot.id}, owner=self.bot,
         )  # fmt: skip
         self.channels[thread.id] = thread
         return thread
 
     # --- what a person sees ----------------------------------------------------------------------
+
+    def forum_of(self, guild: Guild, name: str) -> Channel | None:
+        """The channel of a competition, whatever its kind."""
+        for channel in self.channels.values():
+            if channel.guild is guild and channel.name == name and not channel.deleted:
+                return channel
+        return None
 
     def sees(self, user: User, channel: Channel) -> bool:
         if channel.deleted:
@@ -272,7 +344,7 @@ class World:
         if channel.type == DM:
             others = [self.users[member].name for member in channel.members - {self.bot.id}]
             return "DM with " + ", ".join(others)
-        if channel.parent is not None:
+        if channel.type in THREADS and channel.parent is not None:
             return f"#{channel.parent.name} > {channel.name}"
         return f"#{channel.name}"
 
@@ -328,7 +400,7 @@ class World:
             "mentions": [self.users[user].payload() for user in message.pings],
             "mention_roles": [],
             "mention_everyone": False,
-            "pinned": False,
+            "pinned": message.pinned,
             "tts": False,
         }
 
@@ -350,11 +422,13 @@ class World:
             return payload | {"recipients": [self.users[user].payload() for user in others]}
         assert channel.guild is not None
         payload |= {"name": channel.name, "guild_id": str(channel.guild.id)}
-        if channel.type == PRIVATE_THREAD:
+        if channel.type in THREADS:
             assert channel.parent is not None
             return payload | {
                 "parent_id": str(channel.parent.id),
-                "owner_id": str(self.bot.id),
+                "owner_id": str((channel.owner or self.bot).id),
+                "flags": channel.flags,
+                "applied_tags": channel.applied,
                 "message_count": 0,
                 "member_count": len(channel.members),
                 "rate_limit_per_user": 0,
@@ -368,25 +442,36 @@ class World:
                 },
             }
         overwrite = {"id": str(self.bot.id), "type": 1, "allow": "0", "deny": str(channel.denied)}
-        return payload | {
-            "position": 0,
-            "permission_overwrites": [overwrite] if channel.denied else [],
-            "nsfw": False,
-            "parent_id": None,
-            "topic": None,
-            "rate_limit_per_user": 0,
-        }
+        return (
+            payload
+            | {
+                "position": 0,
+                "permission_overwrites": [overwrite] if channel.denied else [],
+                "nsfw": False,
+                "parent_id": str(channel.parent.id) if channel.parent is not None else None,
+                "topic": channel.topic or None,
+                "rate_limit_per_user": 0,
+                "flags": channel.flags,
+            }
+            | ({"available_tags": channel.tags} if channel.type == FORUM else {})
+        )
 
     def guild_payload(self, guild: Guild) -> dict[str, Any]:
         channels = [
             self.channel_payload(channel)
             for channel in self.channels.values()
-            if channel.guild is guild and channel.type == TEXT and not channel.deleted
+            if channel.guild is guild and channel.type not in THREADS and not channel.deleted
+        ]
+        threads = [
+            self.channel_payload(channel)
+            for channel in self.channels.values()
+            if channel.guild is guild and channel.type in THREADS
+            if not channel.archived and not channel.deleted
         ]
         everyone = {
             "id": str(guild.id),
             "name": "@everyone",
-            "permissions": str(EVERYTHING_WE_ASK),
+            "permissions": str(EVERYTHING_WE_ASK & ~guild.denied),
             "position": 0,
             "color": 0,
             "colors": {"primary_color": 0, "secondary_color": None, "tertiary_color": None},
@@ -402,9 +487,9 @@ class World:
             "roles": [everyone],
             "emojis": [],
             "stickers": [],
-            "features": [],
+            "features": guild.features,
             "channels": channels,
-            "threads": [],
+            "threads": threads,
             "members": [self.member_payload(self.bot)],
             "member_count": len(guild.members),
             "voice_states": [],
@@ -437,7 +522,25 @@ class World:
         }
 
     def bot_permissions(self, channel: Channel) -> int:
-        return EVERYTHING_WE_ASK & ~channel.denied
+        of_guild = channel.guild.denied if channel.guild is not None else 0
+        return EVERYTHING_WE_ASK & ~channel.denied & ~of_guild
+
+    def event_payload(self, event: Event) -> dict[str, Any]:
+        return {
+            "id": str(event.id),
+            "guild_id": str(event.guild.id),
+            "channel_id": None,
+            "creator_id": str(event.creator.id),
+            "name": event.name,
+            "description": event.description,
+            "scheduled_start_time": event.starts,
+            "scheduled_end_time": event.ends,
+            "privacy_level": 2,
+            "status": event.status,
+            "entity_type": 3,
+            "entity_id": None,
+            "entity_metadata": {"location": event.location},
+        }
 
 
 def stamp(seconds: float) -> str:
