@@ -9,7 +9,7 @@ from typing import Any, Self
 import discord
 from discord.ui import Button, DynamicItem
 
-from kernelbot.bot import delivery, render, views
+from kernelbot.bot import delivery, permissions, render, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import Declined, guarded
 from kernelbot.bot.messages import say
@@ -77,6 +77,10 @@ async def _posted(interaction: Interaction, view: SubmissionView) -> discord.Mes
     in_thread = isinstance(channel, discord.Thread)
     if not (allowed.send_messages_in_threads if in_thread else allowed.send_messages):
         raise Declined(say("share.may_not", channel=channel.mention))
+    needed = permissions.POST_IN_THREAD if in_thread else permissions.POST
+    if lacking := permissions.missing(channel.permissions_for(channel.guild.me), needed):
+        names = ", ".join(lacking)
+        raise Declined(say("share.lacking", channel=channel.mention, names=names))
     me = interaction.client.user
     assert me is not None
     try:

@@ -6,26 +6,44 @@ far the first one came, so looks for the message in the channel before sending.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from dataclasses import dataclass
 
 import discord
 import structlog
 
-from kernelbot.bot import delivery, render
+from kernelbot.bot import delivery, permissions, render
 from kernelbot.bot.cards import Cards
+from kernelbot.bot.messages import LOCALE
 from kernelbot.bot.outbox import Teller
-from kernelbot.services import announce
+from kernelbot.domain.competition import own_channel
+from kernelbot.services import announce, guilds
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
 TOPICS = ("podium", "reveal", "finished", "decided", "notice")
 AT_ONCE = 20
+SERVERS_AT_ONCE = 20
 
 log = structlog.get_logger()
 
 
 class CannotTell(Exception):
     """There is nowhere to say it; the words are for the operator."""
+
+
+@dataclass(frozen=True)
+class _Posted:
+    guild_id: int
+    message_id: int
+
+
+@dataclass(frozen=True)
+class _Trouble:
+    """Why a server has not heard of it."""
+
+    words: str
+    passes: bool  # so it is worth another try
 
 
 class Announcer(Teller):
@@ -36,6 +54,7 @@ class Announcer(Teller):
     def __init__(self, client: discord.Client, ctx: Context, cards: Cards) -> None:
         super().__init__(client, ctx)
         self._cards = cards
+        self._at_once = asyncio.Semaphore(SERVERS_AT_ONCE)
 
     async def told(self, item: Announcement) -> str:
         if item.topic == "finished":
@@ -52,57 +71,106 @@ class Announcer(Teller):
             return "shown" if reached else "unreachable"
         return await self._post(item)
 
-    # --- podiums ---------------------------------------------------------------------------------
+    # --- in servers ------------------------------------------------------------------------------
 
     async def _post(self, item: Announcement) -> str:
-        """In the channel of that name in every guild; the ids of the messages."""
-        post = _worded(item)
-        wanted = item.payload["channel"] or self._ctx.settings.discord_channel
-        sent, refused = [], []
-        for channel in self._channels(wanted):
-            try:
-                self._check(channel, again=item.attempt > 1)
-                message = await delivery.send_once(
-                    channel,
-                    post,
-                    channel.guild.me.id,
-                    since=item.created_at,
-                    again=item.attempt > 1,
-                )
-                sent.append(str(message.id))
-            except (CannotTell, discord.Forbidden, discord.NotFound) as error:
-                refused.append(f"#{channel.name} in {channel.guild.name}: {error}")
-        if not sent:
-            raise CannotTell("; ".join(refused) or f"no guild has a text channel {wanted!r}")
-        for words in refused:  # one guild that shuts us out must not repeat it in the others
-            log.warning("an announcement was refused", announcement=item.id, trouble=words)
-        return " ".join(sent)
+        """Once in each server that is to hear of it; the ids of the messages.
 
-    def _channels(self, wanted: str) -> Sequence[discord.TextChannel]:
-        found = []
-        for guild in self._client.guilds:
-            fitting = [
-                channel
-                for channel in guild.text_channels
-                if channel.name == wanted or str(channel.id) == wanted
-            ]
-            found += fitting[:1]
-        return found
-
-    def _check(self, channel: discord.TextChannel, *, again: bool) -> None:
-        """Name what is missing. Without the history Discord shows an empty channel, not a refusal,
-        and what was said before would be said again.
+        A server that shuts us out is left out where another has heard of it. One that fails for now is
+        tried again alone: where it stands already is in the database.
         """
-        may = channel.permissions_for(channel.guild.me)
-        needed = {
-            "View Channel": may.view_channel,
-            "Send Messages": may.send_messages,
-            "Embed Links": may.embed_links,
-            "Read Message History": may.read_message_history or not again,
-        }
-        missing = [name for name, given in needed.items() if not given]
-        if missing:
-            raise CannotTell(f"the bot lacks {', '.join(missing)}")
+        if not _own_channel(item) and not await announce.everybody_may_hear(self._ctx, item):
+            return "nowhere"
+        told = await announce.receipts(self._ctx, item.id)
+        channels, refused = await self._channels(item)
+        tried = await asyncio.gather(
+            *(self._bring(item, channel) for channel in channels if channel.guild.id not in told)
+        )
+        told |= {post.guild_id: post.message_id for post in tried if isinstance(post, _Posted)}
+        troubles = [found for found in tried if isinstance(found, _Trouble)]
+        if passing := [trouble.words for trouble in troubles if trouble.passes]:
+            raise CannotTell("; ".join(passing))
+        refused += [trouble.words for trouble in troubles]
+        if not told:
+            raise CannotTell(
+                "; ".join(refused) or f"no guild has a text channel {self._named(item)!r}"
+            )
+        for words in refused:
+            log.warning("an announcement was refused", announcement=item.id, trouble=words)
+        return " ".join(map(str, told.values()))
+
+    async def _channels(self, item: Announcement) -> tuple[list[discord.TextChannel], list[str]]:
+        """Where it is to stand, once in each server; and why it cannot in others."""
+        views = await guilds.all_of(self._ctx)
+        chosen = {view.guild_id: view.announcements_channel for view in views}
+        found, refused = [], []
+        for guild in self._client.guilds:
+            try:
+                channel = self._channel(guild, item, chosen.get(guild.id))
+            except CannotTell as error:
+                refused.append(str(error))
+            else:
+                found += [channel] if channel is not None else []
+        return found, refused
+
+    def _channel(
+        self, guild: discord.Guild, item: Announcement, chosen: int | None
+    ) -> discord.TextChannel | None:
+        """In this server: the one channel that its competition names by id, else what was chosen here, else
+        the first of the name."""
+        own = _own_channel(item)
+        if own is not None or chosen is not None:
+            by_id = guild.get_channel(own or chosen or 0)
+            if isinstance(by_id, discord.TextChannel):
+                return by_id
+            if own is None:
+                raise CannotTell(
+                    f"the channel that was chosen in {guild.name} is gone: /setup there"
+                )
+            return None
+        wanted = self._named(item)
+        fitting = [
+            channel
+            for channel in guild.text_channels
+            if channel.name == wanted or str(channel.id) == wanted
+        ]
+        return fitting[0] if fitting else None
+
+    def _named(self, item: Announcement) -> str:
+        return item.payload["channel"] or self._ctx.settings.discord_channel
+
+    async def _bring(self, item: Announcement, channel: discord.TextChannel) -> _Posted | _Trouble:
+        guild = channel.guild
+        where = f"#{channel.name} in {guild.name}"
+        LOCALE.set(guild.preferred_locale.value)
+        again = item.attempt > 1
+        try:
+            async with self._at_once:
+                _check(channel, again=again)
+                message = await delivery.send_once(
+                    channel, _worded(item), guild.me.id, since=item.created_at, again=again
+                )
+                await announce.posted(self._ctx, item.id, guild.id, message.id)
+        except (CannotTell, discord.Forbidden, discord.NotFound) as error:
+            return _Trouble(f"{where}: {error}", passes=False)
+        except Exception as error:
+            return _Trouble(f"{where}: {error!r}", passes=True)
+        return _Posted(guild.id, message.id)
+
+
+def _own_channel(item: Announcement) -> int | None:
+    """The channel that its competition has for itself, in one server and nowhere else."""
+    return own_channel(item.payload["channel"])
+
+
+def _check(channel: discord.TextChannel, *, again: bool) -> None:
+    """Name what is missing. Without the history Discord shows an empty channel, not a refusal,
+    and what was said before would be said again.
+    """
+    needed = permissions.POST if again else permissions.SPEAK
+    lacking = permissions.missing(channel.permissions_for(channel.guild.me), needed)
+    if lacking:
+        raise CannotTell(f"the bot lacks {', '.join(lacking)}")
 
 
 def _worded(item: Announcement) -> render.Post:

@@ -8,6 +8,9 @@ from discord import app_commands
 
 from kernelbot.bot import autocomplete, render, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.setup import may_set_up
+from kernelbot.domain.people import Role
+from kernelbot.errors import Unavailable
 from kernelbot.services import competitions, standings, waits
 
 
@@ -51,7 +54,18 @@ async def queue(interaction: Interaction) -> None:
 
 @app_commands.command(name="help", description="How to compete")
 async def help_(interaction: Interaction) -> None:
-    await interaction.response.send_message(**render.help_text().sending(), ephemeral=True)
+    await defer(interaction)
+    manages = may_set_up(interaction)
+    post = render.help_text(manages=manages, administrates=manages and await _is_admin(interaction))
+    await interaction.edit_original_response(**post.editing())
+
+
+async def _is_admin(interaction: Interaction) -> bool:
+    """Help is there also without a database."""
+    try:
+        return (await person(interaction)).role is Role.ADMIN
+    except Unavailable:
+        return False
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (leaderboard, problem, queue, help_)

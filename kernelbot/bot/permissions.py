@@ -10,10 +10,15 @@ import discord
 from kernelbot.bot.messages import say
 
 SPEAK = ("view_channel", "send_messages", "embed_links")
-ANNOUNCE = (*SPEAK, "read_message_history")
+POST = (*SPEAK, "read_message_history")
 """The history, so that after a crash nothing is said twice."""
 
-SHARE = ANNOUNCE
+POST_IN_THREAD = (
+    "view_channel",
+    "send_messages_in_threads",
+    "embed_links",
+    "read_message_history",
+)
 THREADS = (
     "view_channel",
     "create_private_threads",
@@ -36,10 +41,13 @@ FORUMS = (
 )
 """In the category of competitions: make their forums, post in them, pin and close posts."""
 
+NO_FORUMS = ("create_public_threads",)
+"""Besides, where a server is no community and has text channels in their place. Everybody may by default."""
+
 EVENTS = ("create_events",)
 NEW_CATEGORY = ("manage_channels",)
 
-ALL = tuple(sorted({*ANNOUNCE, *SHARE, *THREADS, *FORUMS, *EVENTS, *NEW_CATEGORY}))
+ALL = tuple(sorted({*POST, *POST_IN_THREAD, *THREADS, *FORUMS, *EVENTS, *NEW_CATEGORY}))
 
 
 def missing(allowed: discord.Permissions, needed: Iterable[str]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import discord
 import structlog
 
-from kernelbot.bot import render, rest
+from kernelbot.bot import permissions, render, rest
 from kernelbot.bot.door import Interaction
 from kernelbot.services import cards, preferences
 from kernelbot.services.context import Context
@@ -30,6 +30,7 @@ class Place:
 
     channel_id: int
     guild_id: int | None = None
+    lacking: tuple[str, ...] = ()  # permissions without which it is no thread
 
     def link(self, message_id: int) -> str:
         return (
@@ -53,22 +54,21 @@ class Places:
         channel = interaction.channel
         if isinstance(channel, discord.Thread):
             channel = channel.parent
+        lacking: tuple[str, ...] = ()
         if isinstance(channel, discord.TextChannel | discord.ForumChannel):
             wanted = await preferences.of(self._ctx, user_id)
             known = None if wanted.direct else await self._known(user_id, channel, competition)
             if known is not None:
                 return Place(known, channel.guild.id)
-            if (
-                isinstance(channel, discord.TextChannel)
-                and not wanted.direct
-                and _threads_allowed(interaction)
-            ):
-                try:
-                    thread_id = await self._thread(channel, interaction.user, user_id, competition)
-                    return Place(thread_id, channel.guild.id)
-                except rest.NO_ANSWER as error:
-                    log.info("no thread, a direct message", channel=channel.id, error=repr(error))
-        return Place(await self.direct(interaction.user.id))
+            if isinstance(channel, discord.TextChannel) and not wanted.direct:
+                lacking = permissions.missing(interaction.app_permissions, permissions.THREADS)
+                if not lacking:
+                    try:
+                        thread = await self._thread(channel, interaction.user, user_id, competition)
+                        return Place(thread, channel.guild.id)
+                    except rest.NO_ANSWER as error:
+                        log.info("no thread", channel=channel.id, error=repr(error))
+        return Place(await self.direct(interaction.user.id), lacking=lacking)
 
     async def direct(self, subject: int) -> int:
         """The id of the direct-message channel with a Discord user."""
@@ -120,8 +120,3 @@ class Places:
         except rest.NO_ANSWER as error:
             log.info("a thread could not be looked up", thread=thread_id, error=repr(error))
         return True
-
-
-def _threads_allowed(interaction: Interaction) -> bool:
-    allowed = interaction.app_permissions
-    return allowed.create_private_threads and allowed.send_messages_in_threads

@@ -43,6 +43,8 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
             async with asyncio.timeout(PLACED_WITHIN_S):
                 place = await places.of(interaction, user_id, view.competition)
                 link = await cards.open(view, place, str(interaction.user.id))
+        if place.lacking:
+            trouble = say("accepted.no_threads", names=", ".join(place.lacking))
     except (*rest.NO_ANSWER, Unavailable) as error:
         log.warning("a card could not be placed", submission=view.id, error=repr(error))
         closed = getattr(error, "code", None) in delivery.UNREACHABLE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
@@ -29,6 +30,15 @@ def is_visible(
     if public_from is not None and public_from <= at:
         return True
     return joined and visibility == Visibility.INVITE
+
+
+CHANNEL_ID = re.compile(r"[0-9]{15,20}")
+
+
+def own_channel(named: str | None) -> int | None:
+    """The channel that a competition has for itself: named by its id, it is in one server. A name is in any
+    server where somebody gives it to a channel."""
+    return int(named) if named and CHANNEL_ID.fullmatch(named) else None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from kernelbot.domain.budget import EVERY_GPU
 from kernelbot.domain.competition import (
+    CHANNEL_ID,
     Competition,
     Freeze,
     LeaderboardSpec,
@@ -57,7 +58,7 @@ _LEADERBOARD_KEYS = (
 )  # fmt: skip
 _SCORING_KEYS = ("rule", "share", "places", "count", "missing", "ties")
 _PRIZE_KEYS = ("prize", "place", "leaderboard", "note")
-_CHANNEL = re.compile(r"[0-9]{15,20}|[^\s#A-Z@:`]{1,100}")
+_CHANNEL = re.compile(rf"{CHANNEL_ID.pattern}|[^\s#A-Z@:`]{{1,100}}")
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kernelbot.services import access
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement, Place, Podium, Reveal, RevealedPodium
-from kernelbot.storage import outbox
+from kernelbot.storage import contests, outbox
 from kernelbot.storage.changes import OUTBOX
 
 CHANGED = OUTBOX
@@ -44,6 +45,29 @@ async def failed(ctx: Context, announcement_id: int, trouble: str, retry_s: floa
     """It could not be told; it comes again in ``retry_s`` seconds."""
     async with ctx.database.transaction() as connection:
         await outbox.failed(connection, announcement_id, trouble, retry_s)
+
+
+async def posted(ctx: Context, announcement_id: int, guild_id: int, message_id: int) -> None:
+    """It stands in this server, so it is not posted there again."""
+    async with ctx.database.transaction() as connection:
+        await outbox.posted(connection, announcement_id, guild_id, message_id)
+
+
+async def receipts(ctx: Context, announcement_id: int) -> dict[int, int]:
+    """By server the message that it has become there."""
+    async with ctx.database.read() as connection:
+        rows = await outbox.receipts_of(connection, announcement_id)
+    return {row.guild_id: row.message_id for row in rows}
+
+
+async def everybody_may_hear(ctx: Context, announcement: Announcement) -> bool:
+    """Whether it may be read by people of whom nothing is known: now, whatever held when it was written."""
+    name = announcement.payload.get("leaderboard")
+    if name is None:
+        return True
+    async with ctx.database.read() as connection:
+        board = await contests.board_named(connection, name)
+    return board is not None and access.of_strangers().sees(board)
 
 
 def podium(announcement: Announcement) -> Podium:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage import changes
-from kernelbot.storage.tables import outbox
+from kernelbot.storage.tables import outbox, receipts
 
 CLAIM = text(
     """
@@ -64,6 +64,19 @@ async def failed(connection: AsyncConnection, outbox_id: int, trouble: str, retr
         ),
         {"id": outbox_id, "trouble": trouble[:500], "retry": retry_s},
     )
+
+
+async def posted(
+    connection: AsyncConnection, outbox_id: int, guild_id: int, message_id: int
+) -> None:
+    """It stands in this server; the first message is the one."""
+    values = {"outbox_id": outbox_id, "guild_id": guild_id, "message_id": message_id}
+    await connection.execute(upsert(receipts).values(**values).on_conflict_do_nothing())
+
+
+async def receipts_of(connection: AsyncConnection, outbox_id: int) -> Sequence[Row[Any]]:
+    query = select(receipts).where(receipts.c.outbox_id == outbox_id).order_by(receipts.c.guild_id)
+    return (await connection.execute(query)).all()
 
 
 WAITING = text(

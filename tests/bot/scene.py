@@ -7,6 +7,8 @@ from typing import Any
 
 import discord
 import simcord
+from simcord.backend.models import Overwrite
+from simcord.enums import OverwriteType
 
 from kernelbot.app import App
 from kernelbot.bot.client import Bot
@@ -85,3 +87,15 @@ def labels(message: Any) -> list[str]:
     rows = message.components
     found = [item for row in rows for item in getattr(row, "children", None) or row["components"]]
     return [item["label"] if isinstance(item, dict) else item.label for item in found]
+
+
+def deny(scene: Scene, channel: Any, **names: bool) -> None:
+    """Forbid the bot something in a channel: ``send_messages=True``."""
+    denied = discord.Permissions(**names).value
+    overwrite = Overwrite(scene.guild.me.id, OverwriteType.MEMBER, deny=denied)
+    scene.env.backend.set_overwrite(channel.id, overwrite)
+
+
+def allow(scene: Scene, channel: Any) -> None:
+    """Take back what was forbidden."""
+    scene.env.backend.delete_overwrite(channel.id, scene.guild.me.id)

@@ -231,7 +231,7 @@ async def test_from_its_date_on_everybody_sees_it(
         assert await sees(app, None) == [visible] * len(ADDRESSES)
 
 
-async def test_a_podium_that_not_everybody_may_see_is_told_in_a_channel_of_its_own_or_nowhere(
+async def test_a_podium_that_not_everybody_may_see_is_told_in_one_channel_by_its_id_or_nowhere(
     app: App, shelf: Path
 ) -> None:
     async def told() -> list[str]:
@@ -242,13 +242,15 @@ async def test_a_podium_that_not_everybody_may_see_is_told_in_a_channel_of_its_o
             return list(rows.scalars())
 
     admin = await root(app)
-    await published(app, shelf, contest(visibility=Visibility.PRIVATE))
-    await ranked(app, admin, 3e6, CODE + b"# 1\n")
+    for number, channel in enumerate((None, "class")):  # a name may be given anywhere
+        await published(app, shelf, contest(visibility=Visibility.PRIVATE, channel=channel))
+        await ranked(app, admin, 3e6 - number * 1e6, CODE + b"# %d\n" % number)
     assert await told() == []
 
-    await published(app, shelf, contest(visibility=Visibility.PRIVATE, channel="class"))
+    by_id = "1189498204333543425"
+    await published(app, shelf, contest(visibility=Visibility.PRIVATE, channel=by_id))
     await ranked(app, admin, 1e6, CODE + b"# 2\n")
-    assert await told() == ["class"]
+    assert await told() == [by_id]
 
 
 # --- code ------------------------------------------------------------------------------------------

@@ -104,8 +104,10 @@ async def test_each_of_two_freezes_is_announced(app: App, shelf: Path, hidden: N
     assert len(await told(app)) == 2
 
 
-@pytest.mark.parametrize(("channel", "announcements"), [("", 0), ("staff", 1)])
-async def test_what_not_everybody_may_see_is_told_only_in_a_channel_of_its_own(
+@pytest.mark.parametrize(
+    ("channel", "announcements"), [("", 0), ("staff", 0), ("1189498204333543425", 1)]
+)
+async def test_what_not_everybody_may_see_is_told_only_in_one_channel_by_its_id(
     app: App, shelf: Path, hidden: None, channel: str, announcements: int
 ) -> None:
     private = {"visibility": Visibility.PRIVATE, "channel": channel}
