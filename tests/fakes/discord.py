@@ -756,7 +756,9 @@ class LoopbackDiscord(Forums):
         message.edits.append(self.now())
         return as_json(self.message_payload(message, self.url))
 
-    def fill(self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]) -> None:
+    def put_into(
+        self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]
+    ) -> None:
         if "content" in body:
             message.content = body["content"] or ""
         if "embeds" in body:

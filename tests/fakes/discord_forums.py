@@ -20,13 +20,18 @@ MOST_EVENTS = 100
 class Forums(World):
     """Needs ``url``, ``gateway`` and ``channel_of`` of the whole."""
 
-    url: str
     gateway: Gateway
+
+    @property
+    def url(self) -> str:
+        raise NotImplementedError
 
     def channel_of(self, request: web.Request, *needed: int) -> Channel:
         raise NotImplementedError
 
-    def put_into(self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]) -> None:
+    def put_into(
+        self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]
+    ) -> None:
         raise NotImplementedError
 
     def forum_routes(self, api: str) -> list[tuple[str, str, Any]]:
