@@ -265,8 +265,7 @@ def bands(good: Sequence[Row[Any]], kind: str) -> dict[str, Band]:
 async def alive(ctx: Context, runner_id: int | None, devices: Collection[str]) -> dict[str, str]:
     """A sign of life of these devices; those of them that must take no run, each with the reason."""
     async with ctx.database.transaction() as connection:
-        await store.seen(connection, runner_id, sorted(devices))
-        found = await store.shut(connection, runner_id)
+        found = await store.seen(connection, runner_id, sorted(devices))
     return {device: reason for device, reason in found.items() if device in devices}
 
 

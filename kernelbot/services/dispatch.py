@@ -58,86 +58,109 @@ class Assignment(Hold):
     """Where an earlier holder had it started, for the launcher to attach to; empty: nowhere."""
 
 
-async def claim(
+async def claim(ctx: Context, worker_id: uuid.UUID, free: Mapping[str, int]) -> list[Assignment]:
+    """Take the next runs for the GPUs with free slots, and what silent workers left behind.
+
+    A run that has used up its attempts is recorded as our failure here, because whatever it does to
+    workers it has now done often enough.
+    """
+    found = []
+    for held in await lease(ctx, worker_id, free):
+        # A problem that this version cannot read must not take the worker's other runs along.
+        made = await assignment(ctx, worker_id, held.run_id, held.lease)
+        if made is not None:
+            found.append(made)
+    return found
+
+
+async def lease(
     ctx: Context,
     worker_id: uuid.UUID,
     free: Mapping[str, int],
     *,
     first_lease_s: float | None = None,
     may: May | None = None,
-) -> list[Assignment]:
-    """Take the next runs for the GPUs with free slots, and what silent workers left behind.
+) -> list[Hold]:
+    """The same, for a holder that fetches what it needs later (:func:`assignment`).
 
     ``first_lease_s``: silence after which they are given to another as long as no heartbeat has come for them;
     for a worker that may not have heard the answer. ``may``: what bounds ``free``, for a worker whose word does not.
-    A run that has used up its attempts is recorded as our failure here, because whatever it does to
-    workers it has now done often enough.
     """
     # Everybody who waits for work asks whenever the queue changes: mostly in vain, so that has to be cheap.
+    lease_s = ctx.settings.lease_s
     async with ctx.database.read() as connection:
-        if not await queue.any_due(connection, free, ctx.settings.lease_s):
-            return []
+        waits, left = await queue.due(connection, free, lease_s)
+    if not waits and not left:
+        return []
+    aged_s = 0.0 if first_lease_s is None else max(0.0, lease_s - first_lease_s)
     async with ctx.database.transaction() as connection:
-        if may is not None:
-            free = await may(connection, free)
         # One statement first, so that the queue's own statements are inside this transaction.
-        await fleet.touch(connection, worker_id)
-        held = []
-        queue_ids: list[int] = []
+        if may is None:
+            await fleet.touch(connection, worker_id)
+        else:
+            free = await may(connection, free)
+        places: list[int] = []
         for gpu, slots in free.items():
-            lost = await queue.reclaim(connection, gpu, slots, worker_id, ctx.settings.lease_s)
-            queue_ids += lost
-            if len(lost) < slots:
-                queue_ids += await turns.take(ctx, connection, gpu, slots - len(lost), worker_id)
-        if queue_ids and first_lease_s is not None:
-            await queue.age(connection, queue_ids, ctx.settings.lease_s - first_lease_s)
-        await store.lock_waiting(connection, queue_ids)
-        for queue_id in queue_ids:
-            run = await store.lease(connection, queue_id, worker_id)
-            if run is None:
-                await queue.finish(connection, queue_id, "canceled")
-                continue
-            await store.add_event(
-                connection, run.submission_id, run.id, "started", {"attempt": run.attempt}
+            lost = (
+                await queue.reclaim(connection, gpu, slots, worker_id, lease_s, aged_s)
+                if left
+                else []
             )
-            held.append(run)
-    assignments = []
-    for run in held:
+            places += lost
+            if waits and len(lost) < slots:
+                places += await turns.take(
+                    ctx, connection, gpu, slots - len(lost), worker_id, aged_s
+                )
+        if not places:
+            return []
+        await store.lock_waiting(connection, places)
+        runs = await store.lease(connection, places, worker_id)
+        for place in set(places) - {run.queue_id for run in runs}:
+            await queue.finish(connection, place, "canceled")
+    held = []
+    for run in runs:
         # Its last worker died before it could obey; what goes on elsewhere is ended by the one that has it now.
         if run.cancel_requested and not run.handle:
             await record.cancelled(ctx, run.id, run.submission_id, run.lease)
         elif run.was == "running" and run.attempt > ctx.settings.attempts:
             await _fail(ctx, run)
         else:
-            try:
-                assignments.append(await assignment(ctx, run))
-            except (KeyError, TypeError, ValueError) as error:
-                # A problem that this version cannot read must not take the worker's other runs along.
-                found = _our_fault(run.id, f"cannot be assembled: {error!r}")
-                await _finish(ctx, run.id, run, found)
-    return assignments
+            held.append(hold(run))
+    return held
 
 
-async def assignment(ctx: Context, run: Row[Any]) -> Assignment:
-    """Everything needed to judge a run."""
+async def assignment(
+    ctx: Context, worker_id: uuid.UUID, run_id: int, lease: uuid.UUID
+) -> Assignment | None:
+    """Everything needed to judge a run that this worker holds under this lease; None when it is somebody else's or
+    nobody's, or was a fault of ours, because this version cannot read its problem."""
     async with ctx.database.read() as connection:
-        row = await store.submission(connection, run.submission_id)
-        code = await store.code(connection, run.submission_id)
-        assert row is not None, "a run has a submission"
-        problem = await competitions.stored(ctx, connection, row.problem_id)
+        run = await store.to_judge(connection, worker_id, run_id, lease)
+    if run is None:
+        return None
+    try:
+        return await _assembled(ctx, run)
+    except (KeyError, TypeError, ValueError) as error:
+        await _finish(ctx, run.id, run, _our_fault(run.id, f"cannot be assembled: {error!r}"))
+        return None
+
+
+async def _assembled(ctx: Context, run: Row[Any]) -> Assignment:
+    async with ctx.database.read() as connection:
+        problem = await competitions.stored(ctx, connection, run.problem_id)
     target = ctx.targets.get(run.gpu) or Target(name=run.gpu, device="cuda", match="$^")
     job = problem.job(
         run_id=str(run.id),
         mode=Mode(run.mode),
         device=target.device,
         expect_device=target.match,
-        submission_name=code.file_name,
+        submission_name=run.file_name,
         attempt=run.attempt,
         peaks=light.peaks(ctx, run.gpu),
     )
-    job = replace(job, cache_key=_cache_key(row.user_id, row.problem_id))
-    if row.profile_case is not None:
-        job = replace(job, profile_case=row.profile_case)
+    job = replace(job, cache_key=_cache_key(run.user_id, run.problem_id))
+    if run.profile_case is not None:
+        job = replace(job, profile_case=run.profile_case)
     return Assignment(
         run_id=run.id,
         submission_id=run.submission_id,
@@ -148,7 +171,7 @@ async def assignment(ctx: Context, run: Row[Any]) -> Assignment:
         mode=job.mode,
         job=job,
         problem_files=problem.judge_files,
-        code=bytes(code.content),
+        code=bytes(run.content),
         handle=run.handle or "",
     )
 
@@ -158,16 +181,8 @@ def _cache_key(user_id: int, problem_id: int) -> str:
     return hashlib.sha256(f"{user_id} {problem_id}".encode()).hexdigest()
 
 
-async def held(
-    ctx: Context, worker_id: uuid.UUID, run_id: int, lease: uuid.UUID
-) -> Row[Any] | None:
-    """The run that this worker holds under this lease; None when it is somebody else's or nobody's."""
-    async with ctx.database.read() as connection:
-        return await store.held(connection, worker_id, run_id, lease)
-
-
 def hold(run: Row[Any]) -> Hold:
-    """What a row of :func:`held` lets its holder do."""
+    """What a run's row lets its holder do."""
     return Hold(
         run_id=run.id,
         submission_id=run.submission_id,
@@ -187,17 +202,22 @@ async def goes_on(ctx: Context, held: Hold, handle: str) -> bool:
 
 async def progress(ctx: Context, held: Hold, event: Event) -> bool:
     """Write down a step of a run; False when the lease is lost."""
+    return await tell(ctx, held.run_id, held.lease, event)
+
+
+async def tell(
+    ctx: Context, run_id: int, lease: uuid.UUID, event: Event, worker_id: uuid.UUID | None = None
+) -> bool:
+    """The same; False too when the lease is another worker's, where one is named."""
     counted = f" {event.done} of {event.total}" if event.total else ""
-    async with ctx.database.transaction() as connection:
-        words = f"{event.stage.value}{counted}"
-        await store.lock(connection, held.submission_id)
-        if not await store.set_progress(connection, held.run_id, held.lease, words):
-            return False
-        data = {"stage": event.stage.value, "done": event.done, "total": event.total}
-        if event.message and held.mode is not Mode.RANKED:
-            data["message"] = event.message[:300]
-        await store.add_event(connection, held.submission_id, held.run_id, event.kind, data)
-    return True
+    data = {"stage": event.stage.value, "done": event.done, "total": event.total}
+    if event.message:
+        data["message"] = event.message[:300]
+    async with ctx.database.read() as connection:
+        return await store.progress(
+            connection, run_id, lease, worker_id,
+            words=f"{event.stage.value}{counted}", kind=event.kind, data=data,
+        )  # fmt: skip
 
 
 async def heartbeat(
@@ -212,12 +232,9 @@ async def heartbeat(
     """A worker's sign of life. Of the runs it holds, those still its own, with whether to stop them."""
     async with ctx.database.transaction() as connection:
         await fleet.register(connection, worker_id, host, slots, device, judge_digest)
-        leases = {run_id: item.lease for run_id, item in held.items()}
-        await queue.lock(connection, leases)
-        alive = await store.heartbeat(connection, leases)
-        if alive:
-            await queue.heartbeat(connection, [held[run_id].queue_id for run_id in alive])
-    return alive
+        return await queue.heartbeat(
+            connection, {run_id: item.lease for run_id, item in held.items()}
+        )
 
 
 async def finish(ctx: Context, held: Hold, verdict: Verdict, *, keep: bool = False) -> bool:
@@ -284,8 +301,7 @@ async def _put_back(
     found: Verdict | None = None,
 ) -> bool:
     async with ctx.database.transaction() as connection:
-        await queue.lock(connection, [run_id])
-        await store.lock(connection, held.submission_id)
+        await store.lock_run(connection, run_id, held.submission_id)
         if not await store.release(connection, run_id, held.lease, refund=refund, keep=keep):
             return False
         await artefacts.forget_unkept(connection, run_id)

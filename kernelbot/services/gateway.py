@@ -10,7 +10,8 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,12 +19,14 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.target import Target
 from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.judge import parcels
 from kernelbot.judge.protocol import (
     MAX_VERDICT_BYTES,
     Event,
     Measurement,
+    Mode,
     ProtocolError,
     Verdict,
     VerdictKind,
@@ -34,11 +37,12 @@ from kernelbot.judge.protocol import (
 from kernelbot.services import artefacts, canaries, competitions, dispatch, runners
 from kernelbot.services.canaries import Errand
 from kernelbot.services.context import Context
-from kernelbot.services.dispatch import Assignment, Hold
+from kernelbot.services.dispatch import Hold
 from kernelbot.services.runners import Runner
-from kernelbot.storage import devices, queue
+from kernelbot.storage import devices, fleet, queue
 from kernelbot.storage import runners as store
 from kernelbot.storage import submissions as store_runs
+from kernelbot.storage.changes import Subscription
 
 LONGEST_POLL_S = 25.0
 LOOK_S = 2.0
@@ -49,6 +53,9 @@ LONGEST_HOLD_S = 3600.0
 """After this a run is given to another, however alive its holder says it is, unless its problem's limits allow more."""
 WAITING_S = 600.0
 """So much longer than those limits, for devices that other runs of the machine have."""
+STEPS_AT_ONCE, STEPS_A_SECOND = 40.0, 4.0
+"""Of one run's steps so many are written down at once, and so many a second in the long run; a judge tells two."""
+PACES_KEPT = 4096
 RUNS_A_SLOT = 2
 """So many may be held for each slot that was announced: one that is judged, and one that is being handed in."""
 MOST_GIVEN_BACK = 3
@@ -76,7 +83,7 @@ log = structlog.get_logger()
 class Leased:
     """An answer to a machine that asked for work."""
 
-    runs: Sequence[Assignment]
+    runs: Sequence[Hold]
     waiting: Mapping[str, int]  # what could be taken now, by target
     drained: bool
     canary: Errand | None = None  # before anything else on its device
@@ -123,49 +130,56 @@ async def lease(
     for name in {name for offer in offers for name in offer} - set(runner.targets):
         raise Forbidden(f"This runner's token is not for {name[:40]!r}.", code="foreign_target")
     async with ctx.database.read() as connection:
-        if not await store.begin_poll(connection, runner.id, session, poll):
-            raise superseded()
+        units = await store.begin_poll(connection, runner.id, session, poll)
+    if units is None:
+        raise superseded()
     entrypoints = [queue.entrypoint(name) for name in runner.targets]
     deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
     offered = {name for offer in offers for name, count in offer.items() if count > 0}
     # From time to time also for what silent workers left, of which no notification tells.
     looked_at = time.monotonic() - LOOK_S
-    known = await _units(ctx, runner) if free else {}
-    own = tuple(device for device in free if device in known)
+    own = tuple({unit["id"] for unit in units} & set(free))
     asked = False
     async with ctx.events.on(queue.channel()) as work:
         while True:
             if await gone():
                 return Leased(runs=(), waiting={}, drained=False)
             async with ctx.database.read() as connection:
-                may = await store.may_take(connection, runner.id, session, poll)
-                waiting = await store.waiting(connection, entrypoints)
-                shut = await devices.shut(connection, runner.id)
-            if may.revoked:
+                now = await store.look(connection, runner.id, session, poll, entrypoints)
+            if now.revoked:
                 raise runners.revoked()
-            if not may.is_latest:
+            if not now.is_latest:
                 raise superseded()
             # After the first look only work that has come meanwhile makes one due.
-            if own and not may.drained and (waiting or not asked):
+            if own and not now.drained and (now.waiting or not asked):
                 asked = True
                 if (errand := await canaries.due(ctx, runner.id, own)) is not None:
-                    return Leased(runs=(), waiting=waiting, drained=False, canary=errand)
-            if shut:
-                offers = await _without(ctx, runner, offers, shut)
+                    return Leased(runs=(), waiting=now.waiting, drained=False, canary=errand)
+            if now.shut:
+                offers = _without(ctx, units, offers, now.shut)
             look = time.monotonic() - looked_at >= LOOK_S
-            worth = look or any(waiting.get(name) for name in offered)
+            worth = look or any(now.waiting.get(name) for name in offered)
             if look:
                 looked_at = time.monotonic()
             if (
                 worth
-                and not may.drained
+                and not now.drained
                 and (runs := await _taken(ctx, runner, session, poll, offers, gone))
             ):
-                return Leased(runs=runs, waiting=waiting, drained=False)
+                return Leased(runs=runs, waiting=now.waiting, drained=False)
             left_s = deadline - time.monotonic()
-            if left_s <= 0 or may.drained or not offers:
-                return Leased(runs=(), waiting=waiting, drained=may.drained)
-            await work.wait(min(left_s, LOOK_S))
+            if left_s <= 0 or now.drained or not offers:
+                return Leased(runs=(), waiting=now.waiting, drained=now.drained)
+            await _news(work, min(left_s, LOOK_S))
+
+
+async def _news(work: Subscription, seconds: float) -> None:
+    """Wait until there may be work. That somebody's run has ended is none: everybody who waits would look at each
+    end of anybody's."""
+    until = time.monotonic() + seconds
+    while (left_s := until - time.monotonic()) > 0 and await work.wait(left_s):
+        if not all(map(queue.is_end, work.take())):
+            return
 
 
 async def _units(ctx: Context, runner: Runner) -> Mapping[str, Mapping[str, Any]]:
@@ -175,20 +189,20 @@ async def _units(ctx: Context, runner: Runner) -> Mapping[str, Mapping[str, Any]
     return {unit["id"]: unit for unit in said.get("units", ())}
 
 
-async def _without(
+def _without(
     ctx: Context,
-    runner: Runner,
+    units: Sequence[Mapping[str, Any]],
     offers: Sequence[Mapping[str, int]],
     shut: Mapping[str, str],
 ) -> list[dict[str, int]]:
     """These offers less what the quarantined devices would have to judge."""
-    units = [unit for id_, unit in (await _units(ctx, runner)).items() if id_ not in shut]
+    left = [unit for unit in units if unit["id"] not in shut]
     most = {}
     for name in {name for offer in offers for name in offer}:
         target = ctx.targets.get(name)
         if target is None:
             continue
-        fitting = sum(runners.fits(target, unit["kind"], unit["name"]) for unit in units)
+        fitting = len(_fitting(target, left))
         on_processor = runners.MOST_SLOTS if fitting else 0
         most[name] = on_processor if target.device == "cpu" else fitting // target.gpus
     return [
@@ -204,7 +218,7 @@ async def _taken(
     poll: int,
     offers: Sequence[Mapping[str, int]],
     gone: Gone,
-) -> list[Assignment]:
+) -> list[Hold]:
     async def may(connection: AsyncConnection, free: Mapping[str, int]) -> Mapping[str, int]:
         slots, holds = await store.may_hold(connection, runner.id, session, poll)
         most = {
@@ -216,7 +230,7 @@ async def _taken(
     first_lease_s = min(FIRST_LEASE_S, ctx.settings.lease_s)
     for offered in offers:
         offer = {name: count for name, count in offered.items() if count > 0}
-        runs = await dispatch.claim(ctx, session, offer, first_lease_s=first_lease_s, may=may)
+        runs = await dispatch.lease(ctx, session, offer, first_lease_s=first_lease_s, may=may)
         if runs and await gone():
             for run in runs:
                 await dispatch.give_back(ctx, run)
@@ -237,48 +251,53 @@ async def heartbeat(
     """A machine's sign of life, for all of its runs at once."""
     demand_session(runner, session)
     async with ctx.database.transaction() as connection:
-        drained = await store.seen(connection, runner.id, session, trouble)
-        if drained is None:
+        now = await store.seen(connection, runner.id, session, trouble)
+        if now is None:
             raise superseded()
-        said = await store.announcement(connection, runner.id)
-        leases = {sign.run_id: sign.lease for sign in signs}
-        held_now = await store.held(connection, session, leases)
-        rows = [row for row in held_now if row.held_s < await _longest_s(ctx, connection, row)]
-        named = {sign.run_id: sign.devices for sign in signs}
-        for row in rows:
-            judging = sorted(set(named[row.id]) & set(_fitting(ctx, row.gpu, said)))
-            if row.device_ids is None and judging:
-                await store.name_devices(connection, row.id, row.lease, judging)
-        await devices.seen(connection, runner.id, sorted(unit["id"] for unit in said["units"]))
-        shut = await devices.shut(connection, runner.id)
-    offered = {
-        name: min(count, said["slots"][name])
-        for name, count in slots.items()
-        if name in said["slots"]
-    }
-    alive = await dispatch.heartbeat(
-        ctx,
-        session,
-        runner.name,
-        {} if drained else offered,
-        said,
-        said["judge_digest"],
-        {row.id: dispatch.hold(row) for row in rows},
-    )
+        said = now.announcement
+        alive = await _alive(ctx, connection, session, signs)
+        shut = await devices.seen(
+            connection, runner.id, sorted(unit["id"] for unit in said["units"])
+        )
+        offered = {
+            name: min(count, said["slots"][name])
+            for name, count in ({} if now.drained else slots).items()
+            if name in said["slots"]
+        }
+        if not await fleet.seen(connection, session, offered):
+            await fleet.register(
+                connection, session, runner.name, offered, said, said["judge_digest"]
+            )
     # By a server that was started anew, with a newer version or a stricter fence: announce again.
     proven = runners.accepted(ctx.settings.demanded_isolation, said["isolation"])
     stale = runner.tree != runners.tree(ctx)[0] or not proven
-    return Heard(alive=alive, drained=drained, stale=stale, shut=shut)
+    return Heard(alive=alive, drained=now.drained, stale=stale, shut=shut)
 
 
-def _fitting(ctx: Context, gpu: str, said: Mapping[str, Any]) -> list[str]:
-    """The devices of an announcement that are what a target says."""
-    target = ctx.targets.get(gpu)
-    if target is None:
-        return []
-    return [
-        unit["id"] for unit in said["units"] if runners.fits(target, unit["kind"], unit["name"])
-    ]
+async def _alive(
+    ctx: Context, connection: AsyncConnection, session: uuid.UUID, signs: Sequence[Sign]
+) -> dict[int, bool]:
+    """Of the runs that a machine says it holds, those that are its own, with whether to stop them."""
+    if not signs:
+        return {}
+    rows = await store.held(connection, session, {sign.run_id: sign.lease for sign in signs})
+    mine = [row for row in rows if row.held_s < await _longest_s(ctx, connection, row)]
+    said = {sign.run_id: sign.devices for sign in signs}
+    return await queue.heartbeat(
+        connection,
+        {row.id: row.lease for row in mine},
+        {row.id: sorted({*said[row.id]} & {*_own(ctx, row)}) for row in mine},
+    )
+
+
+def _own(ctx: Context, row: Row[Any]) -> list[str]:
+    """The devices of a run's machine that are what its target says."""
+    target = ctx.targets.get(row.gpu)
+    return [] if target is None else _fitting(target, row.units or ())
+
+
+def _fitting(target: Target, units: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [unit["id"] for unit in units if runners.fits(target, unit["kind"], unit["name"])]
 
 
 async def _longest_s(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> float:
@@ -304,33 +323,87 @@ async def package(
     ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
 ) -> bytes:
     """Everything needed to judge a run that is held, as a parcel."""
-    found = await dispatch.assignment(ctx, await _row(ctx, runner, session, run_id, lease))
+    demand_session(runner, session)
+    found = await dispatch.assignment(ctx, session, run_id, lease)
+    if found is None:
+        raise lost(run_id)
     demanded = ctx.settings.demanded_isolation
     return parcels.pack_job(found.job, found.problem_files, found.code, demanded)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Remote(Hold):
+    """A run in the hands of a machine that asked for it."""
+
+    named: bool  # it has said on which of its devices
+    fitting: Sequence[str]  # those that are what the target says
+    names: frozenset[str]  # what all of its devices are called
+
+
 async def held(
     ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
-) -> Hold:
+) -> Remote:
     """The run that this process holds under this lease. Raises Conflict when it does not, or no more."""
-    return dispatch.hold(await _row(ctx, runner, session, run_id, lease))
+    row = await _row(ctx, runner, session, run_id, lease)
+    return Remote(
+        **vars(dispatch.hold(row)),
+        named=row.device_ids is not None,
+        fitting=_own(ctx, row),
+        names=frozenset(unit["name"] for unit in row.units or ()),
+    )
 
 
 async def _row(
     ctx: Context, runner: Runner, session: uuid.UUID, run_id: int, lease: uuid.UUID
 ) -> Row[Any]:
     demand_session(runner, session)
-    row = await dispatch.held(ctx, session, run_id, lease)
-    if row is None:
+    async with ctx.database.read() as connection:
+        rows = await store.held(connection, session, {run_id: lease})
+    if not rows:
         raise lost(run_id)
-    return row
+    return rows[0]
 
 
-async def progress(ctx: Context, hold: Hold, events: Sequence[Event]) -> None:
-    """Steps of a run, in order."""
-    for event in events:
-        if not await dispatch.progress(ctx, hold, event):
-            raise lost(hold.run_id)
+async def progress(
+    ctx: Context,
+    runner: Runner,
+    session: uuid.UUID,
+    run_id: int,
+    lease: uuid.UUID,
+    events: Sequence[Event],
+) -> None:
+    """Steps of a run, in order; of those of one stage in a request the last, and no more than a judge would tell."""
+    demand_session(runner, session)
+    for event in {event.stage: event for event in events}.values():
+        if not _paced(ctx, lease):
+            return
+        if not await dispatch.tell(ctx, run_id, lease, event, session):
+            raise lost(run_id)
+
+
+@dataclass
+class _Pace:
+    """Steps that may be told, and since when that is so."""
+
+    left: float
+    at: float
+
+
+def _paced(ctx: Context, lease: uuid.UUID) -> bool:
+    """Whether another step of the run under this lease may be written down now, as far as this process knows. What
+    an agent of ours tells never comes to that."""
+    paces: OrderedDict[uuid.UUID, _Pace] = ctx.cache.setdefault("paces", OrderedDict())
+    now = time.monotonic()
+    pace = paces.setdefault(lease, _Pace(STEPS_AT_ONCE, now))
+    paces.move_to_end(lease)
+    if len(paces) > PACES_KEPT:
+        paces.popitem(last=False)
+    pace.left = min(STEPS_AT_ONCE, pace.left + (now - pace.at) * STEPS_A_SECOND)
+    pace.at = now
+    if pace.left < 1:
+        return False
+    pace.left -= 1
+    return True
 
 
 async def cancelled(
@@ -360,18 +433,18 @@ async def give_back(ctx: Context, hold: Hold) -> None:
         raise lost(hold.run_id)
 
 
-async def finish(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Verdict:
+async def finish(ctx: Context, runner: Runner, hold: Remote, content: bytes) -> Verdict:
     """What a machine says came of a run, recorded as far as it may be believed; what was recorded.
 
     Whatever is wrong with it is a fault of ours and of that machine, and the run is tried again.
     """
     found = await _believed(ctx, runner, hold, content)
-    async with ctx.database.transaction() as connection:
+    if hold.fitting and not hold.named:
         # Of which of its devices it did not say, it may have been any.
-        said = await store.announcement(connection, runner.id)
-        if fitting := _fitting(ctx, hold.gpu, said):
-            await store.name_devices(connection, hold.run_id, hold.lease, fitting)
-    await artefacts.settle(ctx, hold, found)
+        async with ctx.database.transaction() as connection:
+            await store.name_devices(connection, hold.run_id, hold.lease, hold.fitting)
+    if hold.mode is Mode.PROFILE:  # nothing else may leave files
+        await artefacts.settle(ctx, hold, found)
     if not await dispatch.finish(ctx, hold, found):
         raise lost(hold.run_id)
     log.info(
@@ -386,17 +459,14 @@ async def _read(content: bytes) -> Verdict:
     return await asyncio.to_thread(load, Verdict, content, limit=MAX_VERDICT_BYTES)
 
 
-async def _believed(ctx: Context, runner: Runner, hold: Hold, content: bytes) -> Verdict:
+async def _believed(ctx: Context, runner: Runner, hold: Remote, content: bytes) -> Verdict:
     try:
         found = await _read(content)
     except ProtocolError as error:
         return machine_failed(
             str(hold.run_id), f"runner {runner.name} sent what is no verdict: {error}"
         )
-    async with ctx.database.read() as connection:
-        said = await store.announcement(connection, runner.id)
-    names = {unit["name"] for unit in said["units"]}
-    if reason := _doubt(ctx, str(hold.run_id), hold.gpu, found, names):
+    if reason := _doubt(ctx, str(hold.run_id), hold.gpu, found, hold.names):
         return machine_failed(str(hold.run_id), f"runner {runner.name}: {reason}")
     return replace(found, fault=found.fault[:MAX_FAULT_CHARACTERS])
 
@@ -474,7 +544,7 @@ def _is_time(said: Measurement) -> bool:
     )
 
 
-def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: set[str]) -> str:
+def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: Collection[str]) -> str:
     """Why a verdict cannot be one of our judge on a device of the run's target; "" when it can."""
     if found.run_id != run_id:
         return f"the verdict is about run {found.run_id[:40]!r}"

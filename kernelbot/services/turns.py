@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -30,6 +31,8 @@ PLANNED = 64
 PLANNED_S = 0.25
 """With more than so many waiting a process decides about so many turns at once and keeps to them for so long:
 whoever comes in between waits that much longer, behind hundreds."""
+PLANNED_TIMES, LONGEST_PLANNED_S = 8.0, 2.0
+"""Or for so many times as long as deciding took, up to so long: a busy machine is not to spend its time deciding."""
 REJUDGE_PATIENCE_S = 120.0
 """So long what is judged again waits for another worker than the one that judged it first."""
 
@@ -79,7 +82,7 @@ class Pool:
 class _Plan:
     """Turns that were decided a moment ago; what is taken of them meanwhile is passed over."""
 
-    made_at: float
+    until: float
     places: list[int]
 
 
@@ -149,23 +152,55 @@ def _begun(known: Pool, row: Row[Any]) -> Running:
 
 
 async def take(
-    ctx: Context, connection: AsyncConnection, gpu: str, free: int, worker_id: uuid.UUID
+    ctx: Context,
+    connection: AsyncConnection,
+    gpu: str,
+    free: int,
+    worker_id: uuid.UUID,
+    aged_s: float = 0.0,
 ) -> list[int]:
-    """Claim the next runs for a worker with so many free GPUs of this kind; their places."""
-    key = f"plan:{gpu}"
-    plan: _Plan | None = ctx.cache.get(key)
-    if plan is not None and time.monotonic() - plan.made_at < PLANNED_S:
-        taken = await queue.take(connection, plan.places[: free + SPARE], free, worker_id)
-        plan.places = [place for place in plan.places if place not in taken]
-        if len(taken) == free:
-            return taken
-        return taken + await _decided(ctx, connection, gpu, free - len(taken), worker_id)
-    return await _decided(ctx, connection, gpu, free, worker_id)
+    """Claim the next runs for a worker with so many free GPUs of this kind; their places. ``aged_s`` as in
+    :func:`queue.take`."""
+    taken = await _planned(ctx, connection, gpu, free, worker_id, aged_s)
+    if len(taken) < free:
+        # One decides, the others find what it has left for them.
+        async with ctx.cache.setdefault(f"deciding:{gpu}", asyncio.Lock()):
+            free -= len(taken)
+            taken += await _planned(ctx, connection, gpu, free, worker_id, aged_s)
+            free -= len(taken)
+            if free > 0:
+                taken += await _decided(ctx, connection, gpu, free, worker_id, aged_s)
+    return taken
+
+
+async def _planned(
+    ctx: Context,
+    connection: AsyncConnection,
+    gpu: str,
+    free: int,
+    worker_id: uuid.UUID,
+    aged_s: float,
+) -> list[int]:
+    """From what was decided a moment ago."""
+    plan: _Plan | None = ctx.cache.get(f"plan:{gpu}")
+    if plan is None or not plan.places or time.monotonic() >= plan.until:
+        return []
+    wanted = plan.places[: free + SPARE]
+    plan.places = plan.places[free:]  # whoever asks meanwhile is not to try the same ones
+    taken = await queue.take(connection, wanted, free, worker_id, aged_s)
+    plan.places = [place for place in plan.places if place not in taken]
+    return taken
 
 
 async def _decided(
-    ctx: Context, connection: AsyncConnection, gpu: str, free: int, worker_id: uuid.UUID
+    ctx: Context,
+    connection: AsyncConnection,
+    gpu: str,
+    free: int,
+    worker_id: uuid.UUID,
+    aged_s: float,
 ) -> list[int]:
+    begun = time.monotonic()
     now = await state(ctx, connection, gpu)
     ours = any(group.level is Level.AGAIN for group in now.waiting)
     if ours:
@@ -175,10 +210,12 @@ async def _decided(
     if not order:
         return []
     places = [turn.place for turn in order]
-    taken = await queue.take(connection, places, free, worker_id)
+    taken = await queue.take(connection, places, free, worker_id, aged_s)
     if many and not ours:
+        at = time.monotonic()
+        kept_s = min(LONGEST_PLANNED_S, max(PLANNED_S, PLANNED_TIMES * (at - begun)))
         left = [place for place in places if place not in taken]
-        ctx.cache[f"plan:{gpu}"] = _Plan(made_at=time.monotonic(), places=left)
+        ctx.cache[f"plan:{gpu}"] = _Plan(until=at + kept_s, places=left)
     return taken
 
 

@@ -372,10 +372,10 @@ async def is_current(connection: AsyncConnection, leaderboard_id: int, problem_i
         .where(leaderboards.c.id == leaderboard_id)
         .with_for_update(read=True)
     )
-    posed = (await connection.execute(held)).scalar()
-    if posed == problem_id or posed is None:
-        return posed is not None
-    return await _digest(connection, posed) == await _digest(connection, problem_id)
+    posed = (await connection.execute(held)).scalar_one()
+    if posed == problem_id:
+        return True
+    return bool(await _digest(connection, posed) == await _digest(connection, problem_id))
 
 
 async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:
@@ -398,3 +398,36 @@ async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:
         .where(leaderboards.c.id == leaderboard_id)
     )
     return (await connection.execute(query)).one()
+
+
+POSED = text("""
+    SELECT l.problem_id, p.name AS problem, p.digest, c.name AS competition, l.retired
+    FROM leaderboards l
+    JOIN competitions c ON c.id = l.competition_id
+    JOIN problems p ON p.id = l.problem_id
+    ORDER BY l.id
+""")
+STATES = text("""
+    SELECT l.name, c.name AS competition, l.retired, l.opens_at, l.closes_at, l.frozen_from, l.frozen_until,
+           now() AS at, (SELECT count(DISTINCT user_id) FROM standings WHERE leaderboard_id = l.id) AS people,
+           again.measured, again.rejudged
+    FROM leaderboards l
+    JOIN competitions c ON c.id = l.competition_id
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE s.channel <> 'rejudge') AS measured,
+               count(*) FILTER (WHERE s.channel = 'rejudge') AS rejudged
+        FROM submissions s
+        WHERE s.leaderboard_id = l.id AND s.repeats IS NOT NULL AND s.status IN ('queued', 'running')
+    ) again
+    ORDER BY l.id
+""")
+
+
+async def posed(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """The version of its problem that each leaderboard poses, shown or hidden, without its files."""
+    return (await connection.execute(POSED)).all()
+
+
+async def states(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Where each leaderboard stands, shown or hidden, and what of it is judged once more."""
+    return (await connection.execute(STATES)).all()

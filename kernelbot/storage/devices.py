@@ -23,12 +23,6 @@ PUT = text(
     SET kind = :kind, name = :name, host = :host, gpus = :gpus, seen_at = now()
     """
 )
-SEEN = text(
-    f"""
-    UPDATE devices d SET seen_at = now()
-    WHERE {OWN} AND device = ANY(:devices) AND seen_at < now() - interval '20 seconds'
-    """  # noqa: S608  made of constants
-)
 # The last canary of each of these devices, how long ago it last ended anything, and whether ranked work waits.
 PAST = text(
     f"""
@@ -122,9 +116,6 @@ ENDED = text(
     RETURNING d.id, d.outcomes, d.fault_users, d.quarantined_at
     """  # noqa: S608  made of constants
 )
-SHUT = text(
-    f"SELECT device, reason FROM devices d WHERE {OWN} AND quarantined_at IS NOT NULL"  # noqa: S608  made of constants
-)
 # Those that are out and of which nobody has been told.
 UNTOLD = text(
     """
@@ -140,6 +131,15 @@ UNTOLD = text(
                         AND coalesce(r.runner_id, 0) = coalesce(d.runner_id, 0))
     ORDER BY d.id
     """
+)
+SEEN_AND_SHUT = text(
+    f"""
+    WITH alive AS (
+        UPDATE devices d SET seen_at = now()
+        WHERE {OWN} AND device = ANY(:devices) AND seen_at < now() - interval '20 seconds'
+    )
+    SELECT device, reason FROM devices d WHERE {OWN} AND quarantined_at IS NOT NULL
+    """  # noqa: S608  made of constants
 )
 SUSPECTS = text(
     """
@@ -192,8 +192,14 @@ async def put(connection: AsyncConnection, runner_id: int | None, **values: Any)
     await connection.execute(PUT, {"runner": runner_id, **storable(values)})
 
 
-async def seen(connection: AsyncConnection, runner_id: int | None, devices: Sequence[str]) -> None:
-    await connection.execute(SEEN, {"runner": runner_id, "devices": list(devices)})
+async def seen(
+    connection: AsyncConnection, runner_id: int | None, devices: Sequence[str]
+) -> dict[str, str]:
+    """A sign of life of these devices of a machine, or of workers; its devices that take no runs, each with the
+    reason."""
+    values = {"runner": runner_id, "devices": list(devices)}
+    rows = await connection.execute(SEEN_AND_SHUT, values)
+    return {row.device: row.reason for row in rows}
 
 
 async def past(
@@ -274,12 +280,6 @@ async def ended(
     """A run has ended on its devices, with our fault in this submission's run perhaps; what they are now."""
     values = {"run": run_id, "mark": mark, "fault_of": fault_of}
     return (await connection.execute(ENDED, values)).all()
-
-
-async def shut(connection: AsyncConnection, runner_id: int | None) -> dict[str, str]:
-    """The devices of a machine, or of all workers, that take no runs; each with the reason."""
-    rows = await connection.execute(SHUT, {"runner": runner_id})
-    return {row.device: row.reason for row in rows}
 
 
 async def untold(connection: AsyncConnection) -> Sequence[Row[Any]]:

@@ -95,6 +95,17 @@ async def register(
     )
 
 
+async def seen(connection: AsyncConnection, worker_id: uuid.UUID, slots: Mapping[str, int]) -> bool:
+    """A sign of life of a worker that has said what it is; False where nobody knows that any more."""
+    query = (
+        workers.update()
+        .where(workers.c.id == worker_id)
+        .values(slots=dict(slots), heartbeat_at=func.now())
+        .returning(workers.c.id)
+    )
+    return (await connection.execute(query)).first() is not None
+
+
 async def leave(connection: AsyncConnection, worker_id: uuid.UUID) -> None:
     await connection.execute(text("DELETE FROM workers WHERE id = :id"), {"id": worker_id})
 

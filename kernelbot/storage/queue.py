@@ -13,13 +13,13 @@ everybody else has to.
 from __future__ import annotations
 
 import functools
+import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 
 from pgqueuer.domain.settings import DBSettings
 from pgqueuer.queries import Queries
-from pgqueuer.types import JobId
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -34,6 +34,14 @@ def channel() -> str:
 
 def entrypoint(gpu: str) -> str:
     return f"gpu:{gpu}"
+
+
+def is_end(notification: str) -> bool:
+    """Whether a word on :func:`channel` says only that a job has ended, which is no work for anybody."""
+    try:
+        return bool(json.loads(notification)["operation"] == "delete")
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 async def _queries(connection: AsyncConnection) -> Queries:
@@ -52,8 +60,8 @@ async def enqueue(connection: AsyncConnection, gpus: Sequence[str], priority: in
 # PgQueuer's own dequeue, but of the places that were decided on.
 CLAIMED = """
     claimed AS (
-        UPDATE pgqueuer SET status = 'picked', updated = now(), heartbeat = now(),
-               queue_manager_id = :worker
+        UPDATE pgqueuer SET status = 'picked', updated = now(),
+               heartbeat = now() - make_interval(secs => :aged), queue_manager_id = :worker
         WHERE id IN (SELECT id FROM picked) RETURNING id, status, entrypoint, priority
     ), logged AS (
         INSERT INTO pgqueuer_log (job_id, status, entrypoint, priority)
@@ -98,38 +106,58 @@ RECLAIM = text(
 
 
 async def take(
-    connection: AsyncConnection, places: Sequence[int], most: int, worker_id: uuid.UUID
+    connection: AsyncConnection,
+    places: Sequence[int],
+    most: int,
+    worker_id: uuid.UUID,
+    aged_s: float = 0.0,
 ) -> list[int]:
-    """Claim the first ``most`` of these places that still wait and that nobody else is claiming."""
-    values = {"places": list(places), "most": most, "worker": worker_id}
+    """Claim the first ``most`` of these places that still wait and that nobody else is claiming. ``aged_s``: as if
+    their last sign of life lay so far back, for a first lease that is short."""
+    values = {"places": list(places), "most": most, "worker": worker_id, "aged": aged_s}
     return [int(row.id) for row in await connection.execute(TAKE, values)]
 
 
-ANY_DUE = text(
+DUE = text(
     f"""
     WITH asked AS (
         SELECT array_agg(entrypoint) AS entrypoints
         FROM unnest(CAST(:entrypoints AS text[])) q(entrypoint) WHERE NOT {HELD}
     )
     SELECT EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY((SELECT entrypoints FROM asked)::text[])
-                   AND status = 'queued' AND execute_after <= clock_timestamp())
-        OR EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY((SELECT entrypoints FROM asked)::text[])
-                   AND status = 'picked' AND heartbeat < now() - make_interval(secs => :lease))
+                   AND status = 'queued' AND execute_after <= clock_timestamp()) AS waits,
+           EXISTS (SELECT FROM pgqueuer WHERE entrypoint = ANY((SELECT entrypoints FROM asked)::text[])
+                   AND status = 'picked' AND heartbeat < now() - make_interval(secs => :lease)) AS "left"
     """  # noqa: S608
 )
 
 
-async def any_due(connection: AsyncConnection, gpus: Iterable[str], lease_s: float) -> bool:
-    """Whether there is anything to claim for these GPUs; costs nothing but reading two indices."""
+async def due(
+    connection: AsyncConnection, gpus: Iterable[str], lease_s: float
+) -> tuple[bool, bool]:
+    """Whether anything waits for these GPUs, and whether anything was left by a worker that is silent; costs nothing
+    but reading two indices."""
     values = {"entrypoints": [entrypoint(gpu) for gpu in gpus], "lease": lease_s}
-    return bool((await connection.execute(ANY_DUE, values)).scalar_one())
+    row = (await connection.execute(DUE, values)).one()
+    return bool(row.waits), bool(row.left)
 
 
 async def reclaim(
-    connection: AsyncConnection, gpu: str, most: int, worker_id: uuid.UUID, lease_s: float
+    connection: AsyncConnection,
+    gpu: str,
+    most: int,
+    worker_id: uuid.UUID,
+    lease_s: float,
+    aged_s: float = 0.0,
 ) -> list[int]:
     """Claim what workers hold for this GPU that have been silent for so long."""
-    values = {"entrypoint": entrypoint(gpu), "most": most, "worker": worker_id, "lease": lease_s}
+    values = {
+        "entrypoint": entrypoint(gpu),
+        "most": most,
+        "worker": worker_id,
+        "lease": lease_s,
+        "aged": aged_s,
+    }
     return [int(row.id) for row in await connection.execute(RECLAIM, values)]
 
 
@@ -146,20 +174,44 @@ async def lock(connection: AsyncConnection, run_ids: Iterable[int]) -> None:
     await connection.execute(LOCK, {"runs": list(run_ids)})
 
 
-async def heartbeat(connection: AsyncConnection, queue_ids: Iterable[int]) -> None:
-    """Say that these are still being worked on."""
-    queries = await _queries(connection)
-    await queries.update_heartbeat([JobId(queue_id) for queue_id in queue_ids])
-
-
-AGE = text(
-    "UPDATE pgqueuer SET heartbeat = heartbeat - make_interval(secs => :seconds) WHERE id = ANY(:ids)"
+# Of these runs those that are held under these leases live on, and their jobs, which are locked first. Which of
+# its devices judge a run its holder says once; what was said first stays.
+BEAT = text(
+    """
+    WITH said AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:said AS jsonb)) AS s(id bigint, lease uuid, devices text[])
+    ), jobs AS MATERIALIZED (
+        SELECT id FROM pgqueuer WHERE id IN (SELECT queue_id FROM runs JOIN said USING (id))
+        ORDER BY id FOR UPDATE
+    ), alive AS (
+        UPDATE runs SET heartbeat_at = now(), device_ids = coalesce(runs.device_ids, said.devices)
+        FROM said
+        WHERE runs.id = said.id AND runs.lease = said.lease AND runs.status = 'running'
+          AND (SELECT count(*) FROM jobs) >= 0
+        RETURNING runs.id, runs.queue_id, runs.cancel_requested
+    ), beaten AS (
+        UPDATE pgqueuer SET heartbeat = now() WHERE id IN (SELECT queue_id FROM alive)
+    )
+    SELECT id, cancel_requested FROM alive
+    """
 )
 
 
-async def age(connection: AsyncConnection, queue_ids: Sequence[int], seconds: float) -> None:
-    """Have the last sign of life of these lie so much further back, for a first lease that is short."""
-    await connection.execute(AGE, {"ids": list(queue_ids), "seconds": max(0.0, seconds)})
+async def heartbeat(
+    connection: AsyncConnection,
+    held: Mapping[int, uuid.UUID],
+    devices: Mapping[int, Sequence[str]] | None = None,
+) -> dict[int, bool]:
+    """A sign of life of the runs that are held under these leases, on these devices where they are known. Those that
+    still are, each with whether it is to be cancelled."""
+    if not held:
+        return {}
+    said = [
+        {"id": run_id, "lease": str(lease), "devices": (devices or {}).get(run_id) or None}
+        for run_id, lease in held.items()
+    ]
+    rows = await connection.execute(BEAT, {"said": json.dumps(said)})
+    return {row.id: row.cancel_requested for row in rows}
 
 
 SILENT = text(

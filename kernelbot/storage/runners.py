@@ -77,38 +77,53 @@ TRUST = text("UPDATE runners SET trusted = :trusted WHERE id = :id")
 POLL = text(
     """
     UPDATE runners SET poll = :poll, last_seen_at = now()
-    WHERE id = :id AND session = :session AND poll < :poll AND revoked_at IS NULL RETURNING id
+    WHERE id = :id AND session = :session AND poll < :poll AND revoked_at IS NULL
+    RETURNING announcement->'units' AS units
     """
 )
-MAY_TAKE = text(
+# How many wait is counted up to a hundred: whoever asks wants to know whether any do.
+LOOK = text(
     """
-    SELECT session = :session AND poll = :poll AS is_latest, drained, revoked_at IS NOT NULL AS revoked
-    FROM runners WHERE id = :id
+    SELECT m.session = :session AND m.poll = :poll AS is_latest, m.drained, m.revoked_at IS NOT NULL AS revoked,
+           (SELECT coalesce(jsonb_object_agg(device, reason), '{}') FROM devices d
+            WHERE coalesce(d.runner_id, 0) = m.id AND d.quarantined_at IS NOT NULL) AS shut,
+           (SELECT coalesce(jsonb_object_agg(substr(e.entrypoint, 5), few.queued), '{}')
+            FROM unnest(CAST(:entrypoints AS text[])) AS e(entrypoint), LATERAL (
+                SELECT count(*) AS queued FROM (
+                    SELECT FROM pgqueuer q
+                    WHERE q.entrypoint = e.entrypoint AND q.status = 'queued' AND q.execute_after <= now()
+                    LIMIT 100) any_hundred) few
+            WHERE few.queued > 0) AS waiting
+    FROM runners m WHERE m.id = :id
     """
 )
+# Requests of a machine come one after the other (POLL), so what it holds has not changed while this waited.
 MAY_HOLD = text(
     """
-    SELECT announcement->'slots' AS slots FROM runners
+    SELECT announcement->'slots' AS slots,
+           (SELECT coalesce(jsonb_object_agg(gpu, held), '{}') FROM (
+                SELECT gpu, count(*) AS held FROM runs
+                WHERE worker_id = :session AND status = 'running' GROUP BY gpu) h) AS holds
+    FROM runners
     WHERE id = :id AND session = :session AND poll = :poll AND NOT drained AND revoked_at IS NULL
     FOR NO KEY UPDATE
     """
 )
-HOLDS = text(
-    "SELECT gpu, count(*) AS held FROM runs WHERE worker_id = :session AND status = 'running' GROUP BY gpu"
-)
 SEEN = text(
     """
     UPDATE runners SET last_seen_at = now(), trouble = :trouble
-    WHERE id = :id AND session = :session RETURNING drained
+    WHERE id = :id AND session = :session RETURNING drained, announcement
     """
 )
 LEAVE = text("UPDATE runners SET session = NULL WHERE id = :id AND session = :session RETURNING id")
 HELD = text(
     """
-    SELECT runs.*, s.problem_id, extract(epoch FROM now() - runs.started_at) AS held_s
+    SELECT runs.*, s.problem_id, extract(epoch FROM now() - runs.started_at) AS held_s,
+           m.announcement->'units' AS units
     FROM unnest(CAST(:ids AS bigint[]), CAST(:leases AS uuid[])) AS said(id, lease)
     JOIN runs ON runs.id = said.id AND runs.lease = said.lease
     JOIN submissions s ON s.id = runs.submission_id
+    JOIN runners m ON m.session = runs.worker_id
     WHERE runs.worker_id = :session AND runs.status = 'running'
     """
 )
@@ -116,12 +131,6 @@ NAME_DEVICES = text(
     """
     UPDATE runs SET device_ids = :devices
     WHERE id = :id AND lease = :lease AND status = 'running' AND device_ids IS NULL
-    """
-)
-WAITING = text(
-    """
-    SELECT substr(entrypoint, 5) AS gpu, count(*) AS queued FROM pgqueuer
-    WHERE status = 'queued' AND entrypoint = ANY(:entrypoints) AND execute_after <= now() GROUP BY 1
     """
 )
 
@@ -182,18 +191,30 @@ async def announcement(connection: AsyncConnection, runner_id: int) -> dict[str,
 
 async def begin_poll(
     connection: AsyncConnection, runner_id: int, session: uuid.UUID, poll: int
-) -> bool:
-    """This request for work is the latest; False when there is a later one or another process."""
+) -> list[dict[str, Any]] | None:
+    """This request for work is the latest: the devices that its machine has announced; None when there is a later one
+    or another process."""
     values = {"id": runner_id, "session": session, "poll": poll}
-    return (await connection.execute(POLL, values)).first() is not None
+    row = (await connection.execute(POLL, values)).first()
+    return None if row is None else list(row.units or ())
 
 
-async def may_take(
-    connection: AsyncConnection, runner_id: int, session: uuid.UUID, poll: int
+async def look(
+    connection: AsyncConnection,
+    runner_id: int,
+    session: uuid.UUID,
+    poll: int,
+    entrypoints: Iterable[str],
 ) -> Row[Any]:
-    """Whether this request for work ``is_latest`` still, and whether its machine is ``drained`` or ``revoked``."""
-    values = {"id": runner_id, "session": session, "poll": poll}
-    return (await connection.execute(MAY_TAKE, values)).one()
+    """Whether this request for work ``is_latest`` still, whether its machine is ``drained`` or ``revoked``, which of
+    its devices are ``shut`` and why, and how many runs are ``waiting`` by GPU, a hundred at most."""
+    values = {
+        "id": runner_id,
+        "session": session,
+        "poll": poll,
+        "entrypoints": list(entrypoints),
+    }
+    return (await connection.execute(LOOK, values)).one()
 
 
 async def may_hold(
@@ -203,17 +224,16 @@ async def may_hold(
     latest request for work any more, or may take nothing. Until the end of the transaction that stays so."""
     values = {"id": runner_id, "session": session, "poll": poll}
     row = (await connection.execute(MAY_HOLD, values)).first()
-    holds = await connection.execute(HOLDS, {"session": session})
-    return dict(row.slots) if row is not None else {}, {item.gpu: item.held for item in holds}
+    return ({}, {}) if row is None else (dict(row.slots), dict(row.holds))
 
 
 async def seen(
     connection: AsyncConnection, runner_id: int, session: uuid.UUID, trouble: str
-) -> bool | None:
-    """A sign of life: whether the machine is to be drained; None when another process has come."""
+) -> Row[Any] | None:
+    """A sign of life: whether the machine is ``drained``, and its ``announcement``; None when another process has
+    come."""
     values = {"id": runner_id, "session": session, "trouble": storable(trouble)}
-    row = (await connection.execute(SEEN, values)).first()
-    return None if row is None else bool(row.drained)
+    return (await connection.execute(SEEN, values)).first()
 
 
 async def leave(connection: AsyncConnection, runner_id: int, session: uuid.UUID) -> None:
@@ -223,8 +243,8 @@ async def leave(connection: AsyncConnection, runner_id: int, session: uuid.UUID)
 async def held(
     connection: AsyncConnection, session: uuid.UUID, leases: Mapping[int, uuid.UUID]
 ) -> Sequence[Row[Any]]:
-    """Of these runs, those that this process holds under these leases, each with its ``problem_id`` and since how
-    many seconds (``held_s``)."""
+    """Of these runs, those that this process holds under these leases, each with its ``problem_id``, since how
+    many seconds (``held_s``) and the devices of its machine (``units``)."""
     values = {"ids": list(leases), "leases": list(leases.values()), "session": session}
     return (await connection.execute(HELD, values)).all()
 
@@ -235,9 +255,3 @@ async def name_devices(
     """Which of its devices judge a run; what was said first stays."""
     values = {"id": run_id, "lease": lease, "devices": list(devices)}
     await connection.execute(NAME_DEVICES, values)
-
-
-async def waiting(connection: AsyncConnection, entrypoints: Iterable[str]) -> dict[str, int]:
-    """How many could be taken now, by GPU."""
-    rows = await connection.execute(WAITING, {"entrypoints": list(entrypoints)})
-    return {row.gpu: row.queued for row in rows}

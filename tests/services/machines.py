@@ -11,7 +11,7 @@ from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Device, Harness, Verdict, VerdictKind, dump
 from kernelbot.services import gateway, identity, runners
-from kernelbot.services.dispatch import Assignment
+from kernelbot.services.dispatch import Hold
 from kernelbot.services.gateway import Heard, Leased, Sign
 from kernelbot.services.runners import Announcement, Runner, Unit
 from tests.conftest import ADMIN_TOKEN
@@ -74,26 +74,26 @@ class Machine:
             self.app, await self.known(), self.session, self.poll, asked, wait_s, gone, free
         )
 
-    async def one(self, gpu: str = "CPU") -> Assignment:
+    async def one(self, gpu: str = "CPU") -> Hold:
         (run,) = (await self.lease({gpu: 1})).runs
         return run
 
     async def beat(
-        self, *held: Assignment, devices: Sequence[str] = ("cpu",), trouble: str = ""
+        self, *held: Hold, devices: Sequence[str] = ("cpu",), trouble: str = ""
     ) -> Heard:
         signs = [Sign(run_id=run.run_id, lease=run.lease, devices=devices) for run in held]
         return await gateway.heartbeat(
             self.app, await self.known(), self.session, {"CPU": 2}, signs, trouble
         )
 
-    async def finish(self, held: Assignment, verdict: Verdict | bytes) -> Verdict:
+    async def finish(self, held: Hold, verdict: Verdict | bytes) -> Verdict:
         content = verdict if isinstance(verdict, bytes) else dump(verdict).encode()
         runner = await self.known()
         hold = await gateway.held(self.app, runner, self.session, held.run_id, held.lease)
         return await gateway.finish(self.app, runner, hold, content)
 
     def verdict(
-        self, held: Assignment, kind: VerdictKind = VerdictKind.PASSED, **changes: object
+        self, held: Hold, kind: VerdictKind = VerdictKind.PASSED, **changes: object
     ) -> Verdict:
         """One that our judge could have given on this machine, but for the changes."""
         values = {

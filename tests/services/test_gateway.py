@@ -99,8 +99,10 @@ async def test_what_travels_is_what_a_worker_would_judge(app: App) -> None:
     parcel = await gateway.package(app, await box.known(), box.session, held.run_id, held.lease)
 
     packed = parcels.open_job(parcel)
-    assert (packed.job, packed.submission) == (held.job, held.code)
-    assert packed.problem_files == held.problem_files
+    work = await dispatch.assignment(app, box.session, held.run_id, held.lease)
+    assert work is not None
+    assert (packed.job, packed.submission) == (work.job, work.code)
+    assert packed.problem_files == work.problem_files
 
 
 async def test_a_run_that_a_worker_takes_over_is_no_machines_any_more(app: App) -> None:
@@ -275,7 +277,7 @@ async def test_a_poll_takes_nothing_once_its_machine_is_drained_or_has_asked_aga
     """Between the look whether it may and the claim."""
     await submitted(app, await make_actor(app))
     box = await machine(app)
-    claim = dispatch.claim
+    lease = dispatch.lease
 
     meanwhile = [
         "UPDATE runners SET drained = true",
@@ -284,9 +286,9 @@ async def test_a_poll_takes_nothing_once_its_machine_is_drained_or_has_asked_aga
 
     async def late(ctx: Any, *args: Any, **named: Any) -> Any:
         await rows(app, meanwhile.pop(0))
-        return await claim(ctx, *args, **named)
+        return await lease(ctx, *args, **named)
 
-    monkeypatch.setattr(dispatch, "claim", late)
+    monkeypatch.setattr(dispatch, "lease", late)
     while meanwhile:
         assert not (await box.lease()).runs
         box.poll += 1

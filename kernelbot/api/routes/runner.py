@@ -18,7 +18,7 @@ from kernelbot.api.runner_schemas import AnnounceIn, EventsIn, HeartbeatIn, Leas
 from kernelbot.errors import InvalidInput, NotFound, NotSignedIn, TooLarge
 from kernelbot.judge.protocol import MAX_VERDICT_BYTES
 from kernelbot.services import artefacts, gateway, runners
-from kernelbot.services.dispatch import Hold
+from kernelbot.services.gateway import Remote
 from kernelbot.services.runners import Announcement, Runner, Unit
 
 router = APIRouter(prefix="/v1/runner", include_in_schema=False)
@@ -41,11 +41,11 @@ Piece = Annotated[int, Path(ge=0, le=1 << 20)]
 FileName = Annotated[str, Path(min_length=1, max_length=200)]
 
 
-async def _held(ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease) -> Hold:
+async def _held(ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease) -> Remote:
     return await gateway.held(ctx, runner, session, run_id, lease)
 
 
-Held = Annotated[Hold, Depends(_held)]
+Held = Annotated[Remote, Depends(_held)]
 
 
 @router.get("")
@@ -128,9 +128,12 @@ async def package(ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease:
 
 
 @router.post("/runs/{run_id}/events")
-async def events(ctx: Ctx, held: Held, body: EventsIn) -> JSONResponse:
+async def events(
+    ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease, body: EventsIn
+) -> JSONResponse:
     """Steps of a run, for the person waiting."""
-    await gateway.progress(ctx, held, gateway.read_events(body.events))
+    told = gateway.read_events(body.events)
+    await gateway.progress(ctx, runner, session, run_id, lease, told)
     return _done()
 
 
@@ -146,12 +149,13 @@ async def file(
 
 @router.put("/runs/{run_id}/verdict")
 async def verdict(
-    ctx: Ctx, runner: Caller, session: Session, held: Held, request: Request
+    ctx: Ctx, runner: Caller, session: Session, run_id: Id, lease: Lease, request: Request
 ) -> JSONResponse:
     """What came of a run. What cannot be believed is recorded as a fault of ours and tried again."""
+    gateway.demand_session(runner, session)
     content = await _body(request, MAX_VERDICT_BYTES)
     # Its token may have been revoked while the verdict was on its way.
-    held = await _held(ctx, await _runner(ctx, request), session, held.run_id, held.lease)
+    held = await _held(ctx, await _runner(ctx, request), session, run_id, lease)
     found = await gateway.finish(ctx, runner, held, content)
     return JSONResponse({"recorded": found.kind.value, "fault": found.fault[:2000]})
 
