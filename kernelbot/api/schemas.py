@@ -546,12 +546,16 @@ class BalanceOut(BaseModel):
     )
 
 
+    refills_at: datetime | None = Field(
+        description="When the oldest of what was used is free again; null: nothing was used."
+    )
 class AllowanceOut(BaseModel):
     """What is left of the hourly allowance; null is without limit."""
 
     leaderboard: str
     ranked_left: int | None
     ranked_limit: int | None
+    competition: str
     other_left: int | None
     other_limit: int | None
     gpu_seconds: list[BalanceOut] = Field(

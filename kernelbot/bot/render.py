@@ -788,7 +788,7 @@ def _queue_line(item: QueueView, now: Wait | None) -> str:
 
 def me(
     view: MeView,
-    allowances: Iterable[AllowanceView],
+    allowances: Sequence[AllowanceView],
     places: Sequence[OwnPlace],
     wanted: Preferences,
 ) -> Post:
@@ -805,10 +805,12 @@ def me(
     for name, value in (
         (say("me.places"), _places(places)),
         (say("me.allowance"), _allowance(allowances)),
+        (say("me.gpu_seconds"), _gpu_seconds(allowances)),
         (say("me.accounts"), "\n".join(accounts)),
         (say("me.hear"), _hears(wanted)),
     ):
-        embed.add_field(name=name, value=cut_markdown(value, FIELD_VALUE), inline=False)
+        if value:
+            embed.add_field(name=name, value=cut_markdown(value, FIELD_VALUE), inline=False)
     return Post(embeds=(fitted(embed),))
 
 
@@ -842,6 +844,28 @@ def _allowance(views: Iterable[AllowanceView]) -> str:
         if view.ranked_limit is not None or view.other_limit is not None
     ]
     return "\n".join(lines) or say("me.allowance.none")
+
+
+def _gpu_seconds(views: Iterable[AllowanceView]) -> str:
+    """One balance is for all leaderboards of a competition."""
+    found = {(view.competition, item.gpu): item for view in views for item in view.gpu_seconds}
+    lines = []
+    for (competition, gpu), item in found.items():
+        line = say(
+            "me.gpu_seconds.line",
+            competition=plain(competition, 60),
+            gpu=plain(gpu, 20),
+            left=f"{item.left_s:,.0f}",
+            limit=f"{item.limit_s:,.0f}",
+        )
+        if item.reserved_s:
+            line += say("me.gpu_seconds.reserved", reserved=f"{item.reserved_s:,.0f}")
+        if item.more_at is not None:
+            line += say("me.gpu_seconds.more", when=relative(item.more_at))
+        elif item.refills_at is not None:
+            line += say("me.gpu_seconds.refills", when=relative(item.refills_at))
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def _left_of(left: int | None, limit: int | None) -> str:

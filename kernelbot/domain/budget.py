@@ -24,6 +24,7 @@ class Balance:
     used_s: float
     reserved_s: float  # what waits or runs is expected to take
     more_at: datetime | None  # when something of it is free again; None while something is
+    refills_at: datetime | None = None  # when the oldest of what was used is; None: nothing was
 
     @property
     def left_s(self) -> float:
@@ -55,7 +56,14 @@ def balance(
             if left < limit_s:
                 more_at = began + WINDOW
                 break
-    return Balance(gpu=gpu, limit_s=limit_s, used_s=used, reserved_s=reserved_s, more_at=more_at)
+    return Balance(
+        gpu=gpu,
+        limit_s=limit_s,
+        used_s=used,
+        reserved_s=reserved_s,
+        more_at=more_at,
+        refills_at=counted[0][0] + WINDOW if counted else None,
+    )
 
 
 def demand(competition: str, balances: Sequence[Balance], now: datetime) -> None:

@@ -346,6 +346,7 @@ def _allowance(board: Row[Any], balances: Sequence[Balance]) -> AllowanceView:
     left = admission.allowances(limits, used)
     return AllowanceView(
         leaderboard=board.name,
+        competition=board.competition,
         ranked_left=left["ranked"],
         ranked_limit=board.ranked_per_hour,
         other_left=left["other"],

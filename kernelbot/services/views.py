@@ -397,6 +397,7 @@ class AllowanceView:
     """What is left of the hourly allowance on one leaderboard; None is without limit."""
 
     leaderboard: str
+    competition: str
     ranked_left: int | None
     ranked_limit: int | None
     other_left: int | None

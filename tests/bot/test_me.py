@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -11,6 +12,7 @@ from kernelbot.bot.client import Bot
 from kernelbot.services import preferences
 from tests import factories
 from tests.bot.scene import Scene, labels, words
+from tests.services import contest
 
 OFF = [
     "Results: off", "Overtaken: off", "Deadlines: off", "Direct messages: off", "Quiet hours",
@@ -30,6 +32,27 @@ async def test_places_allowance_and_accounts_are_shown_to_oneself(scene: Scene) 
     assert "vectoradd: 4 of 5 ranked, " in words(shown.response)
     assert "discord: ada" in words(shown.response)
     assert labels(shown.response) == OFF
+
+
+async def test_gpu_seconds_are_told_once_a_competition_with_when_they_come_back(
+    scene: Scene, shelf: Path
+) -> None:
+    boards = contest.board(), contest.board("histogram")
+    await contest.published(
+        scene.app, shelf, contest.contest(*boards, gpu_seconds_per_day={"CPU": 3600.0})
+    )
+    before = words((await scene.slash("me")).response)
+    await factories.ranked(scene.app, await scene.own(), 40_000)
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE spent SET gpu_s = 600"))
+    some = words((await scene.slash("me")).response)
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE spent SET gpu_s = 4000"))
+    none = words((await scene.slash("me")).response)
+
+    assert "GPU-seconds left of 24 hours: getting-started on CPU: 3,600 of 3,600\n" in before
+    assert re.search(r"on CPU: 3,000 of 3,600; the first come back <t:\d+:R>\n", some)
+    assert re.search(r"on CPU: 0 of 3,600; there are more <t:\d+:R>\n", none)
 
 
 async def test_somebody_new_is_told_how_to_begin(scene: Scene) -> None:
