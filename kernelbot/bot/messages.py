@@ -388,6 +388,62 @@ ENGLISH: dict[str, str] = {
     "desk.trouble.lacks": "In {where} the bot lacks {names}.",
     "desk.trouble.server": "this server",
     "desk.trouble.refused": "Discord refused: {what}",
+    # --- /admin: organizers ---------------------------------------------------------------------------
+    "admin.intake.all": "All GPUs",
+    "admin.intake.pause": (
+        "**{what}: no submission is taken any more.** What runs ends, and what waits is judged. Whoever submits "
+        "reads: {reason}"
+    ),
+    "admin.intake.hold": (
+        "**{what}: no submission is taken, and nothing of what waits begins.** What runs ends; what waits keeps its "
+        "place and begins when you resume. Whoever submits reads: {reason}"
+    ),
+    "admin.intake.is_paused": "{what}: paused. `/admin intake resume` takes submissions again.",
+    "admin.intake.is_held": (
+        "{what}: paused, and what waits is held. `/admin intake resume` takes submissions again and begins it."
+    ),
+    "admin.intake.resumed": "{what}: submissions are taken again, and what was held begins.",
+    "admin.intake.none": "Nothing is paused.",
+    "admin.intake.line": "**{what}**, {waits}, {since} by {by}: {reason}",
+    "admin.intake.waits.held": "what waits is held",
+    "admin.intake.waits.judged": "what waits is judged",
+    "admin.plan.title": "{count} changes",
+    "admin.plan.line": "**{kind}** {what}: {detail}",
+    "admin.plan.note": "**Note** {text}",
+    "admin.plan.impossible": "{count} refused, so nothing can be applied.",
+    "admin.plan.refused": "refused",
+    "admin.plan.remeasured": "re-measured",
+    "admin.plan.hidden": "hidden",
+    "admin.plan.changed": "changed",
+    "admin.plan.created": "created",
+    "admin.plan.nothing": "Nothing.",
+    "admin.plan.same": "Everything is as in the files.",
+    "admin.plan.only": "This is what `/admin competition apply` would do.",
+    "admin.plan.ask": (
+        "Confirm, and this is done, all or nothing; within an hour, and only while it is still just this."
+    ),
+    "admin.plan.warning": "**Look at it: {again} re-measured, {hidden} hidden.**",
+    "admin.plan.applied": "Applied: {what}.",
+    "admin.plan.mistakes": "**{count} mistakes in the files; nothing is changed.**",
+    "admin.plan.one": "Give either `file` or `url`; `ref` and `path` go with a `url`.",
+    "admin.hide.ask": (
+        "**{name} goes off every list, with {boards}.** What waits for them ends at no cost, results stay, and "
+        "applying its files shows it again."
+    ),
+    "admin.hide.done": "{name} is hidden until its files are applied again.",
+    "admin.contests.title": "Competitions",
+    "admin.contests.none": "There is none yet.",
+    "admin.contests.phases": "Phases: {names}",
+    "admin.contests.opens": "opens {when}",
+    "admin.contests.closes": "closes {when}",
+    "admin.contests.frozen": "frozen {begin} to {end}",
+    "admin.contests.people": "{count} ranked",
+    "admin.contests.measured": "{count} to be measured again",
+    "admin.contests.rejudged": "{count} being rejudged",
+    "admin.state.open": "open",
+    "admin.state.upcoming": "upcoming",
+    "admin.state.over": "over",
+    "admin.state.hidden": "hidden",
     # --- /link --------------------------------------------------------------------------------------
     "link.ask": (
         "**{client}** asked {when} to be let in. It will act as you: read your submissions and code, and "
