@@ -30,7 +30,7 @@ _making: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 @app_commands.command(
     name="setup", description="Choose where announcements and competitions go in this server"
 )
-@app_commands.guild_only()
+@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.default_permissions(manage_guild=True)
 async def setup(interaction: Interaction) -> None:
     guild = _managed(interaction)

@@ -69,6 +69,11 @@ class Scene:
         await self.bot.cards.refresh(held.submission_id)
         return self.in_threads()[-1]
 
+    def let_manage(self) -> None:
+        """From now on Ada manages the server."""
+        role = self.guild.create_role("staff", permissions=discord.Permissions(manage_guild=True))
+        self.env.backend.add_member_role(self.guild.id, self.ada.id, role.id)
+
     def in_threads(self) -> list[discord.Message]:
         return [message for thread in self.channel.threads for message in thread.history()]
 
@@ -86,7 +91,10 @@ def labels(message: Any) -> list[str]:
     """What stands on the buttons under a message, and the names of its menus."""
     rows = message.components
     found = [item for row in rows for item in getattr(row, "children", None) or row["components"]]
-    return [item["label"] if isinstance(item, dict) else item.label for item in found]
+    return [
+        item.get("label") or item["placeholder"] if isinstance(item, dict) else item.label
+        for item in found
+    ]
 
 
 def deny(scene: Scene, channel: Any, **names: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
 from sqlalchemy import text
 
 from kernelbot.domain.competition import Visibility
@@ -72,7 +71,7 @@ async def test_a_server_that_fails_or_shuts_the_bot_out_holds_up_no_other_and_re
 ) -> None:
     ailing, shut = await server(scene, "Ailing"), await server(scene, "Shut")
     deny(scene, shut, send_messages=True)
-    scene.env.inject_error("POST", f"/channels/{ailing.id}/messages", times=5)
+    scene.env.inject_error("POST", f"/channels/{ailing.id}/messages")
 
     await podium(scene)
     await tell(scene)

@@ -27,6 +27,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "me": {},
     "link": {"code": "BCDF-GHJK"},
     "join": {"competition": "getting-started", "code": "x"},
+    "setup": {},
 }
 WITHOUT_DATABASE = {"help", "Submit this code block"}
 
@@ -62,6 +63,7 @@ def test_every_command_is_tried_without_a_database(simcord_bot: Bot) -> None:
 async def test_a_command_without_a_database_apologizes_with_an_id(
     scene: Scene, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    scene.let_manage()
     lose_the_database(scene, monkeypatch)
 
     result = await scene.slash(command, **COMMANDS[command])
@@ -79,12 +81,15 @@ async def buttons(scene: Scene) -> list[tuple[Any, str]]:
     me = await scene.slash("me")
     asked = await logins.begin(scene.app, "laptop")
     link = await scene.slash("link", code=asked.code)
+    scene.let_manage()
+    page = await scene.slash("setup")
     return [
         (card, "Cancel"),
         (board.response, labels(board.response)[0]),
         (me.response, labels(me.response)[0]),
         (me.response, "Quiet hours"),
         (link.response, "That was me: let it in"),
+        (page.response, "Make a category for me"),
         *((result, label) for label in labels(result)),
     ]
 
