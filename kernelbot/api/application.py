@@ -13,6 +13,7 @@ from kernelbot.api.door import Door
 from kernelbot.api.pages import Pages
 from kernelbot.api.routes import (
     admin,
+    admin_people,
     admin_runners,
     artefacts,
     competitions,
@@ -78,6 +79,7 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
         logins,
         people,
         admin,
+        admin_people,
         admin_runners,
         fleet,
         runner,

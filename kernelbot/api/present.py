@@ -9,6 +9,7 @@ from typing import Any
 
 from kernelbot import report
 from kernelbot.api import schemas
+from kernelbot.domain.budget import Balance
 from kernelbot.domain.competition_scoring import Part, Total
 from kernelbot.domain.ranking import Standing
 from kernelbot.domain.scoring import Score
@@ -96,8 +97,12 @@ def submissions(page: Page) -> schemas.SubmissionsOut:
     )
 
 
+def balance(item: Balance) -> schemas.BalanceOut:
+    return schemas.BalanceOut(**vars(item), left_s=item.left_s)
+
+
 def allowance(view: AllowanceView) -> schemas.AllowanceOut:
-    balances = [schemas.BalanceOut(**vars(item), left_s=item.left_s) for item in view.gpu_seconds]
+    balances = [balance(item) for item in view.gpu_seconds]
     return schemas.AllowanceOut(**{**vars(view), "gpu_seconds": balances})
 
 

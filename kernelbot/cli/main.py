@@ -32,6 +32,7 @@ from kernelbot.cli.options import (
     connect,
     segment,
 )
+from kernelbot.cli.person import allowance_app, person, rerun, role
 from kernelbot.cli.problem import problem_app
 from kernelbot.cli.runner import runner_app
 from kernelbot.cli.screen import clean, document, note, result
@@ -55,6 +56,10 @@ app.add_typer(admin_app, name="admin")
 admin_app.add_typer(runner_app, name="runner")
 admin_app.add_typer(device_app, name="device")
 admin_app.add_typer(intake_app, name="intake")
+admin_app.add_typer(allowance_app, name="allowance")
+admin_app.command()(person)
+admin_app.command()(role)
+admin_app.command()(rerun)
 app.command()(runners)
 admin_app.command()(usage)
 

@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import budget, lasting
 from kernelbot.domain.budget import Balance
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.domain.target import spellings
 from kernelbot.errors import Conflict, InvalidInput, NotFound, did_you_mean
 from kernelbot.services import access, allowances, competitions, persons
 from kernelbot.services.context import Context
-from kernelbot.services.moderation import bounded_reason
 from kernelbot.services.paging import MAX_ID
 from kernelbot.storage import contests, people
 from kernelbot.storage import grants as store

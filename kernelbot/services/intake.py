@@ -12,10 +12,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.domain.target import spellings
 from kernelbot.errors import Conflict, InvalidInput, did_you_mean
 from kernelbot.services.context import Context
-from kernelbot.services.moderation import bounded_reason
 from kernelbot.services.views import PauseView
 from kernelbot.storage import changes, people, queue
 from kernelbot.storage import intake as store

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import canary
 from kernelbot.domain.canary import Band
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.errors import Conflict, NotFound
 from kernelbot.services import canaries, runners
 from kernelbot.services.context import Context
-from kernelbot.services.moderation import bounded_reason
 from kernelbot.services.paging import MAX_ID, bounded
 from kernelbot.services.runners import RunnerView
 from kernelbot.storage import devices as store

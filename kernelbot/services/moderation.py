@@ -11,8 +11,9 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.domain.submission import FIRST_PRIORITY, Outcome
-from kernelbot.errors import Conflict, InvalidInput, NotFound
+from kernelbot.errors import Conflict, NotFound
 from kernelbot.judge.protocol import Verdict, VerdictKind, from_json
 from kernelbot.services import persons, record
 from kernelbot.services.context import Context
@@ -20,8 +21,6 @@ from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.persons import Named
 from kernelbot.services.views import Page, RunHints
 from kernelbot.storage import changes, people, queue, shares, standings, submissions
-
-MAX_REASON_CHARACTERS = 500
 
 
 async def ban(
@@ -161,14 +160,6 @@ async def hints(ctx: Context, admin: Actor, submission_id: int) -> tuple[RunHint
         for row in rows
         if row.verdict_document is not None
     )
-
-
-def bounded_reason(reason: str) -> None:
-    """Raises InvalidInput for a reason that says nothing, or too much."""
-    if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS or "\0" in reason:
-        raise InvalidInput(
-            f"Give a reason of 1 to {MAX_REASON_CHARACTERS} characters.", code="bad_reason"
-        )
 
 
 async def audit(

@@ -8,11 +8,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.errors import NotFound
 from kernelbot.judge.protocol import Mode, Verdict, from_json
 from kernelbot.services import record
 from kernelbot.services.context import Context
-from kernelbot.services.moderation import bounded_reason
 from kernelbot.services.paging import MAX_ID, bounded, number
 from kernelbot.services.views import Page, SetAside
 from kernelbot.storage import people

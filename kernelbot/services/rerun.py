@@ -12,12 +12,12 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import Actor, Scope
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.domain.submission import PRIORITY, Status
 from kernelbot.errors import Conflict, NotFound
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import submissions
 from kernelbot.services.context import Context
-from kernelbot.services.moderation import bounded_reason
 from kernelbot.services.paging import MAX_ID
 from kernelbot.services.views import SubmissionView
 from kernelbot.storage import cards, contests, people, queue

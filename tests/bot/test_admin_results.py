@@ -174,6 +174,7 @@ async def test_a_refusal_is_confirmed_and_its_owner_reads_why(scene: Scene) -> N
     assert words(question) == "Run 1 is disqualified."
     (run,) = (await submissions.submission(scene.app, organizer, 1)).runs
     assert (run.kind, run.message) == (VerdictKind.DISQUALIFIED, "It cached.")
+    form = await scene.ada.click(shown.response, label="Refuse")
     late = await scene.ada.submit_modal(form, {"reason": "It cached."})
     assert "Run 1 does not wait for a decision." in words(late.response)
     assert "Nothing waits for a decision." in words(
@@ -191,6 +192,6 @@ async def test_the_code_of_what_was_set_aside_comes_as_a_file_and_that_is_writte
     told = await scene.ada.click(shown.response, label="Code")
     log = await scene.slash("admin audit", target="submission:1")
 
-    (file,) = told.followups[0].attachments
+    (file,) = told.response.attachments
     assert file.filename == "1-kernel.py"
     assert "`submission.read` submission:1" in words(log.response)

@@ -20,13 +20,12 @@ from kernelbot.api.access import (
     json_response,
 )
 from kernelbot.api.errors import documented
+from kernelbot.domain import lasting
 from kernelbot.services import identity, intake, moderation, quarantine, rejudge
 from kernelbot.services.views import Page
 
 router = APIRouter(prefix="/v1/admin", tags=["admin"], dependencies=SECURED)
 
-FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
-"""The end of a ban that has none."""
 DECISION: dict[str, Any] = {
     "response_model": schemas.DoneOut,
     "responses": documented(401, 403, 404, 413),
@@ -60,7 +59,7 @@ async def new_user(ctx: Ctx, actor: Member, body: schemas.UserIn) -> Response:
 )
 async def ban(ctx: Ctx, actor: Member, name: NameInPath, body: schemas.BanIn) -> Response:
     """Let this person submit nothing for a time; with `void` nothing of theirs counts any more."""
-    until = FOR_EVER if body.days is None else datetime.now(UTC) + timedelta(days=body.days)
+    until = lasting.FOR_EVER if body.days is None else datetime.now(UTC) + timedelta(days=body.days)
     await moderation.ban(ctx, actor, name, until, body.reason, void=body.void)
     return json_response(schemas.DoneOut())
 

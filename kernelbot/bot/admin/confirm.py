@@ -43,7 +43,7 @@ def act(name: str) -> Callable[[Doing], Doing]:
 
 
 async def ask(
-    interaction: Interaction, admin: Actor, name: str, effect: str, **values: Any
+    interaction: Interaction, admin: Actor, name: str, effect: str, /, **values: Any
 ) -> None:
     """Answer a deferred interaction with the effect, in words ready for Discord, and Confirm and Keep.
 

@@ -13,8 +13,8 @@ from kernelbot.bot.admin import confirm
 from kernelbot.bot.door import Interaction, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
+from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
 from kernelbot.services import intake
-from kernelbot.services.moderation import MAX_REASON_CHARACTERS, bounded_reason
 from kernelbot.services.views import PauseView
 
 GROUP = app_commands.Group(name="intake", description="Whether GPUs take submissions")

@@ -15,6 +15,7 @@ from kernelbot.bot.door import Interaction, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
 from kernelbot.domain.people import Actor, Role
+from kernelbot.domain.reasons import bounded_reason
 from kernelbot.services import effects, moderation, persons
 
 Person = app_commands.Range[str, 1, 100]
@@ -44,7 +45,7 @@ async def ban(
 ) -> None:
     await defer(interaction)
     admin = await desk(interaction)
-    moderation.bounded_reason(reason)
+    bounded_reason(reason)
     until = lasting.until(lasts, datetime.now(UTC))
     effect = await effects.of_ban(ctx_of(interaction), admin, person)
     text = cards.ban_asked(effect, until, reason, void=void)

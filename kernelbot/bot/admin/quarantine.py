@@ -18,9 +18,9 @@ from kernelbot.bot.forms import ABOUT, Filled, field
 from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
-from kernelbot.services import effects, moderation, submissions
+from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
+from kernelbot.services import effects, submissions
 from kernelbot.services import quarantine as service
-from kernelbot.services.moderation import MAX_REASON_CHARACTERS
 
 RELEASE, REFUSE, CODE, AFTER = "release", "refuse", "code", "after"
 STYLES = {RELEASE: discord.ButtonStyle.success, REFUSE: discord.ButtonStyle.danger}
@@ -122,7 +122,7 @@ async def refused(interaction: Interaction, filled: Filled) -> None:
     """The form came back."""
     await defer(interaction)
     admin, run_id, reason = await desk(interaction), _run(filled), filled.get("reason", "")
-    moderation.bounded_reason(reason)
+    bounded_reason(reason)
     effect = await effects.of_refusal(ctx_of(interaction), admin, run_id)
     text = cards.refusal_asked(effect, reason)
     await confirm.ask(interaction, admin, REFUSE, text, run=run_id, reason=reason)

@@ -12,10 +12,10 @@ from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.door import Interaction, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
+from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
 from kernelbot.services import effects, moderation
 from kernelbot.services import rejudge as rejudging
 from kernelbot.services import rerun as running
-from kernelbot.services.moderation import MAX_REASON_CHARACTERS
 
 SubmissionId = app_commands.Range[int, 1]
 Reason = app_commands.Range[str, 1, MAX_REASON_CHARACTERS]
@@ -27,7 +27,7 @@ Reason = app_commands.Range[str, 1, MAX_REASON_CHARACTERS]
 async def void(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
     await defer(interaction)
     admin = await desk(interaction)
-    moderation.bounded_reason(reason)
+    bounded_reason(reason)
     effect = await effects.of_void(ctx_of(interaction), admin, submission)
     text = cards.void_asked(effect, reason)
     if effect.void:
