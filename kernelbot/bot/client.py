@@ -23,7 +23,10 @@ from kernelbot.bot import (
     me,
     messages,
     paste,
+    permissions,
     rest,
+    servers,
+    setup,
     submissions,
     submit,
     views,
@@ -31,13 +34,14 @@ from kernelbot.bot import (
 from kernelbot.bot.announcer import Announcer
 from kernelbot.bot.autocomplete import Index
 from kernelbot.bot.cards import Cards
+from kernelbot.bot.desk import Desk, Told
 from kernelbot.bot.door import Interaction
 from kernelbot.bot.notices import Notices
+from kernelbot.bot.pictures import Pictures
 from kernelbot.bot.places import Places
 from kernelbot.services.context import Context
 
 LONGEST_RATE_LIMIT_S = 60.0
-from kernelbot.bot.pictures import Pictures
 LONGEST_PAUSE_S = 60.0
 
 log = structlog.get_logger()
@@ -90,12 +94,14 @@ class Bot(discord.Client):
         )
         self.ctx = ctx
         self.index = Index(ctx)
+        self.pictures = Pictures(ctx)
         self.places = Places(self, ctx)
         self.cards = Cards(self, ctx, self.places)
         self.announcer = Announcer(self, ctx, self.cards)
         self.notices = Notices(self, ctx, self.places)
+        self.desk = Desk(self, ctx)
+        self.told = Told(self, ctx)
         self.tree = Tree(
-        self.pictures = Pictures(ctx)
             self,
             allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True),
             allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
@@ -108,6 +114,7 @@ class Bot(discord.Client):
             *me.COMMANDS,
             *link.COMMANDS,
             *paste.MENUS,
+            *setup.COMMANDS,
             admin.GROUP,
         )
         for command in commands:
@@ -118,6 +125,8 @@ class Bot(discord.Client):
             *me.DYNAMIC,
             *link.DYNAMIC,
             *submissions.DYNAMIC,
+            *competitions.DYNAMIC,
+            *setup.DYNAMIC,
             *admin.DYNAMIC,
         )
 
@@ -125,9 +134,30 @@ class Bot(discord.Client):
         await forms.received({**paste.FORMS, **me.FORMS, **admin.FORMS}, interaction)
 
     async def on_ready(self) -> None:
-            *competitions.DYNAMIC,
-            *setup.DYNAMIC,
-        log.info("at Discord", bot=str(self.user), guilds=len(self.guilds))
+        assert self.application_id is not None, "after the login"
+        link = permissions.invite(self.application_id)
+        log.info("at Discord", bot=str(self.user), guilds=len(self.guilds), invite=link)
+
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await servers.joined(self.ctx, guild)
+
+    async def on_guild_remove(self, guild: discord.Guild) -> None:
+        await servers.left(guild)
+
+    async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
+        await servers.deleted(self.ctx, channel)
+        self.desk.changed(channel.guild.id)
+
+    async def on_guild_channel_update(
+        self, _: discord.abc.GuildChannel, now: discord.abc.GuildChannel
+    ) -> None:
+        self.desk.changed(now.guild.id)
+
+    async def on_guild_role_update(self, _: discord.Role, now: discord.Role) -> None:
+        self.desk.changed(now.guild.id)
+
+    async def on_raw_thread_delete(self, gone: discord.RawThreadDeleteEvent) -> None:
+        self.desk.changed(gone.guild_id)
 
     async def run_beside(self) -> None:
         """What goes on while the client is logged in: cards, announcements, completion, commands."""
@@ -135,6 +165,8 @@ class Bot(discord.Client):
             tasks.create_task(self.cards.run(), name="cards")
             tasks.create_task(self.announcer.run(), name="announcer")
             tasks.create_task(self.notices.run(), name="notices")
+            tasks.create_task(self.desk.run(), name="desk")
+            tasks.create_task(self.told.run(), name="told")
             tasks.create_task(self.index.run(), name="index")
             tasks.create_task(self._sync_insistently(), name="sync")
 
@@ -175,27 +207,32 @@ class Bot(discord.Client):
 
 DEFINING = (
     "type", "description", "options", "required", "choices", "value", "autocomplete", "min_value",
-    "max_value", "min_length", "max_length", "contexts", "integration_types",
+    "max_value", "min_length", "max_length", "channel_types", "contexts", "integration_types",
     "default_member_permissions", "nsfw",
 )  # fmt: skip
+LOCALIZED = ("name_localizations", "description_localizations")
 
 
-def _by_name(commands: Iterable[Any]) -> dict[str, Any]:
-    return {command["name"]: _defined(command) for command in commands}
+def _by_name(commands: Iterable[Any]) -> dict[tuple[Any, Any], Any]:
+    """A menu's entry may be called what a command is called."""
+    return {(command.get("type", 1), command["name"]): _defined(command) for command in commands}
 
 
 def _defined(commands: Any) -> Any:
     """Command definitions without what Discord adds or leaves out, ready to be compared."""
     if isinstance(commands, Mapping):
-        kept = {key: _defined(commands[key]) for key in DEFINING if commands.get(key)}
-        kept |= {
-            key: dict(commands[key])
-            for key in ("name_localizations", "description_localizations")
-            if commands.get(key)
-        }
+        kept = {key: _defined(commands[key]) for key in DEFINING if _says(commands.get(key))}
+        kept |= {key: dict(commands[key]) for key in LOCALIZED if commands.get(key)}
         return {"name": commands.get("name"), **kept}
     if isinstance(commands, list | tuple):
         items = [_defined(item) for item in commands]
         # Options and choices have an order; contexts and the like are sets.
         return sorted(items) if all(isinstance(item, str) for item in items) else items
+    if isinstance(commands, float) and commands.is_integer():
+        return str(int(commands))
     return str(commands)
+
+
+def _says(value: Any) -> bool:
+    """Nothing, no and an empty list are the same as not a word; a zero is a bound, a value, or no permission."""
+    return value is not None and value is not False and value not in ("", [], ())

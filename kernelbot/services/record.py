@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.competition import is_visible, own_channel
+from kernelbot.domain.desk import board_key
 from kernelbot.domain.ranking import PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import REJUDGE, REPEAT_PRIORITY, Outcome
@@ -24,6 +25,7 @@ from kernelbot.storage import (
     artefacts,
     confirmations,
     contests,
+    desk,
     fleet,
     notices,
     outbox,
@@ -321,7 +323,7 @@ async def _announce_late(connection: AsyncConnection, run: Row[Any], asked: Row[
             "error": now.entry.error,
         }
         key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
-        await outbox.add(connection, key, "podium", payload)
+        await tell(connection, run.leaderboard_id, key, "podium", payload)
 
 
 async def head(connection: AsyncConnection, board_id: int, gpu: str) -> list[Standing]:
@@ -374,7 +376,16 @@ async def _announce(
     if await _confirmation_asked(connection, submission, run, payload) or not may_be_told(board):
         return
     key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
-    await outbox.add(connection, key, "podium", payload)
+    await tell(connection, run.leaderboard_id, key, "podium", payload)
+
+
+async def tell(
+    connection: AsyncConnection, board_id: int, key: str, topic: str, payload: Mapping[str, Any]
+) -> None:
+    """Announce it, and say it in the post of its leaderboard in every server that has one."""
+    await outbox.add(connection, key, topic, payload)
+    beside = {"topic": topic, "told": payload}
+    await desk.tell(connection, board_key(board_id), key, beside)
 
 
 def may_be_told(board: Row[Any]) -> bool:

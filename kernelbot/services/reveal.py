@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain.ranking import PODIUM
 from kernelbot.services import record
 from kernelbot.services.context import Context
-from kernelbot.storage import contests, outbox, submissions
+from kernelbot.storage import contests, submissions
 
 TOPIC = "reveal"
 MOST_ROWS = 10
@@ -44,7 +44,7 @@ async def _announce(connection: AsyncConnection, board_id: int, key: str) -> Non
         "podiums": podiums,
         "unjudged": await submissions.unjudged(connection, board_id),
     }
-    await outbox.add(connection, key, TOPIC, payload)
+    await record.tell(connection, board_id, key, TOPIC, payload)
 
 
 async def _podium(connection: AsyncConnection, board_id: int, gpu: str) -> dict[str, Any]:

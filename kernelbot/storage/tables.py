@@ -697,6 +697,7 @@ desk_things = Table(
     Column("competition_id", BigInteger, primary_key=True),
     Column("key", Text, primary_key=True),  # domain.desk says which there are
     Column("place_id", BigInteger),
+    Column("channel_id", BigInteger),  # where its message is
     Column("message_id", BigInteger),
     Column("shown", Text, nullable=False, server_default=""),
     Column("revision", Text, nullable=False, server_default=""),  # of the standings on a card

@@ -41,6 +41,7 @@ def upgrade() -> None:
         sa.Column("competition_id", sa.BigInteger(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("place_id", sa.BigInteger(), nullable=True),
+        sa.Column("channel_id", sa.BigInteger(), nullable=True),
         sa.Column("message_id", sa.BigInteger(), nullable=True),
         sa.Column("shown", sa.Text(), server_default="", nullable=False),
         sa.Column("revision", sa.Text(), server_default="", nullable=False),

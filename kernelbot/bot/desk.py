@@ -1,0 +1,264 @@
+"""What servers show of competitions, kept as it should be for as long as the bot runs.
+
+What should be there and what was made of it is in Postgres; this only carries it out, so a restarted bot goes on where
+the last one was, and of two bots one at a time sees to a competition in a server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import discord
+import structlog
+
+from kernelbot.bot import delivery, desk_posts, desk_things, render, rest
+from kernelbot.bot.desk_things import CannotShow, Workplace
+from kernelbot.bot.messages import LOCALE, say
+from kernelbot.bot.outbox import Teller
+from kernelbot.domain import desk as rules
+from kernelbot.domain.desk import Card, Step
+from kernelbot.services import announce
+from kernelbot.services import desk as service
+from kernelbot.services.context import Context
+from kernelbot.services.desk import Beside, DeskView, NotOurs, Turn
+from kernelbot.services.views import Announcement
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+LOOK_S = 5.0
+PLAN_EVERY_S = 30.0
+COMPARE_EVERY = timedelta(minutes=10)
+"""With what is really there, which tells what people deleted while nobody heard of it."""
+AT_ONCE = 4
+PATIENCE_S = 40.0
+"""For one step: less than a turn is held."""
+
+TOO_MANY_EDITS = 30046
+"""Of a message older than an hour: Discord wants a rest."""
+REST_S = 600.0
+
+log = structlog.get_logger()
+
+
+class Desk:
+    """``run`` for ever; ``changed`` when something in a server is not as it was."""
+
+    def __init__(self, client: discord.Client, ctx: Context) -> None:
+        self._client = client
+        self._ctx = ctx
+        self._changed: set[int] = set()
+        self._planned = -PLAN_EVERY_S
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    def changed(self, guild_id: int) -> None:
+        """Somebody has deleted or changed channels there: compare soon."""
+        self._changed.add(guild_id)
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._for_ever(self.see_to_all), name="desk-things")
+            tasks.create_task(self._for_ever(self.see_to_cards), name="desk-cards")
+
+    async def _for_ever(self, look: Callable[[], Awaitable[int]]) -> None:
+        rest.UNHURRIED.set(True)
+        while True:
+            await self._client.wait_until_ready()
+            try:
+                await look()
+            except Exception as error:
+                log.warning("what servers show waits", error=repr(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def _survey(self) -> tuple[DeskView, ...]:
+        there = [guild.id for guild in self._client.guilds if not guild.unavailable]
+        return await service.survey(self._ctx, there) if there else ()
+
+    # --- things ------------------------------------------------------------------------------------
+
+    async def see_to_all(self) -> int:
+        """Make, change and drop what is not as it should be; in how many places there was something to do."""
+        if self._changed:
+            changed, self._changed = self._changed, set()
+            await service.look_again(self._ctx, changed)
+        desks = await self._survey()
+        due = [desk for desk in desks if desk.free and self._is_due(desk)]
+        await asyncio.gather(*(self._see_to(desk) for desk in due))
+        if time.monotonic() - self._planned >= PLAN_EVERY_S:
+            await service.plan_moments(self._ctx, desks)
+            self._planned = time.monotonic()
+        return len(due)
+
+    def _is_due(self, desk: DeskView) -> bool:
+        self._speak(desk.guild_id)
+        return bool(
+            rules.plan(desk_things.wanted(desk, self._me), desk.things, desk.at)
+        ) or self._compares(desk)
+
+    def _compares(self, desk: DeskView) -> bool:
+        old = desk.compared_at is None or desk.at - desk.compared_at > COMPARE_EVERY
+        return desk.begun and (old or desk.new_settings)
+
+    async def _see_to(self, desk: DeskView) -> None:
+        async with self._turns:
+            turn = await service.take(self._ctx, desk)
+            guild = self._client.get_guild(desk.guild_id)
+            if turn is None or guild is None:
+                return
+            self._speak(guild.id)
+            try:
+                troubles, compared = await self._done(
+                    Workplace(self._client, self._ctx, guild, turn), turn
+                )
+            except NotOurs:
+                log.warning("a turn was over before its work", guild=guild.id)
+                return
+            pause = await service.leave(
+                self._ctx, turn, " ".join(dict.fromkeys(troubles)), compared=compared
+            )
+        for trouble in troubles:
+            name = desk.competition.name
+            log.warning(
+                "a server cannot show a competition", guild=guild.id, competition=name,
+                trouble=trouble, again_in_s=pause,
+            )  # fmt: skip
+
+    async def _done(self, place: Workplace, turn: Turn) -> tuple[list[str], bool]:
+        """Carry out the plan, and what it leads to; what went wrong, and whether things were compared."""
+        troubles: list[str] = []
+        compared = False
+        if self._compares(turn.desk):
+            compared = await self._tried(place.compare(), troubles)
+        tried: set[Step] = set()
+        while True:
+            steps = place.plan(await service.again(self._ctx, turn))
+            step = next((item for item in steps if item not in tried), None)
+            if step is None:
+                return troubles, compared
+            tried.add(step)
+            await self._tried(place.do(step), troubles)
+
+    async def _tried(self, work: Awaitable[None], troubles: list[str]) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await work
+        except CannotShow as error:
+            troubles.append(str(error))
+        except (*rest.NO_ANSWER, TimeoutError) as error:
+            what = render.plain(str(error) or type(error).__name__, 200)
+            troubles.append(say("desk.trouble.refused", what=what))
+        else:
+            return True
+        return False
+
+    def _speak(self, guild_id: int) -> None:
+        """From here on, in this task, in the language of this server."""
+        speak(self._client.get_guild(guild_id))
+
+    @property
+    def _me(self) -> int:
+        return self._client.user.id if self._client.user else 0
+
+    # --- cards -------------------------------------------------------------------------------------
+
+    async def see_to_cards(self) -> int:
+        """Edit the cards that show something old and may be edited again; how many."""
+        desks = {
+            (desk.guild_id, desk.competition_id): desk
+            for desk in await self._survey()
+            if desk.shown
+        }
+        cards = [card for desk in desks.values() for card in self._cards(desk)]
+        due = rules.due_cards(cards, next(iter(desks.values())).at) if cards else ()
+        await asyncio.gather(
+            *(self._edit(desks[card.guild_id, card.competition_id], card) for card in due)
+        )
+        return len(due)
+
+    def _cards(self, desk: DeskView) -> list[Card]:
+        self._speak(desk.guild_id)
+        wanted = {key: desk_things.card_revision(desk, key) for key in desk.boards}
+        return service.cards(desk, wanted)
+
+    async def _edit(self, desk: DeskView, card: Card) -> None:
+        async with self._turns:
+            if not await service.take_card(self._ctx, card):
+                return
+            self._speak(desk.guild_id)
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    await self._show(desk, card)
+            except discord.HTTPException as error:
+                await self._refused(desk, card, error)
+            except Exception as error:
+                log.warning(
+                    "a live card waits", card=card.key, guild=card.guild_id, error=repr(error)
+                )
+
+    async def _show(self, desk: DeskView, card: Card) -> None:
+        post = await desk_things.card(self._ctx, desk, card.key)
+        if post.digest != desk.things[card.key].words:
+            await desk_things.edit(self._client, card.channel_id, card.message_id, post)
+        await service.card_shown(self._ctx, card, post.digest)
+
+    async def _refused(self, desk: DeskView, card: Card, error: discord.HTTPException) -> None:
+        log.warning("a live card waits", card=card.key, guild=card.guild_id, error=str(error))
+        if error.code == delivery.UNKNOWN_MESSAGE:
+            thing = desk.things[card.key]
+            await service.lost_message(self._ctx, card.guild_id, card.competition_id, thing)
+        elif error.code == TOO_MANY_EDITS or error.code in delivery.UNREACHABLE:
+            await service.card_later(self._ctx, card, REST_S)
+        if error.code in delivery.UNREACHABLE:
+            self.changed(card.guild_id)
+
+
+def speak(guild: discord.Guild | None) -> None:
+    if guild is not None:
+        LOCALE.set(guild.preferred_locale.value)
+
+
+class Told(Teller):
+    """What is said beside a thing: records in the post of their leaderboard, reminders beside the rules."""
+
+    what, topics, at_once = "posts", (service.TOPIC,), 5
+    hold_s, patience_s = 40.0, 30.0
+    look_every_s = 2.0
+    retry_s, longest_retry_s = 10.0, 3600.0
+
+    async def told(self, item: Announcement) -> str:
+        guild = self._client.get_guild(int(item.payload["guild_id"]))
+        if guild is None:
+            return "the bot is not there any more"
+        speak(guild)
+        found = await service.beside(self._ctx, item)
+        post = None if found is None else await self._worded(item, found)
+        me = self._client.user
+        if found is None or post is None or me is None:
+            return "not so any more"
+        try:
+            message = await delivery.send_once(
+                self._client.get_partial_messageable(found.place_id),
+                post,
+                me.id,
+                since=found.since,
+                again=item.attempt > 1,
+            )
+        except discord.HTTPException as error:
+            if error.code == delivery.UNKNOWN_CHANNEL:
+                return "its place is gone"
+            raise
+        return str(message.id)
+
+    async def _worded(self, item: Announcement, found: Beside) -> render.Post | None:
+        key = desk_posts.told_key(item.id)
+        if found.topic == "moment":
+            moment = await service.moment(self._ctx, found)
+            return None if moment is None else desk_posts.moment(moment, key)
+        told = replace(item, payload=found.payload["told"])
+        if found.topic == "reveal":
+            return render.reveal(announce.reveal(told), key)
+        return render.podium(announce.podium(told), key)

@@ -1,0 +1,447 @@
+"""The things by which a server shows a competition: found, made, changed and dropped in Discord.
+
+Every call may fail, hang, or succeed without our hearing of it, so before anything is made it is looked for by its mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import discord
+
+from kernelbot.bot import delivery, desk_posts, permissions, render
+from kernelbot.bot.messages import LOCALE, say
+from kernelbot.domain import desk as rules
+from kernelbot.domain.desk import BOARD, EVENT, FORUM, RULES, Act, Step, Thing, Wanted, Window
+from kernelbot.services import desk as service
+from kernelbot.services import standings
+from kernelbot.services.context import Context
+from kernelbot.services.desk import DeskView, Turn
+
+ARCHIVE_MINUTES: Literal[10080] = 10080
+PINNED = 1 << 1
+THREAD_IS_THERE = 160004
+"""Another thread hangs on this message already: ours."""
+MOST_TAGS = 20
+
+Home = discord.ForumChannel | discord.TextChannel
+"""Where a competition is: servers that are no community have text channels only."""
+
+
+class CannotShow(Exception):
+    """Somebody who organizes the server has to do something; the words are for them."""
+
+
+def wanted(desk: DeskView, bot_id: int) -> list[Wanted]:
+    """Everything as it should be now. What is not on show any more stays, and says so."""
+    if not desk.shown:
+        return _hidden(desk, [key for key in desk.things if key == RULES or key.startswith(BOARD)])
+    competition, boards = desk.competition, desk.boards
+    digest = desk_posts.digest
+    about = desk_posts.topic(competition, bot_id)
+    forum = digest(rules.forum_name(competition.name), about, desk.category_id)
+    post = desk_posts.rules(competition, desk.windows, list(boards.values()))
+    title = desk_posts.rules_name(competition)
+    found = [Wanted(key=FORUM, shown=forum)]
+    found.append(Wanted(key=RULES, shown=digest(title, _any_open(desk), post.digest)))
+    for key, board in boards.items():
+        shown = digest(desk_posts.post_name(board.title), board.is_open)
+        found.append(Wanted(key=key, shown=shown))
+    for window in desk.windows:
+        key, text = rules.event_key(window.phase), _event_text(desk, window, bot_id)
+        if _has_event(desk, window):
+            shown = digest(text.name, text.about, window.opens, window.closes)
+            found.append(Wanted(key=key, shown=shown))
+    withdrawn = [key for key in desk.things if key.startswith(BOARD) and key not in boards]
+    return found + _hidden(desk, withdrawn)
+
+
+def _hidden(desk: DeskView, keys: Iterable[str]) -> list[Wanted]:
+    there = [key for key in keys if desk.things[key].place_id is not None]
+    return [Wanted(key=key, shown=desk_posts.digest("hidden")) for key in there]
+
+
+def _any_open(desk: DeskView) -> bool:
+    return any(board.is_open for board in desk.boards.values())
+
+
+def _has_event(desk: DeskView, window: Window) -> bool:
+    thing = desk.things.get(rules.event_key(window.phase))
+    if thing is not None and thing.there(desk.at):
+        return window.closes is not None and desk.at < window.closes
+    return rules.event_times(window, desk.at) is not None
+
+
+def _event_text(desk: DeskView, window: Window, bot_id: int) -> desk_posts.EventText:
+    gpus = dict.fromkeys(gpu for board in desk.boards.values() for gpu in board.gpus)
+    return desk_posts.event(desk.competition, window, gpus, bot_id)
+
+
+def card_revision(desk: DeskView, key: str) -> str:
+    """Of everything that the card of a leaderboard shows."""
+    # Both rise with results that the revision tells of, or a freeze hides.
+    board = replace(desk.boards[key], people=0, measured_again=0)
+    return desk_posts.digest(repr(board), desk.revisions.get(key, ""), LOCALE.get())
+
+
+async def card(ctx: Context, desk: DeskView, key: str) -> render.Post:
+    """The live card, as everybody sees it."""
+    board = desk.boards[key]
+    most = max(desk_posts.CARD_ROWS)
+    pages = [
+        await standings.standings(ctx, None, board.name, gpu, limit=most) for gpu in board.gpus
+    ]
+    return desk_posts.card(board, pages, key)
+
+
+class Workplace:
+    """One competition in one server, for whoever has the turn to see to it."""
+
+    def __init__(
+        self, client: discord.Client, ctx: Context, guild: discord.Guild, turn: Turn
+    ) -> None:
+        self._client = client
+        self._ctx = ctx
+        self._guild = guild
+        self._turn = turn
+        self._desk = turn.desk
+        assert client.user is not None, "after the login"
+        self._me = client.user.id
+
+    def plan(self, desk: DeskView) -> tuple[Step, ...]:
+        self._desk = desk
+        return rules.plan(wanted(desk, self._me), desk.things, desk.at)
+
+    async def do(self, step: Step) -> None:
+        """Raises CannotShow and discord.HTTPException."""
+        shown = {item.key: item.shown for item in wanted(self._desk, self._me)}.get(step.key, "")
+        if step.key == FORUM:
+            await (self._make_forum if step.act is Act.MAKE else self._change_forum)(shown)
+        elif step.key.startswith(EVENT):
+            await self._see_to_event(step, shown)
+        elif step.act is Act.MAKE:
+            await self._make_post(step.key, shown)
+        else:
+            await self._change_post(self._desk.things[step.key], shown)
+
+    # --- what is there -----------------------------------------------------------------------------
+
+    async def compare(self) -> None:
+        """Find out what people have deleted. Raises CannotShow where they have shut us out."""
+        things = {key: item for key, item in self._desk.things.items() if item.place_id is not None}
+        home = things.get(FORUM)
+        if home is not None and home.place_id not in {
+            channel.id for channel in await self._guild.fetch_channels()
+        }:
+            await service.lost(self._ctx, self._turn, [FORUM], wished=True)
+            went_with_it = [key for key in things if key == RULES or key.startswith(BOARD)]
+            await service.lost(self._ctx, self._turn, went_with_it, wished=False)
+            things = {key: item for key, item in things.items() if key.startswith(EVENT)}
+        gone = [*await self._lost_posts(things), *await self._lost_events(things)]
+        if gone:
+            await service.lost(self._ctx, self._turn, gone, wished=True)
+        if FORUM in things:
+            self._check(await self._home(), permissions.FORUMS)
+
+    async def _lost_posts(self, things: dict[str, Thing]) -> list[str]:
+        posts = {
+            item.place_id: key
+            for key, item in things.items()
+            if key.startswith(BOARD) or (key == RULES and item.place_id == item.message_id)
+        }
+        active = {thread.id for thread in await self._guild.active_threads()} if posts else set()
+        gone = []
+        for place_id, key in posts.items():
+            if place_id not in active:  # archived, or not there
+                try:
+                    await self._client.fetch_channel(place_id or 0)
+                except discord.NotFound:
+                    gone.append(key)
+        return gone
+
+    async def _lost_events(self, things: dict[str, Thing]) -> list[str]:
+        """An event that is over goes by itself; one that goes before was deleted."""
+        events = {key: item for key, item in things.items() if key.startswith(EVENT)}
+        if not any(item.there(self._desk.at) for item in events.values()):
+            return []
+        there = {event.id for event in await self._events()}
+        return [
+            key
+            for key, item in events.items()
+            if item.there(self._desk.at) and item.place_id not in there
+        ]
+
+    async def _events(self) -> list[discord.ScheduledEvent]:
+        """Those that are to come or under way."""
+        live = (discord.EventStatus.scheduled, discord.EventStatus.active)
+        found = await self._guild.fetch_scheduled_events(with_counts=False)
+        return [event for event in found if event.status in live]
+
+    def _check(self, channel: discord.abc.GuildChannel, needed: Sequence[str]) -> None:
+        missing = permissions.missing(channel.permissions_for(self._guild.me), needed)
+        if missing:
+            where = f"#{render.plain(channel.name, 80)}"
+            raise CannotShow(say("desk.trouble.lacks", where=where, names=", ".join(missing)))
+
+    # --- the forum ---------------------------------------------------------------------------------
+
+    def _category(self) -> discord.CategoryChannel:
+        found = self._guild.get_channel(self._desk.category_id or 0)
+        if not isinstance(found, discord.CategoryChannel):
+            raise CannotShow(say("desk.trouble.category"))
+        return found
+
+    async def _make_forum(self, shown: str) -> None:
+        category = self._category()
+        self._check(category, permissions.FORUMS)
+        found = await self._found_forum() or await self._new_forum(category)
+        await service.made(self._ctx, self._turn, FORUM, shown, found.id)
+
+    async def _found_forum(self) -> Home | None:
+        mark = desk_posts.mark(self._me, self._desk.competition.name)
+        for channel in await self._guild.fetch_channels():
+            if isinstance(channel, Home) and (channel.topic or "").endswith(f"\n{mark}"):
+                return channel
+        return None
+
+    async def _new_forum(self, category: discord.CategoryChannel) -> Home:
+        competition = self._desk.competition
+        name = rules.forum_name(competition.name)
+        topic = desk_posts.topic(competition, self._me)
+        if "COMMUNITY" in self._guild.features:
+            tags = [discord.ForumTag(name=desk_posts.tag(state)) for state in (True, False)]
+            return await self._guild.create_forum(
+                name, topic=topic, category=category, available_tags=tags
+            )
+        return await self._guild.create_text_channel(name, topic=topic, category=category)
+
+    async def _change_forum(self, shown: str) -> None:
+        competition, category = self._desk.competition, self._category()
+        home = await self._home()
+        await home.edit(
+            name=rules.forum_name(competition.name),
+            topic=desk_posts.topic(competition, self._me),
+            category=category,
+        )
+        await service.made(self._ctx, self._turn, FORUM, shown, home.id)
+
+    async def _home(self) -> Home:
+        thing = service.forum(self._desk)
+        place_id = (thing.place_id if thing else None) or 0
+        # One that was just made the gateway has not told of yet.
+        found = self._guild.get_channel(place_id) or await self._client.fetch_channel(place_id)
+        if not isinstance(found, Home):
+            raise CannotShow(say("desk.trouble.refused", what=f"channel {found.id}"))
+        return found
+
+    # --- posts -------------------------------------------------------------------------------------
+
+    async def _post(self, key: str) -> tuple[str, render.Post, bool, str]:
+        """Name, message, whether it is open, and of a card the revision that it shows."""
+        desk = self._desk
+        if key == RULES and desk.shown:
+            post = desk_posts.rules(desk.competition, desk.windows, list(desk.boards.values()))
+            return desk_posts.rules_name(desk.competition), post, _any_open(desk), ""
+        if key in desk.boards:
+            revision, board = card_revision(desk, key), desk.boards[key]
+            post = await card(self._ctx, desk, key)
+            return desk_posts.post_name(board.title), post, board.is_open, revision
+        mark = desk_posts.rules_key(desk.competition.name)
+        return "", desk_posts.hidden(mark if key == RULES else desk_posts.board_key(key)), False, ""
+
+    async def _make_post(self, key: str, shown: str) -> None:
+        name, post, is_open, revision = await self._post(key)
+        home = await self._home()
+        self._check(home, permissions.FORUMS)
+        if isinstance(home, discord.ForumChannel):
+            place_id = await self._post_in_forum(home, key, name, post, is_open)
+            channel_id = message_id = place_id
+        else:
+            self._check(home, permissions.NO_FORUMS)
+            channel_id = home.id
+            message_id = await self._said(home, home.id, post)
+            place_id = await self._thread_of(home.id, message_id, name) if key != RULES else home.id
+        await service.made(
+            self._ctx, self._turn, key, shown, place_id, channel_id=channel_id,
+            message_id=message_id, revision=revision, words=post.digest,
+        )  # fmt: skip
+
+    async def _post_in_forum(
+        self, forum: discord.ForumChannel, key: str, name: str, post: render.Post, is_open: bool
+    ) -> int:
+        """The id of the post, and of its first message."""
+        found = await self._found_post(forum, post.key)
+        if found is None:
+            tags = await self._tags(forum, is_open)
+            made = await forum.create_thread(
+                name=name, auto_archive_duration=ARCHIVE_MINUTES, applied_tags=tags,
+                embeds=post.embeds,
+            )  # fmt: skip
+            found = made.thread.id
+        if key == RULES:
+            await self._client.http.edit_channel(found, flags=PINNED)
+        return found
+
+    async def _found_post(self, forum: discord.ForumChannel, mark: str) -> int | None:
+        threads = [
+            item for item in await self._guild.active_threads() if item.parent_id == forum.id
+        ]
+        threads += [item async for item in forum.archived_threads(limit=None)]
+        for thread in threads:
+            if thread.owner_id != self._me:
+                continue
+            try:
+                first = await thread.fetch_message(thread.id)
+            except discord.NotFound:
+                continue
+            if any(embed.footer.text == mark for embed in first.embeds):
+                return thread.id
+        return None
+
+    async def _tags(self, forum: discord.ForumChannel, is_open: bool) -> list[discord.ForumTag]:
+        name = desk_posts.tag(is_open)
+        known = [tag for tag in forum.available_tags if tag.name == name]
+        if known or len(forum.available_tags) >= MOST_TAGS:
+            return known[:1]
+        added = [*forum.available_tags, discord.ForumTag(name=name)]
+        changed = await forum.edit(available_tags=added)
+        return [tag for tag in (changed or forum).available_tags if tag.name == name][:1]
+
+    async def _said(self, home: Home, channel_id: int, post: render.Post) -> int:
+        """A message that is there already, or sent now; pinned where we may."""
+        channel = self._client.get_partial_messageable(channel_id)
+        begun = discord.utils.snowflake_time(channel_id)
+        message = await delivery.send_once(channel, post, self._me, since=begun, again=True)
+        allowed = home.permissions_for(self._guild.me)
+        if not message.pinned and (allowed.pin_messages or allowed.manage_messages):
+            await message.pin()
+        return message.id
+
+    async def _thread_of(self, channel_id: int, message_id: int, name: str) -> int:
+        """The thread that hangs on a message, which has the message's id."""
+        try:
+            await self._client.http.start_thread_with_message(
+                channel_id, message_id, name=name, auto_archive_duration=ARCHIVE_MINUTES
+            )
+        except discord.HTTPException as error:
+            if error.code != THREAD_IS_THERE:
+                raise
+        return message_id
+
+    async def _change_post(self, thing: Thing, shown: str) -> None:
+        try:
+            await self._changed_post(thing, shown)
+        except discord.NotFound as error:
+            if error.code == delivery.UNKNOWN_MESSAGE:
+                desk = self._desk
+                await service.lost_message(self._ctx, desk.guild_id, desk.competition_id, thing)
+            else:
+                await service.lost(self._ctx, self._turn, [thing.key], wished=True)
+
+    async def _changed_post(self, thing: Thing, shown: str) -> None:
+        name, post, is_open, revision = await self._post(thing.key)
+        home = await self._home()
+        place_id, channel_id = thing.place_id or 0, thing.channel_id or 0
+        if place_id != home.id:
+            options: dict[str, Any] = {"archived": False}
+            if name:
+                options["name"] = name
+            if isinstance(home, discord.ForumChannel):
+                tags = await self._tags(home, is_open)
+                options["applied_tags"] = [str(tag.id) for tag in tags]
+            await self._client.http.edit_channel(place_id, **options)
+        message_id = thing.message_id
+        if message_id is None:  # somebody has deleted it
+            message_id = await self._said(home, channel_id, post)
+        elif thing.words != post.digest:
+            await edit(self._client, channel_id, message_id, post)
+        await service.made(
+            self._ctx, self._turn, thing.key, shown, place_id, channel_id=channel_id,
+            message_id=message_id, revision=revision, words=post.digest,
+        )  # fmt: skip
+
+    # --- events ------------------------------------------------------------------------------------
+
+    async def _see_to_event(self, step: Step, shown: str) -> None:
+        self._check_events()
+        thing = self._desk.things.get(step.key)
+        if step.act is Act.DROP:
+            place_id = (thing.place_id if thing else None) or 0
+            with contextlib.suppress(discord.NotFound):
+                await self._client.http.delete_scheduled_event(self._guild.id, place_id)
+            await service.lost(self._ctx, self._turn, [step.key], wished=False)
+            return
+        window = next(
+            item for item in self._desk.windows if rules.event_key(item.phase) == step.key
+        )
+        known = thing.place_id if thing is not None and step.act is Act.CHANGE else None
+        event = await self._event(window, known)
+        if event is not None:
+            event_id = await self._scheduled(event, window)
+            await service.made(
+                self._ctx, self._turn, step.key, shown, event_id, ends_at=window.closes
+            )
+
+    def _check_events(self) -> None:
+        allowed = self._guild.me.guild_permissions
+        missing = () if allowed.manage_events else permissions.missing(allowed, permissions.EVENTS)
+        if missing:
+            where = say("desk.trouble.server")
+            raise CannotShow(say("desk.trouble.lacks", where=where, names=", ".join(missing)))
+
+    async def _event(self, window: Window, known: int | None) -> discord.ScheduledEvent | None:
+        """The event of a phase that is there already, or a new one; None: it is too late for one."""
+        mark = desk_posts.mark(self._me, self._desk.competition.name, window.phase)
+        for event in await self._events():
+            if event.id == known or (event.description or "").endswith(f"\n{mark}"):
+                return event
+        times = rules.event_times(window, self._desk.at)
+        if times is None:
+            return None
+        text = _event_text(self._desk, window, self._me)
+        return await self._guild.create_scheduled_event(
+            name=text.name,
+            description=text.about,
+            start_time=times.begins,
+            end_time=times.ends,
+            entity_type=discord.EntityType.external,
+            privacy_level=discord.PrivacyLevel.guild_only,
+            location=(await self._home()).jump_url,
+        )
+
+    async def _scheduled(self, event: discord.ScheduledEvent, window: Window) -> int:
+        """With the words and times of its phase."""
+        text = _event_text(self._desk, window, self._me)
+        changed: dict[str, Any] = {}
+        if event.name != text.name:
+            changed["name"] = text.name
+        if event.description != text.about:
+            changed["description"] = text.about
+        if window.closes is not None and event.end_time != window.closes:
+            changed["end_time"] = window.closes
+        opens = window.opens
+        if (
+            opens is not None
+            and opens > self._desk.at
+            and event.start_time != opens
+            and event.status is discord.EventStatus.scheduled
+        ):
+            changed["start_time"] = opens
+        if changed:
+            await event.edit(**changed)
+        return event.id
+
+
+async def edit(client: discord.Client, channel_id: int, message_id: int, post: render.Post) -> None:
+    """Edit a message in place, in a post that has been put away too."""
+    message = client.get_partial_messageable(channel_id).get_partial_message(message_id)
+    try:
+        await message.edit(**post.editing())
+    except discord.HTTPException as error:
+        if error.code != delivery.ARCHIVED:
+            raise
+        await client.http.edit_channel(channel_id, archived=False)
+        await message.edit(**post.editing())

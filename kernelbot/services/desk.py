@@ -1,0 +1,398 @@
+"""What servers show of competitions: as it should be, as it was left, and whose turn it is to see to it.
+
+A server that names a category shows every competition that everybody may see. What is done about it in Discord is
+written down as it is done, so whoever comes next goes on from there.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from kernelbot.domain import desk as rules
+from kernelbot.domain.competition import Competition, freeze_at, is_visible
+from kernelbot.domain.desk import BOARD, FORUM, RULES, Card, Moment, Thing, Window
+from kernelbot.services import access, standings
+from kernelbot.services.context import Context
+from kernelbot.services.views import Announcement, LeaderboardView
+from kernelbot.storage import contests
+from kernelbot.storage import desk as store
+from kernelbot.storage import standings as boards_store
+
+TOPIC = "post"
+"""Of what is said beside a thing, once in each server that shows it."""
+
+HOLD_S = 60.0
+REFUSED_S, LONGEST_REFUSED_S = 30.0, 3600.0
+"""After trouble nobody tries again before, longer each time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskView:
+    """A competition in a server."""
+
+    guild_id: int
+    competition_id: int
+    competition: Competition
+    category_id: int | None
+    shown: bool  # False: its things are there no more, or say so
+    boards: Mapping[str, LeaderboardView]  # by key; only those that are shown
+    windows: tuple[Window, ...]
+    revisions: Mapping[str, str]  # of the standings, by key
+    things: Mapping[str, Thing]
+    at: datetime
+    free: bool  # nobody sees to it just now, and it is not to be left alone after trouble
+    compared_at: datetime | None
+    settings_at: datetime | None
+    new_settings: bool  # since somebody saw to it
+    failures: int
+
+    @property
+    def begun(self) -> bool:
+        return any(thing.place_id is not None for thing in self.things.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Something to be said where a thing is."""
+
+    place_id: int
+    since: datetime
+    topic: str  # "podium" | "reveal" | "moment"
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MomentView:
+    """A phase that begins, ends, or soon does."""
+
+    title: str
+    phase: str
+    moment: Moment
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskStatus:
+    """How a server shows a competition, for those who organize the server."""
+
+    competition: str
+    trouble: str  # empty: all is as it should be
+    left_away: int  # things that somebody has deleted so often that they are not made again
+
+
+class NotOurs(Exception):
+    """Somebody else sees to it by now."""
+
+
+async def survey(ctx: Context, guild_ids: Collection[int]) -> tuple[DeskView, ...]:
+    """Every competition that these servers show, have shown or could show."""
+    async with ctx.database.read() as connection:
+        rows = await store.every(connection, list(guild_ids))
+    return await _views(ctx, rows) if rows else ()
+
+
+async def _one(ctx: Context, guild_id: int, competition_id: int) -> DeskView | None:
+    async with ctx.database.read() as connection:
+        row = await store.one(connection, guild_id, competition_id)
+    return None if row is None else (await _views(ctx, [row]))[0]
+
+
+async def _views(ctx: Context, rows: Sequence[Row[Any]]) -> tuple[DeskView, ...]:
+    seen = {board.name: board for board in await standings.leaderboards(ctx)}
+    async with ctx.database.read() as connection:
+        posed = [row for row in await contests.boards(connection) if row.name in seen]
+        kept = await store.things(connection, sorted({row.guild_id for row in rows}))
+    revisions = await _revisions(ctx, [row.name for row in posed])
+    boards: dict[int, dict[str, LeaderboardView]] = {}
+    for row in posed:
+        boards.setdefault(row.competition_id, {})[rules.board_key(row.id)] = seen[row.name]
+    things: dict[tuple[int, int], dict[str, Thing]] = {}
+    for row in kept:
+        things.setdefault((row.guild_id, row.competition_id), {})[row.key] = _thing(row)
+    return tuple(
+        _view(
+            row,
+            boards.get(row.competition_id, {}),
+            revisions,
+            things.get((row.guild_id, row.competition_id), {}),
+        )
+        for row in rows
+    )
+
+
+async def _revisions(ctx: Context, names: Sequence[str]) -> dict[str, str]:
+    """What tells that the standings which everybody sees have changed, by key of the leaderboard."""
+    found: dict[str, list[str]] = {}
+    for row in await boards_store.revisions(ctx.database, *names) if names else ():
+        frozen = freeze_at(row.frozen_from, row.frozen_until, row.at) is not None
+        mark = f"{row.gpu}={row.shown}f" if frozen else f"{row.gpu}={row.revision}"
+        found.setdefault(rules.board_key(row.id), []).append(mark)
+    return {key: " ".join(marks) for key, marks in found.items()}
+
+
+def _thing(row: Row[Any]) -> Thing:
+    return Thing(**{item.name: getattr(row, item.name) for item in fields(Thing)})
+
+
+def _view(
+    row: Row[Any],
+    boards: Mapping[str, LeaderboardView],
+    revisions: Mapping[str, str],
+    things: Mapping[str, Thing],
+) -> DeskView:
+    competition = Competition.from_document(row.document)
+    public = is_visible(row.visibility, row.public_from, row.at, joined=False, organizer=False)
+    shown = row.category_id is not None and public and bool(boards)
+    phases = {spec.name.lower(): spec.phase for spec in competition.leaderboards}
+    times = [
+        (phases.get(board.name.lower(), ""), board.opens_at, board.closes_at)
+        for board in boards.values()
+    ]
+    new_settings = row.settings_at != row.followed
+    return DeskView(
+        guild_id=row.guild_id,
+        competition_id=row.competition_id,
+        competition=competition,
+        category_id=row.category_id,
+        shown=shown,
+        boards=boards if shown else {},
+        windows=rules.windows(competition.phases, times) if shown else (),
+        revisions=revisions,
+        things=things,
+        at=row.at,
+        free=not row.held and (row.due or new_settings),
+        compared_at=row.compared_at,
+        settings_at=row.settings_at,
+        new_settings=new_settings,
+        failures=row.failures or 0,
+    )
+
+
+# --- seeing to one ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """Whoever has it is the only one who changes what is there, until ``HOLD_S`` after the last ``kept``."""
+
+    desk: DeskView
+    holder: uuid.UUID
+
+
+async def take(ctx: Context, desk: DeskView) -> Turn | None:
+    """The turn to see to it, with what it should be now; None while somebody else has it."""
+    holder = uuid.uuid4()
+    async with ctx.database.transaction() as connection:
+        if not await store.take(connection, desk.guild_id, desk.competition_id, holder, HOLD_S):
+            return None
+        if desk.new_settings:
+            await store.forgive(connection, desk.guild_id, desk.competition_id)
+    now = await _one(ctx, desk.guild_id, desk.competition_id)
+    return None if now is None else Turn(desk=now, holder=holder)
+
+
+async def again(ctx: Context, turn: Turn) -> DeskView:
+    """As it is by now."""
+    found = await _one(ctx, turn.desk.guild_id, turn.desk.competition_id)
+    if found is None:
+        raise NotOurs
+    return found
+
+
+async def made(
+    ctx: Context,
+    turn: Turn,
+    key: str,
+    shown: str,
+    place_id: int,
+    *,
+    channel_id: int | None = None,
+    message_id: int | None = None,
+    revision: str = "",
+    words: str = "",
+    ends_at: datetime | None = None,
+) -> None:
+    """It is there now, and shows this. Raises NotOurs when the turn is over."""
+    async with ctx.database.transaction() as connection:
+        await _kept(connection, turn)
+        await store.put(
+            connection, turn.desk.guild_id, turn.desk.competition_id, key,
+            place_id=place_id, channel_id=channel_id, message_id=message_id, shown=shown,
+            revision=revision, words=words, ends_at=ends_at,
+        )  # fmt: skip
+
+
+async def lost(ctx: Context, turn: Turn, keys: Sequence[str], *, wished: bool) -> None:
+    """They are not there; ``wished``: because a person has deleted them."""
+    async with ctx.database.transaction() as connection:
+        await _kept(connection, turn)
+        await store.lost(
+            connection, turn.desk.guild_id, turn.desk.competition_id, keys, 1 if wished else 0
+        )
+
+
+async def lost_message(ctx: Context, guild_id: int, competition_id: int, thing: Thing) -> None:
+    """Somebody has deleted the message of a thing."""
+    async with ctx.database.transaction() as connection:
+        if thing.message_id is not None:
+            await store.lost_message(
+                connection, guild_id, competition_id, thing.key, thing.message_id
+            )
+
+
+async def _kept(connection: AsyncConnection, turn: Turn) -> None:
+    desk = turn.desk
+    if not await store.keep(connection, desk.guild_id, desk.competition_id, turn.holder, HOLD_S):
+        raise NotOurs
+
+
+async def leave(ctx: Context, turn: Turn, trouble: str, *, compared: bool) -> float:
+    """The turn is over. With trouble nobody comes again for a while, whose seconds are returned."""
+    desk = turn.desk
+    pause = min(LONGEST_REFUSED_S, REFUSED_S * 2 ** min(desk.failures, 10)) if trouble else 0.0
+    async with ctx.database.transaction() as connection:
+        await store.leave(
+            connection, desk.guild_id, desk.competition_id, turn.holder,
+            trouble=trouble, pause_s=pause, compared=compared, settings_at=desk.settings_at,
+        )  # fmt: skip
+    return pause
+
+
+async def look_again(ctx: Context, guild_ids: Collection[int]) -> None:
+    """Something has changed in these servers: compare what is there soon."""
+    async with ctx.database.transaction() as connection:
+        await store.look_again(connection, list(guild_ids))
+
+
+async def status(ctx: Context, guild_id: int) -> tuple[DeskStatus, ...]:
+    """Of each competition that the server shows or has shown."""
+    async with ctx.database.read() as connection:
+        rows = await store.troubles(connection, guild_id, rules.MOST_LOST)
+    return tuple(
+        DeskStatus(competition=row.competition, trouble=row.trouble, left_away=row.left_away)
+        for row in rows
+    )
+
+
+# --- cards -----------------------------------------------------------------------------------------
+
+
+def cards(desk: DeskView, wanted: Mapping[str, str]) -> list[Card]:
+    """Those that are there, of the leaderboards that are shown; ``wanted`` is what should be on each."""
+    return [
+        Card(
+            guild_id=desk.guild_id,
+            competition_id=desk.competition_id,
+            key=thing.key,
+            channel_id=thing.channel_id,
+            message_id=thing.message_id,
+            shown=thing.revision,
+            wanted=wanted[thing.key],
+            next_at=thing.next_at,
+        )
+        for thing in desk.things.values()
+        if thing.key in wanted and thing.message_id and thing.channel_id
+    ]
+
+
+async def take_card(ctx: Context, card: Card) -> bool:
+    """Whether this edit is ours: nobody has made one since the card was read, nor may for a while."""
+    async with ctx.database.transaction() as connection:
+        return await store.take_card(
+            connection, card.guild_id, card.competition_id, card.key, card.shown,
+            rules.CARD_EVERY.total_seconds(),
+        )  # fmt: skip
+
+
+async def card_shown(ctx: Context, card: Card, words: str) -> None:
+    """It shows what was wanted; ``words`` is the digest of its message."""
+    async with ctx.database.transaction() as connection:
+        await store.shown(
+            connection, card.guild_id, card.competition_id, card.key, card.wanted, words
+        )
+
+
+async def card_later(ctx: Context, card: Card, pause_s: float) -> None:
+    async with ctx.database.transaction() as connection:
+        await store.later(connection, card.guild_id, card.competition_id, card.key, pause_s)
+
+
+# --- what is said beside ---------------------------------------------------------------------------
+
+
+async def plan_moments(ctx: Context, desks: Sequence[DeskView]) -> int:
+    """Put in what is to be said now of phases that begin, end or soon do; repeating it does no harm."""
+    count = 0
+    async with ctx.database.transaction() as connection:
+        for desk in desks:
+            for window in desk.windows:
+                for moment, at in rules.moments(window, desk.at):
+                    count += await _tell_moment(connection, desk, window, moment, at)
+    return count
+
+
+async def _tell_moment(
+    connection: AsyncConnection, desk: DeskView, window: Window, moment: Moment, at: datetime
+) -> int:
+    once = f"moment:{desk.competition_id}:{window.phase}:{moment.value}:{int(at.timestamp())}"
+    payload = {
+        "topic": "moment",
+        "phase": window.phase,
+        "moment": moment.value,
+        "at": at.isoformat(),
+    }
+    return await store.tell(
+        connection, RULES, once, payload, desk=(desk.guild_id, desk.competition_id)
+    )
+
+
+async def beside(ctx: Context, item: Announcement) -> Beside | None:
+    """Where this is to be said; None: nowhere any more."""
+    payload = dict(item.payload)
+    guild_id, competition_id = payload["guild_id"], payload["competition_id"]
+    async with ctx.database.read() as connection:
+        row = await store.thing(connection, guild_id, competition_id, payload["thing"])
+        board = await _board_of(connection, payload)
+    if row is None or row.place_id is None:
+        return None
+    if board is not None and not access.of_strangers().sees(board):
+        return None
+    return Beside(
+        place_id=row.place_id, since=item.created_at, topic=payload["topic"], payload=payload
+    )
+
+
+async def _board_of(connection: AsyncConnection, payload: Mapping[str, Any]) -> Any:
+    """The leaderboard that it is about, if it is about one."""
+    if "told" not in payload:
+        return None
+    key = str(payload["thing"]).removeprefix(BOARD)
+    return await contests.board_of(connection, int(key))
+
+
+async def moment(ctx: Context, found: Beside) -> MomentView | None:
+    """What there is to say of a phase; None: it is not so any more."""
+    told = found.payload
+    desk = await _one(ctx, told["guild_id"], told["competition_id"])
+    if desk is None:
+        return None
+    wanted = (Moment(told["moment"]), datetime.fromisoformat(told["at"]))
+    for window in desk.windows:
+        if window.phase == told["phase"] and wanted in rules.moments(window, desk.at):
+            return MomentView(
+                title=desk.competition.title, phase=window.title, moment=wanted[0], at=wanted[1]
+            )
+    return None
+
+
+def forum(desk: DeskView) -> Thing | None:
+    """The forum, where it is there."""
+    found = desk.things.get(FORUM)
+    return found if found is not None and found.place_id is not None else None

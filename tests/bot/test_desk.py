@@ -1,0 +1,519 @@
+"""What a competition looks like in a server: the bot in this process, at a Discord on loopback, with a real database.
+
+Its loops do not run: a test says when it looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import discord as library
+import pytest
+import pytest_asyncio
+import yarl
+from sqlalchemy import text
+
+from kernelbot.app import App
+from kernelbot.bot.client import Bot
+from kernelbot.domain.competition import Competition, Phase, Prize, Registration, Visibility
+from kernelbot.services import desk as service
+from kernelbot.services import guilds, identity, reveal
+from tests import factories
+from tests.conftest import ADMIN_TOKEN
+from tests.fakes import discord_world as shape
+from tests.fakes.discord import LoopbackDiscord
+from tests.fakes.discord_world import Channel, Guild, Message
+from tests.services.contest import HOUR, board, contest, frozen, now, published
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Club:
+    """A server with a category for competitions, and the bot in it."""
+
+    app: App
+    shelf: Path
+    discord: LoopbackDiscord
+    guild: Guild
+    category: Channel
+    bots: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+
+    async def start(self) -> Bot:
+        """Another bot at the gateway, with the account of the first."""
+        bot = await self.bots.enter_async_context(Bot(self.app))
+        bot = await self.bots.enter_async_context(Bot(self.app))
+        await bot.login(self.discord.token)
+        # The library waits that long for more servers than it was told of.
+        bot._connection.guild_ready_timeout = 0.05
+        connected = asyncio.create_task(bot.connect())
+        self.bots.push_async_callback(ended, connected)
+        await bot.wait_until_ready()
+        return bot
+
+    async def publish(self, *competitions: Competition) -> None:
+        await published(self.app, self.shelf, *competitions)
+
+    async def choose(self, category: Channel | None) -> None:
+        root = await identity.authenticate(self.app, ADMIN_TOKEN, "api")
+        chosen = category.id if category is not None else None
+        await guilds.change(self.app, root.user_id, self.guild.id, competitions_category=chosen)
+
+    def forum(self, name: str = "getting-started") -> Channel:
+        found = self.discord.forum_of(self.guild, name)
+        assert found is not None, self.discord.transcript()
+        return found
+
+    def post(self, name: str) -> Channel:
+        (found,) = (item for item in self.discord.posts(self.forum()) if item.name == name)
+        return found
+
+    def first(self, name: str) -> Message:
+        """The first message of a post."""
+        return self.discord.read(self.post(name))[0]
+
+    def rules(self) -> Message:
+        return self.first("Rules of A contest")
+
+    def card(self) -> Message:
+        return self.first("Vector addition")
+
+    def beside_card(self) -> list[str]:
+        """What is said in the post of the leaderboard, after the card."""
+        return [message.text() for message in self.discord.read(self.post("Vector addition"))[1:]]
+
+    def made(self) -> tuple[int, int, int]:
+        """Channels in the category, posts, events."""
+        inside = [
+            item
+            for item in self.discord.channels.values()
+            if item.parent is self.category and not item.deleted
+        ]
+        posts = sum(len(self.discord.posts(item)) for item in inside)
+        return len(inside), posts, len(self.discord.live_events(self.guild))
+
+    def writes(self) -> int:
+        """Calls that changed something, or tried to."""
+        return sum(item.method != "GET" for item in self.discord.requests)
+
+
+async def ended(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        await task
+
+
+@pytest_asyncio.fixture
+async def club(
+    app: App, shelf: Path, discord: LoopbackDiscord, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Club]:
+    monkeypatch.setattr(library.http.Route, "BASE", discord.api_url)
+    gateway = library.gateway.DiscordWebSocket
+    monkeypatch.setattr(gateway, "DEFAULT_GATEWAY", yarl.URL(discord.gateway_url))
+    discord.pace = False
+    guild = discord.guild()
+    guild.features.append("COMMUNITY")
+    made = Club(app, shelf, discord, guild, discord.category(guild, "Competitions"))
+    async with made.bots:
+        await made.choose(made.category)
+        yield made
+
+
+@pytest_asyncio.fixture
+async def bot(club: Club) -> Bot:
+    return await club.start()
+
+
+async def later(app: App, statement: str, **values: Any) -> None:
+    """By the clock of the database, which tests do not wait for."""
+    async with app.database.transaction() as connection:
+        await connection.execute(text(statement), values)
+
+
+async def cards_may_be_edited(app: App) -> None:
+    await later(app, "UPDATE desk_things SET next_at = now()")
+
+
+async def turns_are_over(app: App) -> None:
+    """Of bots that are gone."""
+    await later(app, "UPDATE desks SET held_until = now(), due_at = now()")
+
+
+def a_contest(**values: Any) -> Competition:
+    at = now()
+    described: dict[str, Any] = {
+        "host": "The GPU club",
+        "rules": "One account a person. @everyone",
+        "opens": at - HOUR,
+        "closes": at + 2 * DAY,
+        "prizes": (Prize(prize="A GPU", place=1),),
+        "registration": Registration(eligibility="Everybody"),
+    }
+    spec = board(opens=at - HOUR, closes=at + 2 * DAY)
+    return contest(spec, **{**described, **values})
+
+
+async def test_a_competition_gets_its_forum_with_rules_posts_tags_and_an_event(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest())
+    await factories.ranked(app, await factories.make_actor(app, "@everyone **ada**"), 22_400)
+
+    await bot.desk.see_to_all()
+
+    assert club.made() == (1, 2, 1)
+    forum, rules, card = club.forum(), club.rules(), club.card()
+    assert (forum.type, forum.parent) == (shape.FORUM, club.category)
+    assert rules.channel.flags & shape.PINNED_POST
+    assert rules.channel.tag_names == card.channel.tag_names == ["open"]
+    for words in (
+        "The GPU club",
+        "One account a person",
+        "MIT",
+        "<t:",
+        "CPU",
+        "A GPU",
+        "`/submit`",
+    ):
+        assert words in rules.text()
+    for words in ("`/problem name:vectoradd`", "CPU · 1 ranked", "22.40 µs ± 0.07", "ada"):
+        assert words in card.text()
+    assert rules.pings == card.pings == set()
+    (event,) = club.discord.live_events(club.guild)
+    assert (event.name, str(forum.id) in event.location) == ("A contest", True)
+    assert (await service.status(app, club.guild.id))[0].trouble == ""
+
+    before = club.writes()
+    await bot.desk.see_to_all()
+    await bot.desk.see_to_cards()
+    assert club.writes() == before, "all is as it should be"
+
+
+async def test_phases_have_events_that_follow_their_times_and_go_with_the_competition(
+    club: Club, bot: Bot
+) -> None:
+    at = now()
+
+    def described(shift: timedelta, **values: Any) -> Competition:
+        return contest(
+            board(opens=at - HOUR, closes=at + DAY, phase="qualifier"),
+            board("matmul", opens=at + DAY + shift, closes=at + 2 * DAY + shift, phase="final"),
+            phases=(Phase(name="qualifier"), Phase(name="final", title="The final")),
+            **values,
+        )
+
+    await club.publish(described(HOUR))
+    await bot.desk.see_to_all()
+    first, final = club.discord.live_events(club.guild)
+    assert (first.name, final.name) == ("A contest: qualifier", "A contest: The final")
+
+    await club.publish(described(5 * HOUR))
+    await bot.desk.see_to_all()
+    assert club.discord.live_events(club.guild) == [first, final]
+    assert final.starts == (at + DAY + 5 * HOUR).isoformat()
+    assert final.ends == (at + 2 * DAY + 5 * HOUR).isoformat()
+    assert club.post("Matrix multiplication").tag_names == ["closed"]
+
+    await club.publish(described(5 * HOUR, visibility=Visibility.PRIVATE))
+    await bot.desk.see_to_all()
+    assert club.made() == (1, 3, 0)
+    for message in (club.rules(), club.card()):
+        assert "not on show any more" in message.text()
+        assert message.channel.tag_names == ["closed"]
+
+    await club.publish(described(5 * HOUR))
+    await bot.desk.see_to_all()
+    assert club.made() == (1, 3, 2)
+    assert "CPU" in club.card().text()
+    assert club.card().channel.tag_names == ["open"]
+
+
+async def test_what_not_everybody_may_see_is_shown_from_the_moment_it_is_public(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest(visibility=Visibility.INVITE, public_from=now() + DAY))
+    await bot.desk.see_to_all()
+    assert club.made() == (0, 0, 0)
+
+    await later(app, "UPDATE competitions SET public_from = now()")
+    await bot.desk.see_to_all()
+    assert club.made() == (1, 2, 1)
+
+
+async def test_the_window_flips_the_tag_and_reminders_come_once(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+
+    async def tell() -> list[str]:
+        bot.desk._planned = -1e9
+        await bot.desk.see_to_all()
+        while await bot.told.tell_due():
+            pass
+        return [item.text() for item in club.discord.read(club.rules().channel)[1:]]
+
+    assert ["has opened" in words for words in await tell()] == [True]
+    for left, words in (
+        ("23 hours", "closes <t:"),
+        ("50 minutes", "closes <t:"),
+        ("-1 minute", "has closed"),
+    ):
+        await later(app, f"UPDATE leaderboards SET closes_at = now() + interval '{left}'")
+        said = await tell()
+        assert words in said[-1]
+        assert await tell() == said
+    assert len(said) == 4
+    assert club.card().channel.tag_names == ["closed"]
+    assert club.made() == (1, 2, 0), "it keeps its posts; the event is over"
+
+
+async def test_cards_are_edited_in_place_coalesced_and_only_when_something_changed(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+    await cards_may_be_edited(app)
+    for name, ns in (("ada", 30_000), ("bob", 20_000)):
+        await factories.ranked(app, await factories.make_actor(app, name), ns)
+
+    twin = await club.start()
+    for desk in (bot.desk, twin.desk, bot.desk):
+        await desk.see_to_cards()
+
+    assert len(club.card().edits) == 1
+    assert "2 ranked" in club.card().text()
+    await factories.ranked(app, await factories.make_actor(app, "cy"), 10_000)
+    await twin.desk.see_to_cards()
+    assert len(club.card().edits) == 1, "not so soon after the last"
+    club.post("Vector addition").archived = True
+    await cards_may_be_edited(app)
+    await twin.desk.see_to_cards()
+    assert "3 ranked" in club.card().text()
+
+
+async def test_a_freeze_is_kept_and_then_everything_is_revealed_beside_the_card(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(contest(board(freeze=frozen(begins=HOUR, ends=2 * HOUR))))
+    await factories.ranked(app, await factories.make_actor(app, "bob"), 30_000)
+    await bot.desk.see_to_all()
+    await later(app, "UPDATE leaderboards SET frozen_from = now()")
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 22_400)
+    await cards_may_be_edited(app)
+    await bot.desk.see_to_cards()
+    await bot.told.tell_due()
+
+    assert "Frozen: what others reach is shown <t:" in club.card().text()
+    assert "1 ranked" in club.card().text()
+    assert "ada" not in club.card().text()
+    assert club.beside_card() == []
+
+    await later(app, "UPDATE leaderboards SET frozen_until = now()")
+    await reveal.due(app)
+    await cards_may_be_edited(app)
+    await bot.desk.see_to_cards()
+    await bot.told.tell_due()
+
+    assert "2 ranked" in club.card().text()
+    (said,) = club.beside_card()
+    assert "1st: **ada** with 22.40 µs ± 0.07" in said
+
+
+async def test_records_are_said_in_the_post_once_also_those_of_while_the_bot_was_away(
+    club: Club, app: App
+) -> None:
+    await club.publish(a_contest())
+    bot = await club.start()
+    await bot.desk.see_to_all()
+    await factories.ranked(app, await factories.make_actor(app, "bob"), 23_100)
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 22_400)  # nobody listens
+
+    failure = club.discord.fail("POST", "/messages", "500-after", times=5)
+    while any(item.times for item in [failure]):
+        await bot.told.tell_due()
+        await later(app, "UPDATE outbox SET due_at = now() WHERE delivered_at IS NULL")
+    await bot.told.tell_due()
+    again = await club.start()
+    await again.told.tell_due()
+
+    first, second = sorted(club.beside_card(), key=lambda words: "record" in words)
+    assert "**bob** is in **1st** place" in first
+    assert "New record: **ada** took **1st** place with **22.40 µs ± 0.07**, −3.0 %" in second
+
+
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [
+        ("POST", "/channels"),
+        ("POST", "/threads"),
+        ("POST", "/scheduled-events"),
+    ],
+)
+async def test_a_bot_that_dies_between_making_and_noting_makes_nothing_twice(
+    club: Club, app: App, method: str, part: str
+) -> None:
+    await club.publish(a_contest())
+    first = await club.start()
+    failure = club.discord.fail(method, part, "hang-after")
+    at_work = asyncio.create_task(first.desk.see_to_all())
+    await club.discord.until(lambda: failure.times == 0, f"{method} {part}")
+    await asyncio.sleep(0.1)
+    await ended(at_work)
+
+    second, made = await club.start(), club.made()
+    await second.desk.see_to_all()
+    assert club.made() == made, "the turn of the first is not over yet"
+    await turns_are_over(app)
+    await second.desk.see_to_all()
+
+    assert club.made() == (1, 2, 1)
+
+
+async def test_two_bots_by_mistake_make_nothing_twice(club: Club) -> None:
+    await club.publish(a_contest())
+    one, two = await club.start(), await club.start()
+
+    await asyncio.gather(*(bot.desk.see_to_all() for bot in (one, two, one, two)))
+
+    assert club.made() == (1, 2, 1)
+
+
+async def test_what_was_deleted_is_made_once_more_and_then_left_until_the_server_is_set_up_anew(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+    made = club.card().channel
+
+    async def removed(channel: Channel, wait: Callable[[], Any]) -> None:
+        await club.discord.remove(channel)
+        await club.discord.until(wait, "the bot hears of it")
+        await bot.desk.see_to_all()
+
+    def heard() -> bool:
+        return bool(bot.desk._changed)
+
+    await removed(made, heard)
+    again = club.card().channel
+    assert again is not made
+    await removed(again, heard)
+    assert club.made() == (1, 1, 1)
+    (status,) = await service.status(app, club.guild.id)
+    assert status.left_away == 1
+
+    await club.choose(club.category)
+    await bot.desk.see_to_all()
+    assert club.made() == (1, 2, 1)
+
+    await removed(club.forum(), heard)
+    assert club.made() == (1, 2, 1), "with all that was in it"
+
+
+async def test_a_deleted_card_is_sent_anew_into_its_post(club: Club, bot: Bot, app: App) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+    club.card().deleted = True
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 22_400)
+    await cards_may_be_edited(app)
+
+    await bot.desk.see_to_cards()
+    await bot.desk.see_to_all()
+
+    assert "1 ranked" in club.card().text()
+    assert club.card().pinned
+    assert club.made() == (1, 2, 1)
+
+
+async def test_what_the_bot_lacks_is_told_to_the_organizers_and_tried_seldom(
+    club: Club, bot: Bot, app: App
+) -> None:
+    club.category.denied = shape.MANAGE_CHANNELS
+    await bot_hears_of(club, club.category)
+    await club.publish(a_contest())
+
+    for _ in range(3):
+        await bot.desk.see_to_all()
+    (status,) = await service.status(app, club.guild.id)
+    assert "In #Competitions the bot lacks Manage Channels." in status.trouble
+    assert club.writes() == 0, "nothing was tried that cannot work"
+
+    club.category.denied = 0
+    await bot_hears_of(club, club.category)
+    await club.discord.until(lambda: bot.desk._changed, "the bot hears of it")
+    await bot.desk.see_to_all()
+    assert club.made() == (1, 2, 1)
+    assert (await service.status(app, club.guild.id))[0].trouble == ""
+
+    club.category.deleted = True
+    await club.discord.gateway.dispatch(
+        "CHANNEL_DELETE", club.discord.channel_payload(club.category)
+    )
+    await club.publish(a_contest(title="Renamed"))
+    await bot.desk.see_to_all()
+    (status,) = await service.status(app, club.guild.id)
+    assert "The category for competitions is gone" in status.trouble
+
+
+async def bot_hears_of(club: Club, channel: Channel) -> None:
+    await club.discord.gateway.dispatch("CHANNEL_UPDATE", club.discord.channel_payload(channel))
+    await asyncio.sleep(0.05)
+
+
+async def test_without_leave_to_make_events_everything_else_is_there(club: Club, app: App) -> None:
+    club.guild.denied = shape.CREATE_EVENTS
+    bot = await club.start()
+    await club.publish(a_contest())
+
+    await bot.desk.see_to_all()
+
+    assert club.made() == (1, 2, 0)
+    (status,) = await service.status(app, club.guild.id)
+    assert "the bot lacks Create Events" in status.trouble
+
+
+async def test_a_server_that_is_no_community_has_a_channel_with_threads(
+    club: Club, app: App
+) -> None:
+    club.guild.features.clear()
+    bot = await club.start()
+    await club.publish(a_contest())
+
+    failure = club.discord.fail("POST", "/messages", "500-after", times=2)
+    while failure.times or club.made() != (1, 1, 1):
+        await turns_are_over(app)
+        await bot.desk.see_to_all()
+    channel = club.forum()
+    assert channel.type == shape.TEXT
+    rules, card = club.discord.read(channel)
+    assert rules.pinned
+    assert card.pinned
+    assert "Rules" not in card.text()
+
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 22_400)
+    await cards_may_be_edited(app)
+    await bot.desk.see_to_cards()
+    await bot.told.tell_due()
+    assert "1 ranked" in card.text()
+    (thread,) = club.discord.posts(channel)
+    assert "**ada** is in **1st** place" in club.discord.read(thread)[0].text()
+
+
+async def test_a_new_name_and_new_words_are_written_in_place(club: Club, bot: Bot) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+    rules, made = club.rules(), club.made()
+
+    await club.publish(a_contest(title="The contest", rules="Two accounts a person."))
+    await bot.desk.see_to_all()
+
+    assert rules.channel.name == "Rules of The contest"
+    assert "Two accounts a person." in rules.text()
+    assert "The contest" in club.forum().topic
+    assert club.made() == made
