@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         default="submissions",
         description="Channel (name or id) for announcements when a competition names none.",
     )
+    git_hosts: str = Field(
+        default="",
+        description="Hosts (name or name:port, apart by commas) that /admin competition may fetch from although "
+        "their address is private, and over plain HTTP too. Empty: public addresses over HTTPS alone.",
+    )
     admin_token: SecretStr | None = Field(
         default=None,
         description="If set, a token with this value and every scope exists. kernelbot up makes one.",

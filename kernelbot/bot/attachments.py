@@ -1,11 +1,17 @@
-"""The files that a run left, as far as they go with a message."""
+"""Files that come with a command, and those that a run left, as far as they go with a message."""
 
 from __future__ import annotations
 
+import asyncio
+
+import aiohttp
+import discord
+
 from kernelbot.bot.door import CHANNEL
+from kernelbot.bot.messages import say
 from kernelbot.bot.render import File
 from kernelbot.domain.people import Actor
-from kernelbot.errors import NotFound
+from kernelbot.errors import InvalidInput, NotFound, TooLarge
 from kernelbot.services import artefacts
 from kernelbot.services.context import Context
 from kernelbot.services.views import SubmissionView
@@ -13,6 +19,22 @@ from kernelbot.services.views import SubmissionView
 MOST_BYTES = 8 << 20
 """Of all files of a message together; Discord takes ten MiB, and the logs come besides."""
 MOST_FILES = 5
+DOWNLOAD_S = 20.0
+
+
+async def downloaded(file: discord.Attachment, most: int) -> bytes:
+    """The attachment's content. Raises TooLarge before any byte is fetched."""
+    if file.size > most:
+        name, size, limit = repr(file.filename[:60]), f"{file.size:,}", f"{most:,}"
+        raise TooLarge(
+            say("file.large", name=name, bytes=size, limit=limit),
+            detail={"limit_bytes": most, "bytes": file.size},
+        )
+    try:
+        async with asyncio.timeout(DOWNLOAD_S):
+            return await file.read()
+    except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as error:
+        raise InvalidInput(say("file.lost"), code="no_file") from error
 
 
 async def of(ctx: Context, view: SubmissionView) -> tuple[File, ...]:

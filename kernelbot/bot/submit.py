@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import Any
 
-import aiohttp
 import discord
 from discord import app_commands
 
-from kernelbot.bot import autocomplete, paste, render
+from kernelbot.bot import attachments, autocomplete, paste, render
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
 from kernelbot.bot.taking import take
 from kernelbot.domain.admission import MAX_CODE_BYTES
 from kernelbot.domain.submission import Draft
-from kernelbot.errors import InvalidInput, TooLarge
 from kernelbot.judge.protocol import Mode
 from kernelbot.services import submit as service
-
-DOWNLOAD_S = 20.0
 
 MODES = [
     app_commands.Choice(name=f"{mode.value}: {words}", value=mode.value)
@@ -55,7 +50,7 @@ async def submit(
         return
     await defer(interaction)
     draft = Draft(
-        code=await _downloaded(file),
+        code=await attachments.downloaded(file, MAX_CODE_BYTES),
         file_name=file.filename,
         leaderboard=leaderboard,
         gpus=gpus,
@@ -65,25 +60,6 @@ async def submit(
         idempotency_key=f"discord:{interaction.id}",
     )
     await take(interaction, draft)
-
-
-async def _downloaded(file: discord.Attachment) -> bytes:
-    """The attachment's content. Raises TooLarge before any byte is fetched."""
-    if file.size > MAX_CODE_BYTES:
-        raise TooLarge(
-            say(
-                "file.large",
-                name=repr(file.filename[:60]),
-                bytes=f"{file.size:,}",
-                limit=f"{MAX_CODE_BYTES:,}",
-            ),
-            detail={"limit_bytes": MAX_CODE_BYTES, "bytes": file.size},
-        )
-    try:
-        async with asyncio.timeout(DOWNLOAD_S):
-            return await file.read()
-    except (discord.HTTPException, aiohttp.ClientError, TimeoutError) as error:
-        raise InvalidInput(say("file.lost"), code="no_file") from error
 
 
 @app_commands.command(name="cancel", description="Stop one of your submissions")

@@ -11,12 +11,12 @@ from pydantic import SecretStr
 
 from kernelbot import app
 from kernelbot.cli import publication
-from kernelbot.cli.definition_source import Opened, opened
 from kernelbot.cli.screen import note
 from kernelbot.cli.up import read_settings
 from kernelbot.config import Settings
 from kernelbot.services import publish
 from kernelbot.services.publish import Plan, Source
+from kernelbot.services.sources import Opened, opened
 from kernelbot.storage.database import lost_connection_as_unavailable
 from kernelbot.storage.embedded import EmbeddedPostgres, running_url
 

@@ -29,6 +29,7 @@ from kernelbot.domain.peaks import Peaks, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Mode, Verdict
+from kernelbot.services import checks
 from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem, root_of
 from kernelbot.services.devices import load_devices
 
@@ -72,7 +73,7 @@ class Checked:
         """Where this version was tested: here, and what was noted before."""
         if self.problem is None or self.audit is None or not self.audit.tried:
             return ()
-        noted = ledger.holds(known(root_of(self.folder)), self.problem)
+        noted = ledger.holds(checks.known(root_of(self.folder)), self.problem)
         found = {self.audit.device, *(noted.devices if noted else ())}
         return tuple(name for name in ledger.DEVICES if name in found)
 
@@ -358,18 +359,10 @@ def record(checked: Sequence[Checked], device: DeviceKind) -> list[Path]:
         if item.fit and not item.untested:
             by_root.setdefault(root_of(item.folder), []).append(item)
     for root, items in by_root.items():
-        entries: Mapping[str, ledger.Entry] = known(root)
+        entries: Mapping[str, ledger.Entry] = checks.known(root)
         for item in items:
             assert item.problem is not None
             assert item.audit is not None
             entries = ledger.with_entry(entries, item.problem, device, item.audit.trials)
         (root / ledger.FILE).write_text(ledger.written(entries))
     return [root / ledger.FILE for root in by_root]
-
-
-def known(root: Path) -> dict[str, ledger.Entry]:
-    """What the ``checked.json`` of a folder of problems says."""
-    try:
-        return ledger.read((root / ledger.FILE).read_text())
-    except (OSError, UnicodeDecodeError):
-        return {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib.metadata
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from kernelbot.checking import findings, ledger
@@ -24,6 +24,7 @@ from kernelbot.cli.screen import clean, note
 from kernelbot.config import Settings
 from kernelbot.domain.problem import Problem
 from kernelbot.errors import InvalidInput, did_you_mean
+from kernelbot.services import checks
 from kernelbot.services.catalog import Catalog
 
 UNCHECKED = "not checked: published so on request"
@@ -33,16 +34,8 @@ MOST_TOLD = 3
 
 def tell_notes(catalog: Catalog, now: datetime | None = None) -> None:
     """What is right in the files and will surprise, on stderr."""
-    for found in catalog.notes:
-        note(f"Note: {clean(str(found))}")
-    now = now or datetime.now(UTC)
-    for name, competition in catalog.competitions.items():
-        ends = [board.closes for board in competition.leaderboards]
-        over = [end for end in ends if end is not None and end <= now]
-        if ends and len(over) == len(ends):
-            note(
-                f"Note: {clean(name)} was over at {max(over).isoformat()}: nobody can submit to it."
-            )
+    for found in checks.surprises(catalog, now):
+        note(f"Note: {clean(found)}")
 
 
 def demand_checked(
@@ -60,17 +53,12 @@ def demand_checked(
     those that hang out instead.
     """
     tell_notes(catalog)
-    named = {
-        board.problem
-        for competition in catalog.competitions.values()
-        for board in competition.leaderboards
-    }
-    problems = [problem for name, problem in catalog.problems.items() if name in named]
+    problems = checks.posed(catalog)
     _demand_known(accepted, [problem.name for problem in problems])
-    ledgers = [problem_check.known(folder) for folder in (settings.problems_dir, settings.data_dir)]
+    recorded = checks.recorded(settings, problems)
     words, missing, wanted = {}, [], set(accepted)
     for problem in problems:
-        entry = next(filter(None, (ledger.holds(entries, problem) for entries in ledgers)), None)
+        entry = recorded.get(problem.name)
         if entry is not None and not _worth_another_try(entry):
             words[problem.name] = entry.words
             continue
@@ -142,7 +130,7 @@ def _checked_now(
             f"{settings.problems_dir / ledger.FILE}; or add --unchecked.",
             code="unchecked_problem",
         ) from None
-    entries = problem_check.known(settings.data_dir)
+    entries = checks.known(settings.data_dir)
     refusals = []
     words = {}
     for problem, audit in zip(problems, audits, strict=True):

@@ -14,6 +14,7 @@ waiting on anything that is not a regular file: a problem folder may come from a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from pathlib import Path
 from kernelbot.domain.competition import Competition
 from kernelbot.domain.competition_file import read_competition
 from kernelbot.domain.competition_scoring import Share
-from kernelbot.domain.definition import DefinitionErrors, Flaw
+from kernelbot.domain.definition import DefinitionErrors, Flaw, Node
 from kernelbot.domain.field import TASK_FILE
 from kernelbot.domain.problem import PROBLEM_FILE, Problem
 from kernelbot.domain.problem_file import read_problem
@@ -143,10 +144,20 @@ def load_competition(
         return read_competition(document, place=place, problems=problems, gpus=gpus)
 
 
-def load_one(file: Path, gpus: Collection[str], library: Path) -> Catalog:
+NOTHING: Mapping[str, Problem] = {}
+
+
+def load_one(
+    file: Path,
+    gpus: Collection[str],
+    library: Path | None,
+    published: Mapping[str, Problem] = NOTHING,
+    *,
+    shown: str = "",
+) -> Catalog:
     """One competition with the problems it names: those of its own tree (the folder it lies in, or the
-    one above if that is ``competitions``), and else of the ``library``; or one problem set of the field.
-    Raises DefinitionErrors."""
+    one above if that is ``competitions``), else the ``published`` ones, else of the ``library``; or one
+    problem set of the field. ``shown`` is how messages name the file. Raises DefinitionErrors."""
     if field_tree.kind_of(file):
         found = field_tree.load_set(file, known=gpus)
         competition = found.competition
@@ -156,11 +167,14 @@ def load_one(file: Path, gpus: Collection[str], library: Path) -> Catalog:
             notes_on_sets=found.notes,
         )
     root = file.parent.parent if file.parent.name == COMPETITIONS_DIR else file.parent
-    folders = _folders_by_name(library) | _folders_by_name(root)
+    own = _folders_by_name(root)
+    folders = _borrowed(library, published) | own
+    place = shown or file.as_posix()
     flaws: list[Flaw] = []
-    competition = load_competition(file, folders, gpus)
+    competition = load_competition(file, {*folders, *published}, gpus, shown=place)
     problems = _load_named(competition, folders, flaws)
-    flaws += _unlit(competition, file.as_posix(), problems)
+    problems |= _named(competition, published, own)
+    flaws += _unlit(competition, place, problems)
     if flaws:
         raise DefinitionErrors(flaws)
     return Catalog(problems=problems, competitions={competition.name: competition})
@@ -180,6 +194,42 @@ def _unlit(competition: Competition, file: str, problems: Mapping[str, Problem])
             yield Flaw(file=file, path="scoring.share", reason=reason, remedy=remedy)
 
 
+def _borrowed(library: Path | None, published: Collection[str]) -> dict[str, Path]:
+    """The library's problems, but for those that are there as they are published."""
+    folders = _folders_by_name(library) if library else {}
+    return {name: folder for name, folder in folders.items() if name not in published}
+
+
+def _named(
+    competition: Competition, published: Mapping[str, Problem], own: Collection[str]
+) -> dict[str, Problem]:
+    """Those of the published problems that a competition names and that are not its tree's own."""
+    names = {board.problem for board in competition.leaderboards} - set(own)
+    return {name: published[name] for name in names & published.keys()}
+
+
+def words_of(root: Path) -> set[str]:
+    """Everything that stands as a text in the competitions of a tree: the names of problems are among it."""
+    found: set[str] = set()
+
+    def read(node: Node) -> None:
+        if isinstance(node.value, str):
+            found.add(node.value)
+        for item in _inner(node):
+            read(item)
+
+    for file in _competition_files(root):
+        with contextlib.suppress(DefinitionErrors):  # told of by whoever loads it
+            read(read_document(file, file.name)[0])
+    return found
+
+
+def _inner(node: Node) -> Collection[Node]:
+    if isinstance(node.value, dict):
+        return node.value.values()
+    return node.value if isinstance(node.value, list) else ()
+
+
 def _folders_by_name(root: Path) -> dict[str, Path]:
     found = [*root.glob(f"{PROBLEMS_DIR}/*/{PROBLEM_FILE}"), *root.glob(f"*/{PROBLEM_FILE}")]
     return {file.parent.name: file.parent for file in sorted(found)}
@@ -197,15 +247,20 @@ def _load_named(
     return problems
 
 
-def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None) -> Catalog:
-    """Every problem and competition under ``root``; its competitions may name problems of the
-    ``library`` too.
+def load_catalog(
+    root: Path,
+    gpus: Collection[str],
+    library: Path | None = None,
+    published: Mapping[str, Problem] = NOTHING,
+) -> Catalog:
+    """Every problem and competition under ``root``; its competitions may name problems too that are
+    ``published``, or else in the ``library``.
 
     A folder ``competitions`` may be given by itself: the problems are those beside it.
     Raises DefinitionErrors with everything wrong with any of them: nothing is published from a
     tree that is half right.
     """
-    borrowed = _folders_by_name(library) if library else {}
+    borrowed = _borrowed(library, published)
     beside = root.name == COMPETITIONS_DIR
     if beside:
         borrowed |= _folders_by_name(root.parent)
@@ -229,11 +284,13 @@ def load_catalog(root: Path, gpus: Collection[str], library: Path | None = None)
     for file in _competition_files(root):
         shown = f"{root.name}/{file.relative_to(root).as_posix()}"
         try:
-            competition = load_competition(file, {*names, *borrowed}, gpus, shown=shown)
+            known = {*names, *borrowed, *published}
+            competition = load_competition(file, known, gpus, shown=shown)
         except DefinitionErrors as errors:
             flaws += errors.flaws
             continue
-        problems = _load_named(competition, borrowed, flaws) | problems
+        borrows = _named(competition, published, {*names, *borrowed})
+        problems = _load_named(competition, borrowed, flaws) | borrows | problems
         flaws += _unlit(competition, shown, problems)
         flaws += _doubled_names(competition, shown, competitions, owners)
         competitions[competition.name] = competition

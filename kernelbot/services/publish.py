@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,6 +50,9 @@ class Source:
     pinned: str = ""  # the commit, of a repository
     whole: bool = True  # what it does not name any more is to be hidden; False: it is one file
     takes_over: bool = False  # also what came from another source
+    spares_own: bool = (
+        False  # but not from the installation's own folder, which it reads at each start
+    )
 
     @property
     def described(self) -> str:
@@ -61,6 +66,7 @@ def _described(source: str) -> str:
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     changes: tuple[Change, ...]
+    seal: str = ""  # of the files, of what there is, and of what would be done
 
     @property
     def refusals(self) -> tuple[Change, ...]:
@@ -74,9 +80,16 @@ async def plan(ctx: Context, catalog: Catalog, source: Source) -> Plan:
 
 
 async def apply(
-    ctx: Context, catalog: Catalog, source: Source, checked: Mapping[str, str] | None = None
+    ctx: Context,
+    catalog: Catalog,
+    source: Source,
+    checked: Mapping[str, str] | None = None,
+    *,
+    by: int | None = None,
+    seal: str | None = None,
 ) -> Plan:
-    """Bring the database in line with the files; what was done.
+    """Bring the database in line with the files; what was done. With the ``seal`` of a plan only if that is still
+    what would be done.
 
     A problem that changed becomes a new version. Runs keep the digest of the one they were made on,
     the board begins anew (or goes on, where results of that version are there already), and what was
@@ -88,6 +101,11 @@ async def apply(
         if planned.refusals:
             lines = "\n".join(f"  {item.what}: {item.detail}" for item in planned.refusals)
             raise Conflict(f"Nothing is changed, because of:\n{lines}", code="change_refused")
+        if seal is not None and seal != planned.seal:
+            raise Conflict(
+                "Nothing is changed: what there is has changed since this was planned. Plan it again.",
+                code="plan_outdated",
+            )
         kept = await _write(connection, catalog, source)
         names = list(catalog.competitions)
         await contests.retire_missing(
@@ -95,14 +113,14 @@ async def apply(
         )
         if planned.changes:
             await people.record(
-                connection, None, "catalog.sync", "catalog", leaderboards=catalog.leaderboards,
+                connection, by, "catalog.sync", "catalog", leaderboards=catalog.leaderboards,
                 checked=_with_digests(catalog, checked or {}), source=source.name,
                 pinned=source.pinned,
             )  # fmt: skip
     return planned
 
 
-async def hide(ctx: Context, name: str) -> None:
+async def hide(ctx: Context, name: str, by: int | None = None) -> None:
     """Take a competition off every list, with all its leaderboards, until its files are applied again;
     results stay. Raises NotFound."""
     async with ctx.database.transaction() as connection:
@@ -122,7 +140,7 @@ async def hide(ctx: Context, name: str) -> None:
         await contests.lock_boards(connection, list(hidden))
         await contests.retire_missing(connection, [], [row.name], None)
         await unposed.end(connection, waiting)
-        await people.record(connection, None, "competition.hide", f"competition:{row.name}")
+        await people.record(connection, by, "competition.hide", f"competition:{row.name}")
 
 
 def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str]:
@@ -266,7 +284,27 @@ async def _plan(
         ours = source.whole and now.competitions[name].source == source.name
         if ours and name not in catalog.competitions:
             changes.append(_change(Kind.HIDDEN, f"competition {name}", "no file defines it"))
-    return Plan(changes=tuple(changes))
+    return Plan(changes=tuple(changes), seal=_seal(catalog, source, now, changes))
+
+
+def _seal(catalog: Catalog, source: Source, now: _Now, changes: Sequence[Change]) -> str:
+    """Of what decides about a plan, but not of counts: people go on submitting while somebody reads it."""
+    document = {
+        "source": [source.name, source.pinned, source.whole, source.takes_over],
+        "competitions": {name: item.to_document() for name, item in catalog.competitions.items()},
+        "problems": {name: item.content_digest for name, item in catalog.problems.items()},
+        "there": {
+            name: [row.document, row.source, row.pinned]
+            for name, row in now.competitions.items()
+            if name in catalog.competitions or row.source == source.name
+        },
+        "boards": [
+            [row.name, row.competition, row.retired, row.content_digest, row.code_opens_at]
+            for row in now.boards.values()
+        ],
+        "changes": sorted({f"{item.kind} {item.what}" for item in changes}),
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True, default=str).encode()).hexdigest()
 
 
 async def _measured_again(
@@ -317,8 +355,8 @@ def _of_competition(competition: Competition, now: _Now, source: Source) -> Iter
         return
     if row.source != source.name:
         theirs = _described(row.source)
-        if not source.takes_over:
-            remedy = "Give it and its leaderboards other names, or take it over with --take-over"
+        if not _takes(source, row.source):
+            remedy = _elsewhere(source, row.source, "Give it and its leaderboards other names")
             yield _change(Kind.REFUSED, what, f"its files come from {theirs}. {remedy}")
             return
         moved = f"its files come from {source.described} now, no longer from {theirs}"
@@ -431,14 +469,24 @@ def _taken(
     together = board.competition in catalog.competitions or (
         ours and (source.whole or board.retired)
     )
-    if together or source.takes_over:
+    theirs = now.competitions[board.competition].source
+    if together or _takes(source, theirs):
         yield _change(Kind.CHANGED, what, f"moves from {board.competition}")
     else:
-        remedy = (
-            "give this one another name with 'leaderboard: ...', or take it over with --take-over"
-        )
+        remedy = _elsewhere(source, theirs, "give this one another name with 'leaderboard: ...'")
         detail = f"belongs to the competition {board.competition}; {remedy}"
         yield _change(Kind.REFUSED, what, detail)
+
+
+def _takes(source: Source, theirs: str) -> bool:
+    """Whether what comes from another source may be taken over."""
+    return source.takes_over and not (source.spares_own and not theirs)
+
+
+def _elsewhere(source: Source, theirs: str, remedy: str) -> str:
+    if source.spares_own and not theirs:
+        return f"{remedy}, or change it in that folder: it is read at each start"
+    return f"{remedy}, or take it over with --take-over"
 
 
 def _of_version(what: str, board: Row[Any], problem: Problem, now: _Now) -> Iterator[Change]:

@@ -400,7 +400,7 @@ async def board_of(connection: AsyncConnection, leaderboard_id: int) -> Any:
     return (await connection.execute(query)).one()
 
 
-POSED = text("""
+EVERY_POSED = text("""
     SELECT l.problem_id, p.name AS problem, p.digest, c.name AS competition, l.retired
     FROM leaderboards l
     JOIN competitions c ON c.id = l.competition_id
@@ -423,9 +423,9 @@ STATES = text("""
 """)
 
 
-async def posed(connection: AsyncConnection) -> Sequence[Row[Any]]:
+async def every_posed(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """The version of its problem that each leaderboard poses, shown or hidden, without its files."""
-    return (await connection.execute(POSED)).all()
+    return (await connection.execute(EVERY_POSED)).all()
 
 
 async def states(connection: AsyncConnection) -> Sequence[Row[Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kernelbot.app import App
-from kernelbot.cli import definition_source
+from kernelbot.services import sources
 from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_verdict
@@ -227,7 +227,7 @@ async def test_a_repository_is_refused_for_its_size_before_it_is_unpacked(
 ) -> None:
     folder = kernelbot.home / "repository"
     folder.mkdir()
-    size = definition_source.MAX_BYTES + 1
+    size = sources.MAX_BYTES + 1
     (folder / "data").write_bytes(os.urandom(size) if name == "random" else bytes(size))
     committed(folder)
 

@@ -24,6 +24,7 @@ from kernelbot.domain import directives
 from kernelbot.domain.problem import Example, Problem
 from kernelbot.judge import timing
 from kernelbot.judge.protocol import Limits, Mode, VerdictKind
+from kernelbot.services import checks
 from kernelbot.services.catalog import load_problem
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,7 +33,7 @@ PROBLEMS = {
     for folder in sorted((ROOT / "problems").glob("*/problem.yaml"))
 }
 ALWAYS = ("vectoradd", "matmul", "softmax")
-RECORDED = problem_check.known(ROOT / "problems")
+RECORDED = checks.known(ROOT / "problems")
 
 
 def judged_whole(problem: Problem) -> bool:

@@ -16,6 +16,7 @@ from discord.ui import DynamicItem
 from kernelbot.bot.admin import (
     allowances,
     audit,
+    competition,
     confirm,
     intake,
     invites,
@@ -32,6 +33,7 @@ PIECES: tuple[ModuleType, ...] = (
     allowances,
     invites,
     audit,
+    competition,
     intake,
 )
 """Each with ``COMMANDS``, and with ``DYNAMIC`` and ``FORMS`` where it has buttons and forms."""
