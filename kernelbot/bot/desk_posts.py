@@ -95,7 +95,7 @@ def rules(
     gpus = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
     for name, value in (
         ("when", "\n".join(_when(window, len(windows) > 1) for window in windows)),
-        ("how", say("desk.rules.how.text")),
+        ("how", say("desk.how")),
         ("gpus", ", ".join(plain(gpu, 40) for gpu in gpus)),
         ("scoring", _scoring(competition)),
         ("prizes", "\n".join(_prize(prize) for prize in competition.prizes)),
@@ -106,7 +106,7 @@ def rules(
     ):
         if value:
             shown = render.cut_markdown(value, render.FIELD_VALUE)
-            embed.add_field(name=say(f"desk.rules.{name}"), value=shown, inline=False)
+            embed.add_field(name=say(f"desk.label.{name}"), value=shown, inline=False)
     return Post(embeds=(render.fitted(embed),), key=key)
 
 
@@ -135,7 +135,7 @@ def _scoring(competition: Competition) -> str:
     lines = [say(f"desk.scoring.{scoring.rule.value}"), say(f"desk.scoring.{scoring.share.value}")]
     worths = [
         say(
-            "desk.scoring.worth",
+            "desk.worth",
             board=plain(spec.name, 60),
             worth=f"{spec.points if scoring.rule is Rule.POINTS else spec.weight:g}",
         )
@@ -145,9 +145,9 @@ def _scoring(competition: Competition) -> str:
 
 
 def _prize(prize: Prize) -> str:
-    where = plain(prize.leaderboard, 60) or say("desk.rules.overall")
+    where = plain(prize.leaderboard, 60) or say("desk.overall")
     line = say(
-        "desk.rules.prize",
+        "desk.prize",
         place=report.ordinal(prize.place),
         where=where,
         prize=plain(prize.prize, 200),
@@ -186,7 +186,7 @@ def _card(
         ("more", [page.gpu for page in ranked[CARD_GPUS:]]),
     ):
         if gpus:
-            notes.append(say(f"desk.card.{name}", gpus=_names(gpus)))
+            notes.append(say(f"desk.gpus.{name}", gpus=_names(gpus)))
     text = "\n".join(note for note in notes if note)
     embeds = [render.titled(plain(board.title, 200), text, render.BLUE)]
     embeds += [_of_gpu(page, most) for page in ranked[:CARD_GPUS]]
@@ -235,6 +235,7 @@ def moment(found: MomentView, key: str) -> Post:
     """A phase has begun or ended, or soon does."""
     what = plain(f"{found.title}: {found.phase}" if found.phase else found.title, 200)
     when = render.relative(found.at)
-    text = say(f"desk.moment.{found.moment.value}", what=what, when=when, at=_moment(found.at))
+    values = {"what": what, "when": when, "at": _moment(found.at)}
+    text = say(f"desk.moment.{found.moment.value}", **values)
     colour = render.GREY if found.moment is Moment.CLOSES else render.GREEN
     return Post(embeds=(render.titled("", text, colour, key),), key=key)

@@ -52,6 +52,9 @@ CONTENT, TITLE, DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS = 2000, 256, 4096, 
 EMBEDS, EMBED_TOTAL, FOOTER, CUSTOM_ID, CHOICES, CHOICE = 10, 6000, 2048, 100, 25, 100
 THREAD_NAME, FILES = 100, 10
 
+SMALLEST_BLOCK = 60
+"""A code block of fewer characters tells nothing; its text goes as a file alone."""
+
 ROWS = 10  # of a leaderboard page: more does not fit a phone's screen
 NAME_WIDTH = 18
 
@@ -272,14 +275,16 @@ def _progress(run: RunView) -> str:
     if run.status is Status.RUNNING and run.attempt > 1:
         text += "\n" + say("card.attempt", attempt=run.attempt)
     if run.status.final:
-        text += f"\n{_last_lines(run)}"
+        text += f"\n{_last_lines(run, FIELD_VALUE - len(text) - 1)}"
     return text
 
 
-def _last_lines(run: RunView) -> str:
-    """How the story of a run ends: what a person decided about it, and whether it is ranked."""
+def _last_lines(run: RunView, room: int) -> str:
+    """How the story of a run ends: what a person decided about it, and, whatever else fits, whether it is ranked."""
+    ranking = cut(plain(run.ranking, 300), room)
     decided = run.decision and report.decision_text(run.decision.outcome, run.decision.reason)
-    return "\n".join(line for line in (plain(decided or "", 600), plain(run.ranking, 300)) if line)
+    before = cut(plain(decided or "", 600), max(0, room - len(ranking) - 1))
+    return "\n".join(line for line in (before, ranking) if line)
 
 
 def state_words(view: SubmissionView) -> str:
@@ -365,26 +370,31 @@ def _run_result(
     files = []
     title = cut(f"{plain(run.gpu, 40)}: {plain(report.headline(run), 200)}", min(TITLE, share // 3))
     meaning = "" if against is None else compared(run, against)
-    lines = (_left(view, run, attached), meaning, _last_lines(run))
-    ranking = "\n".join(part for part in lines if part)
-    left = share - len(title) - len(ranking) - 40
+    room = share - len(title) - 40
+    last = _last_lines(run, room)
+    also = "\n".join(line for line in (_left(view, run, attached), meaning) if line)
+    also = cut(also, room - len(last) - 1) if room - len(last) > SMALLEST_BLOCK else ""
+    ranking = "\n".join(line for line in (also, last) if line)
+    left = room - len(ranking)
     parts = []
     table = _case_table(run)
     log = run.verdict.log if run.verdict is not None and report.shows_log(run.mode) else ""
     if table:
-        room = left * 3 // 5 if log else left
-        parts.append(block(_whole_lines(table, room - 10), room))
-        if len(table) > room - 10:
+        most = left * 3 // 5 if log else left
+        if most > SMALLEST_BLOCK:
+            parts.append(block(_whole_lines(table, most - 10), most))
+            left -= len(parts[-1]) + 1
+        if len(table) > most - 10:
             files.append(File(f"cases-{_file_part(run.gpu)}.txt", clean(table).encode()))
-        left -= len(parts[-1]) + 1
     if log:
         excerpt = report.log_excerpt(
             clean(log),
             characters=max(0, min(1500, left - 60)),
             head=run.mode is Mode.PROFILE,  # which begins with what was found
         )
-        parts.append(block(excerpt, left))
-        if excerpt.strip() != clean(log).strip():
+        if left > SMALLEST_BLOCK:
+            parts.append(block(excerpt, left))
+        if excerpt.strip() != clean(log).strip() or left <= SMALLEST_BLOCK:
             files.append(File(f"log-{_file_part(run.gpu)}.txt", clean(log).encode()))
     colours = {VerdictKind.PASSED: GREEN, VerdictKind.QUARANTINED: GOLD, None: GREY}
     return titled(title, "\n".join([*parts, ranking]), colours.get(run.kind, RED)), files
@@ -421,15 +431,20 @@ def compared(run: RunView, against: Comparison) -> str:
 def _left(view: SubmissionView, run: RunView, attached: Collection[str]) -> str:
     """Of a run's files those that do not go with the message: where to get them."""
     lines = [
-        say("files.expired", name=item.name, when=relative(item.expired_at))
+        say("files.expired", name=_file_name(item.name), when=relative(item.expired_at))
         for item in run.artefacts
         if item.expired_at is not None
     ]
     elsewhere = [name for name in run.files if name not in attached]
     if elsewhere:
-        names = cut(", ".join(f"`{name}`" for name in elsewhere), 150)
+        names = cut(", ".join(f"`{_file_name(name)}`" for name in elsewhere), 150)
         lines.append(say("files.elsewhere", names=names, id=view.id))
     return "\n".join(lines[-4:])
+
+
+def _file_name(name: str) -> str:
+    """Of a file that a run left, between backticks."""
+    return cut(" ".join(clean(name).replace("`", "'").split()), 60)
 
 
 def _case_table(run: RunView) -> str:
@@ -910,7 +925,13 @@ def podium(change: Podium, key: str) -> Post:
     board = f"{plain(change.title, 100)} ({plain(change.gpu, 40)})"
     lines = [
         say(
-            f"podium.{_podium_kind(change)}",
+            "podium.shares"
+            if change.tied
+            else "podium.record"
+            if change.is_record
+            else "podium.took"
+            if change.displaced_name
+            else "podium.is_in",
             name=plain(change.user_name, 64),
             place=place,
             time=_time(change.seconds, change.error),
@@ -927,14 +948,6 @@ def podium(change: Podium, key: str) -> Post:
         lines.append(say("podium.before", name=name, time=was))
     embed = titled(board, "\n".join(lines), GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
-
-
-def _podium_kind(change: Podium) -> str:
-    if change.tied:
-        return "shares"
-    if change.is_record:
-        return "record"
-    return "took" if change.displaced_name else "is_in"
 
 
 def _margin(change: Podium) -> str:
@@ -989,6 +1002,15 @@ def reveal(found: Reveal, key: str) -> Post:
         lines += ["", say("reveal.unjudged", count=found.unjudged)]
     text = cut("\n".join(lines), DESCRIPTION)
     embed = titled(plain(found.title, 100), text, GOLD, key)
+    return Post(embeds=(fitted(embed),), key=key)
+
+
+def bulletin(text: str, title: str, key: str = "") -> Post:
+    """What organizers tell in their own words: lines stay lines, and nothing in them is markup or a mention."""
+    lines = [plain(line, DESCRIPTION) for line in clean(text).splitlines()]
+    words = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
+    about = plain(title, 100) if title else say("bulletin.all")
+    embed = _embed(about, cut(words, DESCRIPTION), GOLD, key)
     return Post(embeds=(fitted(embed),), key=key)
 
 

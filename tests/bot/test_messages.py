@@ -101,7 +101,19 @@ def sentences(path: Path) -> Iterator[str]:
             yield f"{path.name}:{node.lineno}: {node.value}"
 
 
-SPEAKING = ("render", "errors", "actions", "me", "paste", "submissions", "views", "taking", "cards")
+SPEAKING = (
+    "render",
+    "errors",
+    "actions",
+    "me",
+    "paste",
+    "submissions",
+    "views",
+    "taking",
+    "cards",
+    "desk_posts",
+    "desk_things",
+)
 
 
 @pytest.mark.parametrize("module", SPEAKING)
