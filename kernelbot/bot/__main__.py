@@ -1,4 +1,7 @@
-"""``python -m kernelbot.bot``: the bot process. Any number of restarts; nothing is lost in between."""
+"""``python -m kernelbot.bot``: the bot process. Any number of restarts; nothing is lost in between.
+
+``python -m kernelbot.bot invite`` prints the link that lets the bot into a server, and ends.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,13 @@ import yarl
 
 from kernelbot import logs
 from kernelbot.app import build
-from kernelbot.bot import rest
+from kernelbot.bot import permissions, rest
 from kernelbot.bot.client import Bot
 from kernelbot.config import Settings
 from kernelbot.errors import Refused
 from kernelbot.services.context import Context
 
+INVITE = "invite"
 LONGEST_PAUSE_S = 60.0
 LOGIN_S = 60.0
 STEADY_S = 300.0
@@ -31,7 +35,11 @@ log = structlog.get_logger()
 
 
 def main() -> int:
-    """Exit code 0 after a signal, 2 when the settings do not allow it to start."""
+    """Exit code 0 after a signal, 1 where Discord gives no link, 2 when the settings do not allow it to start."""
+    wanted = sys.argv[1:]
+    if wanted not in ([], [INVITE]):
+        print(f"Usage: python -m kernelbot.bot [{INVITE}]", file=sys.stderr)
+        return 2
     settings = Settings()
     logs.configure(settings, "bot")
     if settings.discord_token is None:
@@ -39,7 +47,8 @@ def main() -> int:
         return 2
     go_where_told(settings)
     try:
-        asyncio.run(serve(settings, settings.discord_token.get_secret_value()))
+        token = settings.discord_token.get_secret_value()
+        asyncio.run(print_link(token) if wanted else serve(settings, token))
     except discord.LoginFailure:
         print(
             "Discord does not accept this token. Make a new one: docs/running-the-bot.md.",
@@ -59,6 +68,18 @@ def go_where_told(settings: Settings) -> None:
     if settings.discord_gateway_url:
         gateway = discord.gateway.DiscordWebSocket
         gateway.DEFAULT_GATEWAY = yarl.URL(settings.discord_gateway_url)
+
+
+async def print_link(token: str) -> None:
+    """Discord knows whose token it is. Raises discord.LoginFailure for one that is not."""
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        try:
+            async with asyncio.timeout(LOGIN_S):
+                await client.login(token)
+        except rest.NO_ANSWER as error:
+            sys.exit(f"Discord does not answer: {error!r}")
+        assert client.application_id is not None, "after the login"
+        print(permissions.invite(client.application_id))
 
 
 async def serve(settings: Settings, token: str) -> None:

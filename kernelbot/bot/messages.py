@@ -235,8 +235,8 @@ ENGLISH: dict[str, str] = {
     "admin.person.latest": "Latest submissions",
     "admin.person.sent": "**#{id}** {board} · {mode} · {came} · {when}",
     "admin.person.banned": "May not submit {until}: {reason}",
-    "admin.role.admin": "Administrator, here since",
-    "admin.role.member": "Member, here since",
+    "admin.is.admin": "Administrator, here since",
+    "admin.is.member": "Member, here since",
     "admin.role.ask_admin": (
         "{who} becomes an administrator: they see every competition and everybody's code, decide about results and "
         "people, and can make others administrators."
@@ -579,6 +579,11 @@ ENGLISH: dict[str, str] = {
     ),
     "setup.server.threads": "Cards and results come as direct messages where I cannot make private threads.",
     "setup.server.events": "Without Create Events competitions are not in the server's calendar.",
+    "setup.shown": "Competitions that are not as they should be",
+    "setup.shown.trouble": "**{name}**: {trouble}",
+    "setup.shown.left_away": (
+        "**{name}**: {count} deleted twice, so not made again. Choose the category once more to have it back."
+    ),
     "setup.choose.announcements_channel": "A channel for announcements (none: clear it)",
     "setup.choose.competitions_category": "A category for competitions (none: clear it)",
     "setup.button.make": "Make a category for me",

@@ -47,7 +47,7 @@ NO_FORUMS = ("create_public_threads",)
 EVENTS = ("create_events",)
 NEW_CATEGORY = ("manage_channels",)
 
-ALL = tuple(sorted({*POST, *POST_IN_THREAD, *THREADS, *FORUMS, *EVENTS, *NEW_CATEGORY}))
+ALL = tuple(sorted({*POST, *POST_IN_THREAD, *THREADS, *FORUMS, *NO_FORUMS, *EVENTS, *NEW_CATEGORY}))
 
 
 def missing(allowed: discord.Permissions, needed: Iterable[str]) -> tuple[str, ...]:

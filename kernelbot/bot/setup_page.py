@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import discord
@@ -9,13 +10,8 @@ import discord
 from kernelbot.bot import permissions, render
 from kernelbot.bot.messages import say
 from kernelbot.domain.competition import own_channel
+from kernelbot.services.desk import DeskStatus
 from kernelbot.services.views import GuildView
-
-NEEDED = {
-    "announcements_channel": permissions.POST,
-    "competitions_category": permissions.FORUMS,
-}
-"""By choice what the bot has to be allowed in the place that is chosen."""
 
 Place = discord.TextChannel | discord.CategoryChannel
 
@@ -37,6 +33,15 @@ class Server:
         fits = isinstance(found, KINDS[choice])
         return found if fits else None  # type: ignore[return-value]
 
+    def lacking(self, choice: str, place: Place) -> tuple[str, ...]:
+        """What the bot has to be allowed there and is not."""
+        needed: tuple[str, ...] = permissions.POST
+        if choice == "competitions_category":
+            needed = permissions.FORUMS
+            # Discord gives forums to communities only; others get text channels with threads.
+            needed += () if "COMMUNITY" in self.guild.features else permissions.NO_FORUMS
+        return permissions.missing(place.permissions_for(self.guild.me), needed)
+
     @property
     def role(self) -> str:
         """Whose permissions are to be changed."""
@@ -50,18 +55,21 @@ KINDS: dict[str, type[Place]] = {
 }
 
 
-def page(server: Server, named: str, link: str) -> render.Post:
-    """``named`` is the channel of servers that have chosen none, ``link`` the one that invites the bot."""
+def page(server: Server, named: str, link: str, desks: Sequence[DeskStatus] = ()) -> render.Post:
+    """``named`` is the channel of servers that have chosen none, ``link`` the one that invites the bot; ``desks``
+    are the competitions that the server shows."""
     embed = discord.Embed(
         title=say("setup.title", server=render.plain(server.guild.name, 100)),
         description=say("setup.intro"),
         colour=render.BLUE,
     )
-    for choice in NEEDED:
+    for choice in KINDS:
         lines = [say(f"setup.does.{choice}"), *_state(server, choice, named)]
         embed.add_field(name=say(f"setup.name.{choice}"), value="\n".join(lines), inline=False)
     value = "\n".join(_everywhere(server, link))
     embed.add_field(name=say("setup.server"), value=value, inline=False)
+    if wrong := [line for item in desks for line in _wrong(item)]:
+        embed.add_field(name=say("setup.shown"), value="\n".join(wrong), inline=False)
     return render.Post(embeds=(render.fitted(embed),))
 
 
@@ -72,12 +80,21 @@ def _state(server: Server, choice: str, named: str) -> list[str]:
     place = server.place(choice)
     if place is None:
         return [say("setup.gone")]
-    lacking = permissions.missing(place.permissions_for(server.guild.me), NEEDED[choice])
+    lacking = server.lacking(choice, place)
     there = say("setup.chosen", place=place.mention)
     if not lacking:
         return [there, say("setup.fine")]
     names = ", ".join(lacking)
     return [there, say("setup.lacking", names=names, place=place.mention, role=server.role)]
+
+
+def _wrong(item: DeskStatus) -> list[str]:
+    """What of a competition is not as it should be."""
+    name = render.plain(item.competition, 60)
+    lines = [say("setup.shown.trouble", name=name, trouble=item.trouble)] if item.trouble else []
+    if item.left_away:
+        lines.append(say("setup.shown.left_away", name=name, count=item.left_away))
+    return lines
 
 
 def _everywhere(server: Server, link: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, delete, select, text
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,14 +28,16 @@ CLAIM = text(
 
 async def add(
     connection: AsyncConnection, key: str, topic: str, payload: Mapping[str, Any]
-) -> None:
-    """Once per key, however often this is called."""
-    await connection.execute(
+) -> bool:
+    """Once per key, however often this is called; whether it is new."""
+    added = await connection.execute(
         upsert(outbox)
         .values(key=key, topic=topic, payload=dict(payload))
         .on_conflict_do_nothing(index_elements=["key"])
+        .returning(outbox.c.id)
     )
     await changes.notify(connection, changes.OUTBOX, topic)
+    return added.first() is not None
 
 
 async def claim(
@@ -47,6 +49,8 @@ async def claim(
 
 
 async def delivered(connection: AsyncConnection, outbox_id: int, receipt: str) -> None:
+    """From now on nobody asks in which servers it stands already."""
+    await connection.execute(delete(receipts).where(receipts.c.outbox_id == outbox_id))
     await connection.execute(
         text(
             "UPDATE outbox SET delivered_at = now(), receipt = :receipt, trouble = '' "

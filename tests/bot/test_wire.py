@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
+from kernelbot.bot import permissions
 from kernelbot.bot.__main__ import end
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
@@ -177,6 +178,18 @@ async def hold_ends(app: App) -> None:
         await connection.execute(
             text("UPDATE outbox SET due_at = now() WHERE delivered_at IS NULL AND due_at > now()")
         )
+
+
+async def test_the_link_is_printed_without_a_database_for_whoever_has_the_token(
+    discord: LoopbackDiscord, environment: dict[str, str]
+) -> None:
+    asked = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kernelbot.bot", "invite", stdout=asyncio.subprocess.PIPE,
+        env=environment | discord.environment() | {"DATABASE_URL": "postgresql://nobody@localhost/none"},
+    )  # fmt: skip
+    printed, _ = await asked.communicate()
+
+    assert (asked.returncode, printed.decode()) == (0, f"{permissions.invite(discord.bot.id)}\n")
 
 
 # --- announcements -------------------------------------------------------------------------------
