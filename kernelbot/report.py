@@ -212,6 +212,21 @@ def wait_text(wait: Wait) -> str:
     return f"{place}, starts in {low} to {high}" if low != high else f"{place}, starts in {low}"
 
 
+STEPS = "▁▂▃▄▅▆▇█"
+
+
+def spark(shares: Sequence[float | None], goods: Sequence[bool]) -> str:
+    """A line of the shares of a median: half of it is lowest, twice of it highest; what was not good is a ``!``."""
+    signs = []
+    for share, good in zip(shares, goods, strict=True):
+        if not good or share is None or share <= 0:
+            signs.append("!" if not good else "·")
+            continue
+        height = (math.log2(share) + 1) / 2 * len(STEPS)
+        signs.append(STEPS[min(len(STEPS) - 1, max(0, int(height)))])
+    return "".join(signs) or "–"
+
+
 def log_excerpt(text: str, lines: int = 20, characters: int = 1500, *, head: bool = False) -> str:
     """The end of a log, where the error is, or its ``head``; bounded, says what it left out."""
     if head:

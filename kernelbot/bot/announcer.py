@@ -21,7 +21,7 @@ from kernelbot.services import announce, guilds
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
-TOPICS = ("podium", "reveal", "finished", "decided", "notice")
+TOPICS = ("podium", "reveal", "finished", "decided", "notice", "bulletin")
 AT_ONCE = 20
 SERVERS_AT_ONCE = 20
 
@@ -179,4 +179,6 @@ def _worded(item: Announcement) -> render.Post:
         return render.reveal(announce.reveal(item), key)
     if item.topic == "notice":
         return render.notice(str(item.payload["text"]), out=item.payload["state"] == "out", key=key)
+    if item.topic == "bulletin":
+        return render.bulletin(str(item.payload["text"]), str(item.payload["title"]), key)
     return render.podium(announce.podium(item), key)

@@ -50,7 +50,7 @@ from kernelbot.services.views import (
 
 CONTENT, TITLE, DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS = 2000, 256, 4096, 256, 1024, 25
 EMBEDS, EMBED_TOTAL, FOOTER, CUSTOM_ID, CHOICES, CHOICE = 10, 6000, 2048, 100, 25, 100
-THREAD_NAME, FILES = 100, 10
+THREAD_NAME, FILES, ALT = 100, 10, 1024
 
 SMALLEST_BLOCK = 60
 """A code block of fewer characters tells nothing; its text goes as a file alone."""
@@ -98,7 +98,9 @@ class Post:
 
     def _files(self) -> list[discord.File]:
         return [
-            discord.File(io.BytesIO(file.content), file.name, description=file.words or None)
+            discord.File(
+                io.BytesIO(file.content), file.name, description=cut(file.words, ALT) or None
+            )
             for file in self.files
         ]
 
@@ -1010,8 +1012,8 @@ def bulletin(text: str, title: str, key: str = "") -> Post:
     lines = [plain(line, DESCRIPTION) for line in clean(text).splitlines()]
     words = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
     about = plain(title, 100) if title else say("bulletin.all")
-    embed = _embed(about, cut(words, DESCRIPTION), GOLD, key)
-    return Post(embeds=(fitted(embed),), key=key)
+    made = titled(about, cut(words, DESCRIPTION), GOLD, key)
+    return Post(embeds=(fitted(made),), key=key)
 
 
 def notice(text: str, *, out: bool, key: str) -> Post:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
+from kernelbot import report
 from kernelbot.cli.options import AsJson, Token, Url, connect
 from kernelbot.cli.screen import clean, document, note, result, table
 
@@ -19,7 +20,6 @@ device_app = typer.Typer(
 DeviceId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="DEVICE")]
 Reason = Annotated[str, typer.Argument(metavar="REASON", help="For the log.")]
 
-STEPS = "▁▂▃▄▅▆▇█"
 WIDTH = 41  # of a chart, an odd number: the median has a column
 
 
@@ -83,7 +83,7 @@ def _fleet(found: Mapping[str, Any]) -> None:
                     moment(item["canary_at"]),
                     _times(item, "median"),
                     _times(item, "now"),
-                    spark(item["drift"], item["goods"]),
+                    report.spark(item["drift"], item["goods"]),
                 )
                 for item in found["devices"]
             ],
@@ -115,18 +115,6 @@ def _times(item: Mapping[str, Any], which: str) -> str:
         else:
             shown.append(f"{part} {seconds * 1e6:.3g} µs")
     return ", ".join(shown) or "–"
-
-
-def spark(shares: Sequence[float | None], goods: Sequence[bool]) -> str:
-    """A line of the shares of a median: half of it is lowest, twice of it highest; what was not good is a ``!``."""
-    signs = []
-    for share, good in zip(shares, goods, strict=True):
-        if not good or share is None or share <= 0:
-            signs.append("!" if not good else "·")
-            continue
-        height = (math.log2(share) + 1) / 2 * len(STEPS)
-        signs.append(STEPS[min(len(STEPS) - 1, max(0, int(height)))])
-    return "".join(signs) or "–"
 
 
 def _drift(found: Mapping[str, Any]) -> None:

@@ -21,6 +21,7 @@ from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded
 from kernelbot.services.runners import RunnerView
 from kernelbot.storage import devices as store
+from kernelbot.storage import fleet as workers
 
 DRIFT = 24
 """Canaries of a device that are shown beside it."""
@@ -79,6 +80,19 @@ class FleetView:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnderWay:
+    """A run in progress."""
+
+    machine: str
+    submission_id: int
+    leaderboard: str
+    gpu: str
+    mode: str
+    progress: str
+    so_far_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class CanaryView:
     """One canary of a device."""
 
@@ -106,19 +120,34 @@ async def fleet(ctx: Context, admin: Actor) -> FleetView:
     devices = await listed(ctx, admin)
     agents = await runners.listed(ctx, admin)
     async with ctx.database.read() as connection:
-        workers = await store.machines(connection)
+        hosts = await store.machines(connection)
         recent = await store.recent(connection, DRIFT)
     medians = {item.id: item.bands for item in devices}
     drift: dict[int, list[tuple[float | None, bool]]] = {item.id: [] for item in devices}
     for row in recent:
         if row.device_id in drift:
             drift[row.device_id].append((_share(row.seconds, medians[row.device_id]), row.good))
-    found = [_agent(ctx, item) for item in agents] + [_worker(ctx, row) for row in workers]
+    found = [_agent(ctx, item) for item in agents] + [_worker(ctx, row) for row in hosts]
     return FleetView(
         machines=tuple(found),
         devices=devices,
         drift={device: tuple(values) for device, values in drift.items()},
     )
+
+
+async def under_way(ctx: Context, admin: Actor, most: int = 50) -> tuple[UnderWay, ...]:
+    """What runs now, the longest first."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        rows = await workers.under_way(connection, bounded(most))
+    return tuple(UnderWay(**{**row._mapping, "so_far_s": float(row.so_far_s or 0)}) for row in rows)
+
+
+async def device(ctx: Context, admin: Actor, device_id: int) -> DeviceView:
+    """One device. Raises NotFound."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        return await _view(ctx, connection, await _one(connection, device_id))
 
 
 def _share(seconds: Mapping[str, float], known: Mapping[str, Band]) -> float | None:

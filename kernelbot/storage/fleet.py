@@ -198,3 +198,21 @@ async def touch(connection: AsyncConnection, worker_id: uuid.UUID) -> None:
 async def ping(connection: AsyncConnection) -> None:
     """Ask the database for an answer, any answer."""
     await connection.execute(text("SELECT 1"))
+
+
+UNDER_WAY = text(
+    """
+    SELECT r.submission_id, r.gpu, r.mode, r.progress, l.name AS leaderboard, coalesce(n.name, w.host, '') AS machine,
+           greatest(0, extract(epoch FROM clock_timestamp() - r.started_at)) AS so_far_s
+    FROM runs r
+    JOIN leaderboards l ON l.id = r.leaderboard_id
+    LEFT JOIN runners n ON n.id = r.runner_id
+    LEFT JOIN workers w ON w.id = r.worker_id
+    WHERE r.status = 'running' ORDER BY r.started_at LIMIT :most
+    """
+)
+
+
+async def under_way(connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
+    """The runs in progress, the longest first, with the machine that has each."""
+    return (await connection.execute(UNDER_WAY, {"most": most})).all()

@@ -55,7 +55,7 @@ async def test_a_competition_is_planned_confirmed_changed_hidden_and_shown_again
     assert await names(scene) == ["getting-started", "class"]
     log = await moderation.audit(scene.app, admin, target="catalog")
     assert log.items[0]["actor"] == "ada"
-    assert list(log.items[0]["detail"]["checked"].values())[0]
+    assert next(iter(log.items[0]["detail"]["checked"].values()))
     assert "Everything is as in the files." in words(await send(scene, "plan", CLASS))
 
     changed = CLASS.replace("2026-01-01", "2026-02-01")

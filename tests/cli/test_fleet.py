@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 
 from kernelbot.app import App
-from kernelbot.cli.fleet import chart, spark
+from kernelbot.cli.fleet import chart
+from kernelbot.report import spark
 from kernelbot.storage import fleet
-from tests.api.serving import Serving
+from tests.api.serving import Listening
 from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
 from tests.services.machines import machine
@@ -17,7 +18,7 @@ __all__ = ["app"]
 
 
 async def test_an_administrator_sees_what_judges_how_it_drifts_and_takes_it_out(
-    app: App, plain: CommandLine, server: Serving
+    app: App, plain: CommandLine, server: Listening
 ) -> None:
     await machine(app)
     await grown(app)

@@ -15,9 +15,11 @@ from discord.ui import DynamicItem
 
 from kernelbot.bot.admin import (
     allowances,
+    announce,
     audit,
     competition,
     confirm,
+    fleet,
     intake,
     invites,
     people,
@@ -35,6 +37,8 @@ PIECES: tuple[ModuleType, ...] = (
     audit,
     competition,
     intake,
+    fleet,
+    announce,
 )
 """Each with ``COMMANDS``, and with ``DYNAMIC`` and ``FORMS`` where it has buttons and forms."""
 
