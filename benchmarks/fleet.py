@@ -72,7 +72,8 @@ SEED = """
     )
     INSERT INTO runs (submission_id, leaderboard_id, user_id, code_digest, gpu, mode, priority,
                       queue_id, problem_digest)
-    SELECT s.id, s.leaderboard_id, s.user_id, s.code_digest, $2, s.mode, 10, p.id, repeat('0', 64)
+    SELECT s.id, s.leaderboard_id, s.user_id, s.code_digest, $2, s.mode, 10, p.id,
+           (SELECT digest FROM problems WHERE id = s.problem_id)
     FROM (SELECT *, row_number() OVER (ORDER BY id) AS nth FROM sent) s
     JOIN (SELECT id, row_number() OVER (ORDER BY id) AS nth FROM placed) p USING (nth)
 """
@@ -105,7 +106,7 @@ def show(label: str, seconds: list[float], wall_s: float) -> None:
 
 def verdict(run_id: int) -> Verdict:
     """One that passed, each with times of its own."""
-    ns = 1e6 + run_id
+    ns = 1e6 * (1 + run_id * 7919 % 1000 / 50)
     time_ns = Measurement(
         ns=ns, low_ns=ns * 0.99, high_ns=ns * 1.01, stderr_ns=ns * 0.002, best_ns=ns * 0.98,
         worst_ns=ns * 1.02, samples=20, clock="host",
@@ -209,7 +210,9 @@ def processor_s(pid: int) -> float:
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError):
             words = (entry / "stat").read_text().rpartition(")")[2].split()
-            ticks[int(entry.name)] = sum(map(int, words[11:15]))  # its own, and of children that ended
+            ticks[int(entry.name)] = sum(
+                map(int, words[11:15])
+            )  # its own, and of children that ended
             parents[int(entry.name)] = int(words[1])
     found = {pid}
     while more := {child for child, parent in parents.items() if parent in found} - found:

@@ -73,6 +73,7 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
     for routes in (
         leaderboards,
         submissions,
+        runner,
         artefacts,
         problems,
         competitions,
@@ -82,7 +83,6 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
         admin_people,
         admin_runners,
         fleet,
-        runner,
         operations,
     ):
         app.include_router(routes.router)

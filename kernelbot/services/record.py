@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain import ranking, scoring, waiting
 from kernelbot.domain.competition import is_visible, own_channel
 from kernelbot.domain.desk import board_key
-from kernelbot.domain.ranking import PodiumChange, Standing
+from kernelbot.domain.ranking import Entry, PodiumChange, Standing
 from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import REJUDGE, REPEAT_PRIORITY, Outcome
 from kernelbot.errors import Conflict
@@ -81,7 +81,6 @@ async def verdict(
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
         await canaries.run_ended(connection, run.id, submission_id, found)
-        await _remember_duration(connection, run, found)
         # What others wait for comes last: whoever records on the same board waits from here to the end.
         if score is not None and mode is Mode.RANKED:
             await _count(ctx, connection, submission, run)
@@ -91,6 +90,9 @@ async def verdict(
             await _confirmed_by(connection, run, score)
         if rejudge.is_one(submission):
             await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
+    # By itself, because everybody who measures the same waits for it, and no result is lost with it.
+    async with ctx.database.read() as connection:
+        await _remember_duration(connection, run, found)
     return True
 
 
@@ -228,15 +230,16 @@ async def _rank(
     counted, mended = await standings.scores(connection, run)
     await standings.put_entry(connection, run, scoring.pool(counted))
     now = await standings.put_standing(connection, board_id, gpu, run.user_id)
+    same = now is not None and best is not None and (now.seconds, now.error) == tuple(best)
     # A best that was in doubt is gone from the history: what is true stands in its place, slower or not.
     better = now is not None and (best is None or now.seconds < best.seconds)
-    if now is not None and (better or (mended and now != best)):
+    if now is not None and (better or (mended and not same)):
         await standings.add_best(connection, run, Score(seconds=now.seconds, error=now.error))
         if submission.repeats is None:
             await notices.overtaken(connection, run, now, best)
-    if now == best:
-        return  # the board is what it was
-    after = await head(connection, board_id, gpu)
+    if now is None or same:
+        return  # nobody has come onto the podium
+    after = _with(before, now) or await head(connection, board_id, gpu)
     change = ranking.podium_change(before, after, run.user_id)
     if change is not None:
         await _announce(ctx, connection, submission, run, revision, change)
@@ -336,6 +339,14 @@ async def head(connection: AsyncConnection, board_id: int, gpu: str) -> list[Sta
         if len(read) < limit or placed[-1].rank > ranking.PODIUM:
             return placed
         limit *= 8
+
+
+def _with(before: Sequence[Standing], now: Entry) -> list[Standing] | None:
+    """The head of a board with what somebody has now; None where more has to be read to know the podium."""
+    others = [item.entry for item in before if item.entry.user_id != now.user_id]
+    after = ranking.rank([*others, now])
+    whole = len(before) < PODIUM_READS or after[-1].rank > ranking.PODIUM
+    return after if whole else None
 
 
 async def _own(connection: AsyncConnection, run: Row[Any]) -> Any:

@@ -202,8 +202,7 @@ async def _decided(
 ) -> list[int]:
     begun = time.monotonic()
     now = await state(ctx, connection, gpu)
-    ours = any(group.level is Level.AGAIN for group in now.waiting)
-    if ours:
+    if any(group.level is Level.AGAIN for group in now.waiting):
         now = await _for_others_first(ctx, connection, gpu, worker_id, now)
     many = sum(len(group.places) for group in now.waiting) > MANY
     order = fairness.order(now, free, PLANNED if many else SPARE)
@@ -211,10 +210,15 @@ async def _decided(
         return []
     places = [turn.place for turn in order]
     taken = await queue.take(connection, places, free, worker_id, aged_s)
-    if many and not ours:
+    if many:
         at = time.monotonic()
         kept_s = min(LONGEST_PLANNED_S, max(PLANNED_S, PLANNED_TIMES * (at - begun)))
-        left = [place for place in places if place not in taken]
+        # Whether what is judged again is for another worker each has to find out by itself.
+        left = [
+            turn.place
+            for turn in order
+            if turn.place not in taken and turn.group.level is not Level.AGAIN
+        ]
         ctx.cache[f"plan:{gpu}"] = _Plan(until=at + kept_s, places=left)
     return taken
 

@@ -67,7 +67,8 @@ PUT_STANDING = text(
     SET code_digest = excluded.code_digest, run_id = excluded.run_id,
         submission_id = excluded.submission_id, seconds = excluded.seconds,
         error = excluded.error, runs = excluded.runs, submitted_at = excluded.submitted_at
-    RETURNING st.seconds, st.error
+    RETURNING st.user_id, (SELECT name FROM users WHERE id = st.user_id) AS user_name,
+              st.submission_id, st.run_id, st.seconds, st.error, st.runs, st.submitted_at
     """  # noqa: S608  made of constants
 )
 DROP_STANDING = text(
@@ -390,13 +391,16 @@ async def put_entry(connection: AsyncConnection, run: Row[Any], score: Score) ->
     await connection.execute(PUT_ENTRY, values)
 
 
-async def put_standing(connection: AsyncConnection, board_id: int, gpu: str, user_id: int) -> Any:
-    """Bring a person's standing in line with their entries; what it is now as (seconds, error), or None."""
+async def put_standing(
+    connection: AsyncConnection, board_id: int, gpu: str, user_id: int
+) -> Entry | None:
+    """Bring a person's standing in line with their entries; what it is now."""
     values = {"board": board_id, "gpu": gpu, "user": user_id}
     found = (await connection.execute(PUT_STANDING, values)).first()
     if found is None:
         await connection.execute(DROP_STANDING, values)
-    return found
+        return None
+    return Entry(**found._mapping)
 
 
 async def rebuild(connection: AsyncConnection, board_id: int) -> None:
