@@ -27,8 +27,6 @@ KEPT = 100
 PATIENCE_S = 2.5
 """A leaderboard that waits longer than that for its picture is shown without."""
 
-DESCRIPTION = 1024
-
 log = structlog.get_logger()
 
 _Key = tuple[Edition, str, str]
@@ -74,7 +72,7 @@ def picture(story: BoardStory) -> File | None:
         return None
     content = drawing.drawn(card(story))
     digest = hashlib.sha256(content).hexdigest()[:12]
-    return File(f"leaderboard-{digest}.png", content, cut(words(story), DESCRIPTION))
+    return File(f"leaderboard-{digest}.png", content, words(story))
 
 
 def card(story: BoardStory) -> Card:

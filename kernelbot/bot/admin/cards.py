@@ -83,7 +83,7 @@ def _banned(found: Profile, now: datetime) -> bool:
 
 
 def _standing(found: Profile, now: datetime) -> str:
-    lines = [say(f"admin.role.{found.role.value}") + " " + relative(found.created_at)]
+    lines = [say(f"admin.is.{found.role.value}") + " " + relative(found.created_at)]
     if found.banned_until is not None and _banned(found, now):
         reason = plain(found.ban_reason, REASON)
         lines.append(say("admin.person.banned", until=until(found.banned_until), reason=reason))
