@@ -62,6 +62,8 @@ ENGLISH: dict[str, str] = {
     "board.self_evaluated": (
         "Self-evaluated: measured by the problem's own program, beside each submission."
     ),
+    "page.back": "◀ Back",
+    "page.next": "Next ▶",
     "board.footer": "Page {page} of {pages} · {total} ranked · {name}",
     "board.frozen": "Frozen: what others reach is shown {when}.",
     "board.seen_through": "Frozen until {when}, but not for you who organize.",
@@ -88,6 +90,12 @@ ENGLISH: dict[str, str] = {
     "problem.per_hour": "{count} an hour",
     "problem.no_limit": "no limit",
     "problem.packages": "Packages beside torch and triton",
+    "problem.timed": "Benchmarks; the score is {how}",
+    "problem.whole": "… It goes on in {file}, with the reference and everything else to work at home.",
+    "scoring.geom": "the geometric mean of their times",
+    "scoring.mean": "the mean of their times",
+    "scoring.last": "the time of the last",
+    "scoring.speed_of_light": "the geometric mean of their times, none below its speed of light",
     "problem.light": "**Speed of light** of the benchmarks",
     "queue.title": "Queues",
     "queue.none": "No GPU is set up.",
@@ -252,8 +260,8 @@ ENGLISH: dict[str, str] = {
     "admin.void.ask": "**#{id}** of {name} stops counting, wherever its code stands. Reason: {reason}",
     "admin.void.told": "Its owner is told, with the reason. `/admin restore` takes it back.",
     "admin.void.already": "#{id} does not count already.",
-    "admin.void.done": "#{id} does not count any more: {boards} boards are without it.",
-    "admin.restore.done": "#{id} counts again, on {boards} boards.",
+    "admin.void.done": "#{id} does not count any more. Leaderboards without it now, GPU by GPU: {boards}.",
+    "admin.restore.done": "#{id} counts again. Leaderboards with it, GPU by GPU: {boards}.",
     "admin.restore.already": "#{id} was not voided.",
     "admin.falls.none": "No place falls: better code of theirs holds them.",
     "admin.falls.head": "Places that fall: {count}. People who move up: {moved}.",
@@ -267,6 +275,7 @@ ENGLISH: dict[str, str] = {
     "admin.ban.done": "{who} may not submit {until}.",
     "admin.ban.voided": "Nothing of theirs counts any more.",
     "admin.unban.done": "{who} may submit again. What was voided stays so; `/admin restore` brings it back.",
+    "admin.first.done": "#{id} is next on its GPUs. Runs that were moved: {runs}.",
     "admin.rerun.done": "#{of} of {name} runs once more as **#{id}** on {gpus}, at no cost to them.",
     "admin.rerun.already": "#{of} of {name} runs once more already, as **#{id}** on {gpus}.",
     "admin.rejudge.title": "Judged again: {count}",
@@ -556,14 +565,15 @@ ENGLISH: dict[str, str] = {
     ),
     "setup.name.announcements_channel": "Announcements",
     "setup.does.announcements_channel": (
-        "Posted there: new places on the podiums, where things stand when a freeze ends, and GPUs out of service or back; "
-        "never code or logs, and nothing of competitions that not everybody may see."
+        "Posted there: new places on the podiums, where things stand when a freeze ends, GPUs out of service or back, and what "
+        "organizers tell everybody; never code or logs, and nothing of competitions that not everybody may see."
     ),
     "setup.by_name": "None chosen: they go to a channel named `{name}`, if there is one.",
     "setup.name.competitions_category": "Competitions",
     "setup.does.competitions_category": (
         "In this category each competition that everybody may see gets a forum of its own, with its rules, its problems and their leaderboards."
     ),
+    "setup.by_id": "None chosen: they go to {place}, as its id is in the settings of the bot.",
     "setup.nothing_chosen": "None chosen, so there are none here.",
     "setup.chosen": "Now: {place}",
     "setup.gone": "What was chosen has been deleted, so nothing is posted. Choose another.",

@@ -17,7 +17,7 @@ from kernelbot.bot.errors import Declined, guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.setup_page import Server
 from kernelbot.bot.views import without_memory
-from kernelbot.services import guilds
+from kernelbot.services import desk, guilds
 
 OFFERED = {
     "announcements_channel": [discord.ChannelType.text, discord.ChannelType.news],
@@ -57,7 +57,8 @@ async def _show(interaction: Interaction, guild: discord.Guild) -> None:
     ctx = ctx_of(interaction)
     server = Server(guild, await guilds.of(ctx, guild.id))
     link = permissions.invite(interaction.application_id)
-    post = setup_page.page(server, ctx.settings.discord_channel, link)
+    desks = await desk.status(ctx, guild.id)
+    post = setup_page.page(server, ctx.settings.discord_channel, link, desks)
     await interaction.edit_original_response(**post.editing(), view=_controls(server))
 
 

@@ -75,8 +75,7 @@ def page(server: Server, named: str, link: str, desks: Sequence[DeskStatus] = ()
 
 def _state(server: Server, choice: str, named: str) -> list[str]:
     if server.chosen(choice) is None:
-        by_name = choice == "announcements_channel" and own_channel(named) is None
-        return [say("setup.by_name", name=named) if by_name else say("setup.nothing_chosen")]
+        return [_unchosen(server, choice, named)]
     place = server.place(choice)
     if place is None:
         return [say("setup.gone")]
@@ -86,6 +85,16 @@ def _state(server: Server, choice: str, named: str) -> list[str]:
         return [there, say("setup.fine")]
     names = ", ".join(lacking)
     return [there, say("setup.lacking", names=names, place=place.mention, role=server.role)]
+
+
+def _unchosen(server: Server, choice: str, named: str) -> str:
+    if choice != "announcements_channel":
+        return say("setup.nothing_chosen")
+    by_id = own_channel(named)
+    if by_id is None:
+        return say("setup.by_name", name=named)
+    place = server.guild.get_channel(by_id)
+    return say("setup.by_id", place=place.mention) if place else say("setup.nothing_chosen")
 
 
 def _wrong(item: DeskStatus) -> list[str]:

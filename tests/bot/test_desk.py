@@ -20,11 +20,13 @@ import yarl
 from sqlalchemy import text
 
 from kernelbot.app import App
+from kernelbot.bot import setup_page
 from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Competition, Phase, Prize, Registration, Visibility
 from kernelbot.services import desk as service
 from kernelbot.services import guilds, identity, reveal
 from tests import factories
+from tests.bot.conftest import BotProcess
 from tests.conftest import ADMIN_TOKEN
 from tests.fakes import discord_world as shape
 from tests.fakes.discord import LoopbackDiscord
@@ -376,6 +378,20 @@ async def test_a_bot_that_dies_between_making_and_noting_makes_nothing_twice(
     assert club.made() == (1, 2, 1)
 
 
+async def test_a_bot_process_shows_a_competition_by_itself(
+    club: Club, process: BotProcess, app: App
+) -> None:
+    await club.publish(a_contest())
+    await process.start()
+
+    await club.discord.until(lambda: club.made() == (1, 2, 1), "everything")
+    await factories.ranked(app, await factories.make_actor(app, "ada"), 22_400)
+    await cards_may_be_edited(app)
+
+    await club.discord.until(lambda: club.beside_card(), "the place in the post")
+    await club.discord.until(lambda: "1 ranked" in club.card().text(), "the card")
+
+
 async def test_two_bots_by_mistake_make_nothing_twice(club: Club) -> None:
     await club.publish(a_contest())
     one, two = await club.start(), await club.start()
@@ -443,6 +459,11 @@ async def test_what_the_bot_lacks_is_told_to_the_organizers_and_tried_seldom(
     (status,) = await service.status(app, club.guild.id)
     assert "In #Competitions the bot lacks Manage Channels." in status.trouble
     assert club.writes() == 0, "nothing was tried that cannot work"
+    guild = bot.get_guild(club.guild.id)
+    assert guild is not None
+    server = setup_page.Server(guild, await guilds.of(app, guild.id))
+    (*_, wrong) = setup_page.page(server, "", "", [status]).embeds[0].fields
+    assert "**getting-started**: In #Competitions the bot lacks" in (wrong.value or "")
 
     club.category.denied = 0
     await bot_hears_of(club, club.category)
