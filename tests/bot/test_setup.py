@@ -11,9 +11,10 @@ import pytest_asyncio
 from simcord.backend import serializers
 from sqlalchemy import text
 
-from kernelbot.bot import permissions
+from kernelbot.bot import permissions, setup_page
 from kernelbot.bot.client import Bot
 from kernelbot.services import guilds, preferences
+from kernelbot.services.views import GuildView
 from tests.bot.scene import Scene, allow, deny, labels, words
 from tests.fakes.discord_rules import kept
 
@@ -150,6 +151,17 @@ def may(scene: Scene, given: discord.Permissions) -> None:
     for role in backend.get_guild(scene.guild.id).roles.values():
         if role.managed:
             backend.edit_role(scene.guild.id, role.id, {"permissions": given.value})
+
+
+async def test_where_nobody_chose_and_the_settings_name_a_channel_by_its_id_that_is_said(
+    scene: Scene,
+) -> None:
+    def said(guild: Any) -> str:
+        server = setup_page.Server(guild.me.guild, GuildView(guild_id=guild.id))
+        return words(setup_page.page(server, str(scene.channel.id), "https://example.org"))
+
+    assert f"None chosen: they go to {scene.channel.mention}, as its id is in" in said(scene.guild)
+    assert "None chosen, so there are none here." in said(scene.env.create_guild("Another"))
 
 
 async def test_places_that_were_deleted_are_named(scene: Scene, grace: Any) -> None:
