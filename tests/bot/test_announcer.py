@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import text
 
+from kernelbot.bot import delivery
 from kernelbot.domain.competition import Visibility
 from kernelbot.services import guilds, identity
 from tests import factories
@@ -84,6 +87,27 @@ async def test_a_server_that_fails_or_shuts_the_bot_out_holds_up_no_other_and_re
     await tell(scene)
     assert [posts(item) for item in (scene.channel, ailing, shut)] == [0, 1, 0]
     assert await troubles(scene) == []
+
+
+async def test_a_server_that_never_answers_holds_up_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute, send = await server(scene, "Mute"), delivery.send_once
+
+    async def hang(channel: Any, *arguments: Any, **options: Any) -> Any:
+        if channel.id == mute.id:
+            await asyncio.Event().wait()
+        return await send(channel, *arguments, **options)
+
+    monkeypatch.setattr(scene.bot.announcer, "patience_s", 2.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "send_once", hang)
+        await podium(scene)
+        await tell(scene)
+    assert (posts(scene.channel), posts(mute), len(await troubles(scene))) == (1, 0, 1)
+
+    await tell(scene)
+    assert (posts(scene.channel), posts(mute), await troubles(scene)) == (1, 1, [])
 
 
 async def test_what_is_missing_is_named_and_it_waits_while_nobody_has_heard_of_it(
