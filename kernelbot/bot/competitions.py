@@ -12,6 +12,7 @@ from discord.ui import Button, DynamicItem, View
 from kernelbot.bot import autocomplete, render
 from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
+from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
 from kernelbot.services import competition_standings, competitions, invitations
 from kernelbot.services.views import TotalsPage
@@ -63,7 +64,7 @@ async def _show(interaction: Interaction, competition: str, phase: str | None, n
 def _turns(page: TotalsPage, phases: list[str], number: int) -> View:
     view = View(timeout=None)
     last = max(0, -(-page.total // render.ROWS) - 1)
-    steps = [("◀", number - 1), ("▶", number + 1)]
+    steps = [(say("page.back"), number - 1), (say("page.next"), number + 1)]
     wanted = [(page.phase, step, label) for label, step in steps if 0 <= step <= last]
     wanted += [(phase, 0, phase) for phase in phases if phase != page.phase][:OTHER_PHASES]
     for phase, step, label in wanted:

@@ -37,7 +37,9 @@ async def problem(interaction: Interaction, name: str) -> None:
         for board in await standings.leaderboards(ctx, actor)
         if board.name in found.leaderboards
     ]
-    await interaction.followup.send(**render.problem(found, boards).sending(), ephemeral=True)
+    folder = await competitions.problem_archive(ctx, actor, name)
+    post = render.problem(found, boards, folder)
+    await interaction.followup.send(**post.sending(), ephemeral=True)
 
 
 @app_commands.command(

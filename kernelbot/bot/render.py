@@ -50,7 +50,7 @@ from kernelbot.services.views import (
 
 CONTENT, TITLE, DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS = 2000, 256, 4096, 256, 1024, 25
 EMBEDS, EMBED_TOTAL, FOOTER, CUSTOM_ID, CHOICES, CHOICE = 10, 6000, 2048, 100, 25, 100
-THREAD_NAME, FILES, ALT = 100, 10, 1024
+THREAD_NAME, FILES, FILES_BYTES, ALT = 100, 10, 8 << 20, 1024
 
 SMALLEST_BLOCK = 60
 """A code block of fewer characters tells nothing; its text goes as a file alone."""
@@ -736,25 +736,36 @@ def window(board: LeaderboardView) -> str:
     return say("board.closed")
 
 
-def problem(view: ProblemView, boards: Sequence[LeaderboardView] = ()) -> Post:
-    """The statement, what holds on its leaderboards, and the starters as files."""
-    statement = discord.utils.escape_mentions(flowing(clean(view.statement)))
-    light = _speed_of_light(view)
-    text = cut_markdown(statement, DESCRIPTION - len(light)) + light
-    embed = titled(plain(view.title, 200), text, BLUE)
-    for board in boards[:5]:
-        name = say("problem.board", board=plain(board.name, 80))
-        embed.add_field(name=name, value=limits(board), inline=False)
-    packages = ", ".join(plain(name, 40) for name in view.packages)
-    if packages:
-        embed.add_field(name=say("problem.packages"), value=packages, inline=False)
+def problem(view: ProblemView, boards: Sequence[LeaderboardView] = (), folder: bytes = b"") -> Post:
+    """The statement, what is timed, what holds on its leaderboards; the starters and the ``folder`` (a zip of all
+    that one needs to work at home) as files."""
     files = [
         File(
             f"{_file_part(view.name)}-{_file_part(style)}{view.starter_suffixes[style]}",
             code.encode(),
         )
-        for style, code in list(view.starters.items())[:FILES]
+        for style, code in list(view.starters.items())[: FILES - 1]
     ]
+    zipped = f"{_file_part(view.name)}.zip"
+    if folder and len(folder) + sum(len(file.content) for file in files) <= FILES_BYTES:
+        files.append(File(zipped, folder))
+    statement = discord.utils.escape_mentions(flowing(clean(view.statement)))
+    light = _speed_of_light(view)
+    whole = f"\n{say('problem.whole', file=zipped)}" if files and files[-1].name == zipped else ""
+    room = DESCRIPTION - len(light)
+    text = (
+        statement if len(statement) <= room else cut_markdown(statement, room - len(whole)) + whole
+    )
+    embed = titled(plain(view.title, 200), text + light, BLUE)
+    timed = ", ".join(plain(case, 100) for case in view.benchmarks)
+    fields = [
+        (say("problem.board", board=plain(board.name, 80)), limits(board)) for board in boards[:5]
+    ]
+    fields.append((say("problem.timed", how=say(f"scoring.{view.scoring}")), cut(timed, 500)))
+    fields.append((say("problem.packages"), ", ".join(plain(name, 40) for name in view.packages)))
+    for name, value in fields:
+        if value:
+            embed.add_field(name=name, value=value, inline=False)
     return Post(embeds=(fitted(embed),), files=tuple(files))
 
 

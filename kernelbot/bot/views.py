@@ -115,7 +115,7 @@ async def board_page(
 def _board_buttons(board: LeaderboardView, page: StandingsPage, number: int) -> View:
     view = View(timeout=None)
     last = max(0, -(-page.total // render.ROWS) - 1)
-    steps = [("◀", number - 1), ("▶", number + 1)]
+    steps = [(say("page.back"), number - 1), (say("page.next"), number + 1)]
     wanted = [(page.gpu, step, label) for label, step in steps if 0 <= step <= last]
     wanted += [(gpu, 0, gpu) for gpu in board.gpus if gpu != page.gpu][:OTHER_GPUS]
     for gpu, step, label in wanted:

@@ -38,7 +38,7 @@ async def test_machines_their_drift_and_what_runs_are_shown_page_by_page(scene: 
 
     shown = await scene.slash("admin fleet")
     first = words(shown.response)
-    await scene.ada.click(shown.response, label="▶")
+    await scene.ada.click(shown.response, label="Next ▶")
     second = words(shown.response)
 
     assert shown.ephemeral
@@ -48,7 +48,7 @@ async def test_machines_their_drift_and_what_runs_are_shown_page_by_page(scene: 
     assert "on vectoradd, ranked, CPU" in first
     assert "Page 2 of 2" in second
     assert "!`" in second, "the drift of the device"
-    assert labels(shown.response) == ["◀"]
+    assert labels(shown.response) == ["◀ Back"]
 
 
 async def test_a_machine_is_drained_when_it_is_confirmed_and_takes_work_again(scene: Scene) -> None:

@@ -26,7 +26,7 @@ from tests.services import contest
 def turns(message: Any) -> list[str]:
     """The buttons that turn pages."""
     found = [item["label"] for row in message.components for item in row["components"]]
-    return [label for label in found if label in "◀▶"]
+    return [label for label in found if label in ("◀ Back", "Next ▶")]
 
 
 # --- /submit -------------------------------------------------------------------------------------
@@ -285,18 +285,18 @@ async def test_a_leaderboard_has_pages_and_always_the_own_row(scene: Scene) -> N
 
     first = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
     assert first.ephemeral
-    assert turns(first.response) == ["▶"]
+    assert turns(first.response) == ["Next ▶"]
     assert "person00" in words(first.response)
     assert "person10" not in words(first.response)
     assert re.search(r"> *24 +ada", words(first.response))
 
-    await scene.ada.click(first.response, label="▶")
+    await scene.ada.click(first.response, label="Next ▶")
     assert "person10" in words(first.response)
-    assert turns(first.response) == ["◀", "▶"]
+    assert turns(first.response) == ["◀ Back", "Next ▶"]
 
-    await scene.ada.click(first.response, label="▶")
+    await scene.ada.click(first.response, label="Next ▶")
     assert "Page 3 of 3 · 24 ranked" in words(first.response)
-    assert turns(first.response) == ["◀"]
+    assert turns(first.response) == ["◀ Back"]
 
 
 async def test_equal_times_share_a_rank_and_the_page_says_what_that_means(scene: Scene) -> None:
@@ -333,7 +333,10 @@ async def test_a_name_with_markup_pings_nobody_and_breaks_no_table(scene: Scene)
 async def test_a_problem_comes_with_its_statement_and_files_to_start_from(scene: Scene) -> None:
     result = await scene.slash("problem", name="vectoradd")
 
-    assert result.response.attachments
+    names = [item.filename for item in result.response.attachments]
+    assert "vectoradd-triton.py" in names
+    assert names[-1] == "vectoradd.zip"
+    assert "Benchmarks; the score is the geometric mean of their times: " in words(result.response)
     assert "Leaderboard vectoradd: GPUs: " in words(result.response)
     assert "Languages: " in words(result.response)
     assert "everything else: " in words(result.response)

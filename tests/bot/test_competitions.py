@@ -93,7 +93,7 @@ async def test_the_standings_have_pages_the_own_row_and_the_other_phases(
     shown = await scene.slash("standings", competition="getting-started")
     first, buttons = words(shown.response), labels(shown.response)
     await scene.env.restart_bot(Bot(scene.app))
-    await scene.ada.click(shown.response, label="▶")
+    await scene.ada.click(shown.response, label="Next ▶")
     second = words(shown.response)
     await scene.ada.click(shown.response, label="final")
 
@@ -102,7 +102,7 @@ async def test_the_standings_have_pages_the_own_row_and_the_other_phases(
     assert re.search(r"…\n> 11=  ada +0\n", first)
     assert "Problems: vectoradd (CPU) 100." in first
     assert "You: vectoradd (CPU) 12th, 0 %." in first
-    assert buttons == ["▶", "final"]
+    assert buttons == ["Next ▶", "final"]
     assert "person09" not in second
     assert "Page 2 of 2 · 12 ranked · getting-started" in second
     assert labels(shown.response) == ["heats"]

@@ -35,6 +35,7 @@ NAMED = {"key", "name", "leaderboard", "problem", "competition", "phase", "gpu",
 BOT = Path(inspect.getfile(Bot)).parent
 CLOSED = {"plan", "competitions", "_worded", "_page"}
 """Functions of what only takes one of a few words, which a hostile text is not."""
+WORDS = {"scoring": "geom"}  # the same of single fields
 
 
 class Anything(dict[str, Any]):
@@ -111,6 +112,8 @@ def most(kind: Any, name: str = "", many: int = MANY) -> Any:
     if inspect.isclass(origin):
         # Lists in lists are short, or there would be a million of the innermost.
         return (most(arguments[0], name, FEW),) * many
+    if kind is str and name in WORDS:
+        return WORDS[name]
     if kind is str and name in NAMED:
         return HOSTILE[:63]
     return _single(kind, many)

@@ -239,7 +239,7 @@ async def test_the_leaderboard_comes_with_its_picture_and_pages_keep_it(scene: S
     (picture,) = shown.response.attachments
     assert shown.response.embeds[0].image.url
     assert "1st: person00" in picture.description
-    await scene.ada.click(shown.response, label="▶")
+    await scene.ada.click(shown.response, label="Next ▶")
 
     assert "person11" in (shown.response.embeds[0].description or "")
     assert len(shown.response.attachments) == 1

@@ -297,7 +297,7 @@ def test_any_statement_fits(statement: str, starter: str) -> None:
         statement=statement,
         digest="",
         languages=("python",),
-        scoring="geomean",
+        scoring="geom",
         tests=(),
         benchmarks=(),
         tolerances=(),
@@ -306,7 +306,20 @@ def test_any_statement_fits(statement: str, starter: str) -> None:
         leaderboards=("vectoradd",) * 30,
     )
 
-    accepts(render.problem(view))
+    accepts(render.problem(view, folder=b"zip"))
+
+
+def test_a_statement_that_is_cut_says_where_it_goes_on() -> None:
+    view = ProblemView(
+        name="long", title="Long", summary="", statement="word\n\n" * 2000, digest="",
+        languages=("python",), scoring="geom", tests=(), benchmarks=("size: 5",), tolerances=(),
+        starters={}, starter_suffixes={}, leaderboards=("long",),
+    )  # fmt: skip
+
+    assert "It goes on in long.zip" in said(render.problem(view, folder=b"zip"))
+    assert [file.name for file in render.problem(view, folder=b"zip").files] == ["long.zip"]
+    assert "It goes on" not in said(render.problem(view, folder=b"0" * (9 << 20)))
+    assert "It goes on" not in said(render.problem(dataclasses.replace(view, statement="short")))
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ async def _show(interaction: Interaction, admin: Actor, number: int) -> None:
     pages = max(1, -(-(len(found.machines) + len(found.devices)) // SHOWN))
     number = min(number, pages - 1)
     turns = View(timeout=None)
-    for label, step in (("◀", number - 1), ("▶", number + 1)):
+    for label, step in ((say("page.back"), number - 1), (say("page.next"), number + 1)):
         if 0 <= step < pages:
             turns.add_item(_turn(step, label))
     post = _page(found, running, number, pages)
@@ -252,5 +252,11 @@ async def _let_in(interaction: Interaction, admin: Actor, values: Mapping[str, A
     return say("device.in.done", id=values["device"])
 
 
-COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (fleet, drain, undrain, take_out, let_in)
+COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (
+    fleet,
+    drain,
+    undrain,
+    take_out,
+    let_in,
+)
 DYNAMIC = (FleetButton,)
