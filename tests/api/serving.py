@@ -1,31 +1,44 @@
-"""The API as a process of its own on a socket, as it runs in production."""
+"""The API on a socket: as a process of its own, as it runs in production, or, for who only talks to it and has
+nothing done to it, in a thread that is there at once."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import sys
+import threading
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import uvicorn
 
+from kernelbot.api.application import create
+from kernelbot.app import build
 from kernelbot.cli.up import free_port
-from tests.conftest import ADMIN_TOKEN
+from kernelbot.config import Settings
+from tests.conftest import ADMIN_TOKEN, process_environment
 
 START_S = 60.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
-class Serving:
-    """A running server: where it listens, and its process."""
+class Listening:
+    """A running server: where it listens, and the environment for other processes of its database."""
 
     url: str
     environment: dict[str, str]
+
+
+@dataclass
+class Serving(Listening):
+    """One that is a process."""
+
     process: asyncio.subprocess.Process
     log: Path
 
@@ -64,6 +77,26 @@ async def serving(
     finally:
         if process.returncode is None:
             await server.stop()
+
+
+@contextmanager
+def listening(settings: Settings) -> Iterator[Listening]:
+    """A server in a thread, with a loop and connections of its own."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        own = settings.model_copy(update={"port": port})
+        config = uvicorn.Config(
+            create(lambda: build(own)), lifespan="on", ws="none", log_config=None, timeout_graceful_shutdown=3,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([listener],), name="api")
+        thread.start()
+        try:
+            environment = process_environment(own) | {"PYTHONPATH": str(ROOT)}
+            yield Listening(f"http://127.0.0.1:{port}", environment)
+        finally:
+            server.should_exit = True
+            thread.join()
 
 
 async def answers(server: Serving) -> None:

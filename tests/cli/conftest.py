@@ -1,4 +1,4 @@
-"""The command line as processes of its own, against a server that is a process of its own."""
+"""The command line as processes of its own, against a server on a socket."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 
 from kernelbot.app import App
+from kernelbot.config import Settings
 from tests.api.conftest import token_of
-from tests.api.serving import ROOT, Serving, serving
+from tests.api.serving import ROOT, Listening, listening
 from tests.factories import CODE
 
 
@@ -104,14 +105,14 @@ def plain(tmp_path: Path) -> CommandLine:
     return CommandLine(home, environment)
 
 
-@pytest_asyncio.fixture
-async def server(environment: dict[str, str], tmp_path: Path) -> AsyncIterator[Serving]:
-    async with serving(environment, tmp_path / "api.log") as started:
+@pytest.fixture
+def server(settings: Settings) -> Iterator[Listening]:
+    with listening(settings) as started:
         yield started
 
 
 @pytest_asyncio.fixture
-async def kernelbot(app: App, server: Serving, plain: CommandLine) -> CommandLine:
+async def kernelbot(app: App, server: Listening, plain: CommandLine) -> CommandLine:
     """Signed in as ada."""
     signed_in = {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": await token_of(app, "ada")}
     return CommandLine(plain.home, plain.environment | signed_in)

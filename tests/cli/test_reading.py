@@ -24,7 +24,7 @@ from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import identity, logins, publish, submit
 from tests.api.conftest import token_of
-from tests.api.serving import Serving
+from tests.api.serving import Listening
 from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import (
@@ -149,7 +149,7 @@ async def test_a_problem_is_shown_and_downloaded_once(kernelbot: CommandLine) ->
 
 
 async def test_login_keeps_a_confirmed_token_for_its_owner_alone(
-    app: App, server: Serving, plain: CommandLine
+    app: App, server: Listening, plain: CommandLine
 ) -> None:
     token = await token_of(app, "ada")
     config = plain.home / ".config/kernelbot/config.toml"
@@ -175,7 +175,7 @@ async def test_login_keeps_a_confirmed_token_for_its_owner_alone(
 
 
 async def test_login_by_discord_waits_until_its_code_was_typed_there(
-    app: App, server: Serving, plain: CommandLine
+    app: App, server: Listening, plain: CommandLine
 ) -> None:
     running = asyncio.create_task(plain("login", "--url", server.url, "--discord"))
     code = await _shown_code(app)
@@ -199,7 +199,7 @@ async def _shown_code(app: App) -> str:
 
 
 async def test_a_stored_token_is_sent_to_its_own_server_only(
-    app: App, server: Serving, plain: CommandLine
+    app: App, server: Listening, plain: CommandLine
 ) -> None:
     await plain("login", "--url", server.url, "--token", await token_of(app, "ada"))
 
@@ -210,7 +210,7 @@ async def test_a_stored_token_is_sent_to_its_own_server_only(
 
 
 async def test_on_the_machine_of_the_server_the_administrators_token_is_found(
-    server: Serving, plain: CommandLine
+    server: Listening, plain: CommandLine
 ) -> None:
     (plain.home / "data").mkdir()
     (plain.home / "data/admin-token").write_text(ADMIN_TOKEN + "\n")
@@ -245,7 +245,7 @@ async def test_tokens_are_made_listed_renewed_and_revoked(kernelbot: CommandLine
 
 
 async def test_an_administrator_decides_about_times_that_contradict_each_other(
-    app: App, server: Serving, plain: CommandLine
+    app: App, server: Listening, plain: CommandLine
 ) -> None:
     root = CommandLine(
         plain.home,
@@ -276,7 +276,7 @@ async def test_an_administrator_decides_about_times_that_contradict_each_other(
 
 
 async def test_an_administrator_has_the_first_rows_judged_again(
-    app: App, server: Serving, plain: CommandLine
+    app: App, server: Listening, plain: CommandLine
 ) -> None:
     root = CommandLine(
         plain.home,
@@ -310,7 +310,43 @@ async def test_an_administrator_has_the_first_rows_judged_again(
     assert (neither.code, "one of the two" in neither.err) == (1, True)
 
 
-async def test_an_administrator_moderates(app: App, server: Serving, plain: CommandLine) -> None:
+async def test_an_administrator_knows_people_and_what_they_may_use(
+    app: App, server: Serving, plain: CommandLine, shelf: Path
+) -> None:
+    root = CommandLine(
+        plain.home,
+        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
+    )
+    await published(app, shelf, contest(gpu_seconds_per_day={"CPU": 20.0}))
+    ada = await make_actor(app, "ada" + EVIL)
+    sent = await submitted(app, ada)
+    await judge_one(app, make_verdict(VerdictKind.CRASHED))
+    number = f"#{ada.user_id}"
+
+    granted = await root(
+        "admin", "allowance", "grant", number, "getting-started", "cpu", "30", "--reason", EVIL
+    )
+    shown = await root("admin", "allowance", "show", number)
+    ended = await root("admin", "allowance", "end", "1")
+    again = await root("admin", "rerun", str(sent.id), "--reason", "Our disk.")
+    known = await root("admin", "person", number)
+    made = await root("admin", "role", number, "admin")
+    twice = await root("admin", "role", number, "admin")
+    oneself = await root("admin", "role", "admin", "member")
+
+    outcomes = [granted, shown, ended, again, known, made, twice]
+    assert [item.code for item in outcomes] == [0] * 7, outcomes
+    assert "\x1b" not in "".join(item.out for item in outcomes)
+    assert re.search(r"CPU, GPU-seconds in 24 h +\d+ +50 ", shown.out), shown.out
+    assert "Grant 1: 30 s more in 24 h in getting-started on CPU" in shown.out
+    assert f"Submission {sent.id} runs once more, as {sent.id + 1}." in again.out
+    assert "submissions: 2 ranked; waiting or running: 1" in known.out
+    assert "is now an administrator." in made.out
+    assert "already was an administrator." in twice.out
+    assert (oneself.code, "--yes" in oneself.err) == (1, True)
+
+
+async def test_an_administrator_moderates(app: App, server: Listening, plain: CommandLine) -> None:
     root = CommandLine(
         plain.home,
         plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
@@ -355,7 +391,22 @@ async def test_the_queue_is_told(kernelbot: CommandLine) -> None:
 
     outcome = await kernelbot("queue")
 
-    assert re.search(r"CPU +1 +0 +no worker connected", outcome.out), outcome.out
+    assert re.search(r"CPU +1 +0 +no worker connected .*taken", outcome.out), outcome.out
+
+
+async def test_an_administrator_pauses_and_resumes(plain: CommandLine, server: Serving) -> None:
+    signed_in = {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN}
+    root = CommandLine(plain.home, plain.environment | signed_in)
+
+    told = await root("admin", "intake", "pause", "Too warm.", "--gpu", "CPU", "--hold")
+    listed = await root("admin", "intake", "list")
+    queue = await root("queue")
+    back = await root("admin", "intake", "resume", "--gpu", "CPU")
+
+    assert told.out == "CPU takes no submissions; what waits is held.\n", told.err
+    assert re.search(r"CPU +is held .*Too warm\.", listed.out), listed.out
+    assert "paused; what waits is held: Too warm." in queue.out
+    assert back.out == "CPU takes submissions again.\n"
 
 
 async def test_the_schema_is_checked(app: App, plain: CommandLine, database_url: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.api.serving import Serving
+from tests.api.serving import Listening
 from tests.cli.conftest import CommandLine
 from tests.conftest import ADMIN_TOKEN
 
 
 async def test_an_administrator_lets_a_machine_in_and_shuts_it_out(
-    plain: CommandLine, server: Serving
+    plain: CommandLine, server: Listening
 ) -> None:
     signed_in = {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN}
     admin = CommandLine(plain.home, plain.environment | signed_in)

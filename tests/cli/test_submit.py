@@ -17,7 +17,7 @@ from kernelbot.cli.up import free_port
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
 from kernelbot.services import dispatch
 from tests.api.conftest import token_of
-from tests.api.serving import ROOT, Serving, serving
+from tests.api.serving import ROOT, Listening, serving
 from tests.cli.conftest import CommandLine
 from tests.factories import claim_one, judge_one, make_verdict
 from tests.services.test_artefacts import aged, ended
@@ -154,7 +154,7 @@ async def test_a_submission_sent_while_the_server_restarts_is_stored_once(
 
 
 async def test_an_answer_lost_on_the_way_does_not_submit_twice(
-    app: App, server: Serving, kernelbot: CommandLine
+    app: App, server: Listening, kernelbot: CommandLine
 ) -> None:
     lost = 0
 
@@ -268,7 +268,9 @@ async def test_an_address_that_is_another_program_is_said(plain: CommandLine) ->
     assert "not as KernelBot does" in outcome.err
 
 
-async def test_without_a_token_it_says_how_to_get_one(plain: CommandLine, server: Serving) -> None:
+async def test_without_a_token_it_says_how_to_get_one(
+    plain: CommandLine, server: Listening
+) -> None:
     outcome = await plain("submissions", "--url", server.url)
 
     assert outcome.code == 1
@@ -277,7 +279,7 @@ async def test_without_a_token_it_says_how_to_get_one(plain: CommandLine, server
 
 @pytest.mark.slow
 async def test_a_real_worker_judges_what_was_submitted(
-    server: Serving, kernelbot: CommandLine
+    server: Listening, kernelbot: CommandLine
 ) -> None:
     example = ROOT / "problems" / "vectoradd" / "starter" / "with_torch.py"
     worker = await asyncio.create_subprocess_exec(

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelbot.judge.protocol import Job, Mode, Parameter, Tolerance, Verdict, VerdictKind
-from tests.judge.bench import HERE, LIMITS, Judged, a_job, judge, problem
+from tests.judge.bench import HERE, LIMITS, SOON, Judged, a_job, judge, problem
 
 SUFFIXES = (".py", ".cpp", ".cu")
 LEAK = "leak:"
@@ -104,9 +104,12 @@ class Entry:
         return found.group(1) if found else ""
 
     def job(self, device: str) -> Job:
-        limits = replace(LIMITS, build_s=float(self.header("build seconds") or LIMITS.build_s))
+        limits = SOON if VerdictKind.TIMED_OUT in self.expected else LIMITS
+        limits = replace(limits, build_s=float(self.header("build seconds") or limits.build_s))
         if device == "cuda":  # a CUDA context alone takes more, and starts slowly
-            limits = replace(limits, memory_bytes=16 << 30, processes=4096, check_s=20.0)
+            limits = replace(
+                limits, memory_bytes=16 << 30, processes=4096, check_s=max(20.0, limits.check_s)
+            )
         return a_job(
             Mode(self.header("mode") or "benchmark"),
             submission=f"submission{self.path.suffix}",
