@@ -631,6 +631,7 @@ ENGLISH: dict[str, str] = {
     "permission.embed_links": "Embed Links",
     "permission.manage_channels": "Manage Channels",
     "permission.manage_threads": "Manage Threads",
+    "permission.pin_messages": "Pin Messages",
     "permission.read_message_history": "Read Message History",
     "permission.send_messages": "Send Messages",
     "permission.send_messages_in_threads": "Send Messages in Threads",

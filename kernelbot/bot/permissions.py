@@ -44,10 +44,15 @@ FORUMS = (
 NO_FORUMS = ("create_public_threads",)
 """Besides, where a server is no community and has text channels in their place. Everybody may by default."""
 
+PINS = ("pin_messages",)
+"""There, for the rules; what is not pinned is there all the same."""
+
 EVENTS = ("create_events",)
 NEW_CATEGORY = ("manage_channels",)
 
-ALL = tuple(sorted({*POST, *POST_IN_THREAD, *THREADS, *FORUMS, *NO_FORUMS, *EVENTS, *NEW_CATEGORY}))
+ALL = tuple(
+    sorted({*POST, *POST_IN_THREAD, *THREADS, *FORUMS, *NO_FORUMS, *PINS, *EVENTS, *NEW_CATEGORY})
+)
 
 
 def missing(allowed: discord.Permissions, needed: Iterable[str]) -> tuple[str, ...]:

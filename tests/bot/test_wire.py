@@ -32,7 +32,9 @@ from tests.conftest import ADMIN_TOKEN
 from tests.fakes.discord import LoopbackDiscord, Upload
 from tests.fakes.discord_world import (
     CREATE_PRIVATE_THREADS,
+    EVERYTHING_WE_ASK,
     SEND_MESSAGES,
+    USE_APPLICATION_COMMANDS,
     Channel,
     Message,
     User,
@@ -190,6 +192,9 @@ async def test_the_link_is_printed_without_a_database_for_whoever_has_the_token(
     printed, _ = await asked.communicate()
 
     assert (asked.returncode, printed.decode()) == (0, f"{permissions.invite(discord.bot.id)}\n")
+    # These tests run with what the link gives, and with nothing else.
+    granted = EVERYTHING_WE_ASK & ~USE_APPLICATION_COMMANDS
+    assert permissions.asked_for().value == granted
 
 
 # --- announcements -------------------------------------------------------------------------------
