@@ -311,7 +311,7 @@ async def test_an_administrator_has_the_first_rows_judged_again(
 
 
 async def test_an_administrator_knows_people_and_what_they_may_use(
-    app: App, server: Serving, plain: CommandLine, shelf: Path
+    app: App, server: Listening, plain: CommandLine, shelf: Path
 ) -> None:
     root = CommandLine(
         plain.home,
@@ -324,7 +324,7 @@ async def test_an_administrator_knows_people_and_what_they_may_use(
     number = f"#{ada.user_id}"
 
     granted = await root(
-        "admin", "allowance", "grant", number, "getting-started", "cpu", "30", "--reason", EVIL
+        "admin", "allowance", "grant", number, "getting-started", "cpu", "30", "--reason", "A paper"
     )
     shown = await root("admin", "allowance", "show", number)
     ended = await root("admin", "allowance", "end", "1")
@@ -394,7 +394,7 @@ async def test_the_queue_is_told(kernelbot: CommandLine) -> None:
     assert re.search(r"CPU +1 +0 +no worker connected .*taken", outcome.out), outcome.out
 
 
-async def test_an_administrator_pauses_and_resumes(plain: CommandLine, server: Serving) -> None:
+async def test_an_administrator_pauses_and_resumes(plain: CommandLine, server: Listening) -> None:
     signed_in = {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN}
     root = CommandLine(plain.home, plain.environment | signed_in)
 
