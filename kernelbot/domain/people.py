@@ -10,7 +10,8 @@ from kernelbot.errors import Forbidden
 
 
 class Scope(StrEnum):
-    """What a token may be used for; a person in Discord has all but ``admin``."""
+    """What a token may be used for. A person in Discord has all but ``admin``, which administrators have there for
+    the commands of ``/admin`` alone."""
 
     READ = "read"  # own submissions, code and logs
     SUBMIT = "submit"  # send and cancel submissions

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from kernelbot.bot.admin import confirm
 from kernelbot.bot.client import Bot
 from kernelbot.services import moderation, standings
 from tests import factories
@@ -18,6 +21,7 @@ FORGED = (
     ("void", {"submission": 1, "reason": "x"}),
     ("restore", {"submission": 1, "reason": "x"}),
     ("rerun", {"submission": 1, "reason": "x"}),
+    ("first", {"submission": 1, "reason": "x"}),
     ("rejudge", {"submission": 1}),
     ("quarantine", {}),
     ("person", {"person": "ada"}),
@@ -94,6 +98,28 @@ async def test_a_press_that_comes_too_late_or_from_somebody_else_does_nothing(
     assert expected[age] in told.followups[0].content
     assert labels(asked.response) == []
     assert len((await standings.board(scene.app, None, "vectoradd", "CPU")).standings) == 1
+
+
+async def test_nobody_can_press_what_is_being_done(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    meanwhile: list[Any] = []
+
+    async def look(*_: object) -> str:
+        meanwhile.extend(item for row in asked.response.components for item in row.children)
+        return "Done."
+
+    monkeypatch.setitem(confirm.ACTS, "void", look)
+    await scene.ada.click(asked.response, label="Confirm")
+
+    assert [(item.label, item.disabled) for item in meanwhile] == [
+        ("Working…", True),
+        ("Keep as it is", True),
+    ]
+    assert labels(asked.response) == []
 
 
 async def test_keeping_it_changes_nothing_and_ends_the_question(scene: Scene) -> None:

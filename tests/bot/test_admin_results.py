@@ -50,7 +50,9 @@ async def test_the_effect_of_a_void_is_spelled_out_with_numbers_before_anything_
     assert words(again.response) == f"#{sent.id} does not count already."
 
     restored = await scene.slash("admin restore", submission=sent.id, reason="It did not.")
-    assert words(restored.response) == f"#{sent.id} counts again, on 1 boards."
+    assert (
+        words(restored.response) == f"#{sent.id} counts again. Leaderboards with it, GPU by GPU: 1."
+    )
     assert await places(scene) == ["mallory", "bob", "eve"]
 
 
@@ -93,6 +95,18 @@ async def test_what_our_machine_failed_runs_once_more_for_its_owner_in_their_thr
     counts = await scene.slash("admin rerun", submission=2, reason="x")
     assert "Submission 2 passed and counts." in words(counts.response)
     assert (await submissions.submission(scene.app, organizer, 2)).user_name == "ada"
+
+
+async def test_what_waits_is_put_before_everything_else(scene: Scene) -> None:
+    await scene.organizer()
+    bob, eve = await people(scene, "bob", "eve")
+    await factories.submitted(scene.app, bob)
+    sent = await factories.submitted(scene.app, eve)
+
+    told = await scene.slash("admin first", submission=sent.id, reason="A demonstration")
+
+    assert words(told.response) == f"#{sent.id} is next on its GPUs. Runs that were moved: 1."
+    assert (await factories.claim_one(scene.app)).submission_id == sent.id
 
 
 async def test_entries_are_judged_again_and_first_only_planned(scene: Scene) -> None:

@@ -1,4 +1,4 @@
-"""``/admin void``, ``restore``, ``rerun``, ``rejudge``, ``hints``: decisions about single results."""
+"""``/admin void``, ``restore``, ``rerun``, ``first``, ``rejudge``, ``hints``: decisions about single results."""
 
 from __future__ import annotations
 
@@ -66,6 +66,17 @@ async def rerun(interaction: Interaction, submission: SubmissionId, reason: Reas
     await interaction.edit_original_response(content=cards.rerun(view, submission))
 
 
+@app_commands.command(name="first", description="Start a submission before everything else")
+@app_commands.describe(submission="Its number", reason="For the audit log")
+@app_commands.autocomplete(submission=choices.submissions)
+async def first(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
+    await defer(interaction)
+    admin = await desk(interaction)
+    runs = await moderation.put_first(ctx_of(interaction), admin, submission, reason)
+    text = say("admin.first.done", id=submission, runs=runs)
+    await interaction.edit_original_response(content=text)
+
+
 @app_commands.command(name="rejudge", description="Measure ranked entries again; their places stay")
 @app_commands.describe(
     submission="One entry",
@@ -107,4 +118,6 @@ async def hints(interaction: Interaction, submission: SubmissionId) -> None:
     await interaction.edit_original_response(**cards.hints(submission, found).editing())
 
 
-COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (void, restore, rerun, rejudge, hints)
+COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (
+    void, restore, rerun, first, rejudge, hints,
+)  # fmt: skip
