@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 UNKNOWN_MEAN_S = 20.0
 UNKNOWN_DEVIATION_S = 15.0
@@ -32,6 +32,23 @@ class Wait:
     finish_low_s: float | None
     finish_high_s: float | None
     held: str = ""  # why nothing begins on this GPU until organizers let it
+
+
+def later(wait: Wait, seconds: float) -> Wait:
+    """The same of a run that may not start for so long: it pauses after a failure of ours."""
+    if seconds <= 0:
+        return wait
+    return replace(
+        wait,
+        start_low_s=_plus(wait.start_low_s, seconds),
+        start_high_s=_plus(wait.start_high_s, seconds),
+        finish_low_s=_plus(wait.finish_low_s, seconds),
+        finish_high_s=_plus(wait.finish_high_s, seconds),
+    )
+
+
+def _plus(at: float | None, seconds: float) -> float | None:
+    return None if at is None else at + seconds
 
 
 def updated(duration: Duration, seconds: float, memory: int = 50) -> Duration:

@@ -18,6 +18,8 @@ from kernelbot.judge.protocol import Artefact
 MAX_FILES = 16
 MAX_FILE_BYTES = 64 << 20
 MAX_BYTES = 128 << 20
+PIECE_BYTES = 1 << 20
+"""Of what a file travels and is stored in."""
 CHUNK_BYTES = 1 << 20
 BINARY = "application/octet-stream"
 

@@ -9,7 +9,7 @@ import structlog
 
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, InvalidInput, NotFound
-from kernelbot.judge.artefacts import MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, sound
+from kernelbot.judge.artefacts import MAX_BYTES, MAX_FILE_BYTES, MAX_FILES, PIECE_BYTES, sound
 from kernelbot.judge.protocol import Artefact, Mode, Verdict
 from kernelbot.services import submissions
 from kernelbot.services.context import Context
@@ -17,6 +17,9 @@ from kernelbot.services.dispatch import Hold
 from kernelbot.services.views import ArtefactView
 from kernelbot.storage import artefacts as store
 from kernelbot.storage import people
+
+MOST_AT_ONCE = PIECE_BYTES
+"""Of a file, in one request of a machine that judged it."""
 
 Read = Callable[[str], AsyncIterator[bytes]]
 """The content of one of a run's files, by its name."""
@@ -54,11 +57,12 @@ async def receive(ctx: Context, held: Hold, name: str, place: int, content: byte
     """
     if held.mode is not Mode.PROFILE:
         raise InvalidInput("Only a profile leaves files.", code="no_files")
-    claimed = Artefact(name=name, bytes=place * store.PIECE_BYTES + len(content), media_type="")
-    if place < 0 or not content or len(content) > store.PIECE_BYTES or not sound((claimed,)):
+    claimed = Artefact(name=name, bytes=place * PIECE_BYTES + len(content), media_type="")
+    empty = not content and place > 0
+    if place < 0 or empty or len(content) > PIECE_BYTES or not sound((claimed,)):
         raise InvalidInput(
             f"A file has a plain name and at most {MAX_FILE_BYTES:,} bytes, in pieces of "
-            f"{store.PIECE_BYTES:,}.",
+            f"{PIECE_BYTES:,}.",
             code="bad_file",
         )
     async with ctx.database.transaction() as connection:
@@ -85,7 +89,7 @@ async def settle(ctx: Context, held: Hold, verdict: Verdict) -> None:
                 item is None
                 or found.bytes != item.bytes
                 or found.pieces != found.last + 1
-                or found.pieces != -(-item.bytes // store.PIECE_BYTES)
+                or found.pieces != max(1, -(-item.bytes // PIECE_BYTES))
             ):
                 log.warning("a file was lost", run=held.run_id, name=found.name)
                 await store.drop(connection, found.id)
@@ -125,9 +129,9 @@ async def _collect_one(ctx: Context, held: Hold, item: Artefact, read: Read) -> 
             waiting += chunk
             if size > item.bytes:
                 raise _Incomplete(f"longer than {item.bytes} bytes")
-            while len(waiting) >= store.PIECE_BYTES:
-                await store.add_piece(connection, made, place, bytes(waiting[: store.PIECE_BYTES]))
-                del waiting[: store.PIECE_BYTES]
+            while len(waiting) >= PIECE_BYTES:
+                await store.add_piece(connection, made, place, bytes(waiting[:PIECE_BYTES]))
+                del waiting[:PIECE_BYTES]
                 place += 1
         if size != item.bytes:
             raise _Incomplete(f"{size} of {item.bytes} bytes")
@@ -172,7 +176,7 @@ def _missing(ctx: Context, submission_id: int, name: str, found: Mapping[str, Ar
 
 
 async def _pieces(ctx: Context, item: ArtefactView) -> AsyncIterator[bytes]:
-    for place in range(-(-item.bytes // store.PIECE_BYTES)):
+    for place in range(-(-item.bytes // PIECE_BYTES)):
         async with ctx.database.read() as connection:
             content = await store.piece(connection, item.id, place)
         if content is None:  # deleted meanwhile: the reader sees that the end is missing

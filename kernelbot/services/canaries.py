@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -317,7 +318,7 @@ async def let_in(
     target = f"device:{device_id}"
     await people.record(connection, by, "device.release", target, reason=why, anew=anew)
     log.info("a device is let in again", device=device.device, name=device.name, why=why)
-    text = f"{_kinds(device)}: {device.name} is itself again and back in service."
+    text = f"{_kinds(device)}: {_called(device)} is itself again and back in service."
     key = f"device:{device.id}:{device.quarantines}:back"
     await outbox.add(connection, key, TOPIC, _banner(text, device.gpus, "back"))
     return True
@@ -362,7 +363,14 @@ def _out_words(device: Row[Any], again: int) -> str:
         again, f"{again} ranked results are"
     )
     judged = " judged again at no cost; places stay until then" if again else ""
-    return f"{_kinds(device)}: {device.name} is out of service until it is itself again. {results}{judged}."
+    return f"{_kinds(device)}: {_called(device)} is out of service until it is itself again. {results}{judged}."
+
+
+def _called(device: Row[Any]) -> str:
+    """What everybody may read of it: what an agent calls its devices is a stranger's text."""
+    if device.runner_id is not None:
+        return "a machine's device"
+    return " ".join(re.sub(r"[^\w()+-]+", " ", device.name).split())[:60] or "a device"
 
 
 def _kinds(device: Row[Any]) -> str:
@@ -377,7 +385,7 @@ async def notices(ctx: Context) -> tuple[Notice, ...]:
     for row in rows:
         if row.quarantined_at is not None and not row.revoked:
             text = (
-                f"{_kinds(row)}: {row.name} is out of service until it is itself again. Ranked results that it "
+                f"{_kinds(row)}: {_called(row)} is out of service until it is itself again. Ranked results that it "
                 "gave last are judged again at no cost; places stay until then."
             )
             found.setdefault(

@@ -37,10 +37,16 @@ async def ended(
     await shares.charge(connection, run, seconds * known.gpus, weight, fairness.HALF_LIFE_S)
 
 
+def held_s(run: Row[Any]) -> float | None:
+    """How long a run had its device; None where its judge never began, because it was still to get one."""
+    if run.judged_at is None:
+        return None
+    held: float = (run.finished_at - run.judged_at).total_seconds()
+    return max(0.0, held)
+
+
 def _seconds(run: Row[Any], found: Verdict | None) -> float:
-    """How long the device was held; what we took to get there is not charged."""
-    if run.started_at is None:
-        return 0.0
-    held: float = max(0.0, (run.finished_at - run.started_at).total_seconds())
+    """What of that is charged: what we took to get there is not."""
+    held = held_s(run) or 0.0
     device_s = found.spent.device_s if found is not None else 0.0
     return min(held, device_s) if device_s > 0 else held

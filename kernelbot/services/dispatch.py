@@ -281,11 +281,12 @@ async def cancelled(ctx: Context, held: Hold) -> bool:
     return await record.cancelled(ctx, held.run_id, held.submission_id, held.lease)
 
 
-async def give_back(ctx: Context, held: Hold, *, keep: bool = False) -> bool:
+async def give_back(ctx: Context, held: Hold, *, keep: bool = False, before: int = 0) -> bool:
     """An orderly shutdown: somebody else takes the run at once, and the attempt does not count. ``keep``: it
-    goes on meanwhile, and they attach to it."""
+    goes on meanwhile, and they attach to it. ``before``: how often it was given back already, which makes a pause."""
+    pause_s = min(LONGEST_PAUSE_S, ctx.settings.retry_s * 2.0 ** (before - 1)) if before else 0.0
     return await _put_back(
-        ctx, held.run_id, held, 0.0, refund=True, keep=keep, why="a restart of ours"
+        ctx, held.run_id, held, pause_s, refund=True, keep=keep, why="a restart of ours"
     )
 
 

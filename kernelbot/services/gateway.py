@@ -25,7 +25,6 @@ from kernelbot.judge import parcels
 from kernelbot.judge.protocol import (
     MAX_VERDICT_BYTES,
     Event,
-    Measurement,
     Mode,
     ProtocolError,
     Verdict,
@@ -34,7 +33,7 @@ from kernelbot.judge.protocol import (
     load,
     machine_failed,
 )
-from kernelbot.services import artefacts, canaries, competitions, dispatch, runners
+from kernelbot.services import artefacts, canaries, competitions, dispatch, figures, runners
 from kernelbot.services.canaries import Errand
 from kernelbot.services.context import Context
 from kernelbot.services.dispatch import Hold
@@ -63,14 +62,6 @@ MOST_GIVEN_BACK = 3
 MAX_FAULT_CHARACTERS = 20_000
 TOLD = frozenset({"stage", "case", "log"})
 """Kinds of steps that a judge tells."""
-MOST_CASES = 1_000_000
-MOST_SAMPLES = (1 << 31) - 1
-LEAST_NS, MOST_NS = 1e-3, 1e15
-"""Of one call: less than light needs across a hair, and more than a week."""
-HARDLY_NS = 1e4
-MOST_SECONDS = 1e6
-MOST_READING = 1e6  # MHz, W
-MOST = 1 << 53
 ANSWERED = frozenset({VerdictKind.PASSED, VerdictKind.QUARANTINED, VerdictKind.WRONG_ANSWER})
 """What only a device can have decided."""
 
@@ -418,14 +409,14 @@ async def cancelled(
 
 
 async def give_back(ctx: Context, hold: Hold) -> None:
-    """It ends, or cannot judge just now: somebody else takes the run at once. A run that comes back and back has
+    """It ends, or cannot judge just now: somebody else takes the run, at once the first time. A run that comes back and back has
     failed by our fault, with the pauses and the end that such a run has."""
     async with ctx.database.read() as connection:
         again = await store_runs.steps(
             connection, hold.submission_id, hold.run_id, "retry", hold.attempt
         )
     if again < MOST_GIVEN_BACK:
-        told = await dispatch.give_back(ctx, hold)
+        told = await dispatch.give_back(ctx, hold, before=again)
     else:
         found = machine_failed(str(hold.run_id), f"given back {again} times")
         told = await dispatch.finish(ctx, hold, found)
@@ -515,40 +506,11 @@ async def _errand(
     return errand
 
 
-def _storable(found: Verdict) -> bool:
-    """Whether its figures are some: each case measured once, counts that are counted, times that pass."""
-    timed = [case for case in found.cases if case.measurement is not None]
-    device = found.device
-    return (
-        len({case.index for case in timed}) == len(timed)
-        and all(0 <= case.index <= MOST_CASES for case in found.cases)
-        and all(case.measurement is None or _is_time(case.measurement) for case in found.cases)
-        and all(0 <= spent <= MOST_SECONDS for spent in vars(found.spent).values())
-        and all(0 <= count < MOST for count in (device.count, device.memory_bytes, device.sm_count))
-    )
-
-
-def _is_time(said: Measurement) -> bool:
-    """Whether a judge could have measured it. An error over the time ties with everybody's: a judge has it only where
-    there is hardly any time, and where the problem's own program says so."""
-    among = (said.low_ns, said.high_ns, said.best_ns, said.worst_ns)
-    wide = MOST_NS if said.clock == "evaluator" else max(said.ns, HARDLY_NS)
-    return (
-        LEAST_NS <= said.ns <= MOST_NS
-        and 0 <= said.stderr_ns <= wide
-        and all(abs(value) <= 100 * MOST_NS for value in among)
-        and 0 <= said.samples <= MOST_SAMPLES
-        and all(0 <= count <= MOST_SAMPLES for count in (said.processes, said.calls))
-        and all(0 <= value <= MOST_READING for value in (said.sm_mhz, said.watts))
-        and len(said.clock) <= 16
-    )
-
-
 def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: Collection[str]) -> str:
     """Why a verdict cannot be one of our judge on a device of the run's target; "" when it can."""
     if found.run_id != run_id:
         return f"the verdict is about run {found.run_id[:40]!r}"
-    if not _storable(found):
+    if not figures.sound(found):
         return "the verdict has figures that no judge measures"
     if found.kind is VerdictKind.JUDGE_FAILED:
         return ""  # it may have failed before it knew anything
@@ -599,7 +561,9 @@ def read_events(documents: Sequence[object]) -> list[Event]:
     with contextlib.suppress(ProtocolError):
         events = [from_json(Event, document) for document in documents]
         if all(
-            event.kind in TOLD and 0 <= event.done <= MOST_CASES and 0 <= event.total <= MOST_CASES
+            event.kind in TOLD
+            and 0 <= event.done <= figures.MOST_CASES
+            and 0 <= event.total <= figures.MOST_CASES
             for event in events
         ):
             return events

@@ -19,7 +19,7 @@ from kernelbot.domain.scoring import Score, Scoring
 from kernelbot.domain.submission import REJUDGE, REPEAT_PRIORITY, Outcome
 from kernelbot.errors import Conflict
 from kernelbot.judge.protocol import Mode, Stage, Verdict, VerdictKind, from_json
-from kernelbot.services import canaries, charge, competitions, light, rejudge, remeasure
+from kernelbot.services import canaries, charge, competitions, figures, light, rejudge, remeasure
 from kernelbot.services.context import Context
 from kernelbot.storage import (
     artefacts,
@@ -167,7 +167,7 @@ def _sound(found: Verdict, mode: Mode) -> Verdict:
     """The verdict, or our own fault when it passed with times that cannot be scored: nobody is
     charged for those, and nothing that comes from outside may stop the recording."""
     times = found.measurements
-    if all(item.ns > 0 and item.stderr_ns >= 0 for item in times) and (
+    if figures.sound(found) and (
         times or not found.passed or found.stage is not Stage.MEASURE or mode is Mode.PROFILE
     ):
         return found
@@ -176,10 +176,8 @@ def _sound(found: Verdict, mode: Mode) -> Verdict:
         run_id=found.run_id,
         stage=found.stage,
         message="Our judge measured something impossible; it does not count against you.",
-        fault=f"a passed verdict with the times {[item.ns for item in times]} ns",
-        device=found.device,
+        fault=f"a verdict with the times {[item.ns for item in times[:20]]} ns",
         harness=found.harness,
-        spent=found.spent,
     )
 
 
@@ -411,9 +409,8 @@ def may_be_told(board: Row[Any]) -> bool:
 
 
 async def _remember_duration(connection: AsyncConnection, run: Row[Any], found: Verdict) -> None:
-    if found.kind is VerdictKind.JUDGE_FAILED or run.started_at is None:
+    if found.kind is VerdictKind.JUDGE_FAILED or (seconds := charge.held_s(run)) is None:
         return
-    seconds = (run.finished_at - run.started_at).total_seconds()
     known = await fleet.duration(connection, run.leaderboard_id, run.gpu, run.mode)
     value = waiting.updated(known or waiting.Duration(), seconds)
     await fleet.put_duration(connection, run.leaderboard_id, run.gpu, run.mode, value)

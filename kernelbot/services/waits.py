@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from kernelbot.domain.forecast import Forecast, forecast
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import PRIORITY
-from kernelbot.domain.waiting import Wait
+from kernelbot.domain.waiting import Wait, later
 from kernelbot.judge.protocol import Mode
 from kernelbot.services import turns
 from kernelbot.services.context import Context
@@ -30,10 +30,11 @@ async def of_runs(
     waits = {}
     for run in runs:
         if run.status == "queued" and run.queue_id is not None:
-            waits[run.id] = await of_place(
+            wait = await of_place(
                 ctx, connection, run.gpu, run.queue_id, run.priority, run.leaderboard_id, run.mode,
                 run.user_id,
             )  # fmt: skip
+            waits[run.id] = later(wait, float(run.pause_s or 0.0))
     return waits
 
 

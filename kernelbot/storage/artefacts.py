@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage.tables import artefact_pieces, artefacts, runs
 
-PIECE_BYTES = 1 << 20
 BINARY = "application/octet-stream"
 
 KEEP = text(

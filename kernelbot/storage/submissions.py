@@ -211,7 +211,9 @@ MINE = text(
 
 RUNS = text(
     """
-    SELECT r.*, v.document AS verdict_document, v.decision, v.reason, v.decided_at
+    SELECT r.*, v.document AS verdict_document, v.decision, v.reason, v.decided_at,
+           CASE WHEN r.status = 'queued' THEN (SELECT extract(epoch FROM q.execute_after - now())
+                                               FROM pgqueuer q WHERE q.id = r.queue_id) END AS pause_s
     FROM runs r LEFT JOIN verdicts v ON v.run_id = r.id
     WHERE r.submission_id = ANY(:ids) ORDER BY r.id
     """
@@ -572,7 +574,8 @@ LEASE = text(
         JOIN runs r ON r.queue_id = w.queue_id AND r.status IN ('queued', 'running')
     ), leased AS (
         UPDATE runs SET status = 'running', lease = before.lease, worker_id = :worker,
-               attempt = attempt + 1, progress = '', started_at = now(), heartbeat_at = now(),
+               attempt = attempt + 1, progress = '', started_at = now(), judged_at = NULL,
+               heartbeat_at = now(),
                device_ids = NULL, runner_id = (SELECT id FROM runners WHERE session = :worker)
         FROM before WHERE runs.id = before.id
         RETURNING runs.*, before.was, before.nth
@@ -599,7 +602,10 @@ FINISH = text(
     WITH run AS (
         UPDATE runs SET status = :status, verdict = :verdict, seconds = :seconds, error = :error,
                note = :note, judge_digest = :judge, device = :device, lease = NULL, progress = '',
-               finished_at = now()
+               finished_at = now(),
+               -- A place that tells its steps at the end says at least how long it took.
+               judged_at = CASE WHEN judged_at IS NOT NULL OR CAST(:judged AS boolean) THEN greatest(
+                   started_at, least(judged_at, now() - make_interval(secs => CAST(:took AS float)))) END
         WHERE id = :id AND lease = :lease AND status = 'running'
         RETURNING *
     ), said AS (
@@ -740,7 +746,7 @@ PROGRESS = text(
         SELECT id FROM submissions WHERE id = (SELECT submission_id FROM runs WHERE id = :run)
         FOR NO KEY UPDATE
     ), run AS (
-        UPDATE runs SET progress = :progress FROM held
+        UPDATE runs SET progress = :progress, judged_at = coalesce(judged_at, now()) FROM held
         WHERE runs.id = :run AND runs.lease = :lease AND runs.submission_id = held.id
           AND runs.worker_id = coalesce(CAST(:worker AS uuid), runs.worker_id)
         RETURNING runs.id, runs.submission_id, runs.mode
@@ -803,6 +809,8 @@ async def finish(
         "device": storable(verdict.device.name) if verdict else None,
         "document": json.dumps(storable(to_json(verdict))) if verdict else None,
         "timed": _timed(verdict) if verdict else "[]",
+        "judged": verdict is not None,
+        "took": max(verdict.spent.wall_s, verdict.spent.device_s) or None if verdict else None,
     }
     return (await connection.execute(FINISH, values)).first()
 

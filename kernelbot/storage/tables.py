@@ -306,6 +306,7 @@ runs = Table(
     Column("doubted", Boolean, nullable=False, server_default=text("false")),
     _at("created_at", now=True),
     _at("started_at"),
+    _at("judged_at"),  # its judge began; before that it waited for a machine
     _at("heartbeat_at"),
     _at("finished_at"),
     CheckConstraint("(status = 'done') = (verdict IS NOT NULL)", name="verdict_when_done"),

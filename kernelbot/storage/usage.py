@@ -15,12 +15,12 @@ SPENT = {
     by: text(
         f"""
         SELECT {name} AS name, r.gpu, count(*) AS runs,
-               sum(extract(epoch FROM r.finished_at - r.started_at)) AS seconds
+               sum(extract(epoch FROM r.finished_at - r.judged_at)) AS seconds
         FROM runs r
         JOIN leaderboards l ON l.id = r.leaderboard_id
         JOIN competitions c ON c.id = l.competition_id
         JOIN users u ON u.id = r.user_id
-        WHERE r.finished_at >= :since AND r.finished_at < :until AND r.started_at IS NOT NULL
+        WHERE r.finished_at >= :since AND r.finished_at < :until AND r.judged_at IS NOT NULL
         GROUP BY 1, 2 ORDER BY 4 DESC LIMIT :limit
         """  # noqa: S608  made of constants
     )
@@ -28,8 +28,8 @@ SPENT = {
 }
 LATELY = text(
     """
-    SELECT gpu, sum(extract(epoch FROM finished_at - started_at)) AS seconds
-    FROM runs WHERE finished_at > now() - interval '1 hour' AND started_at IS NOT NULL GROUP BY 1
+    SELECT gpu, sum(extract(epoch FROM finished_at - judged_at)) AS seconds
+    FROM runs WHERE finished_at > now() - interval '1 hour' AND judged_at IS NOT NULL GROUP BY 1
     """
 )
 
@@ -37,7 +37,7 @@ LATELY = text(
 async def spent(
     connection: AsyncConnection, by: str, since: datetime, until: datetime, limit: int
 ) -> Sequence[Row[Any]]:
-    """Wall time of the last attempt of every run that ended then, the most first: (name, gpu, runs, seconds)."""
+    """Time with a judge of the last attempt of every run that ended then, the most first: (name, gpu, runs, seconds)."""
     return (
         await connection.execute(SPENT[by], {"since": since, "until": until, "limit": limit})
     ).all()

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-PIECE_BYTES = 1 << 20
+from kernelbot.judge.artefacts import PIECE_BYTES
+
 ANSWER_S = 30.0
 CONNECT_S = 10.0
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -201,12 +202,13 @@ def _error(response: httpx2.Response) -> tuple[str, str]:
 
 
 async def in_pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same bytes in pieces of ``PIECE_BYTES``; the last may be shorter."""
-    waiting = bytearray()
+    """The same bytes in pieces of ``PIECE_BYTES``; the last may be shorter. Nothing at all is one empty piece."""
+    waiting, told = bytearray(), False
     async for chunk in chunks:
         waiting += chunk
         while len(waiting) >= PIECE_BYTES:
             yield bytes(waiting[:PIECE_BYTES])
+            told = True
             del waiting[:PIECE_BYTES]
-    if waiting:
+    if waiting or not told:
         yield bytes(waiting)

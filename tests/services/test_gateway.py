@@ -17,14 +17,17 @@ from kernelbot.app import App
 from kernelbot.domain.submission import Status
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, KernelbotError, NotSignedIn
 from kernelbot.judge import parcels
+from kernelbot.judge.artefacts import PIECE_BYTES
 from kernelbot.judge.protocol import (
     Artefact,
     Device,
+    Event,
     Harness,
     Hint,
     Limits,
     Mode,
     Spent,
+    Stage,
     Verdict,
     VerdictKind,
 )
@@ -38,7 +41,6 @@ from kernelbot.services import (
     submit,
 )
 from kernelbot.services.views import RunView
-from kernelbot.storage.artefacts import PIECE_BYTES
 from tests.factories import CODE, claim_one, make_actor, make_measurement, make_verdict, submitted
 from tests.patience import until
 from tests.services.machines import CPU, administrator, h200, machine
@@ -833,3 +835,61 @@ async def test_a_judge_that_failed_need_not_know_its_device(app: App) -> None:
 
     assert found.kind is VerdictKind.JUDGE_FAILED
     assert len(found.fault) == gateway.MAX_FAULT_CHARACTERS
+
+
+# --- what a machine may cost ---------------------------------------------------------------------
+
+
+async def test_steps_of_a_machine_that_tells_thousands_are_few_rows(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "STEPS_AT_ONCE", 5.0)
+    monkeypatch.setattr(gateway, "STEPS_A_SECOND", 0.0)
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    held, known = await box.one(), await box.known()
+
+    for request in range(20):
+        many = [
+            Event(kind="case", stage=stage, done=number, total=100)
+            for stage in (Stage.CHECK, Stage.MEASURE)
+            for number in range(50 * request % 100)
+        ]
+        await gateway.progress(app, known, box.session, held.run_id, held.lease, many)
+
+    told = await rows(app, "SELECT data->>'done' FROM run_events WHERE kind = 'case' ORDER BY id")
+    assert 0 < len(told) <= 5, "of each stage the last of a request, until they are too many"
+    assert (await box.finish(held, box.verdict(held))).kind is VerdictKind.PASSED
+
+
+async def test_who_gives_a_run_back_again_and_again_gets_it_after_longer_pauses(app: App) -> None:
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    pauses = []
+    for _ in range(3):
+        held = await box.one()
+        hold = await gateway.held(app, await box.known(), box.session, held.run_id, held.lease)
+        await gateway.give_back(app, hold)
+        ((pause_s,),) = await rows(
+            app, "SELECT extract(epoch FROM execute_after - now())::float FROM pgqueuer"
+        )
+        pauses.append(pause_s)
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+
+    assert pauses[0] <= 0 < pauses[1] < pauses[2]
+    assert held.attempt == 1
+
+
+async def test_an_empty_file_of_a_profile_is_kept(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada, mode="profile")
+    box = await machine(app)
+    held, known = await box.one(), await box.known()
+    hold = await gateway.held(app, known, box.session, held.run_id, held.lease)
+
+    await artefacts.receive(app, hold, "log.txt", 0, b"")
+    listed = (Artefact(name="log.txt", bytes=0, media_type="text/plain"),)
+    await box.finish(held, box.verdict(held, artefacts=listed))
+
+    (found,) = await artefacts.listed(app, ada, view.id)
+    assert (found.name, found.bytes, found.expired_at) == ("CPU-log.txt", 0, None)

@@ -211,7 +211,7 @@ async def test_a_long_run_that_the_reserve_holds_back_is_no_stalled_queue(app: A
         await claim_one(app)
     async with app.database.transaction() as connection:
         for query in (
-            "UPDATE runs SET started_at = finished_at - interval '3 s' WHERE status = 'done'",
+            "UPDATE runs SET judged_at = finished_at - interval '3 s' WHERE status = 'done'",
             "INSERT INTO durations (leaderboard_id, gpu, mode, mean_s, deviation_s, runs) "
             "SELECT id, 'CPU', 'ranked', 120, 10, 50 FROM leaderboards "
             "WHERE name = 'vectoradd'",

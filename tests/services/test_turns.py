@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from typing import Any
 
@@ -13,7 +14,7 @@ from kernelbot.domain import fairness
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Status
 from kernelbot.errors import Conflict, Forbidden, NotFound
-from kernelbot.judge.protocol import Spent, VerdictKind
+from kernelbot.judge.protocol import Event, Spent, Stage, VerdictKind
 from kernelbot.services import (
     dispatch,
     identity,
@@ -142,11 +143,49 @@ async def test_what_its_owner_stops_is_charged_for_as_long_as_it_ran(app: App) -
     ada = await make_actor(app)
     view = await submitted(app, ada)
     held = await claim_one(app)
-    await rows(app, "UPDATE runs SET started_at = now() - interval '30 s'")
+    assert await dispatch.progress(app, held, Event(kind="stage", stage=Stage.CHECK))
+    earlier = "now() - interval '30 s'"
+    await rows(app, f"UPDATE runs SET started_at = {earlier}, judged_at = {earlier}")
     await submit.cancel(app, ada, view.id)
     assert await dispatch.cancelled(app, held)
 
     assert await shares(app) == [("ada", pytest.approx(30, abs=2))]
+
+
+async def test_what_waits_for_a_machine_after_it_was_claimed_costs_nothing(app: App) -> None:
+    """In a cluster's queue, say: neither its owner nor in what the next ones are told to take."""
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    stopped = await claim_one(app)
+    await rows(app, "UPDATE runs SET started_at = now() - interval '2 hours'")
+    await submit.cancel(app, ada, view.id)
+    assert await dispatch.cancelled(app, stopped)
+    assert await shares(app) == []
+
+    await submitted(app, ada, code=b"# another\n")
+    judged = await claim_one(app)
+    await rows(app, "UPDATE runs SET started_at = now() - interval '2 hours'")
+    found = dataclasses.replace(make_verdict(), spent=Spent(wall_s=40.0))
+    assert await dispatch.finish(app, judged, found)
+
+    assert await shares(app) == [("ada", pytest.approx(40, abs=2))]
+    assert await rows(app, "SELECT mean_s FROM durations") == [(pytest.approx(40, abs=2),)]
+
+
+async def test_who_pauses_after_a_failure_of_ours_is_told_when_it_may_start(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    held = await claim_one(app)
+    assert await dispatch.finish(app, held, make_verdict(VerdictKind.JUDGE_FAILED))
+    await rows(app, "UPDATE pgqueuer SET execute_after = now() + interval '160 s'")
+    await dispatch.heartbeat(app, uuid.uuid4(), "here", {"CPU": 1}, {}, "0" * 64, {})
+    app.cache.clear()
+
+    wait = (await submissions.submission(app, ada, view.id)).runs[0].wait
+
+    assert wait is not None
+    assert wait.start_low_s is not None
+    assert wait.start_low_s > 150
 
 
 async def test_what_waits_out_a_pause_holds_up_nobody(app: App) -> None:

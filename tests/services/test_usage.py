@@ -22,7 +22,7 @@ async def rows(app: App, query: str, **values: Any) -> None:
 
 async def took(app: App, gpu: str, seconds: float) -> None:
     """Everything that has run so far ran so long on this kind."""
-    query = "UPDATE runs SET gpu = :gpu, started_at = finished_at - make_interval(secs => :seconds)"
+    query = "UPDATE runs SET gpu = :gpu, judged_at = finished_at - make_interval(secs => :seconds)"
     await rows(app, query, gpu=gpu, seconds=seconds)
 
 

@@ -23,7 +23,6 @@ from kernelbot.services.runners import Announcement, Runner, Unit
 
 router = APIRouter(prefix="/v1/runner", include_in_schema=False)
 
-MAX_PIECE_BYTES = 1 << 20
 BYTES = "application/octet-stream"
 
 
@@ -142,7 +141,7 @@ async def file(
     ctx: Ctx, held: Held, name: FileName, piece: Piece, request: Request
 ) -> JSONResponse:
     """A piece of a file that a run left."""
-    content = await _body(request, MAX_PIECE_BYTES)
+    content = await _body(request, artefacts.MOST_AT_ONCE)
     await artefacts.receive(ctx, held, name, piece, content)
     return _done()
 
