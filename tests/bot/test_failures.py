@@ -28,6 +28,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "link": {"code": "BCDF-GHJK"},
     "join": {"competition": "getting-started", "code": "x"},
     "setup": {},
+    "admin fleet": {},  # all of the group come in by one door
 }
 WITHOUT_DATABASE = {"help", "Submit this code block"}
 
@@ -56,7 +57,7 @@ def test_every_command_is_tried_without_a_database(simcord_bot: Bot) -> None:
     known = {command.name for command in simcord_bot.tree.get_commands()}
     known |= {menu.name for menu in paste.MENUS}
 
-    assert known == set(COMMANDS) | WITHOUT_DATABASE
+    assert known == {command.split()[0] for command in COMMANDS} | WITHOUT_DATABASE
 
 
 @pytest.mark.parametrize("command", COMMANDS)
