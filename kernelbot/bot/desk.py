@@ -39,8 +39,9 @@ PATIENCE_S = 40.0
 """For one step: less than a turn is held."""
 
 TOO_MANY_EDITS = 30046
-"""Of a message older than an hour: Discord wants a rest."""
-REST_S = 600.0
+"""Of messages older than an hour in a channel."""
+REST_S = 60.0
+"""What a channel gets where Discord has had enough, or does not let us in."""
 
 log = structlog.get_logger()
 
@@ -86,7 +87,11 @@ class Desk:
             changed, self._changed = self._changed, set()
             await service.look_again(self._ctx, changed)
         desks = await self._survey()
-        due = [desk for desk in desks if desk.free and self._is_due(desk)]
+        due = []
+        for desk in desks:
+            if desk.free and self._is_due(desk):
+                due.append(desk)
+            await asyncio.sleep(0)  # with many it takes a while, and people wait for answers
         await asyncio.gather(*(self._see_to(desk) for desk in due))
         if time.monotonic() - self._planned >= PLAN_EVERY_S:
             await service.plan_moments(self._ctx, desks)
@@ -172,7 +177,10 @@ class Desk:
             for desk in await self._survey()
             if desk.shown
         }
-        cards = [card for desk in desks.values() for card in self._cards(desk)]
+        cards: list[Card] = []
+        for desk in desks.values():
+            cards += self._cards(desk)
+            await asyncio.sleep(0)
         due = rules.due_cards(cards, next(iter(desks.values())).at) if cards else ()
         await asyncio.gather(
             *(self._edit(desks[card.guild_id, card.competition_id], card) for card in due)
@@ -194,6 +202,9 @@ class Desk:
                     await self._show(desk, card)
             except discord.HTTPException as error:
                 await self._refused(desk, card, error)
+            except (discord.RateLimited, TimeoutError) as error:
+                log.info("a live card rests", card=card.key, guild=card.guild_id, why=repr(error))
+                await service.card_later(self._ctx, card, REST_S)
             except Exception as error:
                 log.warning(
                     "a live card waits", card=card.key, guild=card.guild_id, error=repr(error)

@@ -6,11 +6,12 @@ Every call may fail, hang, or succeed without our hearing of it, so before anyth
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
 import discord
+import structlog
 
 from kernelbot.bot import delivery, desk_posts, permissions, render
 from kernelbot.bot.messages import LOCALE, say
@@ -26,6 +27,8 @@ PINNED = 1 << 1
 THREAD_IS_THERE = 160004
 """Another thread hangs on this message already: ours."""
 MOST_TAGS = 20
+
+log = structlog.get_logger()
 
 Home = discord.ForumChannel | discord.TextChannel
 """Where a competition is: servers that are no community have text channels only."""
@@ -282,7 +285,7 @@ class Workplace:
             )  # fmt: skip
             found = made.thread.id
         if key == RULES:
-            await self._client.http.edit_channel(found, flags=PINNED)
+            await _pinned(self._client.http.edit_channel(found, flags=PINNED))
         return found
 
     async def _found_post(self, forum: discord.ForumChannel, mark: str) -> int | None:
@@ -290,8 +293,9 @@ class Workplace:
             item for item in await self._guild.active_threads() if item.parent_id == forum.id
         ]
         threads += [item async for item in forum.archived_threads(limit=None)]
+        known = {thing.place_id for thing in self._desk.things.values()}
         for thread in threads:
-            if thread.owner_id != self._me:
+            if thread.owner_id != self._me or thread.id in known:
                 continue
             try:
                 first = await thread.fetch_message(thread.id)
@@ -317,7 +321,7 @@ class Workplace:
         message = await delivery.send_once(channel, post, self._me, since=begun, again=True)
         allowed = home.permissions_for(self._guild.me)
         if not message.pinned and (allowed.pin_messages or allowed.manage_messages):
-            await message.pin()
+            await _pinned(message.pin())
         return message.id
 
     async def _thread_of(self, channel_id: int, message_id: int, name: str) -> int:
@@ -433,6 +437,16 @@ class Workplace:
         if changed:
             await event.edit(**changed)
         return event.id
+
+
+async def _pinned(pinning: Awaitable[Any]) -> None:
+    """Where something else is pinned by people, or as much as can be, ours goes without."""
+    try:
+        await pinning
+    except discord.HTTPException as error:
+        if not 400 <= error.status < 500:
+            raise
+        log.info("not pinned", error=str(error))
 
 
 async def edit(client: discord.Client, channel_id: int, message_id: int, post: render.Post) -> None:

@@ -101,7 +101,8 @@ async def survey(ctx: Context, guild_ids: Collection[int]) -> tuple[DeskView, ..
 async def _one(ctx: Context, guild_id: int, competition_id: int) -> DeskView | None:
     async with ctx.database.read() as connection:
         row = await store.one(connection, guild_id, competition_id)
-    return None if row is None else (await _views(ctx, [row]))[0]
+    found = () if row is None else await _views(ctx, [row])
+    return found[0] if found else None
 
 
 async def _views(ctx: Context, rows: Sequence[Row[Any]]) -> tuple[DeskView, ...]:
@@ -119,12 +120,22 @@ async def _views(ctx: Context, rows: Sequence[Row[Any]]) -> tuple[DeskView, ...]
     return tuple(
         _view(
             row,
+            competition,
             boards.get(row.competition_id, {}),
             revisions,
             things.get((row.guild_id, row.competition_id), {}),
         )
         for row in rows
+        if (competition := _readable(row.document)) is not None
     )
+
+
+def _readable(document: dict[str, Any]) -> Competition | None:
+    """None: another version of this program stored what we cannot read; it is left as it is."""
+    try:
+        return Competition.from_document(document)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 async def _revisions(ctx: Context, names: Sequence[str]) -> dict[str, str]:
@@ -143,11 +154,11 @@ def _thing(row: Row[Any]) -> Thing:
 
 def _view(
     row: Row[Any],
+    competition: Competition,
     boards: Mapping[str, LeaderboardView],
     revisions: Mapping[str, str],
     things: Mapping[str, Thing],
 ) -> DeskView:
-    competition = Competition.from_document(row.document)
     public = is_visible(row.visibility, row.public_from, row.at, joined=False, organizer=False)
     shown = row.category_id is not None and public and bool(boards)
     phases = {spec.name.lower(): spec.phase for spec in competition.leaderboards}

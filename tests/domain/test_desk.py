@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -112,22 +113,37 @@ def test_an_event_begins_in_the_future_and_has_an_end() -> None:
     assert under_way.begins > AT
 
 
-def test_of_many_cards_in_a_channel_the_longest_waiting_are_edited_and_not_too_many() -> None:
-    def card(nth: int, channel: int, **values: Any) -> Card:
-        described: dict[str, Any] = {
-            "guild_id": 1, "competition_id": 1, "key": f"board:{nth}", "channel_id": channel,
-            "message_id": nth, "shown": "old", "wanted": "new",
-            "next_at": AT - timedelta(seconds=nth),
-        }  # fmt: skip
-        return Card(**{**described, **values})
+def card(nth: int, channel: int, **values: Any) -> Card:
+    described: dict[str, Any] = {
+        "guild_id": 1, "competition_id": 1, "key": f"board:{nth}", "channel_id": channel,
+        "message_id": nth, "shown": "old", "wanted": "new", "next_at": AT - timedelta(seconds=nth),
+    }  # fmt: skip
+    return Card(**{**described, **values})
 
-    crowded = [card(nth, 5) for nth in range(1, 41)]
-    others = [card(41, 6), card(42, 6, wanted="old"), card(43, 6, next_at=AT + HOUR)]
 
-    due = desk.due_cards([*crowded, *others], AT)
+def test_cards_that_show_something_old_are_edited_and_those_not_that_just_were() -> None:
+    cards = [
+        card(1, 5),
+        card(2, 6, wanted="old"),
+        card(3, 7, next_at=AT + timedelta(seconds=1)),
+        card(4, 8),
+    ]
+    assert [item.message_id for item in desk.due_cards(cards, AT)] == [4, 1]
 
-    assert [item.message_id for item in due] == [41, 40, 39, 38, 37]
-    assert desk.CARDS_OF_A_CHANNEL == 4
+
+def test_forty_cards_in_a_channel_all_come_up_and_keep_within_what_discord_takes() -> None:
+    cards = {nth: card(nth, 5) for nth in range(40)}
+    edited: list[tuple[int, timedelta]] = []
+    for look in range(100):
+        after = timedelta(seconds=5 * look)
+        for item in desk.due_cards(list(cards.values()), AT + after):
+            edited.append((item.message_id, after))
+            cards[item.message_id] = replace(item, next_at=AT + after + desk.CARD_EVERY)
+
+    assert {message for message, _ in edited} == set(range(40))
+    for _, at in edited:
+        window = [other for _, other in edited if at <= other < at + timedelta(seconds=20)]
+        assert len(window) <= 3
 
 
 def test_names_of_forums_are_what_discord_takes() -> None:
