@@ -59,9 +59,9 @@ class Proposal:
 
 def attached(name: str, content: bytes, *, takes_over: bool) -> Sent:
     """A file that somebody sent. Raises InvalidInput for what cannot be one."""
-    archives.ending(name)
+    again = "FILE" if archives.ending(name) == ".yaml" else "FOLDER"
     source = Source(name=SENT, whole=False, takes_over=takes_over, spares_own=True)
-    return Sent(name=name, content=content, source=source, again="FILE")
+    return Sent(name=name, content=content, source=source, again=again)
 
 
 async def fetched(
@@ -119,7 +119,7 @@ async def apply(ctx: Context, admin: Actor, draft: int, source: Source, seal: st
     if row is None:
         raise Conflict("These files are not kept any more. Send them again.", code="draft_gone")
     found = await _catalog(ctx, row.name, row.content)
-    checked = await _demand_checked(ctx, found, "FILE")
+    checked = await _demand_checked(ctx, found, source.name if source.pinned else "FILE")
     done = await publish.apply(ctx, found, source, checked, by=admin.user_id, seal=seal)
     async with ctx.database.transaction() as connection:
         await store.remove(connection, draft)
@@ -177,12 +177,12 @@ async def _demand_checked(ctx: Context, found: Catalog, again: str) -> dict[str,
             missing.append(problem.name)
     if missing:
         names = ", ".join(missing)
+        these = "these problems as they are" if missing[1:] else "this problem as it is"
         raise InvalidInput(
-            f"Nobody has checked {'these problems' if missing[1:] else 'this problem'} as in these files: {names}. "
-            "Checking runs their reference code, which is not done from here. On a machine of the "
-            f"installation run `kernelbot competition apply {again}`, which checks and publishes them; or check "
-            f"them there with `kernelbot problem check {' '.join(missing)} --record`, put what it notes into "
-            f"checked.json of the problems' folder, and send this again.",
+            f"Nobody has checked {these} in these files: {names}. Checking runs reference code, which is not done "
+            f"from here. On a machine of the installation `kernelbot competition apply {again}` checks and publishes "
+            "the same files. Or run `kernelbot problem check FOLDER --record` there on each, put what it notes "
+            "into checked.json of the installation's problems, and send this again.",
             code="unchecked_problem",
             detail={"problems": missing},
         )

@@ -32,6 +32,6 @@ async def test_what_is_paused_refuses_with_the_reason_and_is_shown_to_everybody(
 
     assert (await admin.post("/v1/admin/intake/resume", json={"gpu": "CPU"})).status_code == 200
     refused(await admin.post("/v1/admin/intake/resume", json={"gpu": "CPU"}), 409, "not_paused")
-    assert (await submit(ada)).status_code == 201
+    assert (await submit(ada)).status_code == 202
     refused(await ada.post("/v1/admin/intake/pause", json={"reason": WHY}), 403, "not_an_admin")
     refused(await ada.get("/v1/admin/intake"), 403, "not_an_admin")

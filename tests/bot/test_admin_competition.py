@@ -120,8 +120,8 @@ async def test_a_problem_that_nobody_has_checked_is_not_published_from_here(scen
     told = words(await send(scene, "apply", zipped(files), "tree.zip"))
 
     assert "**created** competition class" in words(same)
-    assert "Nobody has checked this problem as in these files: vectoradd." in told
-    assert "kernelbot competition apply FILE" in told
+    assert "Nobody has checked this problem as it is in these files: vectoradd." in told
+    assert "kernelbot competition apply FOLDER" in told
     assert await names(scene) == ["getting-started"]
 
 
