@@ -158,12 +158,18 @@ class LoopbackDiscord(Forums):
     async def slash(
         self, user: User, channel: Channel, name: str, /, **options: str | int | Upload
     ) -> Interaction:
-        """Send a slash command as the client would: it must be registered and fit its definition."""
-        command = self._command(name)
-        given, resolved = self._options(command, options, channel)
+        """Send a slash command as the client would: it must be registered and fit its definition. One of a group is
+        named with the group before it: ``admin audit``."""
+        group, *path = name.split(" ")
+        command = defined = self._command(group)
+        for part in path:
+            defined = next(item for item in defined["options"] if item["name"] == part)
+        given, resolved = self._options(defined, options, channel)
+        for part in reversed(path):
+            given = [{"type": 2 if part is not path[-1] else 1, "name": part, "options": given}]
         data = {
             "id": command["id"],
-            "name": name,
+            "name": group,
             "type": 1,
             "options": given,
             "resolved": resolved,
@@ -765,8 +771,17 @@ class LoopbackDiscord(Forums):
             message.embeds = body["embeds"] or []
         if "components" in body:
             message.components = body["components"] or []
-        for name, content in files:
-            item = Attachment(self.snowflake(), name, content, message.channel.id)
+        described = {
+            str(item.get("id")): item.get("description") or ""
+            for item in body.get("attachments") or []
+        }
+        if "attachments" in body:  # those that are not named go
+            message.attachments = [
+                item for item in message.attachments if str(item.id) in described
+            ]
+        for at, (name, content) in enumerate(files):
+            words = described.get(str(at), "")
+            item = Attachment(self.snowflake(), name, content, message.channel.id, words)
             self.attachments[item.id] = item
             message.attachments.append(item)
         lacks = not self.bot_permissions(message.channel) & shape.EMBED_LINKS

@@ -1,4 +1,5 @@
-"""A message or form of the loopback Discord drawn as Discord would show it: an SVG without anything outside.
+"""A message, form or forum of the loopback Discord drawn as Discord would show it: an SVG without anything outside;
+and a message as text.
 
 What differs from run to run (snowflakes, points in time) is drawn as a reader would take it, so the same
 messages give the same bytes.
@@ -6,16 +7,20 @@ messages give the same bytes.
 
 from __future__ import annotations
 
+import base64
+import io
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from xml.sax.saxutils import escape
 
+from PIL import Image
+
 from tests.fakes.discord_world import EPOCH_MS, Message
 
-WIDTH, LINE, PAD = 680, 20, 16
+WIDTH, LINE, PAD, PICTURE = 680, 20, 16, 520
 TEXT_COLUMNS, CODE_COLUMNS = 82, 78
 BACK, PANEL, CODE, TEXT, DIM, BUTTON = (
     "#313338",
@@ -80,6 +85,30 @@ class _Sheet:
         self._line(x + 12, text, FONT, "#ffffff")
         self.y -= 20
 
+    def picture(self, x: int, content: bytes, words: str) -> None:
+        """A file that is shown, no larger than it is here."""
+        with Image.open(io.BytesIO(content)) as image:
+            shown = image.convert("RGB").resize((PICTURE, PICTURE * image.height // image.width))
+        buffer = io.BytesIO()
+        shown.save(buffer, "PNG", optimize=True)
+        data = base64.b64encode(buffer.getvalue()).decode()
+        self.y += 10
+        self.parts.append(
+            f"<image x='{x}' y='{self.y}' width='{shown.width}' height='{shown.height}' "
+            f"href='data:image/png;base64,{data}'><title>{escape(words)}</title></image>"
+        )
+        self.y += shown.height
+
+    def menu(self, text: str, *, chosen: bool) -> None:
+        self.y += 8
+        self.box(PAD, self.y, WIDTH - 2 * PAD, 34, CODE)
+        self.parts.append(
+            f"<text x='{WIDTH - 2 * PAD - 12}' y='{self.y + 21}' {FONT} fill='{DIM}'>▾</text>"
+        )
+        self.y += 2
+        self.words(PAD + 10, text, colour=TEXT if chosen else DIM)
+        self.y += 12
+
     def done(self) -> str:
         height = self.y + PAD
         head = (
@@ -91,39 +120,91 @@ class _Sheet:
 
 
 def message(shown: Message, names: Mapping[int, str]) -> str:
-    """``names``: of the people that are mentioned, by their id."""
+    """``names``: of the people and channels that are mentioned, by their id."""
     sheet = _Sheet()
-    created = (shown.id >> 22) / 1000 + EPOCH_MS / 1000
-
-    def plain(text: str) -> str:
-        return _plain(text, names, created)
-
+    plain = _reader(shown, names)
     sheet.words(PAD, "**KernelBot**  APP", colour="#ffffff")
     if shown.content:
         _mixed(sheet, PAD, plain(shown.content))
+    pictures = {f"attachment://{item.name}": item for item in shown.attachments}
     for embed in shown.embeds:
-        _embed(sheet, embed, plain)
-    for item in shown.attachments:
+        picture = pictures.pop((embed.get("image") or {}).get("url"), None)
+        _embed(sheet, embed, plain, None if picture is None else (picture.content, picture.words))
+    for item in pictures.values():
         sheet.y += 10
         sheet.label(PAD, f"▤ {item.name}", 40 + 8 * len(item.name), PANEL)
         sheet.y += 30
     for row in shown.components:
-        sheet.y += 10
-        x = PAD
-        for button in row.get("components", []):
-            width = 24 + 8 * len(button["label"])
-            if x + width > WIDTH - PAD:
-                x, sheet.y = PAD, sheet.y + 38
-            sheet.label(x, button["label"], width, "#da373c" if button["style"] == 4 else BUTTON)
-            x += width + 8
-        sheet.y += 30
+        _row(sheet, row.get("components", []), names)
     if shown.ephemeral:
         sheet.y += 4
         sheet.words(PAD, "Only you can see this", colour=DIM)
     return sheet.done()
 
 
-def _embed(sheet: _Sheet, embed: Mapping[str, Any], plain: Any) -> None:
+def _row(sheet: _Sheet, items: Sequence[Mapping[str, Any]], names: Mapping[int, str]) -> None:
+    """Buttons, or a menu."""
+    sheet.y += 10
+    x = PAD
+    for item in items:
+        if item["type"] != 2:
+            chosen = [names.get(int(one["id"]), "?") for one in item.get("default_values") or []]
+            sheet.menu(", ".join(chosen) or item.get("placeholder", ""), chosen=bool(chosen))
+            return
+        width = 24 + 8 * len(item["label"])
+        if x + width > WIDTH - PAD:
+            x, sheet.y = PAD, sheet.y + 38
+        colour = BUTTON if not item.get("disabled") else PANEL
+        sheet.label(x, item["label"], width, "#da373c" if item["style"] == 4 else colour)
+        x += width + 8
+    sheet.y += 30
+
+
+def forum(name: str, posts: Sequence[tuple[str, Sequence[str], bool, str]]) -> str:
+    """``posts``: each by title, tags, whether it is pinned, and how it begins."""
+    sheet = _Sheet()
+    sheet.words(PAD, f"**# {name}**", colour="#ffffff")
+    for title, tags, pinned, beginning in posts:
+        sheet.y += 12
+        top, at = sheet.y, len(sheet.parts)
+        marks = [f"[{tag}]" for tag in tags] + (["pinned"] if pinned else [])
+        sheet.words(PAD + 12, "  ".join(marks), colour=DIM)
+        sheet.words(PAD + 12, title, bold=True, colour="#ffffff")
+        sheet.words(PAD + 12, beginning, colour=DIM)
+        sheet.y += 12
+        sheet.parts.insert(
+            at,
+            f"<rect x='{PAD}' y='{top}' width='{WIDTH - 2 * PAD}' height='{sheet.y - top}' rx='6' fill='{PANEL}'/>",
+        )
+    return sheet.done()
+
+
+def text(shown: Message, names: Mapping[int, str]) -> str:
+    """The same without lines and colours."""
+    return "\n".join(_lines(shown, names)) + "\n"
+
+
+def _lines(shown: Message, names: Mapping[int, str]) -> Iterator[str]:
+    yield from _reader(shown, names)(shown.text()).splitlines()
+    for item in shown.attachments:
+        yield f"<file {re.sub('-[0-9a-f]{12}[.]', '.', item.name)}>" + f" {item.words}".rstrip()
+    for row in shown.components:
+        for item in row.get("components", []):
+            chosen = [names.get(int(one["id"]), "?") for one in item.get("default_values") or []]
+            yield f"[{item.get('label') or ', '.join(chosen) or item.get('placeholder')}]"
+    if shown.ephemeral:
+        yield "(only you can see this)"
+
+
+def _reader(shown: Message, names: Mapping[int, str]) -> Callable[[str], str]:
+    """What a reader takes its words for."""
+    created = (shown.id >> 22) / 1000 + EPOCH_MS / 1000
+    return lambda text: _plain(text, names, created)
+
+
+def _embed(
+    sheet: _Sheet, embed: Mapping[str, Any], plain: Any, picture: tuple[bytes, str] | None = None
+) -> None:
     sheet.y += 8
     at, top = len(sheet.parts), sheet.y
     x = PAD + 16
@@ -135,6 +216,8 @@ def _embed(sheet: _Sheet, embed: Mapping[str, Any], plain: Any) -> None:
         sheet.y += 6
         sheet.words(x, plain(item["name"]), bold=True)
         _mixed(sheet, x, plain(item["value"]))
+    if picture is not None:
+        sheet.picture(x, *picture)
     if footer := (embed.get("footer") or {}).get("text"):
         sheet.y += 4
         sheet.words(x, plain(footer), colour=DIM)
@@ -192,7 +275,9 @@ def _folded(line: str) -> list[str]:
 
 def _plain(text: str, names: Mapping[int, str], now: float) -> str:
     text = re.sub(r"<@!?(\d+)>", lambda found: "@" + names.get(int(found[1]), "somebody"), text)
+    text = re.sub(r"<#(\d+)>", lambda found: names.get(int(found[1]), "#somewhere"), text)
     text = re.sub(r"<t:(\d+)(?::(\w))?>", lambda found: _when(int(found[1]) - now, found[2]), text)
+    text = re.sub(r"\b\d{17,}\b", "(id)", text)
     text = re.sub(r"https?://discord\.com/channels/\S+", "🔗 (link)", text)
     return text.replace("\u200b", "").replace("`" * 3, "```")
 

@@ -16,6 +16,7 @@ from typing import Any
 EPOCH_MS = 1_420_070_400_000
 
 MANAGE_CHANNELS = 1 << 4
+MANAGE_GUILD = 1 << 5
 VIEW_CHANNEL = 1 << 10
 SEND_MESSAGES = 1 << 11
 EMBED_LINKS = 1 << 14
@@ -127,6 +128,7 @@ class Attachment:
     name: str
     content: bytes
     channel_id: int
+    words: str = ""  # for who does not see it
 
 
 @dataclass(eq=False)
@@ -227,6 +229,7 @@ class World:
         self.shift = 0.0  # seconds by which a test moved the clock
         self._serial = itertools.count(1)
         self.users: dict[int, User] = {}
+        self.managers: set[User] = set()  # people who manage every server they are in
         self.guilds: dict[int, Guild] = {}
         self.channels: dict[int, Channel] = {}
         self.messages: dict[int, Message] = {}
@@ -374,7 +377,8 @@ class World:
         lines = [f"[{message.author.name}]{note}"]
         lines += [f"    {line}" for line in message.text().splitlines()]
         lines += [
-            f"    <file {item.name}, {len(item.content)} bytes>" for item in message.attachments
+            f"    <file {item.name}, {len(item.content)} bytes>{' ' + item.words if item.words else ''}"
+            for item in message.attachments
         ]
         if message.buttons:
             lines.append("    " + " ".join(f"[{item.get('label')}]" for item in message.buttons))
@@ -518,7 +522,7 @@ class World:
             "deaf": False,
             "mute": False,
             "flags": 0,
-            "permissions": str(EVERYTHING_WE_ASK),
+            "permissions": str(EVERYTHING_WE_ASK | (MANAGE_GUILD if user in self.managers else 0)),
         }
 
     def bot_permissions(self, channel: Channel) -> int:
