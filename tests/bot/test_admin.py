@@ -109,13 +109,13 @@ async def test_nobody_can_press_what_is_being_done(
     meanwhile: list[Any] = []
 
     async def look(*_: object) -> str:
-        meanwhile.extend(item for row in asked.response.components for item in row.children)
+        meanwhile.extend(item for row in asked.response.components for item in row["components"])
         return "Done."
 
     monkeypatch.setitem(confirm.ACTS, "void", look)
     await scene.ada.click(asked.response, label="Confirm")
 
-    assert [(item.label, item.disabled) for item in meanwhile] == [
+    assert [(item["label"], item["disabled"]) for item in meanwhile] == [
         ("Working…", True),
         ("Keep as it is", True),
     ]
