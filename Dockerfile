@@ -7,10 +7,11 @@ FROM python:3.12-slim
 
 # bubblewrap is the strongest fence the judge knows; where the host forbids it the judge says so in
 # each run's provenance and takes the next one. The fonts are for names in pictures that the bot's own lack:
-# Chinese, Japanese, Korean, emoji; fribidi puts the letters of Arabic and Hebrew in order.
+# Chinese, Japanese, Korean, emoji; fribidi puts the letters of Arabic and Hebrew in order. Git fetches
+# competitions from repositories.
 RUN apt-get update \
     && apt-get install -y --no-install-recommends \
-        bubblewrap fonts-droid-fallback fonts-unifont libfribidi0 \
+        bubblewrap ca-certificates fonts-droid-fallback fonts-unifont git libfribidi0 \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home kernelbot \
     && install -d -o kernelbot -g kernelbot /app /data

@@ -6,6 +6,7 @@ import io
 import zipfile
 from typing import Any
 
+from kernelbot.bot.client import Bot
 from kernelbot.services import competitions, moderation, organizing
 from tests.bot.scene import Scene, labels, words
 from tests.conftest import PROBLEMS
@@ -49,6 +50,7 @@ async def test_a_competition_is_planned_confirmed_changed_hidden_and_shown_again
 
     asked = await send(scene, "apply", CLASS)
     assert await names(scene) == ["getting-started"], "nothing before the yes"
+    await scene.env.restart_bot(Bot(scene.app))
     await scene.ada.click(asked, label="Confirm")
 
     assert "Applied: 1 created." in words(asked)

@@ -111,9 +111,13 @@ def competitions(found: Iterable[CompetitionState]) -> Post:
         embed.add_field(name=name, value=_about(item), inline=False)
     if not ordered:
         embed.description = say("admin.contests.none")
-    elif len(ordered) > COMPETITIONS:
-        embed.set_footer(text=say("admin.more", count=len(ordered) - COMPETITIONS))
-    return Post(embeds=(render.fitted(embed),))
+    embed.set_footer(text=say("admin.more", count=len(ordered)))
+    left = len(ordered) - len(render.fitted(embed).fields)
+    if left:
+        embed.set_footer(text=say("admin.more", count=left))
+    else:
+        embed.remove_footer()
+    return Post(embeds=(embed,))
 
 
 def _about(item: CompetitionState) -> str:
