@@ -1,11 +1,20 @@
 """Submissions through an agent on a machine's own devices: database, API and agent from the source tree.
 
-    python -m tests.runners.gpu_agents --gpu H200 --several H200x4     on a machine with four H200s
-    python -m tests.runners.gpu_agents --gpu CPU                       anywhere
+    python -m tests.runners.gpu_agents --gpu H200 --several H200x2     on a machine with two H200s
+    python -m tests.runners.gpu_agents --gpu CPU --several CPUx2       anywhere: all of it but CUDA
 
 The agent is a process of its own with nothing but an address and a token, as on somebody else's machine. Ten files
 are sent, the one for several GPUs among the others; it must wait until all of them are free. Ends with 0 when every
 verdict is the one that the file must get and the agent judged all of them.
+
+What is published is an edition of this script's own, in a folder that is gone afterwards: the problems that it sends,
+`all-to-all` for as many ranks as the kind of several GPUs has, one competition, and a targets file in which that kind
+is an entry (``H200x2`` is made of ``H200`` where runners/targets.yaml has none).
+
+On a machine with PyTorch and nothing else of what a server needs, carry the rest along: the packages of
+requirements-server.lock without torch, installed into a folder (``pip install --target FOLDER``), and start this with
+``PYTHONPATH=FOLDER:TREE``. Everything that is started here gets both, with absolute names. Where the wheel of the embedded
+Postgres cannot be had, ``KERNELBOT_PG_BIN`` names a folder with ``initdb`` and ``postgres``.
 """
 
 from __future__ import annotations
@@ -13,6 +22,8 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,9 +35,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from kernelbot.app import ADMIN_TOKEN_FILE
 from kernelbot.cli import up
 from kernelbot.cli.demo import await_banner, environment, joined
+from kernelbot.cli.failure import CommandFailed
 from kernelbot.cli.profile import Profile
 from kernelbot.cli.server import Server
 from kernelbot.config import ROOT
@@ -43,7 +57,22 @@ SINGLE = (
     ("vectoradd", "examples/correct_slow.py", "passed"),
 )
 SEVERAL = ("all-to-all", "starter/with_torch.py", "passed")
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
+AGENT_KNOWS = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
+"""Of our environment: what its devices and compilers need."""
+COMPETITION = """\
+name: edition
+title: What this machine judges
+host: KernelBot
+rules: Files that must get the verdict that is known.
+licence: Nothing submitted here is kept.
+visibility: public
+opens: 2026-01-01T00:00:00Z
+ranked_per_hour: 100
+other_per_hour: 100
+gpus: [{gpu}]
+problems:
+"""
 
 
 @dataclass
@@ -77,14 +106,63 @@ def main() -> int:
     kinds = [kind for kind in (options.gpu, options.several) if kind]
     with tempfile.TemporaryDirectory(prefix="kernelbot-agents-") as folder:
         place = Path(folder)
-        with server(place) as url:
+        place.chmod(0o755)  # what submissions become may come by, to the agent's own folder
+        given = edition(place / "edition", entries, options.gpu, options.several)
+        with server(place, given) as url:
             token = (place / ADMIN_TOKEN_FILE).read_text().strip()
             with Server(Profile(url, token)) as admin, agent(place, url, admin, kinds):
                 return report(entries, followed(entries, admin, url), admin)
 
 
+def edition(folder: Path, entries: list[Sent], gpu: str, several: str) -> dict[str, str]:
+    """Problems, a competition and targets of our own; the settings that name them."""
+    problems = folder / "problems"
+    names = list(dict.fromkeys(entry.leaderboard for entry in entries))
+    for name in (*names, "shared"):
+        shutil.copytree(ROOT / "problems" / name, problems / name)
+    targets = yaml.safe_load((ROOT / "runners" / "targets.yaml").read_text())
+    kept = {gpu: targets[gpu]}
+    if several:
+        kept[several] = targets.get(several) or _several(targets, several)
+        path = problems / SEVERAL[0] / "problem.yaml"
+        ranks = f"world_size: {kept[several]['gpus']}"
+        changed, count = re.subn(r"(?m)^world_size: \d+$", ranks, path.read_text())
+        if count != 1:
+            raise SystemExit(f"{path} does not say once how many ranks it has")
+        path.write_text(changed)
+    for entry in kept.values():
+        for way in ("launchers", "modal", "slurm"):
+            entry.pop(way, None)
+    (folder / "targets.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
+    lines = [
+        f"  - {{problem: {name}, gpus: [{several if name == SEVERAL[0] else gpu}]}}\n"
+        for name in names
+    ]
+    (problems / "competitions").mkdir()
+    competition = COMPETITION.format(gpu=gpu) + "".join(lines)
+    (problems / "competitions" / "edition.yaml").write_text(competition)
+    return {
+        "KERNELBOT_PROBLEMS_DIR": str(problems),
+        "KERNELBOT_TARGETS_FILE": str(folder / "targets.yaml"),
+    }
+
+
+def _several(targets: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    """A kind of several GPUs out of the entry for one of them, by its name."""
+    one, _, count = name.rpartition("x")
+    if one not in targets or not count.isdigit():
+        raise SystemExit(f"{name} is no kind of runners/targets.yaml, nor one of these and xN")
+    return {**targets[one], "gpus": int(count), "about": f"{count} of {one} of one machine"}
+
+
+def _path() -> str:
+    """Where Python finds this tree, and what was carried along, from any folder."""
+    carried = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return os.pathsep.join(dict.fromkeys(str(Path(entry).resolve()) for entry in (ROOT, *carried)))
+
+
 @contextlib.contextmanager
-def server(place: Path) -> Iterator[str]:
+def server(place: Path, given: dict[str, str]) -> Iterator[str]:
     """Database and API, and nobody on their machine who judges."""
     port = up.free_port("127.0.0.1")
     command = [sys.executable, "-m", "kernelbot", "up", "--no-bot", "--no-worker", "--unchecked",
@@ -92,10 +170,18 @@ def server(place: Path) -> Iterator[str]:
     with (
         (place / "up.log").open("wb") as log,
         ended(
-            subprocess.Popen(command, stdout=log, stderr=log, env=environment(), cwd=ROOT)
+            subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=ROOT,
+                env=environment() | given | {"PYTHONPATH": _path()},
+            )
         ) as process,
-    ):
-        await_banner(process, place / "up.log")
+    ):  # fmt: skip
+        try:
+            await_banner(process, place / "up.log")
+        except CommandFailed:
+            for said in (place / "up.log", *sorted(place.glob("logs/*.log"))):
+                print(f"{said.name}:\n{said.read_text(errors='replace')[-4000:]}")
+            raise
         yield f"http://127.0.0.1:{port}"
 
 
@@ -106,9 +192,8 @@ def agent(place: Path, url: str, admin: Server, kinds: list[str]) -> Iterator[No
     (place / "token").write_text(admin.post("/v1/admin/runners", wish)["secret"])
     command = [sys.executable, "-m", "runners.agent", "--url", url, "--cpu-slots", "2",
                "--token-file", str(place / "token"), "--state", str(place / "agent")]  # fmt: skip
-    given = {"PYTHONPATH": os.environ.get("PYTHONPATH", str(ROOT)), "PATH": os.environ["PATH"]}
-    if "CUDA_VISIBLE_DEVICES" in os.environ:
-        given["CUDA_VISIBLE_DEVICES"] = os.environ["CUDA_VISIBLE_DEVICES"]
+    given = {name: os.environ[name] for name in AGENT_KNOWS if name in os.environ}
+    given["PYTHONPATH"] = _path()
     log_file = place / "agent.log"
     with (
         log_file.open("wb") as log,
