@@ -49,7 +49,9 @@ class WaitOut(BaseModel):
     start_high_s: float | None
     finish_low_s: float | None
     finish_high_s: float | None
-    held: str = Field(description="Why nothing starts on this GPU until organizers let it; else empty.")
+    held: str = Field(
+        description="Why nothing starts on this GPU until organizers let it; else empty."
+    )
     starts_after: datetime | None
     starts_before: datetime | None
     ends_after: datetime | None
@@ -362,6 +364,7 @@ class QueueOut(BaseModel):
     slots: int = Field(description="Runs at once over all connected workers; 0: none is connected.")
     oldest_s: float | None
     paused: PauseOut | None = Field(description="Not null: it takes no submissions now.")
+    out_of_service: int = Field(description="Devices that are quarantined.")
 
 
 class QueuesOut(BaseModel):
@@ -544,18 +547,18 @@ class BalanceOut(BaseModel):
     more_at: datetime | None = Field(
         description="When something is free again; null while something is left."
     )
-
-
     refills_at: datetime | None = Field(
         description="When the oldest of what was used is free again; null: nothing was used."
     )
+
+
 class AllowanceOut(BaseModel):
     """What is left of the hourly allowance; null is without limit."""
 
     leaderboard: str
+    competition: str
     ranked_left: int | None
     ranked_limit: int | None
-    competition: str
     other_left: int | None
     other_limit: int | None
     gpu_seconds: list[BalanceOut] = Field(

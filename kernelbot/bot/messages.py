@@ -105,6 +105,7 @@ ENGLISH: dict[str, str] = {
     "queue.oldest": ", the first for {time}",
     "queue.paused": "-# Takes no submissions; what waits is judged. {reason}",
     "queue.held": "-# Takes no submissions, and what waits is held. {reason}",
+    "queue.out": ", devices out of service: {count}",
     "queue.now": ". A benchmark of yours now: {wait}",
     "help.title": "How to compete",
     "help": (

@@ -749,7 +749,8 @@ def problem(view: ProblemView, boards: Sequence[LeaderboardView] = (), folder: b
     zipped = f"{_file_part(view.name)}.zip"
     if folder and len(folder) + sum(len(file.content) for file in files) <= FILES_BYTES:
         files.append(File(zipped, folder))
-    statement = discord.utils.escape_mentions(flowing(clean(view.statement)))
+    own_words = re.sub(rf"\A# {re.escape(view.title)}\s*\n", "", view.statement)
+    statement = discord.utils.escape_mentions(flowing(clean(own_words)))
     light = _speed_of_light(view)
     whole = f"\n{say('problem.whole', file=zipped)}" if files and files[-1].name == zipped else ""
     room = DESCRIPTION - len(light)
@@ -806,6 +807,8 @@ def _queue_line(item: QueueView, now: Wait | None) -> str:
     line = say("queue.line", gpu=plain(item.gpu, 40), queued=item.queued, state=state)
     if item.oldest_s is not None and item.queued:
         line += say("queue.oldest", time=report.duration_text(item.oldest_s))
+    if item.out_of_service:
+        line += say("queue.out", count=item.out_of_service)
     if now is not None and item.slots and item.paused is None:
         line += say("queue.now", wait=plain(report.wait_text(now), 300))
     if item.paused is not None:

@@ -104,7 +104,7 @@ async def board_page(
     if number and not page.items:
         number, page = 0, await read(0)
     post = render.leaderboard(board, page, number)
-    if page.total:
+    if page.total and interaction.app_permissions.attach_files:
         picture = await cast(Pictures, cast(Any, interaction.client).pictures).of(
             actor, board.name, page.gpu
         )

@@ -33,7 +33,7 @@ from kernelbot.services.views import (
     RecordView,
     StandingsPage,
 )
-from kernelbot.storage import contests, fleet, people
+from kernelbot.storage import contests, devices, fleet, people
 from kernelbot.storage import standings as store
 from kernelbot.storage.standings import Revision
 
@@ -580,6 +580,7 @@ async def queues(ctx: Context) -> tuple[QueueView, ...]:
     async with ctx.database.read() as connection:
         queued, running = await fleet.queues(connection)
         slots = await fleet.slots(connection, ctx.alive_s)
+        out = await devices.out_of_service(connection)
         boards = await contests.boards(connection)
     pauses = await intake.paused(ctx)
     waiting = {row.gpu: row for row in queued}
@@ -594,6 +595,7 @@ async def queues(ctx: Context) -> tuple[QueueView, ...]:
             slots=slots.get(gpu, 0),
             oldest_s=float(waiting[gpu].oldest) if gpu in waiting else None,
             paused=intake.of(gpu, pauses),
+            out_of_service=out.get(gpu, 0),
         )
         for gpu in names
     )

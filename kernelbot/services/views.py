@@ -428,6 +428,7 @@ class QueueView:
     slots: int  # 0: no worker is connected
     oldest_s: float | None  # how long the longest waiting run has waited
     paused: PauseView | None = None  # it takes no submissions now
+    out_of_service: int = 0  # devices that are quarantined
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -156,6 +156,13 @@ DOUBT = text(
     WHERE id IN (SELECT id FROM runs WHERE id = ANY(:runs) ORDER BY id FOR NO KEY UPDATE)
     """
 )
+OUT_OF_SERVICE = text(
+    """
+    SELECT gpu, count(*) AS devices FROM devices CROSS JOIN unnest(gpus) AS gpu
+    WHERE quarantined_at IS NOT NULL AND seen_at > now() - interval '1 day'
+    GROUP BY gpu
+    """
+)
 ALL = text(
     """
     SELECT d.*, r.name AS runner, r.revoked_at IS NOT NULL AS revoked,
@@ -301,6 +308,11 @@ async def suspects(
 async def doubt(connection: AsyncConnection, runs: Sequence[int]) -> None:
     """These compare with nothing from now on, and count until another run of their code does."""
     await connection.execute(DOUBT, {"runs": list(runs)})
+
+
+async def out_of_service(connection: AsyncConnection) -> Mapping[str, int]:
+    """By GPU how many devices are quarantined, of those that somebody has had in the last day."""
+    return {row.gpu: int(row.devices) for row in await connection.execute(OUT_OF_SERVICE)}
 
 
 async def every(connection: AsyncConnection, device_id: int | None = None) -> Sequence[Row[Any]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from kernelbot.bot import messages
 from kernelbot.bot.client import Bot
@@ -348,6 +349,22 @@ async def test_the_queue_says_what_waits_and_that_no_worker_is_there(scene: Scen
     result = await scene.slash("queue")
 
     assert "**CPU**: 1 waiting, no worker is connected" in words(result.response)
+
+
+async def test_the_queue_says_how_many_devices_are_out_of_service(scene: Scene) -> None:
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO devices (device, kind, name, host, gpus, quarantined_at) VALUES "
+                "('a', 'cpu', 'x', 'h', '{CPU}', now()), ('b', 'cpu', 'x', 'h', '{CPU}', NULL)"
+            )
+        )
+
+    result = await scene.slash("queue")
+
+    assert "**CPU**: 0 waiting, no worker is connected, devices out of service: 1" in words(
+        result.response
+    )
 
 
 async def test_the_queue_says_how_long_one_would_wait_oneself(scene: Scene) -> None:
