@@ -323,7 +323,7 @@ ENGLISH: dict[str, str] = {
     ),
     "admin.allowance.ended": "Grant {id} has ended. What was used of it stays used.",
     "admin.invite.made": (
-        "An invitation to {competition} (number {id}), shown this once:\n`/join competition:{competition} code:{code}`\n"
+        "An invitation to {competition} (number {id}), shown this once:\n`/join code:{code}`\n"
         "People who may come in with it: {most}. Valid {until}."
     ),
     "admin.invite.any": "any number",
