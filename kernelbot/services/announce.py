@@ -62,12 +62,15 @@ async def receipts(ctx: Context, announcement_id: int) -> dict[int, int]:
 
 async def everybody_may_hear(ctx: Context, announcement: Announcement) -> bool:
     """Whether it may be read by people of whom nothing is known: now, whatever held when it was written."""
-    name = announcement.payload.get("leaderboard")
-    if name is None:
-        return True
+    about = announcement.payload
     async with ctx.database.read() as connection:
-        board = await contests.board_named(connection, name)
-    return board is not None and access.of_strangers().sees(board)
+        if board := about.get("leaderboard"):
+            row = await contests.board_named(connection, board)
+        elif competition := about.get("competition"):
+            row = await contests.competition_named(connection, competition)
+        else:
+            return True
+    return row is not None and access.of_strangers().sees(row)
 
 
 def podium(announcement: Announcement) -> Podium:

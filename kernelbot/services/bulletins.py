@@ -49,7 +49,12 @@ async def drafted(ctx: Context, admin: Actor, text: str, competition: str | None
 async def tell(ctx: Context, admin: Actor, key: str, text: str, competition: str | None) -> None:
     """Once under this key, however often this is called."""
     found = await drafted(ctx, admin, text, competition)
-    payload = {"text": found.text, "title": found.title, "channel": found.channel}
+    payload = {
+        "text": found.text,
+        "title": found.title,
+        "channel": found.channel,
+        "competition": found.competition,
+    }
     async with ctx.database.transaction() as connection:
         if await outbox.add(connection, f"{TOPIC}:{key}", TOPIC, payload):
             target = f"competition:{found.competition}" if found.competition else "everybody"

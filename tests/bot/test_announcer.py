@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from kernelbot.bot import delivery
 from kernelbot.domain.competition import Visibility
-from kernelbot.services import guilds, identity
+from kernelbot.services import bulletins, guilds, identity
 from tests import factories
 from tests.bot.scene import Scene, allow, deny, words
 from tests.conftest import ADMIN_TOKEN
@@ -182,13 +182,18 @@ async def test_what_is_by_invitation_is_posted_only_in_the_channel_that_it_names
 async def test_what_was_for_everybody_when_it_was_written_and_no_more_is_posted_nowhere(
     scene: Scene, shelf: Path
 ) -> None:
+    organizer = await identity.authenticate(scene.app, ADMIN_TOKEN, "api")
     await published(scene.app, shelf, contest())
     await podium(scene)
+    await bulletins.tell(scene.app, organizer, "1", "Hear!", "getting-started")
     await private(scene, shelf)
+    await bulletins.tell(scene.app, organizer, "2", "Hear, all of you!", None)
 
     await tell(scene)
 
-    assert (posts(scene.channel), await troubles(scene)) == (0, [])
+    (message,) = scene.channel.history()
+    assert "Hear, all of you!" in words(message)
+    assert await troubles(scene) == []
 
 
 async def test_a_public_competition_with_a_channel_of_its_own_is_posted_there_alone(
