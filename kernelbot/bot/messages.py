@@ -232,6 +232,7 @@ ENGLISH: dict[str, str] = {
     "admin.for_ever": "for ever",
     "admin.choice.admin": "administrator",
     "admin.choice.banned": "banned",
+    "admin.choice.invite": "{id} · {hint}… · {joined} of {most} came in",
     "admin.reason": "Why",
     "admin.reason.hint": "It is kept in the audit log, and its owner reads it",
     "admin.person.accounts": "Accounts",

@@ -38,6 +38,7 @@ async def rerun(ctx: Context, admin: Actor, submission_id: int, reason: str) -> 
         new = known or await _queued(connection, sent)
         if known is None:
             await cards.continue_with(connection, sent.id, new)
+            await store.add_event(connection, sent.id, None, "rerun", {"submission": new})
             target = f"submission:{sent.id}"
             await people.record(
                 connection,

@@ -166,6 +166,8 @@ async def test_an_invitation_is_shown_once_listed_without_its_code_and_revoked(
         scene.app, await factories.make_actor(scene.app, "bob"), offered, code[1]
     )
     listed = await scene.slash("admin invite list", competition=offered)
+    numbers = await scene.typed("admin invite revoke", "number", "", competition=offered)
+    assert [int(item) for item in numbers] == [1]
     asked = await scene.slash("admin invite revoke", competition=offered, number=1)
 
     assert "1 of 2 came in · in use" in words(listed.response)

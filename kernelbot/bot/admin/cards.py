@@ -420,6 +420,11 @@ def _invite(item: InviteView, now: datetime) -> str:
     )
 
 
+def invite_choice(item: InviteView) -> str:
+    most = say("admin.invite.any") if item.most is None else f"{item.most:,}"
+    return say("admin.choice.invite", id=item.id, hint=item.hint, joined=item.joined, most=most)
+
+
 def revocation_asked(item: InviteView) -> str:
     return say(
         "admin.invite.ask",

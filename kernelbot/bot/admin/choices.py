@@ -9,8 +9,8 @@ from discord.app_commands import Choice
 from kernelbot.bot import render
 from kernelbot.bot.admin import cards
 from kernelbot.bot.door import Interaction, ctx_of, desk
-from kernelbot.errors import Forbidden
-from kernelbot.services import competitions, persons
+from kernelbot.errors import Forbidden, NotFound
+from kernelbot.services import competitions, invitations, persons
 from kernelbot.services import submissions as store
 
 LASTING = ("1h", "12h", "1d", "3d", "7d", "2w", "30d", "90d", "forever")
@@ -43,6 +43,22 @@ async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:
         for view in found
     ]
     return _choices(render.matching(named, typed))
+
+
+async def invites(interaction: Interaction, typed: str) -> list[Choice[int]]:
+    """Those in use of the competition that is chosen."""
+    name = getattr(interaction.namespace, "competition", None) or ""
+    try:
+        found = await invitations.listed(ctx_of(interaction), await desk(interaction), name)
+    except (Forbidden, NotFound):
+        return []
+    wanted = typed.strip()
+    offered = [
+        item for item in found if item.revoked_at is None and str(item.id).startswith(wanted)
+    ]
+    return [
+        Choice(name=cards.invite_choice(item), value=item.id) for item in offered[: render.CHOICES]
+    ]
 
 
 async def lasting(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -54,6 +54,7 @@ async def listed(interaction: Interaction, competition: Name) -> None:
 
 @GROUP.command(name="revoke", description="Let nobody in with a code any more")
 @app_commands.describe(competition="Of which", number="As `/admin invite list` tells it")
+@app_commands.autocomplete(number=choices.invites)
 @app_commands.autocomplete(competition=choices.contests)
 async def revoke(
     interaction: Interaction, competition: Name, number: app_commands.Range[int, 1]
