@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,20 @@ REST_S = 60.0
 log = structlog.get_logger()
 
 
+@dataclass
+class _Done:
+    """What has come of a turn."""
+
+    troubles: list[str] = field(default_factory=list)
+    lasts: bool = False  # somebody has to do something about them
+    compared: bool = False
+
+    def went_wrong(self, words: str, *, lasts: bool) -> None:
+        self.lasts |= lasts
+        if words not in self.troubles:
+            self.troubles.append(words)
+
+
 class Desk:
     """``run`` for ever; ``changed`` when something in a server is not as it was."""
 
@@ -55,6 +69,7 @@ class Desk:
         self._changed: set[int] = set()
         self._planned = -PLAN_EVERY_S
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._edits = asyncio.Semaphore(AT_ONCE)
 
     def changed(self, guild_id: int) -> None:
         """Somebody has deleted or changed channels there: compare soon."""
@@ -87,22 +102,21 @@ class Desk:
             changed, self._changed = self._changed, set()
             await service.look_again(self._ctx, changed)
         desks = await self._survey()
+        if time.monotonic() - self._planned >= PLAN_EVERY_S:
+            await service.plan_moments(self._ctx, desks)
+            self._planned = time.monotonic()
         due = []
         for desk in desks:
             if desk.free and self._is_due(desk):
                 due.append(desk)
             await asyncio.sleep(0)  # with many it takes a while, and people wait for answers
         await asyncio.gather(*(self._see_to(desk) for desk in due))
-        if time.monotonic() - self._planned >= PLAN_EVERY_S:
-            await service.plan_moments(self._ctx, desks)
-            self._planned = time.monotonic()
         return len(due)
 
     def _is_due(self, desk: DeskView) -> bool:
         self._speak(desk.guild_id)
-        return bool(
-            rules.plan(desk_things.wanted(desk, self._me), desk.things, desk.at)
-        ) or self._compares(desk)
+        wanted = desk_things.wanted(desk, self._me)
+        return bool(rules.plan(wanted, desk.things, desk.at)) or self._compares(desk)
 
     def _compares(self, desk: DeskView) -> bool:
         old = desk.compared_at is None or desk.at - desk.compared_at > COMPARE_EVERY
@@ -116,46 +130,48 @@ class Desk:
                 return
             self._speak(guild.id)
             try:
-                troubles, compared = await self._done(
-                    Workplace(self._client, self._ctx, guild, turn), turn
-                )
+                done = await self._done(Workplace(self._client, self._ctx, guild, turn), turn)
+                pause = await service.leave(
+                    self._ctx, turn, " ".join(done.troubles), lasts=done.lasts,
+                    compared=done.compared,
+                )  # fmt: skip
             except NotOurs:
                 log.warning("a turn was over before its work", guild=guild.id)
                 return
-            pause = await service.leave(
-                self._ctx, turn, " ".join(dict.fromkeys(troubles)), compared=compared
-            )
-        for trouble in troubles:
+            except Exception as error:  # it is free again by itself when its hold ends
+                log.exception("a turn has failed", guild=guild.id, error=repr(error))
+                return
+        for trouble in done.troubles:
             name = desk.competition.name
             log.warning(
                 "a server cannot show a competition", guild=guild.id, competition=name,
                 trouble=trouble, again_in_s=pause,
             )  # fmt: skip
 
-    async def _done(self, place: Workplace, turn: Turn) -> tuple[list[str], bool]:
-        """Carry out the plan, and what it leads to; what went wrong, and whether things were compared."""
-        troubles: list[str] = []
-        compared = False
+    async def _done(self, place: Workplace, turn: Turn) -> _Done:
+        """Carry out the plan, and what it leads to."""
+        done = _Done()
         if self._compares(turn.desk):
-            compared = await self._tried(place.compare(), troubles)
+            done.compared = await self._tried(place.compare(), done)
         tried: set[Step] = set()
         while True:
             steps = place.plan(await service.again(self._ctx, turn))
             step = next((item for item in steps if item not in tried), None)
             if step is None:
-                return troubles, compared
+                return done
             tried.add(step)
-            await self._tried(place.do(step), troubles)
+            await self._tried(place.do(step), done)
 
-    async def _tried(self, work: Awaitable[None], troubles: list[str]) -> bool:
+    async def _tried(self, work: Awaitable[None], done: _Done) -> bool:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await work
         except CannotShow as error:
-            troubles.append(str(error))
+            done.went_wrong(str(error), lasts=True)
         except (*rest.NO_ANSWER, TimeoutError) as error:
             what = render.plain(str(error) or type(error).__name__, 200)
-            troubles.append(say("desk.trouble.refused", what=what))
+            lasts = isinstance(error, discord.HTTPException) and error.status < 500
+            done.went_wrong(say("desk.trouble.refused", what=what), lasts=lasts)
         else:
             return True
         return False
@@ -193,7 +209,7 @@ class Desk:
         return service.cards(desk, wanted)
 
     async def _edit(self, desk: DeskView, card: Card) -> None:
-        async with self._turns:
+        async with self._edits:
             if not await service.take_card(self._ctx, card):
                 return
             self._speak(desk.guild_id)

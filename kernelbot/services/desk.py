@@ -29,8 +29,8 @@ TOPIC = "post"
 """Of what is said beside a thing, once in each server that shows it."""
 
 HOLD_S = 60.0
-REFUSED_S, LONGEST_REFUSED_S = 30.0, 3600.0
-"""After trouble nobody tries again before, longer each time."""
+REFUSED_S, LONGEST_REFUSED_S, LONGEST_OUTAGE_S = 30.0, 3600.0, 300.0
+"""After trouble nobody tries again before, longer each time; not so long where it passes by itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -264,10 +264,12 @@ async def _kept(connection: AsyncConnection, turn: Turn) -> None:
         raise NotOurs
 
 
-async def leave(ctx: Context, turn: Turn, trouble: str, *, compared: bool) -> float:
-    """The turn is over. With trouble nobody comes again for a while, whose seconds are returned."""
+async def leave(ctx: Context, turn: Turn, trouble: str, *, lasts: bool, compared: bool) -> float:
+    """The turn is over. With trouble nobody comes again for a while, whose seconds are returned; ``lasts``:
+    until somebody does something about it."""
     desk = turn.desk
-    pause = min(LONGEST_REFUSED_S, REFUSED_S * 2 ** min(desk.failures, 10)) if trouble else 0.0
+    longest = LONGEST_REFUSED_S if lasts else LONGEST_OUTAGE_S
+    pause = min(longest, REFUSED_S * 2 ** min(desk.failures, 10)) if trouble else 0.0
     async with ctx.database.transaction() as connection:
         await store.leave(
             connection, desk.guild_id, desk.competition_id, turn.holder,
