@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from kernelbot.bot import messages
+from kernelbot.bot import messages, render
 from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
@@ -278,25 +278,31 @@ async def test_where_a_bot_died_before_the_card_the_result_comes_directly(scene:
 # --- looking around ------------------------------------------------------------------------------
 
 
-async def test_a_leaderboard_has_pages_and_always_the_own_row(scene: Scene) -> None:
-    for place in range(23):
+async def test_a_leaderboard_has_pages_and_always_the_own_row(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(render, "ROWS", 2)
+    for place in range(5):
         actor = await factories.make_actor(scene.app, f"person{place:02}")
         await factories.ranked(scene.app, actor, 10_000 * 1.1**place)
-    await factories.ranked(scene.app, await scene.own(), 10_000 * 1.1**30)
+    await factories.ranked(scene.app, await scene.own(), 10_000 * 1.1**6)
 
     first = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
     assert first.ephemeral
     assert turns(first.response) == ["Next ▶"]
     assert "person00" in words(first.response)
-    assert "person10" not in words(first.response)
-    assert re.search(r"> *24 +ada", words(first.response))
+    assert "person02" not in words(first.response)
+    assert "1st: person00" in first.response.attachments[0].description
+    assert first.response.embeds[0].image.url
+    assert re.search(r"> *6 +ada", words(first.response))
 
     await scene.ada.click(first.response, label="Next ▶")
-    assert "person10" in words(first.response)
+    assert "person02" in words(first.response)
+    assert len(first.response.attachments) == 1
     assert turns(first.response) == ["◀ Back", "Next ▶"]
 
     await scene.ada.click(first.response, label="Next ▶")
-    assert "Page 3 of 3 · 24 ranked" in words(first.response)
+    assert "Page 3 of 3 · 6 ranked" in words(first.response)
     assert turns(first.response) == ["◀ Back"]
 
 
