@@ -538,3 +538,17 @@ async def test_a_new_name_and_new_words_are_written_in_place(club: Club, bot: Bo
     assert "Two accounts a person." in rules.text()
     assert "The contest" in club.forum().topic
     assert club.made() == made
+
+    other = club.discord.category(club.guild, "Archive")
+    await club.discord.gateway.dispatch("CHANNEL_CREATE", club.discord.channel_payload(other))
+    await club.discord.until(lambda: library.utils.get(bot.get_all_channels(), id=other.id), "it")
+    forum = club.forum()
+    await club.choose(other)
+    await bot.desk.see_to_all()
+    assert forum.parent is other
+
+    await club.choose(None)
+    await bot.desk.see_to_all()
+    assert "not on show any more" in rules.text()
+    assert len(club.discord.posts(forum)) == 2, "what people said there stays"
+    assert club.discord.live_events(club.guild) == []
