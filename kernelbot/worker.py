@@ -28,7 +28,7 @@ from kernelbot.config import Settings
 from kernelbot.domain.target import Target, spellings
 from kernelbot.errors import Refused, Unavailable
 from kernelbot.judge import device
-from kernelbot.judge.protocol import Event, Verdict, VerdictKind, judge_digest, machine_failed
+from kernelbot.judge.protocol import Event, Mode, Verdict, VerdictKind, judge_digest, machine_failed
 from kernelbot.launchers import devices
 from kernelbot.launchers.base import Launch, Launcher, Package, Site, thinned
 from kernelbot.launchers.registry import FACTORIES
@@ -80,6 +80,7 @@ class Slot:
     launcher: Launcher = field(compare=False)
     here: bool = True  # judged on this machine
     devices: tuple[str, ...] = ()  # by the ids that canaries and runs know them by; empty: unknown
+    way: str = "local"  # of those in targets.yaml
 
 
 class Worker:
@@ -298,7 +299,10 @@ class Worker:
     async def _launched(self, held: Held) -> Verdict:
         assignment = held.assignment
         package = Package(
-            job=assignment.job, problem_files=assignment.problem_files, code=assignment.code
+            job=assignment.job,
+            problem_files=assignment.problem_files,
+            code=assignment.code,
+            canary=self._canary_before(held),
         )
         held.starting = asyncio.create_task(self._started(held, package))
         if self._unwanted(held):
@@ -317,7 +321,30 @@ class Worker:
         if self._unwanted(held):
             await self._stop(held, held.launch)
         await self._report_progress(held, held.launch)
-        return await held.launch.verdict()
+        verdict = await held.launch.verdict()
+        if package.canary is None or verdict.kind is VerdictKind.JUDGE_FAILED:
+            return verdict
+        return await self._vouched_for(held, package.canary, await held.launch.canary(), verdict)
+
+    def _canary_before(self, held: Held) -> Package | None:
+        """What counts, and gets a machine that nobody has seen before, has a canary of its own on it."""
+        assignment = held.assignment
+        if held.slot.here or assignment.mode is not Mode.RANKED:
+            return None
+        return canaries.before(self._app, assignment.run_id, assignment.gpu)
+
+    async def _vouched_for(
+        self, held: Held, brought: Package, said: Verdict | None, verdict: Verdict
+    ) -> Verdict:
+        """The verdict, if the device that it came from is like those before it; else it is tried on another."""
+        reason = await self._insistently(
+            lambda: canaries.elsewhere(self._app, held.slot.gpu, held.slot.way, brought, said)
+        )
+        if not reason:
+            return verdict
+        log.error("a device elsewhere is not what it was", gpu=held.slot.gpu, reason=reason)
+        fault = f"{held.slot.gpu} at {held.slot.way}: {reason}"
+        return machine_failed(str(held.assignment.run_id), fault)
 
     async def _started(self, held: Held, package: Package) -> Launch:
         """The run: the one that an earlier worker had started, if it goes on; started otherwise."""
@@ -550,7 +577,7 @@ def _slots(target: Target, site: Site, ids: Sequence[str]) -> list[Slot]:
                 _devices_of(target, site, ids, len(launchers)) if way == "local" else repeat(())
             )
             return [
-                Slot(target.name, launcher, factory.here, devices)
+                Slot(target.name, launcher, factory.here, devices, way)
                 for launcher, devices in zip(launchers, places, strict=False)
             ]
     return []

@@ -281,6 +281,9 @@ class Held:
     async def verdict(self) -> Verdict:
         return await self.outcome
 
+    async def canary(self) -> Verdict | None:
+        return None
+
     async def artefact(self, name: str) -> AsyncIterator[bytes]:
         raise FileNotFoundError(name)
         yield b""
@@ -334,6 +337,28 @@ async def working(app: App, bench: Launcher, slots: int = 1) -> AsyncIterator[Wo
     finally:
         worker.stop()
         await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def test_a_ranked_run_elsewhere_is_tried_again_where_its_canary_said_nothing(
+    app: App,
+) -> None:
+    watched = dataclasses.replace(
+        app, settings=app.settings.model_copy(update={"canary_s": 3600.0})
+    )
+    bench = Bench()
+    worker = Worker(watched, [Slot("CPU", bench, here=False, way="slurm")], {})  # type: ignore[arg-type]
+    task = asyncio.create_task(worker.run())
+    view = await submitted(app, await make_actor(app))
+    await until(lambda: bench.launches)
+
+    bench.launches[0].outcome.set_result(make_verdict(run_id=view.runs[0].id))
+    await until(lambda: len(bench.launches) > 1)
+    worker.stop()
+    await asyncio.wait_for(task, PATIENCE_S)
+
+    async with app.database.read() as connection:
+        told = await connection.execute(text("SELECT count(*) FROM verdicts"))
+        assert told.scalar_one() == 0
 
 
 async def test_a_run_claimed_while_stopping_is_given_back(app: App) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import os
 import signal
+import subprocess
 import sys
 import traceback
 from collections.abc import Callable
@@ -37,6 +38,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
     fence.add_argument("--ranks", type=int, default=1, help="of a run, together (default: 1)")
     run.add_argument("--cache", default="", help="folder of compile caches (default: none)")
+    run.add_argument(
+        "--before", type=Path, help="a job directory to judge first, which tells what the device is"
+    )
     serve = commands.add_parser("serve", help="judge what a launcher sends, from a warm start")
     serve.add_argument("descriptor", type=int, help="a socket to the launcher")
     serve.add_argument("--device", choices=sorted(warm.MODULES), default="cpu")
@@ -49,9 +53,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if kind else 1
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is no directory")
+    if options.before is not None:
+        _judge_first(options.before, options.isolation)
     events = _private_descriptor(options.events_fd)
     nursery = warm.Nursery.started()
     return judge(options.directory, events, options.isolation, options.cache, nursery)
+
+
+def _judge_first(directory: Path, isolation: str) -> None:
+    """In a process of its own, with nothing in common with what comes after it; whatever it says is in its verdict."""
+    line = [sys.executable, "-m", "kernelbot.judge", "run", str(directory)]
+    line += ["--isolation", isolation] if isolation else []
+    subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
 
 
 def judge(directory: Path, events: int, isolation: str, cache: str, nursery: warm.Nursery) -> int:

@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -49,6 +49,7 @@ GRACE_S = 5.0
 
 PROBLEM = "problem/"
 SUBMISSION = "submission"
+CANARY = "canary"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +60,7 @@ class Outcome:
     events: tuple[Event, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)  # the artefacts that the verdict lists
     stderr: str = ""  # the end of what the judge said, for the operator
+    canary: Verdict | None = None  # what came of the one that was judged before it
 
 
 def deadline_s(limits: Limits) -> float:
@@ -67,14 +69,21 @@ def deadline_s(limits: Limits) -> float:
 
 
 def pack_job(
-    job: Job, problem_files: Mapping[str, bytes], submission: bytes, isolation: str = ""
+    job: Job,
+    problem_files: Mapping[str, bytes],
+    submission: bytes,
+    isolation: str = "",
+    canary: bytes = b"",
 ) -> bytes:
-    """The parcel that :func:`judged` takes; ``isolation`` is the only kind of fence to accept there.
+    """The parcel that :func:`judged` takes; ``isolation`` is the only kind of fence to accept there. ``canary`` is the
+    parcel of a job that is judged there before it.
 
     Raises ValueError when it is larger than ``MAX_JOB_BYTES``.
     """
     contents = {f"{PROBLEM}{name}": content for name, content in problem_files.items()}
     contents[SUBMISSION] = submission
+    if canary:
+        contents[CANARY] = canary
     parcel = _pack({"job": to_json(job), "isolation": isolation}, contents)
     if len(parcel) > MAX_JOB_BYTES:
         raise ValueError(f"a job of {len(parcel)} bytes is over the limit of {MAX_JOB_BYTES}")
@@ -89,6 +98,7 @@ class Packed:
     problem_files: Mapping[str, bytes]
     submission: bytes
     isolation: str = ""
+    canary: Packed | None = None
 
 
 def open_job(parcel: bytes) -> Packed:
@@ -105,6 +115,7 @@ def open_job(parcel: bytes) -> Packed:
         },
         submission=contents[SUBMISSION],
         isolation=str(header.get("isolation", "")),
+        canary=open_job(contents[CANARY]) if CANARY in contents else None,
     )
 
 
@@ -114,16 +125,28 @@ def judged(parcel: bytes) -> bytes:
     Raises ProtocolError when the parcel is none, OSError when there is no room for it.
     """
     packed = open_job(parcel)
-    job = packed.job
-    directory, held = folders.make(Path(tempfile.gettempdir()), f"run-{job.run_id}-")
-    try:
-        staging.stage(directory, job, packed.problem_files, packed.submission)
+    job, first = packed.job, packed.canary
+    with _staged(packed) as directory, contextlib.ExitStack() as held:
+        before = held.enter_context(_staged(first)) if first is not None else None
+        limit_s = deadline_s(job.limits) + (deadline_s(first.job.limits) if first else 0.0)
+        line = staging.command(directory, isolation=packed.isolation, before=before)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
-            fault = _run(directory, job, packed.isolation, said, errors)
+            fault = _run(directory, line, limit_s, said, errors)
             verdict = staging.read_verdict(directory, job.run_id)
             if fault and verdict.kind is VerdictKind.JUDGE_FAILED:
                 verdict = dataclasses.replace(verdict, fault=fault)
-            return _pack_outcome(directory, verdict, said, errors)
+            canary = None
+            if first is not None and before is not None:
+                canary = staging.read_verdict(before, first.job.run_id)
+            return _pack_outcome(directory, verdict, said, errors, canary)
+
+
+@contextlib.contextmanager
+def _staged(packed: Packed) -> Iterator[Path]:
+    directory, held = folders.make(Path(tempfile.gettempdir()), f"run-{packed.job.run_id}-")
+    try:
+        staging.stage(directory, packed.job, packed.problem_files, packed.submission)
+        yield directory
     finally:
         folders.remove(directory)
         os.close(held)
@@ -134,6 +157,7 @@ def open_outcome(parcel: bytes, run_id: str) -> Outcome:
     run."""
     header, files = _unpack(parcel, MAX_OUTCOME_BYTES)
     text, events, stderr = (header.get(name) for name in ("verdict", "events", "stderr"))
+    canary = header.get("canary")
     if not isinstance(text, str) or not isinstance(events, list) or not isinstance(stderr, str):
         raise ProtocolError("an outcome's header is not complete")
     verdict = load(Verdict, text)
@@ -150,13 +174,16 @@ def open_outcome(parcel: bytes, run_id: str) -> Outcome:
         events=tuple(from_json(Event, event) for event in events),
         files=files,
         stderr=stderr[-KEPT_ERROR_BYTES:],
+        canary=load(Verdict, canary) if isinstance(canary, str) else None,
     )
 
 
-def _run(directory: Path, job: Job, isolation: str, said: IO[bytes], errors: IO[bytes]) -> str:
+def _run(
+    directory: Path, line: list[str], limit_s: float, said: IO[bytes], errors: IO[bytes]
+) -> str:
     """Have it judged, to the end of the referee and all it started; returns what is wrong with that."""
     process = subprocess.Popen(
-        staging.command(directory, isolation=isolation),
+        line,
         stdin=subprocess.DEVNULL,
         stdout=said,
         stderr=errors,
@@ -164,7 +191,6 @@ def _run(directory: Path, job: Job, isolation: str, said: IO[bytes], errors: IO[
         cwd=directory,
         start_new_session=True,
     )
-    limit_s = deadline_s(job.limits)
     try:
         process.wait(limit_s)
         return ""
@@ -183,7 +209,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _pack_outcome(directory: Path, verdict: Verdict, said: IO[bytes], errors: IO[bytes]) -> bytes:
+def _pack_outcome(
+    directory: Path,
+    verdict: Verdict,
+    said: IO[bytes],
+    errors: IO[bytes],
+    canary: Verdict | None,
+) -> bytes:
     files = {}
     for item in verdict.artefacts:
         with (directory / ARTEFACTS_DIR / item.name).open("rb") as file:
@@ -193,6 +225,7 @@ def _pack_outcome(directory: Path, verdict: Verdict, said: IO[bytes], errors: IO
         "verdict": dump(verdict),
         "events": [to_json(event) for event in _events(said)],
         "stderr": errors.read().decode("utf-8", "replace"),
+        "canary": dump(canary) if canary is not None else None,
     }
     return _pack(header, files)
 

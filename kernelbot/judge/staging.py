@@ -43,19 +43,26 @@ def stage(directory: Path, job: Job, problem_files: Mapping[str, bytes], submiss
 
 
 def command(
-    directory: Path, *, events_fd: int | None = None, isolation: str = "", cache: str = ""
+    directory: Path,
+    *,
+    events_fd: int | None = None,
+    isolation: str = "",
+    cache: str = "",
+    before: Path | None = None,
 ) -> list[str]:
     """The command line that judges a staged directory.
 
     Events go to stdout unless a descriptor is given. ``isolation`` is the only kind of fence to
     accept ("bubblewrap", "user", "processes"); empty takes the strongest that works there.
-    ``cache`` is a folder for people's compile caches.
+    ``cache`` is a folder for people's compile caches, ``before`` another staged directory that is judged first.
     """
     line = [sys.executable, "-m", "kernelbot.judge", "run", str(directory)]
     if events_fd is not None:
         line += ["--events-fd", str(events_fd)]
     if cache:
         line += ["--cache", cache]
+    if before is not None:
+        line += ["--before", str(before)]
     return [*line, "--isolation", isolation] if isolation else line
 
 

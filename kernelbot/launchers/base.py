@@ -22,6 +22,8 @@ class Package:
     job: Job
     problem_files: Mapping[str, bytes]
     code: bytes
+    canary: Package | None = None
+    """To be judged before it on the very device, where runs get another one each time."""
 
 
 class Launch(Protocol):
@@ -39,6 +41,10 @@ class Launch(Protocol):
     async def verdict(self) -> Verdict:
         """What the referee decided. ``judge_failed`` when the run ended without a word of its own;
         never raises for anything that happened on the other side."""
+        ...
+
+    async def canary(self) -> Verdict | None:
+        """What came of the package's canary, once there is a verdict; None where none was judged."""
         ...
 
     def artefact(self, name: str) -> AsyncIterator[bytes]:

@@ -222,6 +222,10 @@ class LocalLaunch:
     async def verdict(self) -> Verdict:
         return await asyncio.shield(self._verdict)
 
+    async def canary(self) -> Verdict | None:
+        """None: devices of this machine have theirs by themselves."""
+        return None
+
     async def artefact(self, name: str) -> AsyncIterator[bytes]:
         path = self._directory / ARTEFACTS_DIR / name
         with await asyncio.to_thread(path.open, "rb") as file:

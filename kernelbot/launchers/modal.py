@@ -132,12 +132,10 @@ class ModalLauncher:
         except Exception as error:
             raise OSError(f"Modal does not say what became of {handle}: {_words(error)}") from error
         log.info("attached to a call", run=package.job.run_id, call=call.object_id)
-        return self._followed(call, package.job)
+        return self._followed(call, _jobs(package))
 
     async def _begun(self, package: Package) -> ModalLaunch:
-        parcel = await asyncio.to_thread(
-            parcels.pack_job, package.job, package.problem_files, package.code, self._isolation
-        )
+        parcel = await asyncio.to_thread(self._packed, package)
         try:
             async with asyncio.timeout(self._start_s):
                 client = await self._connected()
@@ -145,11 +143,17 @@ class ModalLauncher:
         except Exception as error:
             raise OSError(f"Modal takes no run for {self._function}: {_words(error)}") from error
         log.info("called Modal", run=package.job.run_id, call=call.object_id)
-        return self._followed(call, package.job)
+        return self._followed(call, _jobs(package))
 
-    def _followed(self, call: modal.FunctionCall[bytes], job: Job) -> ModalLaunch:
-        patience_s = self._queue_s + parcels.deadline_s(job.limits)
-        launch = ModalLaunch(call, job, patience_s, self._away_s)
+    def _packed(self, package: Package) -> bytes:
+        first = b"" if package.canary is None else self._packed(package.canary)
+        return parcels.pack_job(
+            package.job, package.problem_files, package.code, self._isolation, first
+        )
+
+    def _followed(self, call: modal.FunctionCall[bytes], jobs: list[Job]) -> ModalLaunch:
+        patience_s = self._queue_s + sum(parcels.deadline_s(item.limits) for item in jobs)
+        launch = ModalLaunch(call, jobs[0], patience_s, self._away_s)
         self._running.add(launch)
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._count())
@@ -198,6 +202,11 @@ class ModalLauncher:
                 await (await made).close.aio()
 
 
+def _jobs(package: Package) -> list[Job]:
+    """The job of a run, and what is judged before it."""
+    return [package.job, *([] if package.canary is None else [package.canary.job])]
+
+
 class ModalLaunch:
     """One call."""
 
@@ -230,6 +239,9 @@ class ModalLaunch:
 
     async def verdict(self) -> Verdict:
         return (await asyncio.shield(self._outcome)).verdict
+
+    async def canary(self) -> Verdict | None:
+        return (await asyncio.shield(self._outcome)).canary
 
     async def artefact(self, name: str) -> AsyncIterator[bytes]:
         files = {} if self._closed else (await asyncio.shield(self._outcome)).files

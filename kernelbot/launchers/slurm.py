@@ -27,7 +27,7 @@ from typing import BinaryIO
 import structlog
 
 from kernelbot.domain.target import Target
-from kernelbot.judge import folders, staging
+from kernelbot.judge import folders, parcels, staging
 from kernelbot.judge.artefacts import CHUNK_BYTES
 from kernelbot.judge.protocol import (
     ARTEFACTS_DIR,
@@ -57,6 +57,7 @@ NODES_SAY = (
 
 SCRIPT = '#!/bin/sh\nexec "$@"\n'
 SCRIPT_FILE, EVENTS_FILE, ERRORS_FILE, JOB_FOLDER = "run.sh", "events", "errors", "job"
+CANARY_FOLDER = "canary"
 
 ENDS = {
     "COMPLETED": "ended",
@@ -253,6 +254,7 @@ class Place:
         self.name = f"kernelbot-{own.name}"  # of the job
         self.folder = shared / own.name
         self.job = self.folder / JOB_FOLDER
+        self.canary = self.folder / CANARY_FOLDER
         self._own = own
         self._held: int | None = held
 
@@ -327,7 +329,8 @@ class SlurmLauncher:
 
     async def start(self, package: Package) -> Launch:
         """Raises ValueError for a job that needs more devices or more time than this target's jobs have."""
-        minutes = self._minutes(package.job)
+        first = package.canary
+        minutes = self._minutes(package.job, first.job if first is not None else None)
         begun = asyncio.create_task(asyncio.to_thread(self._stage, package))
         try:
             place = await asyncio.shield(begun)
@@ -337,16 +340,20 @@ class SlurmLauncher:
             raise
         request = Request(
             options=(*self._options, f"--time={minutes}"),
-            line=tuple(staging.command(place.job, isolation=self._isolation)),
+            line=tuple(
+                staging.command(
+                    place.job, isolation=self._isolation, before=place.canary if first else None
+                )
+            ),
             limit_s=60.0 * minutes,
             wait_s=self._wait_s,
         )
-        launch = SlurmLaunch(self._cluster, place, request, package.job, self._running.discard)
+        launch = SlurmLaunch(self._cluster, place, request, package, self._running.discard)
         self._running.add(launch)
         self._sweep()
         return launch
 
-    def _minutes(self, job: Job) -> int:
+    def _minutes(self, job: Job, first: Job | None = None) -> int:
         """What a job asks Slurm for: the judge keeps the budgets, this only ends one that hangs itself."""
         if job.device != "cpu" and job.world_size > self._gpus:
             raise ValueError(
@@ -360,7 +367,9 @@ class SlurmLauncher:
                 f"the problem may take {budget_s:.0f} s, and slurm.time_limit_s gives a job "
                 f"{longest_s:.0f} s; raise it"
             )
-        return max(1, math.ceil(min(STARTING_S + 2 * budget_s, longest_s) / 60))
+        before_s = 0.0 if first is None else parcels.deadline_s(first.limits)
+        wanted_s = before_s + STARTING_S + 2 * budget_s
+        return max(1, math.ceil(min(wanted_s, longest_s) / 60))
 
     def _stage(self, package: Package) -> Place:
         if not self._shared.is_dir():  # made here it would hide a file system that is not mounted
@@ -371,6 +380,9 @@ class SlurmLauncher:
         try:
             place.job.mkdir()
             staging.stage(place.job, package.job, package.problem_files, package.code)
+            if (first := package.canary) is not None:
+                place.canary.mkdir()
+                staging.stage(place.canary, first.job, first.problem_files, first.code)
             (place.folder / SCRIPT_FILE).write_text(SCRIPT)
         except BaseException:
             place.remove()
@@ -448,14 +460,16 @@ class SlurmLaunch:
         cluster: Cluster,
         place: Place,
         request: Request,
-        job: Job,
+        package: Package,
         on_end: Callable[[SlurmLaunch], None],
     ) -> None:
         self._cluster = cluster
         self._pace = cluster.pace
         self._place = place
         self._request = request
-        self._job = job
+        self._job = package.job
+        self._first = package.canary
+        self._canary: Verdict | None = None
         self._on_end = on_end
         self._number = ""
         self._asked = False  # for a job, which may be there though nobody said so
@@ -481,6 +495,10 @@ class SlurmLaunch:
     async def verdict(self) -> Verdict:
         return await asyncio.shield(self._verdict)
 
+    async def canary(self) -> Verdict | None:
+        await self.verdict()
+        return self._canary
+
     async def artefact(self, name: str) -> AsyncIterator[bytes]:
         with await asyncio.to_thread(opened, self._place.job / ARTEFACTS_DIR / name) as file:
             while chunk := await asyncio.to_thread(file.read, CHUNK_BYTES):
@@ -502,6 +520,10 @@ class SlurmLaunch:
         try:
             await self._submit()
             verdict = await self._collected(await self._ended())
+            if self._first is not None:
+                self._canary = await asyncio.to_thread(
+                    staging.read_verdict, self._place.canary, self._first.job.run_id
+                )
             patience_s = self._pace.glance_s  # the referee is done, and about to end by itself
             self._holds_files = bool(verdict.artefacts)
             if verdict.kind is VerdictKind.JUDGE_FAILED:

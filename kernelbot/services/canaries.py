@@ -29,7 +29,7 @@ from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Job, Limits, Mode, Verdict, VerdictKind
 from kernelbot.judge.protocol import Tolerance as Closeness
 from kernelbot.launchers.base import Package
-from kernelbot.services import rejudge
+from kernelbot.services import figures, rejudge
 from kernelbot.services.context import Context
 from kernelbot.storage import devices as store
 from kernelbot.storage import outbox, people, rejudged, runners
@@ -91,7 +91,7 @@ def _files() -> tuple[Mapping[str, bytes], bytes, str]:
     return files, code, hashlib.sha256(files["reference.py"] + code + said).hexdigest()
 
 
-def package(target: Target, canary_id: int) -> Package:
+def package(target: Target, canary_id: int | str) -> Package:
     """The canary as a job for a device of this target."""
     files, code, digest = _files()
     cases = tuple(
@@ -202,6 +202,34 @@ async def held(
     return Errand(id=row.id, lease=lease, device=row.device, gpu=row.gpu, package=made)
 
 
+def before(ctx: Context, run_id: int, gpu: str) -> Package | None:
+    """The canary that a ranked run brings along where each run gets another machine; None where there are none."""
+    target = ctx.targets.get(gpu)
+    if target is None or not ctx.settings.canary_s:
+        return None
+    return package(target, f"of-{run_id}")
+
+
+async def elsewhere(
+    ctx: Context, gpu: str, way: str, brought: Package, found: Verdict | None
+) -> str:
+    """Write down what such a canary said, in the series of its GPU kind; why what was measured beside it does not
+    count, or "". Nothing is taken out by it: the next run gets another machine."""
+    target = ctx.targets[gpu]
+    if found is None or found.run_id != brought.job.run_id or not figures.sound(found):
+        return "the canary that was to be judged before it was not"
+    lease = uuid.uuid4()
+    async with ctx.database.transaction() as connection:
+        await store.put(
+            connection, None, device=f"{gpu}@{way}", kind=target.device, name=found.device.name,
+            host=way, gpus=[gpu],
+        )  # fmt: skip
+        device = await store.named(connection, f"{gpu}@{way}")
+        begun = await store.begin(connection, device.id, gpu, lease, HOLD_S)
+        assert begun is not None, "the device is locked, and its canaries begin and end in one step"
+        return await _finished(ctx, connection, device, gpu, begun, lease, found) or ""
+
+
 async def drop(ctx: Context, errand: Errand) -> None:
     """It was ended before it ended: that says nothing about the device."""
     async with ctx.database.transaction() as connection:
@@ -232,6 +260,30 @@ async def _write_down(
     lease: uuid.UUID,
     found: Verdict,
 ) -> bool:
+    reason = await _finished(ctx, connection, device, gpu, canary_id, lease, found)
+    if reason is None:
+        return False
+    flags = await store.flags(connection, device.id, max(canary.STRIKES, canary.GOOD_AGAIN))
+    wrong = found.kind is VerdictKind.WRONG_ANSWER
+    fate = canary.fate(flags, out=device.quarantined_at is not None, wrong=wrong)
+    if fate is Fate.OUT:
+        await take_out(connection, device.id, reason, None)
+    elif fate is Fate.BACK and not device.by_hand:
+        why = f"{canary.GOOD_AGAIN} good canaries in a row"
+        await let_in(connection, device.id, why, None, anew=False)
+    return True
+
+
+async def _finished(
+    ctx: Context,
+    connection: AsyncConnection,
+    device: Row[Any],
+    gpu: str,
+    canary_id: int,
+    lease: uuid.UUID,
+    found: Verdict,
+) -> str | None:
+    """Why a canary is not good, or ""; None when it is over already."""
     now = shown(ctx.targets[gpu].device, found)
     alike = setting(found)
     good = await store.good(connection, device.id, alike, canary.LOOKED_AT)
@@ -242,19 +294,12 @@ async def _write_down(
         sm_mhz=now.sm_mhz, watts=max((item.watts for item in found.measurements), default=0.0),
         judge=found.harness.judge_digest,
     ):  # fmt: skip
-        return False
+        return None
     log.info(
         "a canary ended", device=device.device, name=device.name, gpu=gpu, good=not reason,
         reason=reason, seconds=dict(now.seconds), sm_mhz=now.sm_mhz,
     )  # fmt: skip
-    flags = await store.flags(connection, device.id, max(canary.STRIKES, canary.GOOD_AGAIN))
-    fate = canary.fate(flags, out=device.quarantined_at is not None, wrong=now.wrong)
-    if fate is Fate.OUT:
-        await take_out(connection, device.id, reason, None)
-    elif fate is Fate.BACK and not device.by_hand:
-        why = f"{canary.GOOD_AGAIN} good canaries in a row"
-        await let_in(connection, device.id, why, None, anew=False)
-    return True
+    return reason
 
 
 def bands(good: Sequence[Row[Any]], kind: str) -> dict[str, Band]:

@@ -60,6 +60,9 @@ HELD = text(
     """  # noqa: S608  made of constants
 )
 DROP = text("DELETE FROM canaries WHERE id = :id AND lease = :lease AND finished_at IS NULL")
+NAMED = text(
+    "SELECT * FROM devices WHERE coalesce(runner_id, 0) = 0 AND device = :device FOR NO KEY UPDATE"
+)
 LOCK = text("SELECT * FROM devices WHERE id = :id FOR NO KEY UPDATE")
 FINISH = text(
     """
@@ -197,6 +200,11 @@ FORGET_GONE = text(f"DELETE FROM devices WHERE {GONE}")  # noqa: S608  made of c
 async def put(connection: AsyncConnection, runner_id: int | None, **values: Any) -> None:
     """A device is there: ``device``, ``kind``, ``name``, ``host``, ``gpus``."""
     await connection.execute(PUT, {"runner": runner_id, **storable(values)})
+
+
+async def named(connection: AsyncConnection, device: str) -> Row[Any]:
+    """A device that workers have or reach, held."""
+    return (await connection.execute(NAMED, {"device": device})).one()
 
 
 async def seen(

@@ -151,6 +151,25 @@ class LauncherContract:
         assert found.verdict.device.name
         assert await until(lambda: not place.remains())
 
+    canaries_travel = False
+    """Whether each run gets another machine, on which its canary has to be judged beside it."""
+
+    async def test_a_canary_is_judged_before_a_run_that_gets_another_machine_each_time(
+        self, place: Place
+    ) -> None:
+        brought = package(WRONG, run_id="canary-of-7")
+        sent = dataclasses.replace(package(CORRECT), canary=brought)
+
+        launch = await place.launcher.start(sent)
+        found = await outcome(launch)
+        said = await launch.canary()
+        await launch.close()
+
+        assert (found.verdict.kind, found.verdict.run_id) == (VerdictKind.PASSED, "7")
+        expected = ("canary-of-7", VerdictKind.WRONG_ANSWER) if self.canaries_travel else None
+        assert (said and (said.run_id, said.kind)) == expected
+        assert await until(lambda: not place.remains())
+
     async def test_the_files_of_a_profile_can_be_read_until_it_is_closed(
         self, place: Place
     ) -> None:

@@ -71,7 +71,7 @@ async def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterato
 
 
 class TestModalLauncher(LauncherContract):
-    pass
+    canaries_travel = True
 
 
 async def test_a_function_that_is_not_deployed_is_no_place_to_run_and_the_remedy_is_said(

@@ -138,7 +138,7 @@ async def place(cluster: Cluster) -> AsyncIterator[There]:
 
 
 class TestSlurmLauncher(LauncherContract):
-    pass
+    canaries_travel = True
 
 
 # --- with a judge that is a line of shell --------------------------------------------------------

@@ -112,6 +112,9 @@ class Sent:
             return Verdict(kind=VerdictKind.JUDGE_FAILED, run_id=self.marker)
         return dataclasses.replace(from_json(Verdict, row.document), run_id=self.marker)
 
+    async def canary(self) -> None:
+        """Agents have theirs by themselves."""
+
     async def artefact(self, name: str) -> AsyncIterator[bytes]:
         if self.closed:
             raise FileNotFoundError(name)

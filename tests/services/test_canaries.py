@@ -499,3 +499,34 @@ async def test_a_machine_gets_no_canary_for_a_device_that_it_has_not_announced(a
     await machine(app, "first")
     box = await machine(app, "second")
     assert (await box.lease(free=["GPU-of-another"])).canary is None
+
+
+# --- where each run gets another machine ---------------------------------------------------------
+
+
+async def test_what_a_rented_machine_measured_counts_only_if_it_is_like_those_before_it(
+    app: App,
+) -> None:
+    brought = canaries.before(app, 7, "H100")
+    assert brought is not None
+
+    async def said(found: Verdict | None) -> str:
+        return await canaries.elsewhere(app, "H100", "modal", brought, found)
+
+    def seen(**changes: float) -> Verdict:
+        found: Verdict = dataclasses.replace(timed(**changes), run_id=brought.job.run_id)
+        return found
+
+    for _ in range(canary.LEAST):
+        assert await said(seen()) == ""
+    assert "its product takes" in await said(seen(product_s=3e-4))
+    assert "was not" in await said(None)
+    assert "was not" in await said(dataclasses.replace(seen(), run_id="canary-of-8"))
+    assert await said(seen()) == "", "nothing is taken out: the next run gets another machine"
+    assert (await the_device(app)).device == "H100@modal"
+
+
+async def test_runs_bring_no_canaries_where_none_are_wanted(app: App) -> None:
+    without = dataclasses.replace(app, settings=app.settings.model_copy(update={"canary_s": 0.0}))
+
+    assert canaries.before(without, 7, "H100") is None
