@@ -34,8 +34,8 @@ EDIT_EVERY_S = 2.5
 SWEEP_S = 10.0
 SWEPT_PER_S = 20.0
 """With many cards open the sweep takes longer instead of asking the database more often."""
-AT_ONCE = 16
-PATIENCE_S = 40.0
+AT_ONCE = 8
+PATIENCE_S = 20.0
 LONGEST_PAUSE_S = 60.0
 
 READER = Actor(

@@ -47,7 +47,7 @@ def _switches(wanted: Preferences) -> View:
     for name in preferences.SWITCHES:
         state = render.on_or_off(getattr(wanted, name))
         view.add_item(_button(name, say(f"me.button.{name}", state=state)))
-    view.add_item(_button(QUIET, say("quiet.button")))
+    view.add_item(QuietButton(wanted))
     return without_memory(view)
 
 
@@ -58,7 +58,7 @@ def _button(name: str, label: str) -> Button[Any]:
 
 class Switch(
     DynamicItem[Button[Any]],
-    template=rf"kb:me:(?P<name>{'|'.join((*preferences.SWITCHES, QUIET))})",
+    template=rf"kb:me:(?P<name>{'|'.join(preferences.SWITCHES)})",
 ):
     """Turns one notification on or off, of whoever presses it."""
 
@@ -74,18 +74,43 @@ class Switch(
 
     @guarded
     async def callback(self, interaction: Interaction) -> None:
-        if self.name == QUIET:
-            await _ask_quiet(interaction)
-            return
         await defer_change(interaction)
         actor = await person(interaction)
         await preferences.switch(ctx_of(interaction), actor, self.name)
         await _show(interaction, actor)
 
 
-async def _ask_quiet(interaction: Interaction) -> None:
-    wanted = await preferences.of(ctx_of(interaction), (await person(interaction)).user_id)
+class QuietButton(
+    DynamicItem[Button[Any]],
+    template=r"kb:me:quiet(:(?P<begin>[0-9]{0,4}):(?P<end>[0-9]{0,4}):(?P<zone>[\w/+-]{0,64}))?",
+):
+    """Asks for quiet hours. It carries them, as a form must be shown before the database is asked."""
 
+    def __init__(self, wanted: Preferences) -> None:
+        begin, end = ("" if at is None else at for at in (wanted.quiet_from, wanted.quiet_until))
+        super().__init__(
+            Button(
+                label=say("quiet.button"),
+                style=discord.ButtonStyle.secondary,
+                custom_id=f"kb:me:quiet:{begin}:{end}:{wanted.zone}",
+            )
+        )
+        self.wanted = wanted
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: Interaction, item: Any, match: re.Match[str], /
+    ) -> Self:
+        begin, end = (int(match[name]) if match[name] else None for name in ("begin", "end"))
+        zone = match["zone"] or Preferences().zone
+        return cls(Preferences(quiet_from=begin, quiet_until=end, zone=zone))
+
+    @guarded
+    async def callback(self, interaction: Interaction) -> None:
+        await _ask_quiet(interaction, self.wanted)
+
+
+async def _ask_quiet(interaction: Interaction, wanted: Preferences) -> None:
     def written(name: str, minute: int | None) -> TextInput[Any]:
         default = None if minute is None else clock(minute)
         return TextInput(custom_id=name, required=False, max_length=5, default=default)
@@ -113,5 +138,5 @@ async def quiet(interaction: Interaction, filled: Filled) -> None:
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (me,)
-DYNAMIC: tuple[type[DynamicItem[Any]], ...] = (Switch,)
+DYNAMIC: tuple[type[DynamicItem[Any]], ...] = (Switch, QuietButton)
 FORMS: dict[str, forms.Handler] = {QUIET: quiet}

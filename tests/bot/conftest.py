@@ -41,11 +41,17 @@ class BotProcess:
     async def start(self) -> None:
         """Until it is at the gateway and its commands are registered."""
         await self.launch()
+        process = self.process
+        assert process is not None
         await self.discord.until(
-            lambda: self.discord.gateway.connected and self.discord.commands,
+            lambda: (
+                process.returncode is not None
+                or (self.discord.gateway.connected and self.discord.commands)
+            ),
             "the bot is connected and its commands are registered",
             READY_S,
         )
+        assert process.returncode is None, "the bot has ended"
 
     async def kill(self) -> None:
         await self._end(signal.SIGKILL)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import discord
 import pytest
 
 from kernelbot.bot import paste
@@ -33,16 +35,41 @@ COMMANDS: dict[str, dict[str, Any]] = {
 WITHOUT_DATABASE = {"help", "Submit this code block"}
 
 
-@asynccontextmanager
-async def gone(*_: object) -> AsyncIterator[None]:
-    raise Unavailable("The database does not answer.")
-    yield
+ANSWERS = ("defer", "send_message", "send_modal", "edit_message")
 
 
-def lose_the_database(scene: Scene, patch: pytest.MonkeyPatch) -> None:
+@dataclass
+class Lost:
+    """A database that does not answer, and whether people were heard before it was asked."""
+
+    heard: bool = False
+    asked_unheard: bool = False
+
+    @asynccontextmanager
+    async def asked(self, *_: object) -> AsyncIterator[None]:
+        self.asked_unheard |= not self.heard
+        raise Unavailable("The database does not answer.")
+        yield
+
+    def hearing(self, patch: pytest.MonkeyPatch, answer: str) -> None:
+        send = getattr(discord.InteractionResponse, answer)
+
+        async def sent(*args: Any, **options: Any) -> Any:
+            done = await send(*args, **options)
+            self.heard = True
+            return done
+
+        patch.setattr(discord.InteractionResponse, answer, sent)
+
+
+def lose_the_database(scene: Scene, patch: pytest.MonkeyPatch) -> Lost:
+    lost = Lost()
+    for answer in ANSWERS:
+        lost.hearing(patch, answer)
     for way in ("read", "transaction"):
-        patch.setattr(type(scene.app.database), way, gone)
+        patch.setattr(type(scene.app.database), way, lost.asked)
     scene.faults = 1
+    return lost
 
 
 def apologizes(text: str) -> bool:
@@ -61,14 +88,15 @@ def test_every_command_is_tried_without_a_database(simcord_bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-async def test_a_command_without_a_database_apologizes_with_an_id(
+async def test_a_command_is_acknowledged_first_and_without_a_database_apologizes_with_an_id(
     scene: Scene, command: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scene.let_manage()
-    lose_the_database(scene, monkeypatch)
+    lost = lose_the_database(scene, monkeypatch)
 
     result = await scene.slash(command, **COMMANDS[command])
 
+    assert not lost.asked_unheard
     assert result.ephemeral
     assert apologizes(result.response.content)
 
@@ -88,24 +116,38 @@ async def buttons(scene: Scene) -> list[tuple[Any, str]]:
         (card, "Cancel"),
         (board.response, labels(board.response)[0]),
         (me.response, labels(me.response)[0]),
-        (me.response, "Quiet hours"),
         (link.response, "That was me: let it in"),
         (page.response, "Make a category for me"),
         *((result, label) for label in labels(result)),
     ]
 
 
-async def test_every_button_without_a_database_apologizes_with_an_id(
+async def test_every_button_is_acknowledged_first_and_without_a_database_apologizes_with_an_id(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = await buttons(scene)
-    lose_the_database(scene, monkeypatch)
+    lost = lose_the_database(scene, monkeypatch)
     scene.faults = 0  # discord.py tells the test of commands only
 
     for message, label in shown:
+        lost.heard = False
         pressed = await scene.ada.click(message, label=label)
+        assert not lost.asked_unheard, label
         told = [*pressed.followups, *([pressed.response] if pressed.response else [])]
         assert any(apologizes(item.content or "") for item in told), label
+
+
+async def test_a_form_is_shown_before_the_database_is_asked(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    me = await scene.slash("me")
+    lost = lose_the_database(scene, monkeypatch)
+    scene.faults = 0
+
+    await scene.ada.click(me.response, label="Quiet hours")
+
+    assert lost.heard
+    assert not lost.asked_unheard
 
 
 async def test_a_button_whose_acknowledgement_discord_refuses_breaks_nothing(scene: Scene) -> None:
