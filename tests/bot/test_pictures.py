@@ -24,7 +24,7 @@ from kernelbot.errors import NotFound
 from kernelbot.services import identity, moderation, standings
 from kernelbot.services.views import BoardStory, RecordView
 from tests import factories
-from tests.bot.scene import Scene
+from tests.bot.scene import Scene, deny
 from tests.conftest import ADMIN_TOKEN
 from tests.services import contest
 
@@ -239,6 +239,16 @@ async def test_a_picture_that_fails_costs_nothing_but_itself(
         raise OSError("the fonts are gone")
 
     monkeypatch.setattr(drawing, "drawn", broken)
+    shown = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
+
+    assert "ada" in shown.response.embeds[0].description
+    assert shown.response.attachments == []
+
+
+async def test_where_no_files_may_be_attached_the_leaderboard_comes_without(scene: Scene) -> None:
+    await factories.ranked(scene.app, await scene.own(), 20_000)
+    deny(scene, scene.channel, attach_files=True)
+
     shown = await scene.slash("leaderboard", leaderboard="vectoradd", gpu="CPU")
 
     assert "ada" in shown.response.embeds[0].description
