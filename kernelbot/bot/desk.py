@@ -53,6 +53,7 @@ class _Done:
     troubles: list[str] = field(default_factory=list)
     lasts: bool = False  # somebody has to do something about them
     compared: bool = False
+    missed: bool = False  # something was not there
 
     def went_wrong(self, words: str, *, lasts: bool) -> None:
         self.lasts |= lasts
@@ -141,6 +142,8 @@ class Desk:
             except Exception as error:  # it is free again by itself when its hold ends
                 log.exception("a turn has failed", guild=guild.id, error=repr(error))
                 return
+        if done.missed and not done.compared:
+            self.changed(guild.id)
         for trouble in done.troubles:
             name = desk.competition.name
             log.warning(
@@ -171,6 +174,7 @@ class Desk:
         except (*rest.NO_ANSWER, TimeoutError) as error:
             what = render.plain(str(error) or type(error).__name__, 200)
             lasts = isinstance(error, discord.HTTPException) and error.status < 500
+            done.missed |= isinstance(error, discord.NotFound)
             done.went_wrong(say("desk.trouble.refused", what=what), lasts=lasts)
         else:
             return True

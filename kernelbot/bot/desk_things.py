@@ -336,8 +336,9 @@ class Workplace:
         return message_id
 
     async def _change_post(self, thing: Thing, shown: str) -> None:
+        home = await self._home()
         try:
-            await self._changed_post(thing, shown)
+            await self._changed_post(home, thing, shown)
         except discord.NotFound as error:
             if error.code == delivery.UNKNOWN_MESSAGE:
                 desk = self._desk
@@ -345,9 +346,8 @@ class Workplace:
             else:
                 await service.lost(self._ctx, self._turn, [thing.key], wished=True)
 
-    async def _changed_post(self, thing: Thing, shown: str) -> None:
+    async def _changed_post(self, home: Home, thing: Thing, shown: str) -> None:
         name, post, is_open, revision = await self._post(thing.key)
-        home = await self._home()
         place_id, channel_id = thing.place_id or 0, thing.channel_id or 0
         if place_id != home.id:
             options: dict[str, Any] = {"archived": False}

@@ -432,6 +432,25 @@ async def test_what_was_deleted_is_made_once_more_and_then_left_until_the_server
     assert club.made() == (1, 2, 1), "with all that was in it"
 
 
+async def test_a_forum_that_was_deleted_while_the_bot_was_away_is_made_anew(
+    club: Club, app: App
+) -> None:
+    await club.publish(a_contest())
+    bot = await club.start()
+    await bot.desk.see_to_all()
+    await bot.close()
+    await club.discord.remove(club.forum())
+    await club.publish(a_contest(title="Renamed"))
+
+    again = await club.start()
+    for _ in range(3):
+        await again.desk.see_to_all()
+
+    assert club.made() == (1, 2, 1)
+    (status,) = await service.status(app, club.guild.id)
+    assert (status.trouble, status.left_away) == ("", 0)
+
+
 async def test_a_deleted_card_is_sent_anew_into_its_post(club: Club, bot: Bot, app: App) -> None:
     await club.publish(a_contest())
     await bot.desk.see_to_all()
