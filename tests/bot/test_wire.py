@@ -244,7 +244,7 @@ async def test_a_device_that_is_out_of_service_is_told_once_and_so_is_its_return
 ) -> None:
     await process.start()
     root = await identity.authenticate(app, ADMIN_TOKEN, "api")
-    unit = canaries.Unit(id="GPU-1", kind="cuda", name="NVIDIA **H200**", gpus=("H200",))
+    unit = canaries.Offered(id="GPU-1", kind="cuda", name="NVIDIA **H200**", gpus=("H200",))
     await canaries.register(app, None, "secret-host", [unit])
     (device,) = await machines.listed(app, root)
 
@@ -785,35 +785,3 @@ async def test_who_swallows_the_word_to_stop_is_told_again() -> None:
     await end(task)
 
     assert task.cancelled()
-
-
-# --- with a judge --------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-async def test_a_wrong_kernel_is_judged_by_a_worker_and_told_to_its_author_alone(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User,
-    environment: dict[str, str], tmp_path: Path,
-) -> None:  # fmt: skip
-    assert channel.guild is not None
-    eve = discord.person(channel.guild, "eve")
-    await process.start()
-    with (tmp_path / "worker.log").open("wb") as log:
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "kernelbot.worker", env=environment, stdout=log, stderr=log
-        )
-    try:
-        wrong = factories.CODE.replace(b"torch.add(a, b, out=out)", b"torch.sub(a, b, out=out)")
-        await discord.slash(
-            ada, channel, "submit", file=Upload("wrong.py", wrong), leaderboard="vectoradd", gpu="CPU"
-        )  # fmt: skip
-        await discord.until(lambda: results(discord, ada), "the verdict", 120)
-    finally:
-        worker.terminate()
-        await worker.wait()
-
-    (told,) = results(discord, ada)
-    assert "Wrong answer" in told.text()
-    assert "Not ranked" in told.text()
-    assert not in_thread(discord, eve, "Wrong answer")
-    assert all("wrong.py" not in message.text() for message in discord.read(channel, eve))
