@@ -650,9 +650,13 @@ LOCALE: ContextVar[str] = ContextVar("locale", default="en")
 """Of the person who is answered, as Discord spells it: ``de``, ``en-US``."""
 
 
+def language() -> str:
+    """Of the catalogue that speaks to the person who is answered."""
+    locale = LOCALE.get()
+    return next((name for name in (locale, locale.split("-")[0]) if name in CATALOGUES), "en")
+
+
 def say(key: str, /, **values: object) -> str:
     """The words under this key, with ``values`` where their names stand in braces."""
-    locale = LOCALE.get()
-    catalogue = CATALOGUES.get(locale) or CATALOGUES.get(locale.split("-")[0]) or ENGLISH
-    words = catalogue.get(key) or ENGLISH[key]
+    words = CATALOGUES[language()].get(key) or ENGLISH[key]
     return words.format(**values)

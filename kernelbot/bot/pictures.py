@@ -13,7 +13,7 @@ from kernelbot import report
 from kernelbot.bot.drawing import axes
 from kernelbot.bot.drawing import leaderboard as drawing
 from kernelbot.bot.drawing.leaderboard import Card, Place, Step
-from kernelbot.bot.messages import LOCALE, say
+from kernelbot.bot.messages import language, say
 from kernelbot.bot.render import File, clean, cut
 from kernelbot.domain.people import Actor
 from kernelbot.domain.ranking import Standing
@@ -55,7 +55,7 @@ class Pictures:
     async def _of(self, actor: Actor | None, name: str, gpu: str | None) -> File | None:
         found = await standings.edition(self._ctx, actor, name, gpu)
         # The line goes on to the right while nothing happens; by the hour that is to be seen.
-        key = (found, f"{datetime.now(UTC):%Y-%m-%d %H}", LOCALE.get())
+        key = (found, f"{datetime.now(UTC):%Y-%m-%d %H}", language())
         async with self._one_at_a_time:
             if key not in self._kept:
                 story = await standings.story(self._ctx, actor, found.leaderboard, found.gpu)

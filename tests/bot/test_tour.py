@@ -34,6 +34,14 @@ from tests.services.contest import HOUR, board, contest, now, published
 PAGE = Path(__file__).parents[2] / "docs/discord.md"
 FASTER = factories.CODE.replace(b"return torch.add", b"# one pass\n    return torch.add")
 DAY = 24 * HOUR
+NEXT = """
+name: winter
+title: Winter kernels
+licence: MIT
+gpus: [CPU]
+problems:
+  - {problem: vectoradd, leaderboard: winter-sum}
+"""
 BEFORE = (
     ("barbara", 93_000), ("edsger", 61_000), ("alan", 42_000), ("barbara", 31_000), ("grace", 26_400),
     ("alan", 24_300), ("grace", 21_000),
@@ -227,6 +235,23 @@ async def in_the_server(tour: Tour, announcements: Channel, category: Channel) -
 
 
 async def organizing(tour: Tour) -> None:
+    await deciding(tour)
+    await tour.see("admin-competitions", "admin competition list")
+    sent = Upload("autumn.yaml", NEXT.encode())
+    await tour.see("admin-plan", "admin competition plan", file=sent)
+    await tour.see(
+        "admin-intake",
+        "admin intake pause",
+        gpu="CPU",
+        reason="New drivers until 18:00 UTC.",
+        hold=True,
+    )
+    form = await tour.discord.slash(tour.who, tour.channel, "admin announce")
+    filled = await tour.discord.fill(form, text="The heats end on Sunday. Good luck!")
+    tour.draw("admin-announce", await tour.discord.answer(filled), "/admin announce, its form sent")
+
+
+async def deciding(tour: Tour) -> None:
     app = tour.app
     own = await identity.person(app, "discord", str(tour.who.id), tour.who.shown, "discord")
     async with app.database.transaction() as connection:
