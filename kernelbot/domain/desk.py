@@ -61,11 +61,6 @@ class Window:
     opens: datetime | None = None
     closes: datetime | None = None
 
-    def is_open(self, at: datetime) -> bool:
-        return (self.opens is None or self.opens <= at) and (
-            self.closes is None or at < self.closes
-        )
-
 
 def windows(
     phases: Sequence[Phase], times: Iterable[tuple[str, datetime | None, datetime | None]]
