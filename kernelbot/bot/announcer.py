@@ -7,6 +7,7 @@ far the first one came, so looks for the message in the channel before sending.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import discord
@@ -88,6 +89,8 @@ class Announcer(Teller):
         )
         told |= {post.guild_id: post.message_id for post in tried if isinstance(post, _Posted)}
         troubles = [found for found in tried if isinstance(found, _Trouble)]
+        if not (_own_channel(item) and told):
+            troubles += self._away(told)
         if passing := [trouble.words for trouble in troubles if trouble.passes]:
             raise CannotTell("; ".join(passing))
         refused += [trouble.words for trouble in troubles]
@@ -105,6 +108,8 @@ class Announcer(Teller):
         chosen = {view.guild_id: view.announcements_channel for view in views}
         found, refused = [], []
         for guild in self._client.guilds:
+            if guild.unavailable:
+                continue
             try:
                 channel = self._channel(guild, item, chosen.get(guild.id))
             except CannotTell as error:
@@ -112,6 +117,14 @@ class Announcer(Teller):
             else:
                 found += [channel] if channel is not None else []
         return found, refused
+
+    def _away(self, told: Collection[int]) -> list[_Trouble]:
+        """Servers that Discord itself does not reach now, of which nothing is known until it does."""
+        return [
+            _Trouble(f"Discord does not reach server {guild.id}", passes=True)
+            for guild in self._client.guilds
+            if guild.unavailable and guild.id not in told
+        ]
 
     def _channel(
         self, guild: discord.Guild, item: Announcement, chosen: int | None

@@ -336,7 +336,28 @@ async def test_a_missing_permission_is_named_and_other_guilds_are_told_all_the_s
     assert "the bot lacks Send Messages" in process.log.read_text()
 
 
-async def test_two_bots_by_mistake_announce_once(
+async def test_a_server_that_discord_does_not_reach_hears_of_it_when_it_is_back(
+    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
+) -> None:
+    guild = discord.guild("Away")
+    other = discord.text_channel(guild, "submissions")
+    await process.start()
+    await discord.gateway.dispatch("GUILD_DELETE", {"id": str(guild.id), "unavailable": True})
+
+    await factories.ranked(app, await factories.make_actor(app), 20_000)
+    await discord.until(lambda: podiums(discord, channel), "the post where it can be")
+
+    async def explained() -> bool:
+        return any("does not reach server" in (why or "") for _, why in await waits(app))
+
+    await eventually(explained)
+    assert podiums(discord, other) == []
+    await discord.gateway.dispatch("GUILD_CREATE", discord.guild_payload(guild))
+    await discord.until(lambda: podiums(discord, other), "the post in the other server", 30)
+    assert len(podiums(discord, channel)) == 1
+
+
+async def test_two_bots_by_mistake_answer_bring_and_announce_once(
     discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
 ) -> None:
     await process.start()
@@ -352,8 +373,17 @@ async def test_two_bots_by_mistake_announce_once(
 
         await eventually(acknowledged, within_s=30)
         assert len(podiums(discord, channel)) == 3
+
+        await submit(discord, ada, channel, "test")
+        await factories.judge_one(app)
+        await discord.until(lambda: results(discord, ada), "the result")
+        await until_card(discord, ada, "passed")
+        await eventually(acknowledged, within_s=30)
+        (thread,) = discord.threads_of(ada)
+        assert len(discord.read(thread, ada)) == 2  # the card and the result
     finally:
         await twin.kill()
+    discord.violations[:] = [item for item in discord.violations if "40060" not in item]
 
 
 async def notified(app: App, user: User) -> None:
