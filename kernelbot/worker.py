@@ -34,7 +34,7 @@ from kernelbot.launchers.base import Launch, Launcher, Package, Site, thinned
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import restricted
 from kernelbot.services import artefacts, canaries, dispatch, reveal
-from kernelbot.services.canaries import Errand, Unit
+from kernelbot.services.canaries import Errand, Offered
 from kernelbot.services.dispatch import Assignment
 from kernelbot.storage import fleet, queue
 from kernelbot.storage.changes import CANCEL
@@ -85,7 +85,7 @@ class Slot:
 
 class Worker:
     def __init__(
-        self, app: App, slots: list[Slot], about: Mapping[str, Any], units: Sequence[Unit] = ()
+        self, app: App, slots: list[Slot], about: Mapping[str, Any], units: Sequence[Offered] = ()
     ):
         """``units``: the devices of the slots, which have a canary now and then."""
         self.id = uuid.uuid4()
@@ -598,7 +598,7 @@ def processor_id() -> str:
     return f"cpu@{socket.gethostname()}"
 
 
-def units_of(slots: Sequence[Slot], about: Mapping[str, Any]) -> list[Unit]:
+def units_of(slots: Sequence[Slot], about: Mapping[str, Any]) -> list[Offered]:
     """The devices that these slots have, each with the GPU kinds that it serves by itself."""
     names = {processor_id(): ("cpu", str(about["cpu"]["name"]))}
     names |= {id_: ("cuda", name) for name, id_ in about["devices"]}
@@ -607,7 +607,7 @@ def units_of(slots: Sequence[Slot], about: Mapping[str, Any]) -> list[Unit]:
         if len(slot.devices) == 1:
             own.setdefault(slot.devices[0], []).append(slot.gpu)
     return [
-        Unit(id=id_, kind=names[id_][0], name=names[id_][1], gpus=list(dict.fromkeys(gpus)))
+        Offered(id=id_, kind=names[id_][0], name=names[id_][1], gpus=list(dict.fromkeys(gpus)))
         for id_, gpus in own.items()
     ]
 

@@ -11,6 +11,7 @@ import typer
 from kernelbot import report
 from kernelbot.cli.options import AsJson, Token, Url, connect
 from kernelbot.cli.screen import clean, document, note, result, table
+from kernelbot.domain import canary
 
 device_app = typer.Typer(
     help="Single devices: take one out, let one in.",
@@ -139,7 +140,7 @@ def _drift(found: Mapping[str, Any]) -> None:
             other = "" if item["compares"] else "  (another driver, torch or canary)"
             result(f"{moment(item['started_at'])}  {told}  {line}{mark}{other}")
     if not parts:
-        note("There is no band yet: it takes four good canaries.")
+        note(f"There is no band yet: it takes {canary.LEAST} good canaries.")
 
 
 def chart(value: float | None, band: Mapping[str, float]) -> str:

@@ -86,7 +86,8 @@ def _demand_known(accepted: Collection[str], names: Collection[str]) -> None:
 
 
 def _worth_another_try(entry: ledger.Entry) -> bool:
-    """Whether what was left for want of a GPU can be tried now."""
+    """Whether something was left for want of a GPU, and this machine seems to have one that torch can use: by its
+    device nodes and torch's version, because asking torch would take seconds."""
     gpus = [*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("kfd")]
     return "a GPU" in entry.left and bool(gpus) and not _torch_knows_no_gpu()
 

@@ -203,9 +203,10 @@ class Dealer:
         """The next run to start, now held by its account; None when none may."""
         if self.running >= self._slots:
             return None
-        line, key = self._choose()
-        if line is None:
+        chosen = self._choose()
+        if chosen is None:
             return None
+        line, key = chosen
         place, group = line.place, line.group
         assert place is not None, "what is chosen waits"
         line.taken += 1
@@ -229,7 +230,7 @@ class Dealer:
             self._accounts[ended.account].held -= 1 / ended.weight
             self._changed(ended.account)
 
-    def _choose(self) -> tuple[_Line | None, Key]:
+    def _choose(self) -> tuple[_Line, Key] | None:
         best = self._peek(self._all)
         if best is not None and best[0][0] == Level.FIRST:
             return best[3], best[0]
@@ -245,7 +246,7 @@ class Dealer:
                 best = self._peek(self._short)
         if best is not None:
             return best[3], best[0]
-        return (again, _again_key(again)) if again is not None else (None, (0, 0, 0, 0, 0))
+        return None if again is None else (again, _again_key(again))
 
     def _next_again(self, only_short: bool) -> _Line | None:
         lines = [

@@ -50,7 +50,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Unit:
+class Offered:
     """A device that a machine offers, under the name that ``runs.device_ids`` has for it."""
 
     id: str
@@ -142,14 +142,22 @@ def tolerance(kind: str) -> Tolerance:
 # --- for workers and the gateway -----------------------------------------------------------------
 
 
-async def register(ctx: Context, runner_id: int | None, host: str, units: Collection[Unit]) -> None:
+async def register(
+    ctx: Context, runner_id: int | None, host: str, offered: Collection[Offered]
+) -> None:
     """These devices are there; ``runner_id`` None: of a worker's own machine."""
     async with ctx.database.transaction() as connection:
-        for unit in sorted(units, key=lambda unit: unit.id):
-            await store.put(
-                connection, runner_id, device=unit.id, kind=unit.kind, name=unit.name, host=host,
-                gpus=list(unit.gpus),
-            )  # fmt: skip
+        await put(connection, runner_id, host, offered)
+
+
+async def put(
+    connection: AsyncConnection, runner_id: int | None, host: str, offered: Collection[Offered]
+) -> None:
+    for item in sorted(offered, key=lambda item: item.id):
+        await store.put(
+            connection, runner_id, device=item.id, kind=item.kind, name=item.name, host=host,
+            gpus=list(item.gpus),
+        )  # fmt: skip
 
 
 async def due(ctx: Context, runner_id: int | None, free: Collection[str]) -> Errand | None:
@@ -286,7 +294,7 @@ async def _finished(
     """Why a canary is not good, or ""; None when it is over already."""
     now = shown(ctx.targets[gpu].device, found)
     alike = setting(found)
-    good = await store.good(connection, device.id, alike, canary.LOOKED_AT)
+    good = await store.good_of(connection, {device.id: alike}, canary.LOOKED_AT)
     reason = canary.outside(now, bands(good, device.kind))
     if not await store.finish(
         connection, canary_id, lease, verdict=found.kind.value, good=not reason, reason=reason,
@@ -300,6 +308,22 @@ async def _finished(
         reason=reason, seconds=dict(now.seconds), sm_mhz=now.sm_mhz,
     )  # fmt: skip
     return reason
+
+
+def shares(seconds: Mapping[str, float], known: Mapping[str, Band]) -> dict[str, float]:
+    """Each part's time as a share of its band's median, where there is a band."""
+    return {part: value / known[part].median for part, value in seconds.items() if part in known}
+
+
+async def bands_of(
+    connection: AsyncConnection, devices: Sequence[Row[Any]]
+) -> dict[int, dict[str, Band]]:
+    """The band of each of these devices, by id, within what its last canary compares with."""
+    good: dict[int, list[Row[Any]]] = {device.id: [] for device in devices}
+    settings = {device.id: device.canary_setting or "" for device in devices}
+    for row in await store.good_of(connection, settings, canary.LOOKED_AT):
+        good[row.device_id].append(row)
+    return {device.id: bands(good[device.id], device.kind) for device in devices}
 
 
 def bands(good: Sequence[Row[Any]], kind: str) -> dict[str, Band]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain.canary import FAULT, LOOKED_AT
+from kernelbot.domain.canary import FAULT
 from kernelbot.services import canaries, usage
 from kernelbot.services.context import Context
 from kernelbot.storage import confirmations, runners
@@ -76,7 +76,9 @@ async def _devices(connection: AsyncConnection, registry: CollectorRegistry) -> 
         "kernelbot_device_fault_share", "Of a device's last runs those that ended by our fault",
         DEVICE, registry=registry,
     )  # fmt: skip
-    for row in await store.every(connection):
+    rows = await store.every(connection)
+    bands = await canaries.bands_of(connection, rows)
+    for row in rows:
         if row.revoked or (float(row.silent_s) > GONE_S and row.quarantined_at is None):
             continue
         labels = (row.device, row.name, row.runner or row.host, " ".join(row.gpus))
@@ -88,14 +90,10 @@ async def _devices(connection: AsyncConnection, registry: CollectorRegistry) -> 
         age.labels(*labels).set(float(row.canary_age_s))
         if row.canary_mhz:
             clock.labels(*labels).set(row.canary_mhz)
-        known = canaries.bands(
-            await store.good(connection, row.id, row.canary_setting, LOOKED_AT),
-            row.kind,
-        )
         for part, value in row.canary_seconds.items():
             seconds.labels(*labels, part).set(value)
-            if part in known:
-                ratio.labels(*labels, part).set(value / known[part].median)
+        for part, share in canaries.shares(row.canary_seconds, bands[row.id]).items():
+            ratio.labels(*labels, part).set(share)
 
 
 async def _unconfirmed(connection: AsyncConnection, registry: CollectorRegistry) -> None:

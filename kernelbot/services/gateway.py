@@ -471,6 +471,13 @@ async def canary_package(
     return parcels.pack_job(made.job, made.problem_files, made.code, demanded)
 
 
+async def drop_canary(
+    ctx: Context, runner: Runner, session: uuid.UUID, canary_id: int, lease: uuid.UUID
+) -> None:
+    """A machine that ends has ended its canary: the next process gets another at once."""
+    await canaries.drop(ctx, await _errand(ctx, runner, session, canary_id, lease))
+
+
 async def finish_canary(
     ctx: Context,
     runner: Runner,

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import canary
 from kernelbot.domain.canary import Band
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.reasons import bounded_reason
@@ -111,8 +110,9 @@ async def listed(ctx: Context, admin: Actor) -> tuple[DeviceView, ...]:
     """Every device with its last canary and its band; those of machines that were shut out are not there."""
     admin.needs(Scope.ADMIN)
     async with ctx.database.read() as connection:
-        rows = await store.every(connection)
-        return tuple([await _view(ctx, connection, row) for row in rows if not row.revoked])
+        rows = [row for row in await store.every(connection) if not row.revoked]
+        bands = await canaries.bands_of(connection, rows)
+    return tuple(_view(ctx, row, bands[row.id]) for row in rows)
 
 
 async def fleet(ctx: Context, admin: Actor) -> FleetView:
@@ -147,13 +147,18 @@ async def device(ctx: Context, admin: Actor, device_id: int) -> DeviceView:
     """One device. Raises NotFound."""
     admin.needs(Scope.ADMIN)
     async with ctx.database.read() as connection:
-        return await _view(ctx, connection, await _one(connection, device_id))
+        row = await _one(connection, device_id)
+        bands = await canaries.bands_of(connection, [row])
+    return _view(ctx, row, bands[row.id])
 
 
 def _share(seconds: Mapping[str, float], known: Mapping[str, Band]) -> float | None:
     """Of the part that is furthest from its median."""
-    shares = [seconds[part] / known[part].median for part in seconds if part in known]
-    return max(shares, key=lambda value: abs(math.log(value)), default=None)
+    return max(
+        canaries.shares(seconds, known).values(),
+        key=lambda value: abs(math.log(value)),
+        default=None,
+    )
 
 
 def _agent(ctx: Context, item: RunnerView) -> MachineView:
@@ -195,7 +200,8 @@ async def series(
     admin.needs(Scope.ADMIN)
     limit = bounded(limit)
     async with ctx.database.read() as connection:
-        view = await _view(ctx, connection, await _one(connection, device_id))
+        row = await _one(connection, device_id)
+        bands = await canaries.bands_of(connection, [row])
         rows = await store.series(connection, device_id, limit)
     newest = rows[0].setting if rows else ""
     found = [
@@ -206,7 +212,7 @@ async def series(
         )
         for row in rows
     ]  # fmt: skip
-    return view, tuple(found)
+    return _view(ctx, row, bands[row.id]), tuple(found)
 
 
 async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) -> None:
@@ -242,8 +248,7 @@ async def _one(connection: AsyncConnection, device_id: int) -> Row[Any]:
     return rows[0]
 
 
-async def _view(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> DeviceView:
-    good = await store.good(connection, row.id, row.canary_setting or "", canary.LOOKED_AT)
+def _view(ctx: Context, row: Row[Any], bands: Mapping[str, Band]) -> DeviceView:
     silent = float(row.silent_s) > max(60.0, 2 * ctx.alive_s)
     out = row.quarantined_at is not None
     return DeviceView(
@@ -266,5 +271,5 @@ async def _view(ctx: Context, connection: AsyncConnection, row: Row[Any]) -> Dev
         good_at=row.good_at,
         seconds=row.canary_seconds or {},
         sm_mhz=row.canary_mhz or 0.0,
-        bands=canaries.bands(good, row.kind),
+        bands=bands,
     )

@@ -21,9 +21,11 @@ from kernelbot.domain.target import Target, spellings
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn, did_you_mean
 from kernelbot.judge import shipping
 from kernelbot.judge.protocol import judge_digest
+from kernelbot.services import canaries
+from kernelbot.services.canaries import Offered
 from kernelbot.services.context import Context
 from kernelbot.services.identity import HINT_CHARACTERS, MAX_TOKEN_CHARACTERS, digest
-from kernelbot.storage import devices, fleet, people
+from kernelbot.storage import fleet, people
 from kernelbot.storage import runners as store
 from kernelbot.storage.runners import Known
 
@@ -164,15 +166,14 @@ def joining(url: str, secret: str) -> str:
 
 
 async def archive(ctx: Context) -> bytes:
-    """:func:`program`, made once a process and beside everything else."""
+    """What agents run as an archive of the folder ``program``, to begin with; made once a process."""
     if "agent program" not in ctx.cache:
-        ctx.cache["agent program"] = await asyncio.to_thread(program)
+        files = (await _shipped(ctx)).files
+        ctx.cache["agent program"] = await asyncio.to_thread(_archive, files)
     return bytes(ctx.cache["agent program"])
 
 
-def program() -> bytes:
-    """What agents run as an archive of the folder ``program``, to begin with."""
-    files = shipping.files_of(ROOT)
+def _archive(files: Mapping[str, bytes]) -> bytes:
     held = io.BytesIO()
     with tarfile.open(fileobj=held, mode="w:gz") as archive:
         for name, content in files.items():
@@ -302,6 +303,7 @@ async def authenticate(ctx: Context, secret: str) -> Runner:
         )
     if known.revoked_at is not None:
         raise revoked()
+    await _shipped(ctx)
     return known
 
 
@@ -309,20 +311,46 @@ def revoked() -> NotSignedIn:
     return NotSignedIn(f"This runner's token was revoked. {HOW_TO_JOIN}", code="revoked_token")
 
 
-def tree(ctx: Context) -> tuple[str, bytes]:
-    """What agents are to run, by its digest: what this process has beside it, read once."""
-    found: tuple[str, bytes] | None = ctx.cache.get("agent tree")
+@dataclass(frozen=True)
+class _Shipped:
+    """What this process has beside it for agents to run, read once."""
+
+    files: Mapping[str, bytes]
+    digest: str
+    packed: bytes
+    judge: str  # the digest of the judge in it
+
+
+def _read_shipped() -> _Shipped:
+    files = shipping.files_of(ROOT)
+    return _Shipped(files, shipping.digest(files), shipping.pack(files), judge_digest())
+
+
+async def _shipped(ctx: Context) -> _Shipped:
+    """Read beside everything else: a thousand files."""
+    found: _Shipped | None = ctx.cache.get("agent tree")
     if found is None:
-        files = shipping.files_of(ROOT)
-        found = ctx.cache["agent tree"] = (shipping.digest(files), shipping.pack(files))
-        ctx.cache["judge digest"] = judge_digest()
+        found = ctx.cache["agent tree"] = await asyncio.to_thread(_read_shipped)
     return found
+
+
+def _known_shipped(ctx: Context) -> _Shipped:
+    """The same, where nobody may wait: whoever is let in has had it read."""
+    if "agent tree" not in ctx.cache:
+        ctx.cache["agent tree"] = _read_shipped()
+    found: _Shipped = ctx.cache["agent tree"]
+    return found
+
+
+def tree(ctx: Context) -> tuple[str, bytes]:
+    """What agents are to run, by its digest."""
+    found = _known_shipped(ctx)
+    return found.digest, found.packed
 
 
 def own_judge(ctx: Context) -> str:
     """The digest of the judge that belongs to :func:`tree`."""
-    tree(ctx)
-    return str(ctx.cache["judge digest"])
+    return _known_shipped(ctx).judge
 
 
 def terms(ctx: Context, runner: Runner) -> dict[str, Any]:
@@ -373,21 +401,26 @@ async def announce(ctx: Context, runner: Runner, said: Announcement) -> uuid.UUI
             raise revoked()
         if runner.session is not None:
             await fleet.leave(connection, runner.session)
-        for unit in sorted(said.units, key=lambda unit: unit.id):
-            alone = [
-                name
-                for name in said.slots
-                if ctx.targets[name].gpus == 1 and fits(ctx.targets[name], unit.kind, unit.name)
-            ]
-            await devices.put(
-                connection, runner.id, device=unit.id, kind=unit.kind, name=unit.name,
-                host=said.host, gpus=alone,
-            )  # fmt: skip
+        offered = [
+            Offered(id=unit.id, kind=unit.kind, name=unit.name, gpus=_alone(ctx, said.slots, unit))
+            for unit in said.units
+        ]
+        await canaries.put(connection, runner.id, said.host, offered)
         # Only then a claim finds the worker, and the worker the machine.
         await fleet.register(
             connection, session, runner.name, said.slots, document, said.judge_digest
         )
     return session
+
+
+def _alone(ctx: Context, slots: Mapping[str, int], unit: Unit) -> list[str]:
+    """The targets for which a device judges by itself."""
+    targets = {name: ctx.targets[name] for name in slots}
+    return [
+        name
+        for name, target in targets.items()
+        if target.gpus == 1 and fits(target, unit.kind, unit.name)
+    ]
 
 
 def demand_version(ctx: Context, its_tree: str | None) -> None:

@@ -72,11 +72,16 @@ FINISH = text(
     WHERE id = :id AND lease = :lease AND finished_at IS NULL RETURNING id
     """
 )
-GOOD = text(
+GOOD_OF = text(
     """
-    SELECT c.seconds, c.errors, c.sm_mhz FROM canaries c JOIN devices d ON d.id = c.device_id
-    WHERE c.device_id = :device AND c.good AND c.setting = :setting AND c.started_at >= d.band_from
-    ORDER BY c.id DESC LIMIT :limit
+    SELECT d.id AS device_id, g.seconds, g.errors, g.sm_mhz
+    FROM unnest(CAST(:devices AS bigint[]), CAST(:settings AS text[])) AS asked(id, setting)
+    JOIN devices d ON d.id = asked.id
+    CROSS JOIN LATERAL (
+        SELECT c.* FROM canaries c
+        WHERE c.device_id = d.id AND c.good AND c.setting = asked.setting AND c.started_at >= d.band_from
+        ORDER BY c.id DESC LIMIT :limit) g
+    ORDER BY d.id, g.id DESC
     """
 )
 # Of one that is out, those since: good ones of before say nothing about what took it out.
@@ -262,12 +267,13 @@ async def finish(
     return (await connection.execute(FINISH, values)).first() is not None
 
 
-async def good(
-    connection: AsyncConnection, device_id: int, setting: str, limit: int
+async def good_of(
+    connection: AsyncConnection, settings: Mapping[int, str], limit: int
 ) -> Sequence[Row[Any]]:
-    """Its last good canaries that compare with each other, the newest first."""
-    values = {"device": device_id, "setting": setting, "limit": limit}
-    return (await connection.execute(GOOD, values)).all()
+    """The last good canaries of these devices that compare with each other, each device's within its setting, the
+    newest first."""
+    values = {"devices": list(settings), "settings": list(settings.values()), "limit": limit}
+    return (await connection.execute(GOOD_OF, values)).all()
 
 
 async def flags(connection: AsyncConnection, device_id: int, limit: int) -> list[bool]:

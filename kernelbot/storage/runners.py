@@ -16,8 +16,7 @@ from kernelbot.storage.tables import runners
 
 # The lookup of every request of an agent: one statement, one index.
 DIGEST_LOOKUP = """
-    SELECT id, name, targets, trusted, drained, session, poll,
-           announcement->>'tree' AS tree, revoked_at
+    SELECT id, name, targets, session, announcement->>'tree' AS tree, revoked_at
     FROM runners WHERE digest = $1
 """
 
@@ -29,10 +28,7 @@ class Known:
     id: int
     name: str
     targets: Sequence[str]
-    trusted: bool
-    drained: bool
     session: uuid.UUID | None
-    poll: int
     tree: str | None  # digest of what its latest process runs
     revoked_at: datetime | None
 

@@ -311,6 +311,7 @@ class Agent:
                 pass
             found = await launch.verdict()
             if self._stopping.is_set() and found.kind is VerdictKind.JUDGE_FAILED:
+                await self._gateway.drop_canary(canary)  # it was ended, which says nothing
                 return
             await self._gateway.canary_verdict(canary, dump(found).encode())
             log.info("canary ended", device=canary.device, verdict=found.kind.value)

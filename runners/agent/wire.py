@@ -159,6 +159,9 @@ class Gateway:
         path = f"/v1/runner/canaries/{canary.id}/verdict"
         return await self._json("PUT", path, run=canary, content=content)
 
+    async def drop_canary(self, canary: Canary) -> None:
+        await self._json("DELETE", f"/v1/runner/canaries/{canary.id}", run=canary)
+
     @staticmethod
     def _path(run: Lease, what: str) -> str:
         return f"/v1/runner/runs/{run.run_id}/{what}"

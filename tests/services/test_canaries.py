@@ -27,7 +27,7 @@ from kernelbot.judge.protocol import (
     dump,
 )
 from kernelbot.services import canaries, dispatch, gateway, machines, rejudge, runners, standings
-from kernelbot.services.canaries import Unit
+from kernelbot.services.canaries import Offered
 from tests.factories import (
     claim_one,
     judge_one,
@@ -39,8 +39,8 @@ from tests.factories import (
 from tests.services.machines import CPU as AGENTS_CPU
 from tests.services.machines import Machine, administrator, machine
 
-CPU = Unit(id="cpu@box", kind="cpu", name="a processor", gpus=("CPU",))
-GPU = Unit(id="GPU-7", kind="cuda", name="NVIDIA H200", gpus=("H200",))
+CPU = Offered(id="cpu@box", kind="cpu", name="a processor", gpus=("CPU",))
+GPU = Offered(id="GPU-7", kind="cuda", name="NVIDIA H200", gpus=("H200",))
 
 
 @pytest.fixture
@@ -86,14 +86,14 @@ async def later(app: App, seconds: float = 7200.0) -> None:
     )
 
 
-async def one(app: App, found: Verdict, unit: Unit = GPU) -> None:
+async def one(app: App, found: Verdict, unit: Offered = GPU) -> None:
     """A canary of this device that is due, and what came of it."""
     errand = await canaries.due(app, None, {unit.id})
     assert errand is not None
     assert await canaries.finish(app, None, errand.id, errand.lease, found)
 
 
-async def grown(app: App, unit: Unit = GPU, count: int = canary.LEAST) -> None:
+async def grown(app: App, unit: Offered = GPU, count: int = canary.LEAST) -> None:
     """The device with so many good canaries."""
     await canaries.register(app, None, "box", [unit])
     for _ in range(count):
@@ -106,7 +106,7 @@ async def the_device(app: App) -> machines.DeviceView:
     return found
 
 
-async def judged_on(app: App, unit: Unit, **changes: object) -> int:
+async def judged_on(app: App, unit: Offered, **changes: object) -> int:
     """A ranked run of somebody that this device judged; its submission."""
     view = await submitted(app, await make_actor(app), **changes)
     held = await claim_one(app)
@@ -530,3 +530,17 @@ async def test_runs_bring_no_canaries_where_none_are_wanted(app: App) -> None:
     without = dataclasses.replace(app, settings=app.settings.model_copy(update={"canary_s": 0.0}))
 
     assert canaries.before(without, 7, "H100") is None
+
+
+async def test_a_machine_that_ends_gives_its_canary_up_and_the_next_process_gets_one(
+    app: App,
+) -> None:
+    box = await machine(app)
+    one = (await box.lease(free=("cpu",))).canary
+    assert one is not None
+    assert (await box.lease(free=("cpu",))).canary is None
+
+    await gateway.drop_canary(app, await box.known(), box.session, one.id, one.lease)
+
+    assert (await box.lease(free=("cpu",))).canary is not None
+    assert await rows(app, "SELECT good FROM canaries") == [(None,)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
@@ -10,14 +10,15 @@ from kernelbot.api import fleet_schemas as out
 from kernelbot.api import schemas
 from kernelbot.api.access import SECURED, Ctx, Limit, Member, json_response
 from kernelbot.api.errors import documented
+from kernelbot.api.routes import admin
 from kernelbot.services import canaries, machines, usage
 from kernelbot.services.machines import DeviceView
 
 router = APIRouter(prefix="/v1", tags=["admin"])
 
 DeviceId = Annotated[int, Path(ge=1, le=schemas.LARGEST_ID)]
-DECISION: dict[str, Any] = {
-    "response_model": schemas.DoneOut,
+DECISION = {
+    **admin.DECISION,
     "responses": documented(401, 403, 404, 409, 413),
     "dependencies": SECURED,
 }

@@ -184,6 +184,15 @@ async def canary_package(
     return Response(content, media_type=BYTES)
 
 
+@router.delete("/canaries/{canary_id}")
+async def drop_canary(
+    ctx: Ctx, runner: Caller, session: Session, canary_id: Id, lease: Lease
+) -> JSONResponse:
+    """A canary was ended before it ended."""
+    await gateway.drop_canary(ctx, runner, session, canary_id, lease)
+    return _done()
+
+
 @router.put("/canaries/{canary_id}/verdict")
 async def canary_verdict(
     ctx: Ctx, runner: Caller, session: Session, canary_id: Id, lease: Lease, request: Request
