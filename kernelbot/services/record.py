@@ -81,12 +81,13 @@ async def verdict(
         await queue.finish(connection, run.queue_id, "successful")
         await _tell(connection, submission, run, found)
         await canaries.run_ended(connection, run.id, submission_id, found)
+        asked = mode is Mode.RANKED and await confirmations.asked(connection, run.id)
         # What others wait for comes last: whoever records on the same board waits from here to the end.
         if score is not None and mode is Mode.RANKED:
             await _count(ctx, connection, submission, run)
         if score is None or run.note:
             await not_measured(connection, submission, run)
-        if score is not None and not run.note and mode is Mode.RANKED:
+        if asked and score is not None and not run.note:
             await _confirmed_by(connection, run, score)
         if rejudge.is_one(submission):
             await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
@@ -224,11 +225,15 @@ async def _rank(
     board_id, gpu = run.leaderboard_id, run.gpu
     revision = await standings.next_revision(connection, board_id, gpu, run.id)
     before = await head(connection, board_id, gpu)
-    best = await _own(connection, run)
+    best = await _own(connection, run, before)
     counted, mended = await standings.scores(connection, run)
     await standings.put_entry(connection, run, scoring.pool(counted))
     now = await standings.put_standing(connection, board_id, gpu, run.user_id)
-    same = now is not None and best is not None and (now.seconds, now.error) == tuple(best)
+    same = (
+        now is not None
+        and best is not None
+        and (now.seconds, now.error) == (best.seconds, best.error)
+    )
     # A best that was in doubt is gone from the history: what is true stands in its place, slower or not.
     better = now is not None and (best is None or now.seconds < best.seconds)
     if now is not None and (better or (mended and not same)):
@@ -289,9 +294,8 @@ async def _confirmed(connection: AsyncConnection, run: Row[Any], state: str) -> 
 
 
 async def _confirmed_by(connection: AsyncConnection, run: Row[Any], score: Score) -> None:
-    """Whatever run of its code a trusted machine has judged confirms a place, where it agrees with what counted."""
-    if not await confirmations.asked(connection, run.id):
-        return
+    """Whatever run of its code a trusted machine has judged confirms a place that was asked about, where it agrees with
+    what counted."""
     if await confirmations.unvouched(connection, run.id):
         return
     earlier = await rejudged.counted(connection, run.id)
@@ -347,7 +351,13 @@ def _with(before: Sequence[Standing], now: Entry) -> list[Standing] | None:
     return after if whole else None
 
 
-async def _own(connection: AsyncConnection, run: Row[Any]) -> Any:
+async def _own(connection: AsyncConnection, run: Row[Any], before: Sequence[Standing]) -> Any:
+    """What the owner of a run has on the board of which this is the head: (seconds, error), or None."""
+    for item in before:
+        if item.entry.user_id == run.user_id:
+            return Score(seconds=item.entry.seconds, error=item.entry.error)
+    if len(before) < PODIUM_READS:  # that is all of it
+        return None
     return await standings.own(connection, run.leaderboard_id, run.gpu, run.user_id)
 
 
