@@ -7,7 +7,14 @@ import time
 from collections.abc import Iterable
 
 import structlog
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.values import MutexValue, ValueClass
 from starlette.datastructures import MutableHeaders
@@ -18,6 +25,7 @@ from kernelbot.api.errors import crash_answer
 
 log = structlog.get_logger()
 
+disable_created_metrics()  # a second series for every route, of the moment when it was first asked for
 REQUESTS = Counter(
     "kernelbot_http_requests_total", "Answers by route and status.", ("method", "route", "status")
 )
