@@ -89,10 +89,10 @@ class Announcer(Teller):
         )
         told |= {post.guild_id: post.message_id for post in tried if isinstance(post, _Posted)}
         troubles = [found for found in tried if isinstance(found, _Trouble)]
-        if not (_own_channel(item) and told):
-            troubles += self._away(told)
         if passing := [trouble.words for trouble in troubles if trouble.passes]:
             raise CannotTell("; ".join(passing))
+        if (away := self._away(told)) and not (_own_channel(item) and told):
+            raise CannotTell(f"Discord does not reach server {', '.join(map(str, away))}")
         refused += [trouble.words for trouble in troubles]
         if not told:
             raise CannotTell(
@@ -118,12 +118,10 @@ class Announcer(Teller):
                 found += [channel] if channel is not None else []
         return found, refused
 
-    def _away(self, told: Collection[int]) -> list[_Trouble]:
+    def _away(self, told: Collection[int]) -> list[int]:
         """Servers that Discord itself does not reach now, of which nothing is known until it does."""
         return [
-            _Trouble(f"Discord does not reach server {guild.id}", passes=True)
-            for guild in self._client.guilds
-            if guild.unavailable and guild.id not in told
+            guild.id for guild in self._client.guilds if guild.unavailable and guild.id not in told
         ]
 
     def _channel(

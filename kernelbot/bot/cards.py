@@ -32,7 +32,7 @@ from kernelbot.services.views import Card, SubmissionView
 
 EDIT_EVERY_S = 2.5
 SWEEP_S = 10.0
-SWEPT_PER_S = 20.0
+SWEPT_PER_S = 10.0
 """With many cards open the sweep takes longer instead of asking the database more often."""
 AT_ONCE = 8
 PATIENCE_S = 20.0

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -31,23 +32,37 @@ NOBODY_LEFT = {10062, rest.ANSWERED, 10015, 50027}
 webhook, expired token: there is nobody to answer, and nothing of ours broke."""
 
 
+DISCORDS_OWN = (
+    discord.DiscordServerError,
+    discord.RateLimited,
+    aiohttp.ClientError,
+    TimeoutError,
+)
+"""Neither the person's mistake nor ours; what was asked for may have been done all the same."""
+
+
 class Declined(Refused):
     """A refusal of the bot's own: its message is from the catalogue, people's text in it escaped."""
 
 
-def words(error: BaseException) -> str:
-    """What to tell the person. Logs what is our fault."""
-    cause = cause_of(error)
-    if isinstance(cause, Refused):
-        return _refusal(cause)
-    if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
-        return say("error.changed")
-    if isinstance(cause, app_commands.TransformerError):
-        return say("error.unreadable", value=repr(render.plain(str(cause.value), 60)))
-    incident = secrets.token_hex(4)
+def words(error: BaseException, also: str = "") -> str:
+    """What to tell the person, and ``also``; always with an id, under which the log has the same."""
+    cause, incident = cause_of(error), secrets.token_hex(4)
+    refusal = _refusal(cause)
+    if refusal:
+        code = cause.code if isinstance(cause, Refused) else "refused"
+        log.info("refused", incident=incident, code=code)
+        return f"{refusal} {also}".rstrip() + say("error.id", id=incident, code=code)
+    return f"{_fault(cause, incident)} {also}".rstrip()
+
+
+def _fault(cause: BaseException, incident: str) -> str:
     if isinstance(cause, Unavailable):
         log.warning("a command met a lost database", incident=incident, error=str(cause.__cause__))
         return say("error.database", id=incident)
+    if isinstance(cause, DISCORDS_OWN):
+        log.warning("Discord failed in a command", incident=incident, error=repr(cause))
+        return say("error.discord", id=incident)
     log.error("a command failed", incident=incident, exc_info=cause)
     return say("error.ours", id=incident)
 
@@ -56,11 +71,17 @@ def cause_of(error: BaseException) -> BaseException:
     return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
-def _refusal(error: Refused) -> str:
-    own = isinstance(error, Declined)
-    text = error.message if own else render.plain(error.message, 1500)
-    if isinstance(error, RateLimited):
-        text += " " + say("error.again", when=f"<t:{int(time.time()) + error.retry_after_s}:R>")
+def _refusal(cause: BaseException) -> str:
+    """What the person can do something about; nothing where it is a fault of ours."""
+    if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
+        return say("error.changed")
+    if isinstance(cause, app_commands.TransformerError):
+        return say("error.unreadable", value=repr(render.plain(str(cause.value), 60)))
+    if not isinstance(cause, Refused):
+        return ""
+    text = cause.message if isinstance(cause, Declined) else render.plain(cause.message, 1500)
+    if isinstance(cause, RateLimited):
+        text += " " + say("error.again", when=f"<t:{int(time.time()) + cause.retry_after_s}:R>")
     return text
 
 
@@ -77,7 +98,7 @@ async def tell(
     if isinstance(cause, discord.HTTPException) and cause.code in NOBODY_LEFT:
         log.info("an interaction is over", interaction=interaction.id, error=str(cause))
         return
-    text = f"{words(error)} {also}".strip()
+    text = words(error, also)
     try:
         await _answer(interaction, text, file)
     except rest.NO_ANSWER as failure:

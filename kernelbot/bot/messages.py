@@ -155,6 +155,11 @@ ENGLISH: dict[str, str] = {
         "Something broke on our side, not in your code. It is safe to try again; "
         "if it happens again, tell the organizers this id: `{id}`"
     ),
+    "error.discord": (
+        "Discord failed while I was answering. What you asked for may have been done: look before you repeat it. "
+        "(id `{id}`)"
+    ),
+    "error.id": "\n-# {code} · id {id}",
     "error.again": "Try again {when}.",
     "file.lost": "Discord did not hand over your file. Send the command again.",
     "file.large": "{name} has {bytes} bytes; the limit is {limit}.",

@@ -11,7 +11,7 @@ from typing import Any
 import discord
 import pytest
 
-from kernelbot.bot import paste
+from kernelbot.bot import errors, paste
 from kernelbot.bot.client import Bot
 from kernelbot.errors import Unavailable
 from kernelbot.services import logins
@@ -148,6 +148,21 @@ async def test_a_form_is_shown_before_the_database_is_asked(
 
     assert lost.heard
     assert not lost.asked_unheard
+
+
+async def test_a_refusal_says_what_is_wrong_and_has_an_id_too(scene: Scene) -> None:
+    result = await scene.slash("submission", id=812)
+
+    assert re.fullmatch(
+        r"You have no submission 812.*\n-# unknown_submission · id [0-9a-f]{8}",
+        result.response.content,
+    )
+
+
+def test_a_failure_of_discord_itself_is_not_told_as_one_of_ours() -> None:
+    told = errors.words(TimeoutError())
+
+    assert re.search(r"Discord failed.*may have been done: look.*\(id `[0-9a-f]{8}`\)", told)
 
 
 async def test_a_button_whose_acknowledgement_discord_refuses_breaks_nothing(scene: Scene) -> None:
