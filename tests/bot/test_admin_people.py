@@ -109,7 +109,7 @@ async def test_somebody_becomes_an_administrator_and_may_use_the_group_at_once(
     assert "becomes an administrator: they see every competition" in words(asked.response)
     await scene.ada.click(asked.response, label="Confirm")
 
-    assert words(refused.response) == "This is for administrators."
+    assert words(refused.response).startswith("This is for administrators.")
     log = await grace.slash(scene.channel, "admin audit")
     assert "`user.role`" in words(log.response)
     assert "is an administrator now." in words(asked.response)
@@ -126,7 +126,7 @@ async def test_who_puts_themselves_out_is_told_so_and_asked(scene: Scene) -> Non
 
     assert "is a member now." in words(asked.response)
     told = await scene.slash("admin audit")
-    assert words(told.response) == "This is for administrators."
+    assert words(told.response).startswith("This is for administrators.")
     actor = await scene.own()
     assert actor.role is Role.MEMBER
 
