@@ -433,13 +433,21 @@ def _largest_error(got: Sequence[Any], expected: Sequence[Any]) -> float | None:
     for mine, truth in zip(got, expected, strict=True):
         if truth.dtype.is_complex or str(truth.dtype) == "torch.float4_e2m1fn_x2":
             return None
-        one, other = mine.reshape(-1), truth.reshape(-1)
-        for start in range(0, truth.numel(), CHUNK):
-            error = one[start : start + CHUNK].to(torch.float64)
-            error = (error - other[start : start + CHUNK].to(torch.float64)).abs()
+        for one, other in _in_chunks(mine, truth):
+            error = (one - other).abs()
             finite = error[torch.isfinite(error)]
             worst = max(worst, float(finite.max()) if finite.numel() else 0.0)
     return worst
+
+
+def _in_chunks(got: Any, expected: Any) -> Iterator[tuple[Any, Any]]:
+    """Both in double precision, so much at a time that it takes hardly any memory."""
+    import torch
+
+    mine, truth = got.reshape(-1), expected.reshape(-1)
+    for start in range(0, truth.numel(), CHUNK):
+        end = start + CHUNK
+        yield mine[start:end].to(torch.float64), truth[start:end].to(torch.float64)
 
 
 def _same_form(some: Sequence[Any], others: Sequence[Any]) -> bool:
@@ -472,11 +480,8 @@ def _worst(got: Any, expected: Any, tolerance: Tolerance) -> float:
 
     if tolerance.rtol == 0 and tolerance.atol == 0:
         return 0.0 if same_bytes(got, expected) else math.inf
-    mine, truth = got.reshape(-1), expected.reshape(-1)
     worst = 0.0
-    for start in range(0, truth.numel(), CHUNK):
-        one = mine[start : start + CHUNK].to(torch.float64)
-        other = truth[start : start + CHUNK].to(torch.float64)
+    for one, other in _in_chunks(got, expected):
         error = (one - other).abs()
         share = error / (tolerance.atol + tolerance.rtol * other.abs())
         share[error == 0] = 0.0

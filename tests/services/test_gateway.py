@@ -41,6 +41,7 @@ from kernelbot.services import (
     submit,
 )
 from kernelbot.services.views import RunView
+from kernelbot.storage import queue
 from tests.factories import CODE, claim_one, make_actor, make_measurement, make_verdict, submitted
 from tests.patience import until
 from tests.services.machines import CPU, administrator, h200, machine
@@ -545,6 +546,7 @@ async def test_a_run_that_is_given_back_again_and_again_ends_as_a_fault_of_ours(
         held = await box.one()
         assert held.attempt == 1
         await gateway.give_back(app, held)
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")  # its pause is over
     for _ in range((gateway.MOST_GIVEN_BACK + 1) * app.settings.attempts):
         await rows(app, "UPDATE pgqueuer SET execute_after = now()")
         if found := (await box.lease()).runs:
@@ -648,7 +650,8 @@ async def test_no_work_is_given_for_a_target_that_the_token_is_not_for(app: App)
 async def test_a_machine_with_another_version_of_the_judge_gets_no_work(app: App) -> None:
     await submitted(app, await make_actor(app))
     box = await machine(app)
-    app.cache["agent tree"] = ("1" * 64, b"")  # the server was updated
+    known = app.cache["agent tree"]
+    app.cache["agent tree"] = replace(known, digest="1" * 64)  # the server was updated
 
     assert (await box.beat()).stale
     with pytest.raises(Conflict) as refused:
@@ -759,7 +762,7 @@ async def test_files_that_are_not_whole_or_not_listed_are_dropped(app: App) -> N
     ("name", "piece", "size"),
     [
         ("../x", 0, 1), ("/etc/x", 0, 1), (".hidden", 0, 1), ("x" * 101, 0, 1), ("a/b", 0, 1),
-        ("big", 0, PIECE_BYTES + 1), ("far", 64, 1), ("empty", 0, 0), ("far", 1 << 19, 1),
+        ("big", 0, PIECE_BYTES + 1), ("far", 64, 1), ("empty", 1, 0), ("far", 1 << 19, 1),
     ],
 )  # fmt: skip
 async def test_a_file_that_no_run_may_leave_is_refused(
@@ -835,6 +838,14 @@ async def test_a_judge_that_failed_need_not_know_its_device(app: App) -> None:
 
     assert found.kind is VerdictKind.JUDGE_FAILED
     assert len(found.fault) == gateway.MAX_FAULT_CHARACTERS
+
+
+def test_the_end_of_a_run_is_no_work_for_those_who_wait() -> None:
+    word = '{"channel" : "ch_pgqueuer", "operation" : "%s", "type" : "table_changed_event"}'
+
+    assert queue.is_end(word % "delete")
+    assert not queue.is_end(word % "insert")
+    assert not queue.is_end(""), "whoever could not listen for a while looks"
 
 
 # --- what a machine may cost ---------------------------------------------------------------------
