@@ -67,7 +67,7 @@ ENGLISH: dict[str, str] = {
     "board.footer": "Page {page} of {pages} · {total} ranked · {name}",
     "board.frozen": "Frozen: what others reach is shown {when}.",
     "board.seen_through": "Frozen until {when}, but not for you who organize.",
-    "board.open": "Open until {when}.",
+    "board.open": "Closes {when}.",
     "board.opens": "Opens {when}.",
     "board.closed": "Closed.",
     "totals.rule.points": "Score: the points of each problem times {share}, summed; higher is better.",
