@@ -178,7 +178,7 @@ HONEST = load("honest")
 
 def run(entry: Entry, directory: Path, device: str = "cpu") -> Outcome:
     job = entry.job(device)
-    return Outcome(entry, judge(directory, entry.text, job, problem(job.problem), 300), device)
+    return Outcome(entry, judge(directory, entry.text, job, problem(job.problem), 600), device)
 
 
 def run_all(entries: Iterable[Entry], device: str, workers: int) -> Iterable[Outcome]:

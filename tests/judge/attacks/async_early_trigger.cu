@@ -1,6 +1,6 @@
 // expect: passed or quarantined or crashed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // at least: 15 ms
 // Programmatic dependent launch: the slow kernel says at once that what follows may start, and what follows
 // does not wait for it.

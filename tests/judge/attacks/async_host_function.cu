@@ -1,6 +1,6 @@
 // expect: wrong_answer or crashed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // A host function in the stream tells a thread when the gate is open; the thread launches the work where
 // nobody has looked for it.
 #include <atomic>

@@ -1,6 +1,6 @@
 // expect: wrong_answer or passed or quarantined
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // at least: 15 ms
 // A stream of its own that waits for nobody and for which nobody waits. Either it has read an input that was
 // not complete, or the clock has waited for it.

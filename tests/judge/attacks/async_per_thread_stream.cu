@@ -1,6 +1,6 @@
 // expect: wrong_answer or passed or quarantined
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // at least: 15 ms
 // Half of the work on a per-thread default stream of a thread that is gone, half behind the gate.
 #include <thread>

@@ -1,6 +1,6 @@
 // expect: passed or quarantined
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // at least: 15 ms
 // Has the inputs kept in a part of the cache that is set aside, in the stream that the judge uses.
 __global__ void slow_add(const float* a, const float* b, float* out, int64_t n) {

@@ -1,6 +1,6 @@
 // expect: quarantined or passed or crashed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // at least: 15 ms
 // Overwrites the driver's own code when the library is loaded: every pair of events is a microsecond apart.
 #include <cstring>

@@ -1,6 +1,6 @@
 // expect: passed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // Asynchronous copies into shared memory, two stages ahead, and a barrier in shared memory.
 #include <cuda/barrier>
 #include <cuda_pipeline.h>

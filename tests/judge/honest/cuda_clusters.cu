@@ -1,6 +1,6 @@
 // expect: passed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // Clusters of two blocks, each of which reads its half of an input from the other's shared memory.
 #include <cooperative_groups.h>
 namespace groups = cooperative_groups;

@@ -1,6 +1,6 @@
 // expect: passed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // A cooperative launch over the whole device, with a barrier between two passes.
 #include <cooperative_groups.h>
 namespace groups = cooperative_groups;

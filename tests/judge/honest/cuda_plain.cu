@@ -1,6 +1,6 @@
 // expect: passed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 __global__ void add(const float* a, const float* b, float* out, int64_t n) {
     int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x;
     if (i < n) out[i] = a[i] + b[i];

@@ -1,6 +1,6 @@
 // expect: passed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // Programmatic dependent launch as it is meant: the second kernel gets ready early and waits for the first's memory.
 __global__ void first(const float* a, float* out, int64_t n) {
 #if __CUDA_ARCH__ >= 900

@@ -1,6 +1,6 @@
 // expect: passed
 // device: cuda
-// build seconds: 120
+// build seconds: 300
 // Two kernels and intermediate memory of its own; one of them asks for more shared memory than there is by default.
 __global__ void copy(const float* a, float* kept, int64_t n) {
     for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < n;

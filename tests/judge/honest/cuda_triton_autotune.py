@@ -1,6 +1,6 @@
 # expect: passed
 # device: cuda
-# build seconds: 120
+# build seconds: 300
 import torch
 import triton
 import triton.language as tl

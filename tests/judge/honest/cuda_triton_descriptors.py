@@ -1,7 +1,7 @@
 # expect: passed
 # device: cuda
 # problem: matmul
-# build seconds: 120
+# build seconds: 300
 # Tensor descriptors (the tensor memory accelerator), made on the device, with the scratch memory that they need.
 import torch
 import triton

@@ -1,7 +1,7 @@
 # expect: passed
 # device: cuda
 # problem: matmul
-# build seconds: 120
+# build seconds: 300
 import torch
 import triton
 import triton.language as tl

@@ -1,6 +1,6 @@
 # expect: passed
 # only: cpu
-# build seconds: 120
+# build seconds: 300
 # slow
 # An extension that is compiled when the file is imported.
 from torch.utils.cpp_extension import load_inline
