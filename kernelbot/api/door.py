@@ -25,7 +25,9 @@ from kernelbot.api.errors import crash_answer
 
 log = structlog.get_logger()
 
-disable_created_metrics()  # a second series for every route, of the moment when it was first asked for
+# They are a second series for every route: the moment when it was first asked for.
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
 REQUESTS = Counter(
     "kernelbot_http_requests_total", "Answers by route and status.", ("method", "route", "status")
 )
