@@ -136,13 +136,43 @@ def clean(text: str) -> str:
     )
 
 
-def plain(text: str, limit: int = 200) -> str:
-    """Somebody's text inside running text: one line, no markup, no mentions."""
+LINK = r"https?://[A-Za-z0-9./?=&%#_+~-]*[A-Za-z0-9/?=&%#_+~-]"
+"""An address that Discord reads as one to its last character, whatever stands around it."""
+MEANING = re.compile(
+    r"""
+    (?P<escaped>
+        [\\*_~`|\[\]]
+      | \A[#>+-]                           # headings, quotes and lists begin a line
+      | (?<=\A\d)\.(?=\s) | (?<=\A\d\d)\.(?=\s) | (?<=\A\d\d\d)\.(?=\s)
+      | :(?=[\w+-]+:)                      # emoji
+    )
+    # A backslash before these may not keep a mention from notifying, or an address from being one on every
+    # device; something between them and the rest does.
+  | (?P<parted>
+        <(?!\s)                           # mentions, custom emoji, timestamps, command links
+      | @(?=everyone|here|[!&]?\d{17,20})
+      | :(?=//)
+      | (?<=discord)\.(?=\w) | (?<=discordapp)\.(?=\w)  # invitations are cards without a scheme
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+def plain(text: str, limit: int = 200, *, links: bool = False) -> str:
+    """Somebody's text inside running text: one line, no markup, no mentions, and no address that can be followed
+    unless ``links``. At most ``limit`` characters are seen, and at most twice as many are sent."""
     line = cut(" ".join(clean(text).split()), limit)
-    # "<" opens mentions, custom emoji, timestamps and command links; a backslash before it may not
-    # keep a mention from notifying, something between it and the rest does.
-    escaped = re.sub(r"<(?=\S)", "<\u200b", discord.utils.escape_markdown(line))
-    return discord.utils.escape_mentions(escaped)
+    if not links:
+        return MEANING.sub(_disarmed, line)
+    parts = re.split(f"({LINK})", line)
+    return "".join(
+        part if at % 2 else MEANING.sub(_disarmed, part) for at, part in enumerate(parts)
+    )
+
+
+def _disarmed(found: re.Match[str]) -> str:
+    return f"\\{found[0]}" if found["escaped"] else f"{found[0]}\u200b"
 
 
 def block(text: str, limit: int, language: str = "") -> str:
@@ -1023,7 +1053,7 @@ def reveal(found: Reveal, key: str) -> Post:
 
 def bulletin(text: str, title: str, key: str = "") -> Post:
     """What organizers tell in their own words: lines stay lines, and nothing in them is markup or a mention."""
-    lines = [plain(line, DESCRIPTION) for line in clean(text).splitlines()]
+    lines = [plain(line, DESCRIPTION, links=True) for line in clean(text).splitlines()]
     words = re.sub(r"\n{3,}", "\n\n", "\n".join(lines))
     about = plain(title, 100) if title else say("bulletin.all")
     made = titled(about, cut(words, DESCRIPTION), GOLD, key)
