@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.people import ALL_SCOPES, PERSONAL_SCOPES, Actor, Role, Scope
 from kernelbot.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
@@ -156,13 +157,29 @@ async def create_user_token(
     scopes: Sequence[str],
     days: int | None,
 ) -> TokenView:
-    """A person who comes by no provider (a class, a script), with a token to hand over."""
+    """A person who comes by no provider (a class, a script), with a token to hand over.
+
+    One that can do what administrators do is handed to others by the installation's own administrator only, whom
+    nobody demotes for good: anybody else would keep it, and with it their rights, when they are demoted.
+    """
     admin.needs(Scope.ADMIN)
-    name = display_name(user_name)
+    name, wanted = display_name(user_name), _scopes(scopes)
     async with ctx.database.transaction() as connection:
         user = await people.find_or_create(connection, "local", name, name)
+        if Scope.ADMIN in wanted and admin.user_id not in (user.id, await _own(connection)):
+            raise Forbidden(
+                "Only the installation's own administrator, with the token of `kernelbot up`, hands others one with "
+                "the scope admin. Leave that scope out: in Discord an administrator needs no token for /admin.",
+                code="not_your_token",
+            )
         await people.record(connection, admin.user_id, "user.token", f"user:{user.id}")
-    return await _make_token(ctx, user.id, token_name, _scopes(scopes), days, by=admin.user_id)
+    return await _make_token(ctx, user.id, token_name, wanted, days, by=admin.user_id)
+
+
+async def _own(connection: AsyncConnection) -> int | None:
+    """Whom ``ensure_admin`` makes an administrator at each start."""
+    row = await people.by_identity(connection, "local", "admin")
+    return None if row is None else int(row.id)
 
 
 async def _make_token(

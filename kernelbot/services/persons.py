@@ -85,11 +85,13 @@ class RoleChange:
 async def found(connection: AsyncConnection, word: str) -> Row[Any]:
     """Somebody by name, by ``#id`` where several share a name, or by their account at Discord (a mention, or
     ``discord:123``). Raises NotFound, and Conflict with the ids of those who share the name."""
-    number, mention = NUMBERED.fullmatch(word), MENTIONED.fullmatch(word.strip())
+    number, mention = NUMBERED.fullmatch(word.strip()), MENTIONED.fullmatch(word.strip())
     if number is not None:
+        # Never somebody who calls themselves so: whoever writes a number means it.
         row = await people.user_or_none(connection, min(int(number[1]), MAX_ID))
-        if row is not None:
-            return row
+        if row is None:
+            raise NotFound(f"There is nobody with the number {number[0][:32]}.", code="unknown_user")
+        return row
     if mention is not None:
         row = await people.by_identity(connection, DISCORD, mention[1] or mention[2])
         if row is None:

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role, Scope
 from kernelbot.errors import Forbidden, InvalidInput, NotFound, NotSignedIn
-from kernelbot.services import identity
+from kernelbot.services import identity, persons
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import make_actor
 
@@ -324,6 +324,26 @@ async def test_the_admin_scope_makes_no_administrator_of_a_member(app: App) -> N
 
     with pytest.raises(Forbidden, match="administrators"):
         pupil.needs(Scope.ADMIN)
+
+
+async def test_who_is_demoted_has_kept_no_token_of_another_administrator(app: App) -> None:
+    """Neither of the installation's own nor of somebody who becomes one later."""
+    handed = await identity.create_user_token(
+        app, await admin(app), "grace", "laptop", ["admin", "tokens"], 7
+    )
+    await persons.set_role(app, await admin(app), "grace", "admin")
+    grace = await identity.authenticate(app, handed.secret or "", "api")
+
+    for name in ("admin", "bob"):
+        with pytest.raises(Forbidden, match="own administrator"):
+            await identity.create_user_token(app, grace, name, "x", ["admin"], None)
+    assert await identity.create_user_token(app, grace, "bob", "x", ["submit"], None)
+    own = await identity.create_user_token(app, grace, "grace", "x", ["admin"], None)
+    await persons.set_role(app, await admin(app), "grace", "member")
+
+    demoted = await identity.authenticate(app, own.secret or "", "api")
+    with pytest.raises(Forbidden, match="administrators"):
+        demoted.needs(Scope.ADMIN)
 
 
 async def test_one_sees_ones_identities_and_role(app: App) -> None:

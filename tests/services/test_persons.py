@@ -85,6 +85,15 @@ async def test_people_are_found_by_their_account_at_discord(app: App, word: str)
     assert (await persons.profile(app, root, word)).user_id == ada.user_id
 
 
+async def test_a_number_is_nobody_who_calls_themselves_so(app: App) -> None:
+    root, impostor = await admin(app), await make_actor(app, "#4242")
+
+    for word in ("#4242", " #4242 "):
+        with pytest.raises(NotFound, match="nobody with the number #4242"):
+            await persons.profile(app, root, word)
+    assert (await persons.profile(app, root, f"#{impostor.user_id}")).name == "#4242"
+
+
 async def test_a_role_that_there_is_not_is_refused(app: App) -> None:
     with pytest.raises(InvalidInput, match="Choose one of: member, admin"):
         await persons.set_role(app, await admin(app), "admin", "king")
