@@ -25,7 +25,7 @@ def upgrade() -> None:
         sa.Column("taken_at", sa.DateTime(timezone=True)),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("id", name="pk_pending_acts"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_pending_acts_user_id_users"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_pending_acts_user_id"),
     )
     op.create_index("ix_pending_acts_created_at", "pending_acts", ["created_at"])
     op.create_table(
@@ -41,9 +41,9 @@ def upgrade() -> None:
         ),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_grants"),
-        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_grants_user_id_users"),
+        sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_grants_user_id"),
         sa.ForeignKeyConstraint(
-            ["competition_id"], ["competitions.id"], name="fk_grants_competition_id_competitions"
+            ["competition_id"], ["competitions.id"], name="fk_grants_competition_id"
         ),
     )
     op.create_index("ix_grants_user_id", "grants", ["user_id", "ends_at"])
