@@ -22,6 +22,8 @@ from kernelbot.services.sources import Opened
 MOST_SENT_BYTES = 8 << 20
 MOST_UNPACKED_BYTES = 16 << 20
 MOST_MEMBERS = 2000
+MOST_DEFINED_BYTES = 1 << 20
+"""Of all YAML together: reading a megabyte takes seconds, of a process that has others to answer."""
 DEEPEST = 12
 
 YAML = (".yaml", ".yml")
@@ -107,12 +109,21 @@ class _Taken:
 
     def __init__(self) -> None:
         self.left = MOST_UNPACKED_BYTES
+        self.defined = 0
         self.names: set[str] = set()
 
     def write(self, root: Path, path: str, content: bytes) -> None:
         self.left -= len(content)
         if self.left < 0:
             raise _too_much()
+        if path.lower().endswith(YAML):
+            self.defined += len(content)
+        if self.defined > MOST_DEFINED_BYTES:
+            raise TooLarge(
+                f"The definitions in it (YAML) have more than {MOST_DEFINED_BYTES >> 20} MiB together. Send those "
+                "of one competition at a time.",
+                code="archive_too_large",
+            )
         if path.lower() in self.names:
             raise InvalidInput(f"The archive holds {path[:80]!r} twice.", code="bad_archive")
         self.names.add(path.lower())
@@ -164,6 +175,8 @@ def _zipped(content: bytes) -> Iterator[tuple[str, bytes]]:
                 raise _odd(member.filename, "a link or a device")
             if member.flag_bits & 1:
                 raise _odd(member.filename, "encrypted")
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise _odd(member.filename, "compressed in a way that few programs read")
             with archive.open(member) as file:  # what it says of its size may be wrong
                 yield member.filename, file.read(MOST_UNPACKED_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError,
@@ -186,7 +199,8 @@ def _tarred(content: bytes) -> Iterator[tuple[str, bytes]]:
                 file = archive.extractfile(member)
                 assert file is not None, "of a regular file"
                 yield name, file.read()
-    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, UnicodeError) as error:
+    except (tarfile.TarError, zlib.error, EOFError, OSError, ValueError, UnicodeError,
+            RecursionError) as error:  # fmt: skip  # headers upon headers upon headers
         raise _broken(error) from None
 
 

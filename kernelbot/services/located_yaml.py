@@ -10,6 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import replace
 
 import yaml
 
@@ -27,12 +30,36 @@ _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = re.compile(r"\.(nan|NaN|NAN)")
 
 
-def parse(content: bytes, file: str) -> tuple[Node | None, list[Flaw]]:
+Read = tuple[Node | None, list[Flaw]]
+_BEFORE: ContextVar[dict[bytes, Read] | None] = ContextVar("read before", default=None)
+
+
+@contextmanager
+def each_once() -> Iterator[None]:
+    """Within it whatever is read again is remembered, under whichever name. What was read is not to be changed."""
+    token = _BEFORE.set({})
+    try:
+        yield
+    finally:
+        _BEFORE.reset(token)
+
+
+def parse(content: bytes, file: str) -> Read:
     """The one document of a file, and what is wrong with it as YAML.
 
     The node is None when the file cannot be read to its end; flaws next to a node (a key given
     twice) leave the rest usable, so that its own mistakes can be told in the same breath.
     """
+    before = _BEFORE.get()
+    if before is None:
+        return _read(content, file)
+    if content not in before:
+        before[content] = _read(content, file)
+    node, flaws = before[content]
+    return node, [replace(flaw, file=file) for flaw in flaws]
+
+
+def _read(content: bytes, file: str) -> Read:
     if len(content) > MAX_BYTES:
         reason = f"has {len(content)} bytes, a definition may have {MAX_BYTES}"
         return None, [Flaw(file=file, reason=reason, remedy="Shorten it")]

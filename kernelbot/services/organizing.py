@@ -24,6 +24,7 @@ from kernelbot.errors import Conflict, InvalidInput
 from kernelbot.services import archives, catalog, checks, competitions, publish, sources
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
+from kernelbot.services.located_yaml import each_once
 from kernelbot.services.publish import Plan, Source
 from kernelbot.services.sources import Opened, Reach
 from kernelbot.storage import contests
@@ -121,8 +122,11 @@ async def apply(ctx: Context, admin: Actor, draft: int, source: Source, seal: st
     found = await _catalog(ctx, row.name, row.content)
     checked = await _demand_checked(ctx, found, source.name if source.pinned else "FILE")
     done = await publish.apply(ctx, found, source, checked, by=admin.user_id, seal=seal)
-    async with ctx.database.transaction() as connection:
-        await store.remove(connection, draft)
+    try:
+        async with ctx.database.transaction() as connection:
+            await store.remove(connection, draft)
+    except Unavailable as error:  # it is published; what is left over is forgotten with its time
+        log.warning("the files of a publication stay", draft=draft, error=repr(error))
     return done
 
 
@@ -136,7 +140,7 @@ async def hide(ctx: Context, admin: Actor, name: str) -> None:
 
 
 async def _catalog(ctx: Context, name: str, content: bytes) -> Catalog:
-    with tempfile.TemporaryDirectory(prefix="kernelbot-") as place:
+    with each_once(), tempfile.TemporaryDirectory(prefix="kernelbot-") as place:
         files = await asyncio.to_thread(archives.unpacked, name, content, Path(place))
         words = await asyncio.to_thread(catalog.words_of, files.root)
         async with ctx.database.read() as connection:

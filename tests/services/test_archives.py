@@ -58,6 +58,20 @@ def huge_header() -> bytes:
     return gzip.compress(entry.tobuf() + bytes(64 << 20), 9)
 
 
+def headers_upon_headers() -> bytes:
+    """A tar of names for names for names: whoever reads it goes deeper with each."""
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 2
+    return gzip.compress((entry.tobuf() + b"a\0".ljust(512, b"\0")) * 3000)
+
+
+def squeezed(method: int) -> bytes:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", method) as archive:
+        archive.writestr("matmul/reference.py", b"x" * 1000)
+    return held.getvalue()
+
+
 @pytest.mark.parametrize("make", [zipped, tarred])
 @pytest.mark.parametrize("around", ["", "repository-main/", "repository-main/problems/"])
 def test_a_tree_is_found_wherever_in_an_archive_it_lies(
@@ -88,7 +102,10 @@ def test_a_tree_is_found_wherever_in_an_archive_it_lies(
         ("x.zip", zipped({"a" * 299: b""}), "cannot be a file"),
         ("x.zip", zipped({"zeros": bytes(17 << 20)}), "more than 2000 files or 16 MiB"),
         ("x.zip", zipped({str(at): b"" for at in range(2001)}), "more than 2000 files"),
+        ("x.zip", zipped({f"{at}.yaml": b"x " * 120_000 for at in range(5)}), "more than 1 MiB together"),
         ("x.zip", link_in_a_zip(), "a link or a device"),
+        ("x.zip", squeezed(zipfile.ZIP_LZMA), "compressed in a way"),
+        ("x.zip", squeezed(zipfile.ZIP_BZIP2), "compressed in a way"),
         ("x.tgz", b"not compressed", "cannot be read"),
         ("x.tgz", tarred(TREE)[:60], "cannot be read"),
         ("x.tgz", tarred({"../up.py": b""}), "no plain path"),
@@ -96,6 +113,7 @@ def test_a_tree_is_found_wherever_in_an_archive_it_lies(
         ("x.tgz", tarred({"a": odd(tarfile.LNKTYPE)}), "a link, a device"),
         ("x.tgz", tarred({"a": odd(tarfile.FIFOTYPE)}), "a link, a device"),
         ("x.tgz", tarred({"a": odd(tarfile.CHRTYPE)}), "a link, a device"),
+        ("x.tgz", headers_upon_headers(), "cannot be read"),
         ("x.tgz", huge_header(), "more than 2000 files or 16 MiB"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "",

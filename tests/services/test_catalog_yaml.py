@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbot.domain.definition import Flaw, Node
-from kernelbot.services.located_yaml import MAX_BYTES, MAX_NODES, parse, written
+from kernelbot.services.located_yaml import MAX_BYTES, MAX_NODES, each_once, parse, written
 
 
 def plain(node: Node) -> object:
@@ -208,3 +208,14 @@ def test_what_is_written_reads_back_as_the_same_values(value: object) -> None:
 
     assert found == document
     assert repr(found) == repr(document)
+
+
+def test_what_is_read_again_is_remembered_and_told_under_the_name_it_has_then() -> None:
+    content = b"a: 1\na: 2\n"
+    with each_once():
+        (first, (flaw,)), (again, (other,)) = parse(content, "one.yaml"), parse(content, "two.yaml")
+    later, _ = parse(content, "one.yaml")
+
+    assert first is again
+    assert first is not later
+    assert (flaw.file, other.file) == ("one.yaml", "two.yaml")

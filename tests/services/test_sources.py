@@ -17,8 +17,9 @@ import pytest
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, InvalidInput
-from kernelbot.services import competitions, organizing, sources
+from kernelbot.services import competitions, located_yaml, organizing, sources
 from kernelbot.services.sources import Reach
+from tests.services.test_archives import zipped
 from tests.services.test_moderation import admin
 
 CLASS = """\
@@ -236,3 +237,22 @@ async def test_somebody_elses_files_are_not_applied(app: App, forge: str) -> Non
 
     with pytest.raises(Conflict, match="not kept any more"):
         await organizing.apply(app, other, found.draft or 0, found.source, found.plan.seal)
+
+
+async def test_each_definition_is_read_once_for_a_plan(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[bytes] = []
+    reading = located_yaml._read
+    monkeypatch.setattr(
+        located_yaml,
+        "_read",
+        lambda content, file: (read.append(content), reading(content, file))[1],
+    )
+    sent = organizing.attached(
+        "tree.zip", zipped({"competitions/class.yaml": CLASS.encode()}), takes_over=False
+    )
+
+    await organizing.propose(app, await admin(app), sent, keep=False)
+
+    assert read.count(CLASS.encode()) == 1
