@@ -12,11 +12,12 @@ import contextlib
 import ipaddress
 import os
 import re
-import resource
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -32,6 +33,7 @@ MAX_BYTES = 64 << 20
 """Of a repository: packed, and of the files at the commit."""
 MAX_DISTANT_BYTES = 16 << 20
 CLONE_PATIENCE_S, DISTANT_PATIENCE_S = 120.0, 40.0
+"""For all that git does for one repository."""
 MOST_MEMORY = 2 << 30
 MOST_FILES = 5000
 
@@ -46,8 +48,10 @@ PLAIN_ADDRESS = re.compile(
 REFERENCE = re.compile(r"[A-Za-z0-9_][\w./+-]*")
 PINNING = (2, 37)
 """The version of git that can be told the address of a host (``http.curloptResolve``)."""
-EMBEDDING = tuple(map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")))  # fmt: skip
-"""Addresses that stand for others."""
+GLOBAL = ipaddress.ip_network("2000::/3")
+"""All that was ever given out to the internet, of version 6."""
+STANDING_FOR_OTHERS = tuple(map(ipaddress.ip_network, ("2002::/16", "2001::/32", "3fff::/20")))
+"""Within it: addresses of version 4 in disguise, and those of examples."""
 
 GIT = (
     "git", "-c", "core.hooksPath=/dev/null", "-c", "protocol.ext.allow=never",
@@ -130,7 +134,10 @@ def cloned(
             "Write ADDRESS#REF or ADDRESS#REF:FOLDER.",
             code="bad_reference",
         )
-    git = _Git(target, reach, () if reach is Reach.LOCAL else _pinned(address, hosts))
+    patience_s = CLONE_PATIENCE_S if reach is Reach.LOCAL else DISTANT_PATIENCE_S
+    ends_at = time.monotonic() + patience_s
+    pinning = () if reach is Reach.LOCAL else _pinned(address, hosts)
+    git = _Git(target, reach, pinning, patience_s, ends_at)
     git("init", "--quiet", str(target))
     git("-C", str(target), "fetch", "--quiet", "--depth=1", "--no-tags", "--", address,
         reference or "HEAD",
@@ -143,6 +150,7 @@ def cloned(
         raise git.too_large()
     git("-C", str(target), "checkout", "--quiet", "FETCH_HEAD")
     commit = git("-C", str(target), "rev-parse", "HEAD").strip()
+    shutil.rmtree(target / ".git")  # which is no part of what somebody published
     root = target / inner if inner else target
     if not root.is_dir() or not root.resolve().is_relative_to(target.resolve()):
         raise InvalidInput(f"{address} has no folder {inner!r} at {commit[:12]}.", code="no_folder")
@@ -201,10 +209,11 @@ def _resolved(host: str, port: int) -> Sequence[Address]:
 
 def is_public(ip: Address) -> bool:
     """Whether anybody on the internet could ask the same."""
-    mapped = getattr(ip, "ipv4_mapped", None)
-    if mapped is not None:
-        return is_public(mapped)
-    return ip.is_global and not ip.is_multicast and not any(ip in net for net in EMBEDDING)
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        return is_public(ip.ipv4_mapped)
+    if ip.version == 6 and (ip not in GLOBAL or any(ip in net for net in STANDING_FOR_OTHERS)):
+        return False
+    return ip.is_global and not ip.is_multicast
 
 
 # --- git -----------------------------------------------------------------------------------------
@@ -215,6 +224,8 @@ class _Git:
     target: Path
     reach: Reach
     pinning: Sequence[str]
+    patience_s: float
+    ends_at: float  # of time.monotonic(): one end for all commands
 
     @property
     def most_bytes(self) -> int:
@@ -242,26 +253,23 @@ class _Git:
             return output.read()
 
     def _run(self, command: Sequence[str], output: IO[str]) -> tuple[int, str]:
-        patience_s = CLONE_PATIENCE_S if self.reach is Reach.LOCAL else DISTANT_PATIENCE_S
+        if shutil.which("git") is None:
+            raise InvalidInput("git is not installed on this machine.", code="no_git")
         with tempfile.TemporaryFile("w+", errors="replace") as errors:
+            process = subprocess.Popen(
+                ["sh", "-c", f'{self._limits} && exec "$@"', "sh", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=errors,
+                env=_quiet_environment(self.reach),
+                restore_signals=False,  # SIGXFSZ stays ignored: git says what was too large
+                start_new_session=True,  # so that its helpers end with it
+            )
             try:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=errors,
-                    env=_quiet_environment(self.reach),
-                    preexec_fn=self._limit,
-                    restore_signals=False,  # SIGXFSZ stays ignored: git says what was too large
-                    start_new_session=True,  # so that its helpers end with it
-                )
-            except FileNotFoundError:
-                raise InvalidInput("git is not installed on this machine.", code="no_git") from None
-            try:
-                process.wait(patience_s)
+                process.wait(max(0.0, self.ends_at - time.monotonic()))
             except subprocess.TimeoutExpired:
                 raise InvalidInput(
-                    f"git did not finish within {patience_s:.0f} s.", code="git_failed"
+                    f"git did not finish within {self.patience_s:.0f} s.", code="git_failed"
                 ) from None
             finally:
                 with contextlib.suppress(ProcessLookupError):
@@ -270,10 +278,12 @@ class _Git:
             errors.seek(0)
             return process.returncode, errors.read(20_000)
 
-    def _limit(self) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (self.most_bytes, self.most_bytes))
-        if self.reach is Reach.DISTANT:
-            resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    @property
+    def _limits(self) -> str:
+        """For a shell, which sets them in a process without threads: in ours other threads may hold locks that
+        a child of it would wait for."""
+        files = f"ulimit -f {self.most_bytes // 512}"
+        return files if self.reach is Reach.LOCAL else f"{files} && ulimit -v {MOST_MEMORY // 1024}"
 
     def too_large(self) -> InvalidInput:
         files = f", or more than {MOST_FILES} files," if self.reach is Reach.DISTANT else ""

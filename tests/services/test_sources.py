@@ -6,6 +6,7 @@ import dataclasses
 import http.server
 import ipaddress
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -128,7 +129,9 @@ def test_what_is_no_plain_https_address_is_not_asked(tmp_path: Path, address: st
 @pytest.mark.parametrize(
     ("address", "public"),
     [("93.184.215.14", True), ("2606:2800:21f:cb07::1", True), ("100.64.0.1", False),
-     ("224.0.0.1", False), ("2002:7f00:1::", False), ("fd00::1", False), ("fe80::1", False)],
+     ("224.0.0.1", False), ("2002:7f00:1::", False), ("fd00::1", False), ("fe80::1", False),
+     ("fec0::1", False), ("::10.0.0.1", False), ("::93.184.215.14", False), ("::ffff:10.0.0.1", False),
+     ("::ffff:93.184.215.14", True), ("64:ff9b::7f00:1", False), ("3fff::1", False)],
 )  # fmt: skip
 def test_which_addresses_are_public(address: str, public: bool) -> None:
     assert sources.is_public(ipaddress.ip_address(address)) is public
@@ -165,6 +168,19 @@ def test_a_redirect_is_not_followed(forge: str, tmp_path: Path) -> None:
         sources.cloned(moved, tmp_path / "files", Reach.DISTANT, hosts(forge))
 
 
+def test_nothing_of_gits_own_is_read(forge: str, tmp_path: Path) -> None:
+    (Forge.root / "r" / "inner").symlink_to(".git")
+    committed(Forge.root / "r")
+
+    found = sources.cloned(forge, tmp_path / "files", Reach.DISTANT, hosts(forge))
+    assert not (found.root / ".git").exists()
+    for at, folder in enumerate((".git", "inner")):
+        with pytest.raises(InvalidInput, match="no folder"):
+            sources.cloned(
+                f"{forge}#HEAD:{folder}", tmp_path / str(at), Reach.DISTANT, hosts(forge)
+            )
+
+
 @pytest.mark.parametrize("what", ["large", "many"])
 def test_a_repository_has_bounds(forge: str, tmp_path: Path, what: str) -> None:
     folder = Forge.root / "r"
@@ -191,6 +207,20 @@ def test_a_host_that_never_answers_is_given_up_with_all_its_helpers(
         left = subprocess.run(["pgrep", "-f", host], stdout=subprocess.PIPE, check=False).stdout
 
     assert left == b"", "git's helper has ended too"
+
+
+def test_all_of_gits_commands_have_one_end(
+    forge: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "git"
+    slow.write_text(f'#!/bin/sh\nsleep 0.5\nexec {shutil.which("git")} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr(sources, "DISTANT_PATIENCE_S", 1.2)
+    monkeypatch.setattr(sources, "_version", lambda: (2, 40))
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    with pytest.raises(InvalidInput, match="did not finish within 1 s"):
+        sources.cloned(forge, tmp_path / "files", Reach.DISTANT, hosts(forge))
 
 
 # --- planned and applied -------------------------------------------------------------------------
