@@ -77,6 +77,7 @@ class LoopbackDiscord(Forums):
         self.release = asyncio.Event()  # lets "hang" answers go
         self.gateway = Gateway(self, token)
         self._spent: dict[str, deque[float]] = defaultdict(deque)
+        self._sent: dict[str, Message] = {}  # the bot's, by nonce
         self._runner: web.AppRunner | None = None
 
     # --- life ------------------------------------------------------------------------------------
@@ -730,15 +731,21 @@ class LoopbackDiscord(Forums):
         rules.check_message(body, files, new=True)
         nonce = str(body.get("nonce") or "")
         if nonce and body.get("enforce_nonce"):
-            for earlier in self.read(channel):
-                age = self.now() - ((earlier.id >> 22) + shape.EPOCH_MS) / 1000
-                if earlier.nonce == nonce and earlier.author is self.bot and age < NONCE_S:
-                    return as_json(self.message_payload(earlier, self.url))
+            earlier = self._sent.get(nonce)  # in whatever channel: a nonce is its sender's
+            if earlier is not None and self._age(earlier) < NONCE_S:
+                if earlier.deleted:
+                    raise ApiError(404, 10008, "Unknown Message")
+                return as_json(self.message_payload(earlier, self.url))
         message = Message(self.snowflake(), channel, self.bot, nonce=nonce)
+        if nonce:
+            self._sent[nonce] = message
         self.messages[message.id] = message
         self.put_into(message, body, files)
         channel.archived = False
         return as_json(self.message_payload(message, self.url))
+
+    def _age(self, message: Message) -> float:
+        return self.now() - ((message.id >> 22) + shape.EPOCH_MS) / 1000
 
     def _may_send(self, channel: Channel, permission: int, files: bool) -> None:
         if channel.type == shape.DM:

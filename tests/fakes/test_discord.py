@@ -103,6 +103,21 @@ async def test_a_nonce_gives_the_same_message_again(
     assert len(discord.read(channel)) == 1
 
 
+async def test_a_nonce_is_its_senders_in_every_channel_and_dies_with_its_message(
+    discord: LoopbackDiscord, client: Client, channel: Channel
+) -> None:
+    elsewhere = discord.text_channel(discord.guild(), "general")
+    body = {"content": "once", "nonce": "n", "enforce_nonce": True}
+
+    _, first = await client.call("POST", f"/channels/{channel.id}/messages", body)
+    _, second = await client.call("POST", f"/channels/{elsewhere.id}/messages", body)
+    assert (second["id"], discord.read(elsewhere)) == (first["id"], [])
+
+    discord.messages[int(first["id"])].deleted = True
+    status, refused = await client.call("POST", f"/channels/{channel.id}/messages", body)
+    assert (status, refused["code"]) == (404, 10008)
+
+
 async def test_the_sixth_message_within_five_seconds_is_one_too_many(
     client: Client, channel: Channel
 ) -> None:
