@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, cast
 
 import aiohttp
 import discord
+import structlog
+from discord.ui import View
 
 from kernelbot.bot import rest
 from kernelbot.bot.messages import LOCALE
@@ -22,6 +25,8 @@ HEARD_WITHIN_S = 3.0
 
 Interaction = discord.Interaction[Any]
 
+log = structlog.get_logger()
+
 
 def speak(interaction: Interaction) -> None:
     """From here on, in this task, in the language of this person."""
@@ -30,15 +35,20 @@ def speak(interaction: Interaction) -> None:
 
 async def defer(interaction: Interaction) -> None:
     """ "Thinking…", to this person alone. Before any I/O: Discord gives three seconds in all."""
-    await _heard(interaction, thinking=True)
+    await _heard(lambda: interaction.response.defer(ephemeral=True, thinking=True))
 
 
 async def defer_change(interaction: Interaction) -> None:
     """The message under which this was pressed is about to change. Before any I/O, as ``defer``."""
-    await _heard(interaction, thinking=False)
+    await _heard(interaction.response.defer)
 
 
-async def _heard(interaction: Interaction, *, thinking: bool) -> None:
+async def change(interaction: Interaction, view: View) -> None:
+    """As ``defer_change``, with other buttons under that message at once."""
+    await _heard(lambda: interaction.response.edit_message(view=view))
+
+
+async def _heard(acknowledge: Callable[[], Awaitable[Any]]) -> None:
     """Acknowledge once, also where Discord hears us and its answer is lost: it tells the second attempt that
     there was a first, which then was ours and not that of another bot.
     """
@@ -46,7 +56,7 @@ async def _heard(interaction: Interaction, *, thinking: bool) -> None:
     for last in (False, True):
         try:
             async with asyncio.timeout(HEARD_WITHIN_S):
-                await interaction.response.defer(ephemeral=thinking, thinking=thinking)
+                await acknowledge()
             return
         except discord.HTTPException as error:
             if error.code != rest.ANSWERED or not rest.CUT_OFF.get():
@@ -55,6 +65,20 @@ async def _heard(interaction: Interaction, *, thinking: bool) -> None:
         except (aiohttp.ClientError, OSError):
             if last:
                 raise
+
+
+async def conclude(interaction: Interaction, content: str) -> None:
+    """Tell what was done in place of whatever stands there; never raises. It is done: that Discord takes no edit
+    must not be told as a failure of it.
+    """
+    try:
+        await interaction.edit_original_response(content=content, view=None)
+    except rest.NO_ANSWER as error:
+        log.warning("an outcome is told in a message of its own", error=repr(error))
+        try:
+            await interaction.followup.send(content, ephemeral=True)
+        except rest.NO_ANSWER as failure:
+            log.warning("an outcome could not be told", error=repr(failure), outcome=content[:80])
 
 
 def ctx_of(interaction: Interaction) -> Context:

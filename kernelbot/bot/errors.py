@@ -48,7 +48,7 @@ class Declined(Refused):
 def words(error: BaseException, also: str = "") -> str:
     """What to tell the person, and ``also``; always with an id, under which the log has the same."""
     cause, incident = cause_of(error), secrets.token_hex(4)
-    refusal = _refusal(cause)
+    refusal = refusal_in(cause)
     if refusal:
         code = cause.code if isinstance(cause, Refused) else "refused"
         log.info("refused", incident=incident, code=code)
@@ -71,7 +71,7 @@ def cause_of(error: BaseException) -> BaseException:
     return error.original if isinstance(error, app_commands.CommandInvokeError) else error
 
 
-def _refusal(cause: BaseException) -> str:
+def refusal_in(cause: BaseException) -> str:
     """What the person can do something about; nothing where it is a fault of ours."""
     if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         return say("error.changed")

@@ -227,7 +227,7 @@ ENGLISH: dict[str, str] = {
     # --- /admin: asking first ------------------------------------------------------------------------
     "confirm.yes": "Confirm",
     "confirm.no": "Keep as it is",
-    "confirm.working": "Working…",
+    "confirm.look": "Working… Look again",
     "confirm.kept": "Nothing was changed.",
     # --- /admin: people and results -------------------------------------------------------------------
     "admin.more": "… and {count} more",

@@ -12,7 +12,7 @@ from discord import app_commands
 from discord.ui import Button, ChannelSelect, DynamicItem, View
 
 from kernelbot.bot import delivery, permissions, render, setup_page
-from kernelbot.bot.door import Interaction, ctx_of, defer, person
+from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import Declined, guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.setup_page import Server
@@ -109,7 +109,7 @@ class Choice(
     @guarded
     async def callback(self, interaction: Interaction) -> None:
         guild = _managed(interaction)
-        await interaction.response.defer()
+        await defer_change(interaction)
         values = cast(dict[str, Any], interaction.data or {}).get("values") or []
         chosen = int(values[0]) if values else None
         kind = setup_page.KINDS[self.choice]
@@ -192,7 +192,7 @@ class Step(DynamicItem[Button[Any]], template=rf"kb:setup:(?P<step>{'|'.join(STE
     @guarded
     async def callback(self, interaction: Interaction) -> None:
         guild = _managed(interaction)
-        await interaction.response.defer()
+        await defer_change(interaction)
         await STEPS[self.step](interaction, guild)
         await _show(interaction, guild)
 

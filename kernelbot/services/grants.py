@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -26,6 +26,8 @@ from kernelbot.storage import submissions as facts
 MOST_S = 10_000_000.0
 """GPU-seconds in one grant: more than a hundred GPUs have in a day."""
 SHOWN = 20
+AGAIN_WITHIN = timedelta(minutes=10)
+"""Whoever grants the same once more so soon has not heard that it was done."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,7 @@ async def grant(
     ends_at: datetime,
 ) -> Grant:
     """Let a person use so many GPU-seconds more within 24 hours, until then. Raises NotFound, and Conflict where
-    nothing limits them."""
+    nothing limits them or the same administrator has just granted the same."""
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     if not 0 < gpu_s <= MOST_S:
@@ -147,6 +149,17 @@ async def grant(
         row = await persons.found(connection, word)
         boards = await _boards(connection, admin, competition)
         limit_s, name, competition_id = await _limited(connection, row.id, boards, competition, gpu)
+        await people.hold(
+            connection, row.id
+        )  # of two equal ones at once the second finds the first
+        wish = (row.id, competition_id, gpu, gpu_s, reason)
+        if twin := await store.twin(connection, admin.user_id, *wish, AGAIN_WITHIN):
+            raise Conflict(
+                f"You have granted exactly this just now, as grant {twin}, and it holds. For as much once more "
+                "write another reason.",
+                code="granted_already",
+                detail={"grant": twin},
+            )
         made = await store.add(connection, row.id, competition_id, gpu, gpu_s, reason, ends_at)
         await people.record(
             connection,

@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -29,6 +30,8 @@ from kernelbot.services.publish import Plan, Source
 from kernelbot.services.sources import Opened, Reach
 from kernelbot.storage import contests
 from kernelbot.storage import drafts as store
+
+log = structlog.get_logger()
 
 SENT = "files attached in Discord"
 """Where competitions come from whose files were sent: whichever file is sent next, it is the same source."""
@@ -125,7 +128,7 @@ async def apply(ctx: Context, admin: Actor, draft: int, source: Source, seal: st
     try:
         async with ctx.database.transaction() as connection:
             await store.remove(connection, draft)
-    except Unavailable as error:  # it is published; what is left over is forgotten with its time
+    except Exception as error:  # it is published; what is left over is forgotten with its time
         log.warning("the files of a publication stay", draft=draft, error=repr(error))
     return done
 

@@ -1,8 +1,8 @@
 """Acts that wait for a yes: asked once, done once, by whoever asked.
 
 What is to be done lies in a row, so that the question survives a restart of who asked it. Whoever says yes
-takes the act, does it and ends it; a second yes finds it taken. An act whose taker died is free again after
-``TAKEN_S``.
+takes the act, does it and ends it with what came of it; a second yes finds it taken. An act whose taker died is
+free again after ``TAKEN_S``.
 """
 
 from __future__ import annotations
@@ -46,24 +46,43 @@ async def ask(ctx: Context, admin: Actor, name: str, detail: Mapping[str, Any]) 
 async def take(ctx: Context, admin: Actor, pending_id: int) -> Act:
     """Raises NotFound for what this person never asked, Conflict for what is done, taken or too old."""
     async with ctx.database.transaction() as connection:
-        row = await _open(connection, admin, pending_id)
+        row = _free(await _asked(connection, admin, pending_id))
         await store.mark(connection, pending_id, taken=True)
     return Act(id=row.id, name=row.act, detail=row.detail)
 
 
-async def drop(ctx: Context, admin: Actor, pending_id: int) -> None:
+async def look(ctx: Context, admin: Actor, pending_id: int) -> str | Act | None:
+    """What came of it; or the act, taken, where its taker died; or None where nobody does it, so that it can be
+    asked once more. Raises as ``take`` does.
+    """
+    async with ctx.database.transaction() as connection:
+        row = await _asked(connection, admin, pending_id)
+        if row.outcome:
+            return str(row.outcome)
+        _free(row)
+        if row.taken_at is None:
+            return None
+        await store.mark(connection, pending_id, taken=True)
+    return Act(id=row.id, name=row.act, detail=row.detail)
+
+
+async def drop(ctx: Context, admin: Actor, pending_id: int, outcome: str = "") -> None:
     """No: it is not to be done. Raises as ``take`` does."""
     async with ctx.database.transaction() as connection:
-        await _open(connection, admin, pending_id)
-        await store.mark(connection, pending_id, taken=False, ended=True)
+        _free(await _asked(connection, admin, pending_id))
+        await store.end(connection, pending_id, outcome)
 
 
-async def _open(connection: AsyncConnection, admin: Actor, pending_id: int) -> Row[Any]:
+async def _asked(connection: AsyncConnection, admin: Actor, pending_id: int) -> Row[Any]:
     admin.needs(Scope.ADMIN)
     known = 0 < pending_id <= MAX_ID
     row = await store.locked(connection, pending_id, admin.user_id) if known else None
     if row is None:
         raise NotFound("This was not asked of you.", code="unknown_act")
+    return row
+
+
+def _free(row: Row[Any]) -> Row[Any]:
     if row.ended_at is not None:
         raise Conflict("This is decided already.", code="act_ended")
     if row.age_s > LASTS.total_seconds():
@@ -77,10 +96,10 @@ async def _open(connection: AsyncConnection, admin: Actor, pending_id: int) -> R
     return row
 
 
-async def end(ctx: Context, act: Act) -> None:
-    """It is done, or refused for good."""
+async def end(ctx: Context, act: Act, outcome: str = "") -> None:
+    """It is done, or refused for good; ``outcome`` is for whoever looks later."""
     async with ctx.database.transaction() as connection:
-        await store.mark(connection, act.id, taken=True, ended=True)
+        await store.end(connection, act.id, outcome)
 
 
 async def release(ctx: Context, act: Act) -> None:

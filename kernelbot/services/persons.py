@@ -90,7 +90,9 @@ async def found(connection: AsyncConnection, word: str) -> Row[Any]:
         # Never somebody who calls themselves so: whoever writes a number means it.
         row = await people.user_or_none(connection, min(int(number[1]), MAX_ID))
         if row is None:
-            raise NotFound(f"There is nobody with the number {number[0][:32]}.", code="unknown_user")
+            raise NotFound(
+                f"There is nobody with the number {number[0][:32]}.", code="unknown_user"
+            )
         return row
     if mention is not None:
         row = await people.by_identity(connection, DISCORD, mention[1] or mention[2])

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.storage.tables import competitions, grants
@@ -35,6 +35,44 @@ async def add(
         await connection.execute(insert(grants).values(**values).returning(grants))
     ).one()
     return made
+
+
+# The audit log knows who granted what, and when.
+TWIN = text(
+    """
+    SELECT g.id FROM audit_log a JOIN grants g ON g.id = (a.detail->>'grant')::bigint
+    WHERE a.target = :target AND a.action = 'grant.create' AND a.actor_id = :actor
+      AND g.user_id = :user AND g.competition_id = :competition AND g.gpu = :gpu
+      AND g.gpu_s = :gpu_s AND g.reason = :reason
+      AND g.created_at > now() - CAST(:within AS interval) AND g.ends_at > now()
+    ORDER BY g.id DESC LIMIT 1
+    """
+)
+
+
+async def twin(
+    connection: AsyncConnection,
+    actor_id: int,
+    user_id: int,
+    competition_id: int,
+    gpu: str,
+    gpu_s: float,
+    reason: str,
+    within: timedelta,
+) -> int | None:
+    """One in force that is equal and that this administrator made just now."""
+    values = {
+        "target": f"user:{user_id}",
+        "actor": actor_id,
+        "user": user_id,
+        "competition": competition_id,
+        "gpu": gpu,
+        "gpu_s": gpu_s,
+        "reason": reason,
+        "within": within,
+    }
+    found: int | None = (await connection.execute(TWIN, values)).scalar()
+    return found
 
 
 async def granted(

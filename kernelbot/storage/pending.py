@@ -32,14 +32,17 @@ async def locked(connection: AsyncConnection, pending_id: int, user_id: int) -> 
     return (await connection.execute(query, {"id": pending_id, "user": user_id})).first()
 
 
-async def mark(
-    connection: AsyncConnection, pending_id: int, *, taken: bool, ended: bool = False
-) -> None:
-    now = func.now()
+async def mark(connection: AsyncConnection, pending_id: int, *, taken: bool) -> None:
+    values = {"taken_at": func.now() if taken else None, "ended_at": None}
     await connection.execute(
-        pending_acts.update()
-        .where(pending_acts.c.id == pending_id)
-        .values(taken_at=now if taken else None, ended_at=now if ended else None)
+        pending_acts.update().where(pending_acts.c.id == pending_id).values(**values)
+    )
+
+
+async def end(connection: AsyncConnection, pending_id: int, outcome: str) -> None:
+    values = {"ended_at": func.now(), "outcome": outcome}
+    await connection.execute(
+        pending_acts.update().where(pending_acts.c.id == pending_id).values(**values)
     )
 
 

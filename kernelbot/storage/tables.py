@@ -764,6 +764,7 @@ pending_acts = Table(
     _at("created_at", now=True),
     _at("taken_at"),
     _at("ended_at"),
+    Column("outcome", Text),  # what came of it, as it was told
 )
 Index("ix_pending_acts_created_at", pending_acts.c.created_at)
 

@@ -24,6 +24,7 @@ def upgrade() -> None:
         ),
         sa.Column("taken_at", sa.DateTime(timezone=True)),
         sa.Column("ended_at", sa.DateTime(timezone=True)),
+        sa.Column("outcome", sa.Text()),
         sa.PrimaryKeyConstraint("id", name="pk_pending_acts"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_pending_acts_user_id"),
     )

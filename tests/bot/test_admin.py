@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+import contextlib
+from unittest.mock import AsyncMock
 
+import discord
 import pytest
 
 from kernelbot.bot.admin import confirm
 from kernelbot.bot.client import Bot
-from kernelbot.services import moderation, standings
+from kernelbot.services import moderation, pending, standings
 from tests import factories
 from tests.bot.scene import Scene, labels, words
 from tests.services.test_turns import rows
@@ -100,26 +103,71 @@ async def test_a_press_that_comes_too_late_or_from_somebody_else_does_nothing(
     assert len((await standings.board(scene.app, None, "vectoradd", "CPU")).standings) == 1
 
 
-async def test_nobody_can_press_what_is_being_done(
+async def test_nobody_confirms_twice_what_is_being_done(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await scene.organizer()
     view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
     asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
-    meanwhile: list[Any] = []
+    meanwhile: list[str] = []
 
     async def look(*_: object) -> str:
-        meanwhile.extend(item for row in asked.response.components for item in row["components"])
+        meanwhile.extend(labels(asked.response))
         return "Done."
 
     monkeypatch.setitem(confirm.ACTS, "void", look)
     await scene.ada.click(asked.response, label="Confirm")
 
-    assert [(item["label"], item["disabled"]) for item in meanwhile] == [
-        ("Working…", True),
-        ("Keep as it is", True),
-    ]
+    assert meanwhile == ["Working… Look again"]
     assert labels(asked.response) == []
+
+
+async def test_a_question_whose_bot_died_is_looked_at_again_and_done_after_a_while(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    asked = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    with monkeypatch.context() as dies:
+        dies.setattr(confirm, "_done", AsyncMock(side_effect=asyncio.CancelledError))
+        with contextlib.suppress(asyncio.CancelledError):
+            await scene.ada.click(asked.response, label="Confirm")
+    assert labels(asked.response) == ["Working… Look again"]
+
+    told = await scene.ada.click(asked.response, label="Working… Look again")
+    assert "This is being done already." in told.followups[0].content
+    assert labels(asked.response) == ["Working… Look again"]
+    await rows(scene.app, "UPDATE pending_acts SET taken_at = taken_at - interval '121 seconds'")
+    await scene.ada.click(asked.response, label="Working… Look again")
+
+    assert "does not count any more" in words(asked.response)
+    assert labels(asked.response) == []
+
+
+async def test_what_was_done_is_never_told_as_a_failure(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither where its end cannot be written down nor where Discord takes no edit: then it is told beside."""
+    await scene.organizer()
+    view = await factories.ranked(scene.app, await factories.make_actor(scene.app, "bob"), 1e6)
+    first = await scene.slash("admin void", submission=view.id, reason="It copied.")
+    with monkeypatch.context() as broken:
+        broken.setattr(pending, "end", AsyncMock(side_effect=OSError))
+        told = await scene.ada.click(first.response, label="Confirm")
+    assert "does not count any more" in words(first.response)
+    assert told.followups == []
+
+    again = await scene.slash("admin ban", person="bob", lasts="7d", reason="x")
+    with monkeypatch.context() as broken:
+        broken.setattr(
+            discord.Interaction, "edit_original_response", AsyncMock(side_effect=OSError)
+        )
+        told = await scene.ada.click(again.response, label="Confirm")
+    assert ["may not submit until" in item.content for item in told.followups] == [True]
+    assert labels(again.response) == ["Working… Look again"]
+    await scene.ada.click(again.response, label="Working… Look again")
+    assert "may not submit until" in words(again.response)
+    assert labels(again.response) == []
 
 
 async def test_keeping_it_changes_nothing_and_ends_the_question(scene: Scene) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,24 @@ async def limit(app: App, gpu: str = "CPU") -> float:
     use = await grants.of_person(app, await admin(app), "ada", CONTEST)
     (item,) = [one for one in use.competitions[0].gpu_seconds if one.gpu == gpu]
     return item.limit_s
+
+
+async def test_a_grant_that_is_repeated_because_its_answer_was_lost_is_made_once(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(gpu_seconds_per_day={"*": 20.0}))
+    await make_actor(app)
+
+    found = await asyncio.gather(given(app), given(app, gpu="cpu"), return_exceptions=True)
+    (made,) = [item for item in found if isinstance(item, grants.Grant)]
+    with pytest.raises(Conflict, match=f"as grant {made.id}, and it holds"):
+        await given(app)
+    assert await limit(app) == 50
+
+    await given(app, reason="Another paper")
+    await rows(app, "UPDATE grants SET created_at = now() - interval '11 minutes'")
+    await given(app)
+    assert await limit(app) == 110
 
 
 async def test_grants_add_up_on_their_gpu_for_their_person_until_they_end(

@@ -11,7 +11,7 @@ from kernelbot.bot import autocomplete
 from kernelbot.bot.admin import cards, choices
 from kernelbot.bot.admin.people import WHO, Person
 from kernelbot.bot.admin.results import Reason
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
 from kernelbot.services import grants
@@ -65,7 +65,7 @@ async def grant(
         reason,
         lasting.until(lasts, datetime.now(UTC)),
     )
-    await interaction.edit_original_response(content=cards.granted(made))
+    await conclude(interaction, cards.granted(made))
 
 
 @GROUP.command(name="end", description="End a grant before its time")
@@ -73,7 +73,7 @@ async def grant(
 async def end(interaction: Interaction, grant: app_commands.Range[int, 1]) -> None:
     await defer(interaction)
     await grants.take_back(ctx_of(interaction), await desk(interaction), grant)
-    await interaction.edit_original_response(content=say("admin.allowance.ended", id=grant))
+    await conclude(interaction, say("admin.allowance.ended", id=grant))
 
 
 COMMANDS: tuple[Any, ...] = (GROUP,)

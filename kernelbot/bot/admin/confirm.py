@@ -14,14 +14,15 @@ import discord
 import structlog
 from discord.ui import Button, DynamicItem, View
 
-from kernelbot.bot import render
-from kernelbot.bot.door import Interaction, ctx_of, desk
-from kernelbot.bot.errors import guarded
+from kernelbot.bot import render, rest
+from kernelbot.bot.door import Interaction, change, conclude, ctx_of, desk
+from kernelbot.bot.errors import guarded, refusal_in
 from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
-from kernelbot.errors import Conflict, Refused
+from kernelbot.errors import Refused
 from kernelbot.services import pending
+from kernelbot.services.context import Context
 
 log = structlog.get_logger()
 
@@ -57,25 +58,30 @@ async def ask(
     )
 
 
-def buttons(pending_id: int, *, working: bool = False) -> View:
+def buttons(pending_id: int) -> View:
+    return _under(pending_id, "yes", "no")
+
+
+def _under(pending_id: int, *answers: str) -> View:
     view = View(timeout=None)
-    for answer in ("yes", "no"):
-        view.add_item(_button(answer, pending_id, working=working))
+    for answer in answers:
+        view.add_item(_button(answer, pending_id))
     return without_memory(view)
 
 
-def _button(answer: str, pending_id: int, *, working: bool = False) -> Button[Any]:
-    style = discord.ButtonStyle.danger if answer == "yes" else discord.ButtonStyle.secondary
-    words = say("confirm.working") if working and answer == "yes" else say(f"confirm.{answer}")
-    return Button(
-        label=words, style=style, custom_id=f"kb:admin:{answer}:{pending_id}", disabled=working
-    )
+STYLES = {"yes": discord.ButtonStyle.danger}
+
+
+def _button(answer: str, pending_id: int) -> Button[Any]:
+    style = STYLES.get(answer, discord.ButtonStyle.secondary)
+    custom_id = f"kb:admin:{answer}:{pending_id}"
+    return Button(label=say(f"confirm.{answer}"), style=style, custom_id=custom_id)
 
 
 class Answer(
-    DynamicItem[Button[Any]], template=r"kb:admin:(?P<answer>yes|no):(?P<pending>[0-9]{1,19})"
+    DynamicItem[Button[Any]], template=r"kb:admin:(?P<answer>yes|no|look):(?P<pending>[0-9]{1,19})"
 ):
-    """Does what was asked, or not; of whoever asked it, while they are an administrator."""
+    """Does what was asked, or not, or shows what came of it; of whoever asked it, while they are an administrator."""
 
     def __init__(self, answer: str, pending_id: int) -> None:
         super().__init__(_button(answer, pending_id))
@@ -89,45 +95,68 @@ class Answer(
 
     @guarded
     async def callback(self, interaction: Interaction) -> None:
-        # The first answer to the press, before any I/O: nobody presses twice what is being done.
-        await interaction.response.edit_message(view=buttons(self.pending_id, working=True))
+        # The first answer to the press, before any I/O: nobody presses twice what is being done. If we die
+        # meanwhile, this is what stays, and it finds out what came of it.
+        await change(interaction, _under(self.pending_id, "look"))
         try:
             outcome = await self._answered(interaction)
-        except Conflict as error:
+        except Refused as error:
             if error.code != "act_taken":  # whoever does it says what came of it
-                await _without_buttons(interaction)
-            raise
-        except Refused:
-            await _without_buttons(interaction)
+                await _shown(interaction, None)
             raise
         except Exception:
-            await interaction.edit_original_response(view=buttons(self.pending_id))
+            if self.answer != "look":
+                await _shown(interaction, buttons(self.pending_id))
             raise
-        await interaction.edit_original_response(
-            content=render.cut(outcome, render.CONTENT), view=None
-        )
+        if outcome is None:
+            await _shown(interaction, buttons(self.pending_id))
+        else:
+            await conclude(interaction, outcome)
 
-    async def _answered(self, interaction: Interaction) -> str:
+    async def _answered(self, interaction: Interaction) -> str | None:
+        """What came of it; None: nothing yet, and nobody does it."""
         ctx, admin = ctx_of(interaction), await desk(interaction)
         if self.answer == "no":
-            await pending.drop(ctx, admin, self.pending_id)
+            await pending.drop(ctx, admin, self.pending_id, say("confirm.kept"))
             return say("confirm.kept")
-        taken = await pending.take(ctx, admin, self.pending_id)
-        try:
-            outcome = await ACTS[taken.name](interaction, admin, taken.detail)
-        except Refused:
-            await pending.end(ctx, taken)
-            raise
-        except Exception:
-            await pending.release(ctx, taken)
-            raise
-        await pending.end(ctx, taken)
-        log.info("confirmed", act=taken.name, admin=admin.user_id)
-        return outcome
+        if self.answer == "look":
+            found = await pending.look(ctx, admin, self.pending_id)
+        else:
+            found = await pending.take(ctx, admin, self.pending_id)
+        return await _done(interaction, admin, found) if isinstance(found, pending.Act) else found
 
 
-async def _without_buttons(interaction: Interaction) -> None:
-    await interaction.edit_original_response(view=None)
+async def _done(interaction: Interaction, admin: Actor, taken: pending.Act) -> str:
+    """Do it. Once that has returned it is done, whatever fails after it."""
+    ctx = ctx_of(interaction)
+    try:
+        outcome = render.cut(
+            await ACTS[taken.name](interaction, admin, taken.detail), render.CONTENT
+        )
+    except Refused as error:
+        await _end(ctx, taken, refusal_in(error))
+        raise
+    except Exception:
+        await pending.release(ctx, taken)
+        raise
+    await _end(ctx, taken, outcome)
+    log.info("confirmed", act=taken.name, admin=admin.user_id)
+    return outcome
+
+
+async def _end(ctx: Context, taken: pending.Act, outcome: str) -> None:
+    try:
+        await pending.end(ctx, taken, outcome)
+    except Exception as error:
+        log.warning("what was decided stays open", act=taken.name, id=taken.id, error=repr(error))
+
+
+async def _shown(interaction: Interaction, view: View | None) -> None:
+    """Where Discord does not take it, "Look again" stays."""
+    try:
+        await interaction.edit_original_response(view=view)
+    except rest.NO_ANSWER as error:
+        log.warning("the buttons of a question stay", error=repr(error))
 
 
 DYNAMIC: tuple[type[DynamicItem[Any]], ...] = (Answer,)

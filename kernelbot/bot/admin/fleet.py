@@ -14,7 +14,7 @@ from discord.ui import Button, DynamicItem, View
 from kernelbot import report
 from kernelbot.bot import render
 from kernelbot.bot.admin import confirm
-from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, desk
+from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, defer_change, desk
 from kernelbot.bot.errors import Declined, guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.render import Post, plain
@@ -191,8 +191,7 @@ async def _drain(interaction: Interaction, admin: Actor, values: Mapping[str, An
 async def undrain(interaction: Interaction, machine: Runner) -> None:
     await defer(interaction)
     await runners.drain(ctx_of(interaction), await desk(interaction), machine, drained=False)
-    text = say("fleet.undrain.done", name=plain(machine, 64))
-    await interaction.edit_original_response(content=text)
+    await conclude(interaction, say("fleet.undrain.done", name=plain(machine, 64)))
 
 
 # --- devices -------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from discord.app_commands import Choice
 
 from kernelbot.bot import render
 from kernelbot.bot.admin import confirm
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
@@ -68,8 +68,7 @@ async def resume(
 ) -> None:
     await defer(interaction)
     await intake.resume(ctx_of(interaction), await desk(interaction), gpu)
-    text = say("admin.intake.resumed", what=_what(gpu))
-    await interaction.edit_original_response(content=text)
+    await conclude(interaction, say("admin.intake.resumed", what=_what(gpu)))
 
 
 @GROUP.command(name="list", description="What is paused, why, since when")

@@ -10,7 +10,7 @@ from discord import app_commands
 
 from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.admin.allowances import Name
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
@@ -39,7 +39,7 @@ async def create(
     until = lasting.until(lasts, datetime.now(UTC))
     ends = None if until == lasting.FOR_EVER else until
     made = await invitations.create(ctx_of(interaction), admin, competition, people, ends)
-    await interaction.edit_original_response(content=cards.invited(made))
+    await conclude(interaction, cards.invited(made))
 
 
 @GROUP.command(name="list", description="The codes of a competition, without the codes")

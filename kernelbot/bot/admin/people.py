@@ -11,7 +11,7 @@ from discord.app_commands import Choice
 
 from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.admin.results import Reason
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
 from kernelbot.domain.people import Actor, Role
@@ -70,7 +70,7 @@ async def unban(interaction: Interaction, person: Person) -> None:
     await defer(interaction)
     who = await moderation.unban(ctx_of(interaction), await desk(interaction), person)
     text = say("admin.unban.done", who=cards.who(who.name, who.user_id))
-    await interaction.edit_original_response(content=text)
+    await conclude(interaction, text)
 
 
 @app_commands.command(name="role", description="Make somebody an administrator, or a member again")

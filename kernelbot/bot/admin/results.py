@@ -9,7 +9,7 @@ from discord import app_commands
 
 from kernelbot.bot import autocomplete
 from kernelbot.bot.admin import cards, choices, confirm
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
@@ -51,7 +51,7 @@ async def restore(interaction: Interaction, submission: SubmissionId, reason: Re
     admin = await desk(interaction)
     boards = await moderation.restore(ctx_of(interaction), admin, submission, reason)
     key = "admin.restore.done" if boards else "admin.restore.already"
-    await interaction.edit_original_response(content=say(key, id=submission, boards=boards))
+    await conclude(interaction, say(key, id=submission, boards=boards))
 
 
 @app_commands.command(
@@ -63,7 +63,7 @@ async def rerun(interaction: Interaction, submission: SubmissionId, reason: Reas
     await defer(interaction)
     admin = await desk(interaction)
     view = await running.rerun(ctx_of(interaction), admin, submission, reason)
-    await interaction.edit_original_response(content=cards.rerun(view, submission))
+    await conclude(interaction, cards.rerun(view, submission))
 
 
 @app_commands.command(name="first", description="Start a submission before everything else")
@@ -73,8 +73,7 @@ async def first(interaction: Interaction, submission: SubmissionId, reason: Reas
     await defer(interaction)
     admin = await desk(interaction)
     runs = await moderation.put_first(ctx_of(interaction), admin, submission, reason)
-    text = say("admin.first.done", id=submission, runs=runs)
-    await interaction.edit_original_response(content=text)
+    await conclude(interaction, say("admin.first.done", id=submission, runs=runs))
 
 
 @app_commands.command(name="rejudge", description="Measure ranked entries again; their places stay")
