@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
+from kernelbot.cli.failure import Declined
 from kernelbot.cli.options import AsJson, Token, Url, connect, segment
-from kernelbot.cli.screen import clean, document, result, table
+from kernelbot.cli.screen import clean, document, note, result, table
 
 allowance_app = typer.Typer(
     help="What somebody has used and may use, and more of it.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+EXACT = re.compile(r"#[0-9]+|discord:[0-9]+|<@!?[0-9]+>", re.ASCII)
+"""What stands for one person and no other, as a name does not."""
 UserName = Annotated[
     str,
     typer.Argument(metavar="NAME", help="A name, '#' and an id, or discord: and an account's id."),
@@ -68,18 +73,33 @@ def role(
     name: UserName,
     role: Annotated[RoleWord, typer.Argument(help="What they are to be.")],
     yes: Annotated[
-        bool, typer.Option("--yes", help="Also where that takes your own rights away.")
+        bool,
+        typer.Option("--yes", help="Ask nothing, also where that takes your own rights away."),
     ] = False,
     url: Url = None,
     token: Token = None,
 ) -> None:
     """Make somebody an administrator, or a member again."""
     with connect(url, token) as server:
+        if role is RoleWord.ADMIN and not yes and not EXACT.fullmatch(name):
+            name = _meant(server.get(f"/v1/admin/users/{segment(name)}"))
         body = {"role": role.value, "sure": yes}
         made = server.post(f"/v1/admin/users/{segment(name)}/role", body, repeat=True)
     state = "is now" if made["changed"] else "already was"
     kind = "an administrator" if made["role"] == "admin" else "a member"
     result(f"{clean(made['name'])} (#{made['user_id']}) {state} {kind}.")
+
+
+def _meant(found: dict[str, Any]) -> str:
+    """Who a name stands for, once somebody has looked at their accounts: names anybody can take."""
+    number = f"#{found['user_id']}"
+    note(f"{clean(found['name'])} ({number}), known by:")
+    for item in found["identities"]:
+        note(f"  {clean(item['provider'])}: {clean(item['name'])} ({clean(item['subject'])})")
+    if not sys.stdin.isatty():
+        raise Declined(f"A name alone makes nobody an administrator: use '{number}', or --yes.")
+    typer.confirm("Make them an administrator?", abort=True, err=True)
+    return number
 
 
 def rerun(

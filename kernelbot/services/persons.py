@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -82,6 +83,14 @@ class RoleChange:
     oneself: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class RolePlan:
+    """What is to be confirmed: people choose their names themselves, not their accounts."""
+
+    change: RoleChange
+    identities: tuple[dict[str, str], ...]  # provider, subject, name
+
+
 async def found(connection: AsyncConnection, word: str) -> Row[Any]:
     """Somebody by name, by ``#id`` where several share a name, or by their account at Discord (a mention, or
     ``discord:123``). Raises NotFound, and Conflict with the ids of those who share the name."""
@@ -145,10 +154,7 @@ async def profile(ctx: Context, admin: Actor, word: str) -> Profile:
         created_at=row.created_at,
         banned_until=row.banned_until,
         ban_reason=row.ban_reason,
-        identities=tuple(
-            {"provider": item.provider, "subject": item.subject, "name": item.name}
-            for item in identities
-        ),
+        identities=_accounts(identities),
         live_tokens=counts.live_tokens,
         submissions=counts.submissions or {},
         open_runs=counts.open_runs,
@@ -168,14 +174,31 @@ async def profile(ctx: Context, admin: Actor, word: str) -> Profile:
     )
 
 
-async def planned_role(ctx: Context, admin: Actor, word: str, role: str) -> RoleChange:
-    """What ``set_role`` would do; nothing is done. Raises what it would raise, but for oneself."""
+def _accounts(rows: Sequence[Row[Any]]) -> tuple[dict[str, str], ...]:
+    return tuple(
+        {"provider": row.provider, "subject": row.subject, "name": row.name} for row in rows
+    )
+
+
+async def planned_role(ctx: Context, admin: Actor, word: str, role: str) -> RolePlan:
+    """What ``set_role`` would do; nothing is done. Raises what it would raise, but for oneself; and InvalidInput
+    where a name alone says who is to become an administrator.
+    """
     admin.needs(Scope.ADMIN)
     wanted = _role(role)
+    if wanted is Role.ADMIN and not (
+        NUMBERED.fullmatch(word.strip()) or MENTIONED.fullmatch(word.strip())
+    ):
+        raise InvalidInput(
+            "Anybody can take a name. Say who becomes an administrator by their #number (choose from what is offered "
+            "while you type), a mention or discord: and the id of their account.",
+            code="not_by_name",
+        )
     async with ctx.database.read() as connection:
         row = await found(connection, word)
         _not_the_last(row, wanted, await people.administrators(connection))
-    return _change(admin, row, wanted)
+        identities = await people.identities_of(connection, row.id)
+    return RolePlan(change=_change(admin, row, wanted), identities=_accounts(identities))
 
 
 async def set_role(

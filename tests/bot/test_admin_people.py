@@ -107,13 +107,16 @@ async def test_somebody_becomes_an_administrator_and_may_use_the_group_at_once(
 
     asked = await scene.slash("admin role", person=f"<@{grace.id}>", role="admin")
     assert "becomes an administrator: they see every competition" in words(asked.response)
+    assert f"discord: grace (`{grace.id}`, <@{grace.id}>)" in words(asked.response)
+    by_name = await scene.slash("admin role", person="grace", role="admin")
+    assert "Anybody can take a name." in words(by_name.response)
     await scene.ada.click(asked.response, label="Confirm")
 
     assert words(refused.response).startswith("This is for administrators.")
     log = await grace.slash(scene.channel, "admin audit")
     assert "`user.role`" in words(log.response)
     assert "is an administrator now." in words(asked.response)
-    again = await scene.slash("admin role", person="grace", role="admin")
+    again = await scene.slash("admin role", person=f"<@{grace.id}>", role="admin")
     assert "is an administrator already." in words(again.response)
 
 
@@ -140,6 +143,12 @@ async def test_more_gpu_seconds_are_granted_shown_and_ended(scene: Scene, shelf:
     made = await scene.slash("admin allowance grant", **wish, seconds=70, lasts="3d")
     shown = await scene.slash("admin allowance show", person="bob")
 
+    endless = await scene.slash("admin allowance grant", **wish, seconds=70, lasts="forever")
+    offered = await scene.typed("admin allowance grant", "lasts", "")
+
+    assert "Write 30m, 12h, 7d or 2w; 3650 days are the most" in words(endless.response)
+    assert "90d" in offered
+    assert "forever" not in offered
     assert "may use 70 GPU-seconds more within 24 hours" in words(made.response)
     assert "CPU: 0 of 100 GPU-seconds used in 24 h" in words(shown.response)
     assert r"A \*paper\*" in words(shown.response)

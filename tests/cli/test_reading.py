@@ -330,6 +330,7 @@ async def test_an_administrator_knows_people_and_what_they_may_use(
     ended = await root("admin", "allowance", "end", "1")
     again = await root("admin", "rerun", str(sent.id), "--reason", "Our disk.")
     known = await root("admin", "person", number)
+    by_name = await root("admin", "role", "admin", "admin")
     made = await root("admin", "role", number, "admin")
     twice = await root("admin", "role", number, "admin")
     oneself = await root("admin", "role", "admin", "member")
@@ -342,6 +343,9 @@ async def test_an_administrator_knows_people_and_what_they_may_use(
     assert f"Submission {sent.id} runs once more, as {sent.id + 1}." in again.out
     assert "submissions: 2 ranked; waiting or running: 1" in known.out
     assert "is now an administrator." in made.out
+    assert by_name.code == 1
+    assert "local: admin (admin)" in by_name.err
+    assert "A name alone makes nobody an administrator: use '#1', or --yes." in by_name.err
     assert "already was an administrator." in twice.out
     assert (oneself.code, "--yes" in oneself.err) == (1, True)
 

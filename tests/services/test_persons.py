@@ -59,7 +59,7 @@ async def test_the_last_one_and_oneself_are_not_put_out_by_mistake(app: App) -> 
     await promoted(app, "ada")
     with pytest.raises(Conflict, match="your own rights"):
         await persons.set_role(app, root, "admin", "member")
-    assert (await persons.planned_role(app, root, "admin", "member")).oneself
+    assert (await persons.planned_role(app, root, "admin", "member")).change.oneself
 
     await persons.set_role(app, root, "admin", "member", sure=True)
     with pytest.raises(Forbidden):

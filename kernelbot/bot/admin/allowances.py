@@ -43,7 +43,7 @@ async def show(interaction: Interaction, person: Person, competition: Name | Non
     person=choices.people,
     competition=choices.contests,
     gpu=autocomplete.gpus,
-    lasts=choices.lasting,
+    lasts=choices.ending,
 )
 async def grant(
     interaction: Interaction,
@@ -63,7 +63,7 @@ async def grant(
         gpu,
         seconds,
         reason,
-        lasting.until(lasts, datetime.now(UTC)),
+        lasting.until(lasts, datetime.now(UTC), endless=False),
     )
     await conclude(interaction, cards.granted(made))
 

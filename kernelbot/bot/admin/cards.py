@@ -19,7 +19,7 @@ from kernelbot.domain.people import Role
 from kernelbot.judge.protocol import Hint
 from kernelbot.services.effects import BanEffect, Fall, RefuseEffect, VoidEffect
 from kernelbot.services.grants import CompetitionUse, Grant, Hourly, PersonUse
-from kernelbot.services.persons import Known, Profile, RoleChange, Sent
+from kernelbot.services.persons import Known, Profile, RoleChange, RolePlan, Sent
 from kernelbot.services.submissions import Recent
 from kernelbot.services.views import (
     CodeView,
@@ -58,7 +58,7 @@ def person(found: Profile, now: datetime) -> Post:
         description=_standing(found, now),
         colour=render.RED if _banned(found, now) else render.BLUE,
     )
-    accounts = "\n".join(_account(item) for item in found.identities[:LINES])
+    accounts = _accounts(found.identities)
     sent = ", ".join(f"{count:,} {mode}" for mode, count in sorted(found.submissions.items()))
     counts = say(
         "admin.person.counts",
@@ -90,6 +90,10 @@ def _standing(found: Profile, now: datetime) -> str:
     return "\n".join(lines)
 
 
+def _accounts(identities: Sequence[dict[str, str]]) -> str:
+    return "\n".join(_account(item) for item in identities[:LINES])
+
+
 def _account(item: dict[str, str]) -> str:
     name = plain(item["name"], 64)
     if item["provider"] == "discord" and item["subject"].isdigit():
@@ -109,9 +113,13 @@ def _sent(item: Sent) -> str:
     )
 
 
-def role_asked(change: RoleChange) -> str:
+def role_asked(plan: RolePlan) -> str:
+    """With the accounts: a name anybody can take."""
+    change = plan.change
     key = "admin.role.ask_oneself" if change.oneself else f"admin.role.ask_{change.role.value}"
-    return say(key, who=who(change.name, change.user_id))
+    effect = say(key, who=who(change.name, change.user_id))
+    accounts = _accounts(plan.identities) or say("admin.none")
+    return f"{effect}\n**{say('admin.person.accounts')}**\n{accounts}"
 
 
 def role_set(change: RoleChange) -> str:

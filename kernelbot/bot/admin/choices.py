@@ -13,7 +13,8 @@ from kernelbot.errors import Forbidden, NotFound
 from kernelbot.services import competitions, invitations, persons
 from kernelbot.services import submissions as store
 
-LASTING = ("1h", "12h", "1d", "3d", "7d", "2w", "30d", "90d", "forever")
+LASTING = ("1h", "12h", "1d", "3d", "7d", "2w", "30d", "90d")
+FOR_EVER = "forever"
 
 
 async def people(interaction: Interaction, typed: str) -> list[Choice[str]]:
@@ -63,9 +64,17 @@ async def invites(interaction: Interaction, typed: str) -> list[Choice[int]]:
 
 async def lasting(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """Whatever is typed can be sent as it is."""
-    named = [render.Choice(item, item) for item in LASTING]
+    return _times([*LASTING, FOR_EVER], typed)
+
+
+async def ending(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """The same for what has an end in any case."""
+    return _times(LASTING, typed)
+
+
+def _times(offered: Iterable[str], typed: str) -> list[Choice[str]]:
     wanted = typed.strip().lower()
-    return _choices(item for item in named if item.value.startswith(wanted))
+    return [Choice(name=item, value=item) for item in offered if item.startswith(wanted)]
 
 
 async def targets(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from discord import app_commands
@@ -14,6 +14,7 @@ from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
+from kernelbot.errors import Forbidden
 from kernelbot.services import intake
 from kernelbot.services.views import PauseView
 
@@ -21,7 +22,23 @@ GROUP = app_commands.Group(name="intake", description="Whether GPUs take submiss
 
 
 async def kinds(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    found = render.matching([render.Choice(gpu, gpu) for gpu in ctx_of(interaction).targets], typed)
+    try:
+        return _offered(intake.kinds(ctx_of(interaction), await desk(interaction)), typed)
+    except Forbidden:
+        return []
+
+
+async def paused(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Those too that are in the file of targets no more."""
+    try:
+        found = await intake.listed(ctx_of(interaction), await desk(interaction))
+    except Forbidden:
+        return []
+    return _offered([item.gpu for item in found if item.gpu is not None], typed)
+
+
+def _offered(gpus: Sequence[str], typed: str) -> list[Choice[str]]:
+    found = render.matching([render.Choice(gpu, gpu) for gpu in gpus], typed)
     return [Choice(name=item.name, value=item.value) for item in found]
 
 
@@ -62,7 +79,7 @@ async def _pause(interaction: Interaction, admin: Actor, values: Mapping[str, An
 
 @GROUP.command(name="resume", description="Take submissions again")
 @app_commands.describe(gpu="Only this kind (the pause of all if left out)")
-@app_commands.autocomplete(gpu=kinds)
+@app_commands.autocomplete(gpu=paused)
 async def resume(
     interaction: Interaction, gpu: app_commands.Range[str, 1, render.CHOICE] | None = None
 ) -> None:

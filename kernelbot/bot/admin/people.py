@@ -80,12 +80,13 @@ async def unban(interaction: Interaction, person: Person) -> None:
 async def role(interaction: Interaction, person: Person, role: Choice[str]) -> None:
     await defer(interaction)
     admin = await desk(interaction)
-    change = await persons.planned_role(ctx_of(interaction), admin, person, role.value)
+    plan = await persons.planned_role(ctx_of(interaction), admin, person, role.value)
+    change = plan.change
     if not change.changed:
         await interaction.edit_original_response(content=cards.role_set(change))
         return
     values = {"person": f"#{change.user_id}", "role": change.role.value}
-    await confirm.ask(interaction, admin, "role", cards.role_asked(change), **values)
+    await confirm.ask(interaction, admin, "role", cards.role_asked(plan), **values)
 
 
 @confirm.act("role")
