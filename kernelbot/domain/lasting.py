@@ -15,16 +15,16 @@ ENDLESS = {"forever", "for ever"}
 WRITTEN = re.compile(r"([0-9]{1,6})\s*([mhdw])[a-z]*", re.ASCII)
 
 
-def until(text: str, now: datetime) -> datetime:
-    """When what begins now ends. Raises InvalidInput, with examples."""
+def until(text: str, now: datetime, *, endless: bool = True) -> datetime:
+    """When what begins now ends; ``endless``: it may have no end. Raises InvalidInput, with examples."""
     wanted = text.strip().lower()
-    if wanted in ENDLESS:
+    if endless and wanted in ENDLESS:
         return FOR_EVER
     found = WRITTEN.fullmatch(wanted)
     span = timedelta(**{UNITS[found[2]]: int(found[1])}) if found else timedelta()
     if not timedelta() < span <= LONGEST:
         raise InvalidInput(
-            f"I cannot read {text[:40]!r} as a time. Write 30m, 12h, 7d, 2w or forever; "
+            f"I cannot read {text[:40]!r} as a time. Write 30m, 12h, 7d{', 2w or forever' if endless else ' or 2w'}; "
             f"{LONGEST.days} days are the most.",
             code="bad_lifetime",
         )
