@@ -7,6 +7,7 @@ in the queue until the kind is resumed; no wait counts against anybody.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Row
@@ -61,7 +62,15 @@ async def paused(ctx: Context) -> tuple[PauseView, ...]:
 async def listed(ctx: Context, admin: Actor) -> tuple[PauseView, ...]:
     """The same with who paused."""
     admin.needs(Scope.ADMIN)
-    return await paused(ctx)
+    async with ctx.database.read() as connection:
+        rows = await store.every(connection)
+    return tuple(replace(_view(row), paused_by=row.paused_by) for row in rows)
+
+
+def kinds(ctx: Context, admin: Actor) -> tuple[str, ...]:
+    """What can be paused beside everything."""
+    admin.needs(Scope.ADMIN)
+    return tuple(ctx.targets)
 
 
 def of(gpu: str, pauses: Sequence[PauseView]) -> PauseView | None:
@@ -97,5 +106,4 @@ def _view(row: Row[Any]) -> PauseView:
         reason=row.reason,
         holds=row.holds,
         since=row.since,
-        paused_by=row.paused_by,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kernelbot.services import intake
 from tests import factories
 from tests.bot.scene import Scene, words
+from tests.services.test_turns import rows
 
 WHY = "The room is **too** warm @everyone"
 
@@ -42,9 +43,20 @@ async def test_a_kind_that_there_is_not_is_said_before_anything_is_asked(scene: 
     assert await scene.typed("admin intake pause", "gpu", "h2") == ["H200", "H200x4"]
 
 
+async def test_a_paused_kind_is_offered_also_when_it_left_the_file_of_targets(scene: Scene) -> None:
+    await intake.pause(scene.app, await scene.organizer(), "CPU", "x", hold=False)
+    await rows(scene.app, "UPDATE pauses SET gpu = 'GTX9'")
+
+    assert await scene.typed("admin intake resume", "gpu", "") == ["GTX9"]
+    await scene.slash("admin intake resume", gpu="gtx9")
+    assert await intake.paused(scene.app) == ()
+
+
 async def test_who_is_no_administrator_pauses_nothing(scene: Scene) -> None:
     await scene.sees_admin()
 
     for command, options in (("pause", {"reason": "x"}), ("resume", {}), ("list", {})):
         told = await scene.slash(f"admin intake {command}", **options)
         assert "This is for administrators." in words(told.response)
+    for command in ("pause", "resume"):
+        assert await scene.typed(f"admin intake {command}", "gpu", "") == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 
 import pytest
@@ -100,9 +101,11 @@ async def test_only_administrators_pause_kinds_that_exist_and_it_is_written_down
     with pytest.raises(Conflict, match="as a whole is not paused"):
         await intake.resume(app, root, None)
     (now,) = await intake.listed(app, root)
+    (told,) = await intake.paused(app)
     await intake.resume(app, root, "CPU")
 
     assert (now.gpu, now.reason, now.holds, now.paused_by) == ("CPU", "second", True, root.name)
+    assert told == dataclasses.replace(now, paused_by=""), "who paused is for administrators"
     log = await moderation.audit(app, root, target="intake:CPU")
     assert [item["action"] for item in log.items] == [
         "intake.resume",
