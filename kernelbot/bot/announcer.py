@@ -165,8 +165,18 @@ class Announcer(Teller):
         except (CannotTell, discord.Forbidden, discord.NotFound) as error:
             return _Trouble(f"{where}: {error}", passes=False)
         except Exception as error:
-            return _Trouble(f"{where}: {error!r}", passes=True)
+            return _Trouble(f"{where}: {error!r}", passes=not _is_final(error))
         return _Posted(guild.id, message.id)
+
+
+def _is_final(error: Exception) -> bool:
+    """Whether Discord will say the same to the same message: all that it refuses but for a while, or to anybody."""
+    for_now = (401, 408, 429)
+    return (
+        isinstance(error, discord.HTTPException)
+        and 400 <= error.status < 500
+        and error.status not in for_now
+    )
 
 
 def _own_channel(item: Announcement) -> int | None:

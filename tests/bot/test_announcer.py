@@ -89,6 +89,22 @@ async def test_a_server_that_fails_or_shuts_the_bot_out_holds_up_no_other_and_re
     assert await troubles(scene) == []
 
 
+async def test_a_server_that_will_never_take_it_is_passed_over(scene: Scene) -> None:
+    odd, slow = await server(scene, "Odd"), await server(scene, "Slow")
+    scene.env.inject_error("POST", f"/channels/{odd.id}/messages", status=400, code=50035)
+    scene.env.inject_error("POST", f"/channels/{slow.id}/messages", status=401)
+
+    await podium(scene)
+    await tell(scene)
+    (trouble,) = await troubles(scene)
+    assert trouble.startswith("#news in Slow: ")
+
+    scene.env.inject_error("POST", f"/channels/{odd.id}/messages", status=400, code=50035)
+    await tell(scene)
+    assert [posts(item) for item in (scene.channel, odd, slow)] == [1, 0, 1]
+    assert await troubles(scene) == []
+
+
 async def test_a_server_that_never_answers_holds_up_no_other(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
