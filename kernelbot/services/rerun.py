@@ -20,7 +20,7 @@ from kernelbot.services import submissions
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID
 from kernelbot.services.views import SubmissionView
-from kernelbot.storage import cards, contests, people, queue
+from kernelbot.storage import cards, contests, people, queue, standings
 from kernelbot.storage import submissions as store
 
 
@@ -71,12 +71,23 @@ async def _ended(connection: AsyncConnection, submission_id: int) -> Row[Any]:
 
 async def _queued(connection: AsyncConnection, sent: Row[Any]) -> int:
     posed = await contests.posed(connection, sent.leaderboard_id)
+    if posed.retired:
+        raise Conflict(
+            "Its leaderboard was taken off the list: apply the files of its competition again first.",
+            code="leaderboard_hidden",
+        )
     if sent.language not in posed.languages:
         raise Conflict(
             f"Its problem does not take {sent.language} any more.", code="language_not_offered"
         )
     runs = await store.runs_of(connection, [sent.id])
     wanted = [run.gpu for run in runs if not _counts(run)]
+    if not wanted and any(await standings.void_of_code(connection, sent.id)):
+        raise Conflict(
+            f"Submission {sent.id} passed and is void, and run again its code would be too: restore it instead "
+            "(`admin restore`).",
+            code="is_void",
+        )
     if not wanted:
         raise Conflict(
             f"Submission {sent.id} passed and counts. To hold its times against new ones have it judged again "

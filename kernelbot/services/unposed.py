@@ -16,6 +16,7 @@ from kernelbot.services.context import Context
 from kernelbot.storage import queue, submissions
 
 FREE = "It costs nothing of your allowance."
+HIDDEN = f"the leaderboard was taken off the list. {FREE}"
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def _why_not(posed: Posed, run: Row[Any]) -> str:
     """Why a run that has not begun will never be judged; empty: it will be."""
     gpu, language, mode = run.gpu, run.language, Mode(run.mode)
     if posed.hidden:
-        return f"the leaderboard was taken off the list. {FREE}"
+        return HIDDEN
     if gpu not in posed.gpus:
         return _not_offered(gpu)
     if run.known:
@@ -70,14 +71,15 @@ async def hold(
 
 
 async def put_back(ctx: Context) -> int:
-    """End what was being judged when its GPU was withdrawn and waits for it again, because its worker gave it
-    back or is gone; how much that was."""
+    """End what waits although its GPU was withdrawn or its leaderboard hidden: because its worker gave it back or is
+    gone, or because it was sent at that very moment; how much that was."""
     async with ctx.database.transaction() as connection:
         runs = await submissions.not_offered(connection)
         if runs:
             await queue.lock(connection, [run.id for run in runs])
             await submissions.lock_queued(connection, [], [run.submission_id for run in runs])
-            await end(connection, [(run, _not_offered(run.gpu)) for run in runs])
+            whys = [HIDDEN if run.retired else _not_offered(run.gpu) for run in runs]
+            await end(connection, list(zip(runs, whys, strict=True)))
     return len(runs)
 
 

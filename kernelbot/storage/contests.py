@@ -353,14 +353,14 @@ async def _digest(connection: AsyncConnection, problem_id: int) -> Any:
 
 
 POSED = text("""
-    SELECT l.problem_id, p.document->'languages' AS languages,
+    SELECT l.problem_id, l.retired, p.document->'languages' AS languages,
            ARRAY(SELECT gpu FROM leaderboard_gpus WHERE leaderboard_id = l.id AND offered) AS gpus
     FROM leaderboards l JOIN problems p ON p.id = l.problem_id WHERE l.id = :id
 """)
 
 
 async def posed(connection: AsyncConnection, leaderboard_id: int) -> Row[Any]:
-    """What a board poses now: (problem_id, languages, gpus)."""
+    """What a board poses now: (problem_id, retired, languages, gpus)."""
     return (await connection.execute(POSED, {"id": leaderboard_id})).one()
 
 

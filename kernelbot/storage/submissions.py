@@ -317,17 +317,18 @@ async def unjudged(connection: AsyncConnection, board_id: int) -> int:
 
 NOT_OFFERED = text(
     """
-    SELECT r.id, r.submission_id, r.queue_id, r.gpu
+    SELECT r.id, r.submission_id, r.queue_id, r.gpu, l.retired
     FROM runs r
+    JOIN leaderboards l ON l.id = r.leaderboard_id
     JOIN leaderboard_gpus g ON g.leaderboard_id = r.leaderboard_id AND g.gpu = r.gpu
-    WHERE r.status = 'queued' AND NOT g.offered
+    WHERE r.status = 'queued' AND (l.retired OR NOT g.offered)
     ORDER BY r.id
     """
 )
 
 
 async def not_offered(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """The runs that wait for a GPU which their leaderboard offers no longer."""
+    """The runs that wait for a GPU which their leaderboard offers no longer, or on one that is hidden (``retired``)."""
     return (await connection.execute(NOT_OFFERED)).all()
 
 

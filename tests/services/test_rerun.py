@@ -8,9 +8,10 @@ import pytest
 
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
+from kernelbot.domain.submission import Status
 from kernelbot.errors import Conflict, Forbidden, NotFound
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import moderation, rejudge, rerun, standings, submissions, submit
+from kernelbot.services import dispatch, moderation, rejudge, rerun, standings, submissions, submit
 from kernelbot.services.views import SubmissionView
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 from tests.services.contest import board, contest, published
@@ -67,6 +68,24 @@ async def test_after_the_end_and_of_a_closed_board_it_is_run_too(app: App) -> No
     assert (await rerun.rerun(app, await admin(app), view.id, "x")).runs
 
 
+async def test_nothing_is_run_again_or_left_waiting_on_a_board_that_is_hidden(app: App) -> None:
+    ada = await make_actor(app)
+    before = await failed(app, ada)
+    waiting = await submitted(app, ada)
+    # As if it had been sent in the moment in which the board was hidden.
+    await rows(app, "UPDATE leaderboards SET retired = true")
+
+    with pytest.raises(Conflict, match="taken off the list"):
+        await rerun.rerun(app, await admin(app), before.id, "x")
+    await dispatch.recover(app)
+
+    (run,) = (await submissions.submission(app, ada, waiting.id)).runs
+    assert run.status is Status.CANCELLED
+    assert "taken off the list. It costs nothing" in run.ranking
+    (sent,) = await rows(app, "SELECT refunded FROM submissions WHERE id = :id", id=waiting.id)
+    assert sent.refunded
+
+
 async def test_what_has_not_ended_counts_or_is_a_repetition_is_refused(app: App) -> None:
     root, ada = await admin(app), await make_actor(app)
     with pytest.raises(NotFound):
@@ -74,6 +93,10 @@ async def test_what_has_not_ended_counts_or_is_a_repetition_is_refused(app: App)
     counted = await ranked(app, ada, 1e6)
     with pytest.raises(Conflict, match="rejudge"):
         await rerun.rerun(app, root, counted.id, "x")
+    await moderation.void(app, root, counted.id, "x")
+    with pytest.raises(Conflict, match="passed and is void"):
+        await rerun.rerun(app, root, counted.id, "x")
+    await moderation.restore(app, root, counted.id, "x")
     (again,) = await rejudge.ask(app, root, submission_ids=[counted.id])
     assert again.rejudge_id is not None
     with pytest.raises(Conflict, match=f"measures submission {counted.id} again"):
