@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.storage import queue
 from kernelbot.storage.database import Database, storable
 from kernelbot.storage.tables import runners
 
@@ -79,19 +80,20 @@ POLL = text(
 )
 # How many wait is counted up to a hundred: whoever asks wants to know whether any do.
 LOOK = text(
-    """
+    f"""
     SELECT m.session = :session AND m.poll = :poll AS is_latest, m.drained, m.revoked_at IS NOT NULL AS revoked,
-           (SELECT coalesce(jsonb_object_agg(device, reason), '{}') FROM devices d
+           (SELECT coalesce(jsonb_object_agg(device, reason), '{{}}') FROM devices d
             WHERE coalesce(d.runner_id, 0) = m.id AND d.quarantined_at IS NOT NULL) AS shut,
-           (SELECT coalesce(jsonb_object_agg(substr(e.entrypoint, 5), few.queued), '{}')
+           (SELECT coalesce(jsonb_object_agg(substr(e.entrypoint, 5), few.queued), '{{}}')
             FROM unnest(CAST(:entrypoints AS text[])) AS e(entrypoint), LATERAL (
                 SELECT count(*) AS queued FROM (
                     SELECT FROM pgqueuer q
                     WHERE q.entrypoint = e.entrypoint AND q.status = 'queued' AND q.execute_after <= now()
+                          AND NOT {queue.HELD}
                     LIMIT 100) any_hundred) few
             WHERE few.queued > 0) AS waiting
     FROM runners m WHERE m.id = :id
-    """
+    """  # noqa: S608  made of constants
 )
 # Requests of a machine come one after the other (POLL), so what it holds has not changed while this waited.
 MAY_HOLD = text(
@@ -203,7 +205,8 @@ async def look(
     entrypoints: Iterable[str],
 ) -> Row[Any]:
     """Whether this request for work ``is_latest`` still, whether its machine is ``drained`` or ``revoked``, which of
-    its devices are ``shut`` and why, and how many runs are ``waiting`` by GPU, a hundred at most."""
+    its devices are ``shut`` and why, and how many runs are ``waiting`` by GPU, a hundred at most; those that an organizer
+    holds back wait for nobody."""
     values = {
         "id": runner_id,
         "session": session,

@@ -46,7 +46,8 @@ ENDED = text(
            coalesce(sum(took) FILTER (WHERE priority <= :again), 0) AS again,
            coalesce(sum(took) FILTER (WHERE created_at > now() - make_interval(secs => :sent)), 0)
                AS fresh
-    FROM (SELECT *, extract(epoch FROM finished_at - judged_at) AS took FROM runs
+    FROM (SELECT *, greatest(0, extract(epoch FROM finished_at - judged_at)) AS took
+          FROM runs
           WHERE finished_at > now() - make_interval(secs => :lately) AND gpu = :gpu
             AND judged_at IS NOT NULL) ended
     GROUP BY user_id

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.scoring import Score
 from kernelbot.domain.submission import REJUDGE, Outcome
-from kernelbot.judge.protocol import Verdict, to_json
+from kernelbot.judge.protocol import Verdict, VerdictKind, to_json
 from kernelbot.storage import changes
 from kernelbot.storage.database import storable
 from kernelbot.storage.tables import (
@@ -623,7 +623,7 @@ FINISH = text(
 )
 RELEASE = text(
     """
-    UPDATE runs SET status = 'queued', lease = NULL, progress = '',
+    UPDATE runs SET status = 'queued', lease = NULL, progress = '', judged_at = NULL,
            handle = CASE WHEN CAST(:keep AS boolean) THEN handle END,
            attempt = attempt - CAST(:refund AS integer)
     WHERE id = :id AND lease = :lease AND status = 'running'
@@ -810,10 +810,16 @@ async def finish(
         "device": storable(verdict.device.name) if verdict else None,
         "document": json.dumps(storable(to_json(verdict))) if verdict else None,
         "timed": _timed(verdict) if verdict else "[]",
-        "judged": verdict is not None,
+        "judged": verdict is not None and _was_judged(verdict),
         "took": max(verdict.spent.wall_s, verdict.spent.device_s) or None if verdict else None,
     }
     return (await connection.execute(FINISH, values)).first()
+
+
+def _was_judged(verdict: Verdict) -> bool:
+    """Whether somebody judged it, as far as the verdict tells."""
+    spent = verdict.spent
+    return verdict.kind is not VerdictKind.JUDGE_FAILED or max(spent.wall_s, spent.device_s) > 0
 
 
 def _timed(verdict: Verdict) -> str:

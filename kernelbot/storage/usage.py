@@ -15,7 +15,7 @@ SPENT = {
     by: text(
         f"""
         SELECT {name} AS name, r.gpu, count(*) AS runs,
-               sum(extract(epoch FROM r.finished_at - r.judged_at)) AS seconds
+               sum(greatest(0, extract(epoch FROM r.finished_at - r.judged_at))) AS seconds
         FROM runs r
         JOIN leaderboards l ON l.id = r.leaderboard_id
         JOIN competitions c ON c.id = l.competition_id
@@ -28,7 +28,7 @@ SPENT = {
 }
 LATELY = text(
     """
-    SELECT gpu, sum(extract(epoch FROM finished_at - judged_at)) AS seconds
+    SELECT gpu, sum(greatest(0, extract(epoch FROM finished_at - judged_at))) AS seconds
     FROM runs WHERE finished_at > now() - interval '1 hour' AND judged_at IS NOT NULL GROUP BY 1
     """
 )

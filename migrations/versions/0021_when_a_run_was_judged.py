@@ -13,7 +13,15 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("runs", sa.Column("judged_at", sa.DateTime(timezone=True), nullable=True))
-    op.execute("UPDATE runs SET judged_at = started_at WHERE started_at IS NOT NULL")
+    # Of those before a month ago nobody asks often enough to write a large table anew; of those that were not judged
+    # it says nothing.
+    op.execute(
+        """
+        UPDATE runs SET judged_at = started_at
+        WHERE started_at IS NOT NULL AND (status = 'running' OR (
+            status = 'done' AND verdict <> 'judge_failed' AND finished_at > now() - interval '31 days'))
+        """
+    )
 
 
 def downgrade() -> None:

@@ -14,6 +14,7 @@ from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.services import dispatch, health, intake, moderation, standings, submissions
 from tests import factories
 from tests.factories import make_actor, make_verdict, submitted
+from tests.services.machines import machine
 from tests.services.test_moderation import admin
 
 SILENT = text("UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE id = :id")
@@ -58,6 +59,8 @@ async def test_what_is_held_keeps_its_place_starts_nowhere_and_starts_when_it_is
     seen = await submissions.submission(app, ada, waiting.id)
 
     assert await claimed(app) == []
+    box = await machine(app)
+    assert (await box.lease({"CPU": 1})).waiting == {}, "no agent saves devices for it"
     with pytest.raises(Conflict, match=f"take no submissions at the moment: {WHY}"):
         await submitted(app, ada)
     (run,) = seen.runs

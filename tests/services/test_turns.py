@@ -25,6 +25,7 @@ from kernelbot.services import (
     submissions,
     submit,
     turns,
+    usage,
 )
 from kernelbot.services.dispatch import Assignment
 from tests.conftest import ADMIN_TOKEN
@@ -319,3 +320,55 @@ async def test_with_hundreds_waiting_turns_are_decided_together_and_nobody_is_pa
 
     assert len(claimed) == len(set(claimed)) == 10
     assert first not in claimed
+
+
+async def waited_long(app: App) -> None:
+    long = "interval '3 hours'"
+    await rows(
+        app,
+        f"UPDATE runs SET created_at = created_at - {long}, started_at = started_at - {long}, "
+        f"judged_at = judged_at - {long}",  # noqa: S608  made of constants
+    )
+
+
+async def judging_s(app: App) -> float:
+    """As those who pay see it."""
+    found = await usage.usage(app, await admin(app), by="target")
+    return sum(item.gpu_hours for item in found.items) * 3600
+
+
+async def test_what_was_put_back_and_is_cancelled_while_it_waits_was_not_judged_meanwhile(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    held = await claim_one(app)
+    assert await dispatch.progress(app, held, Event(kind="stage", stage=Stage.BUILD))
+    assert await dispatch.finish(app, held, make_verdict(VerdictKind.JUDGE_FAILED))
+    await waited_long(app)
+    await submit.cancel(app, ada, view.id)
+    assert await judging_s(app) < 60
+
+
+async def test_a_failure_of_ours_that_nobody_judged_took_no_time(app: App) -> None:
+    await submitted(app, await make_actor(app))
+    held = await claim_one(app)
+    await waited_long(app)
+    last = dataclasses.replace(held, attempt=99)
+    assert await dispatch.finish(app, last, make_verdict(VerdictKind.JUDGE_FAILED))
+    assert await judging_s(app) < 60
+
+
+async def test_each_attempt_is_judged_anew_since_its_own_first_step(app: App) -> None:
+    await submitted(app, await make_actor(app))
+    seen = []
+    for _ in range(2):
+        held = await claim_one(app)
+        seen += await rows(app, "SELECT judged_at FROM runs")
+        assert await dispatch.progress(app, held, Event(kind="stage", stage=Stage.BUILD))
+        seen += await rows(app, "SELECT judged_at FROM runs")
+        assert await dispatch.give_back(app, held)
+        seen += await rows(app, "SELECT judged_at FROM runs")
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+    assert [row.judged_at is not None for row in seen] == [False, True, False] * 2
+    assert seen[4].judged_at > seen[1].judged_at
