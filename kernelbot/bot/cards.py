@@ -22,6 +22,7 @@ import structlog
 
 from kernelbot.bot import attachments, delivery, render, rest, views
 from kernelbot.bot.door import CHANNEL
+from kernelbot.bot.messages import speaking
 from kernelbot.bot.places import Place, Places
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
 from kernelbot.errors import Unavailable
@@ -129,8 +130,9 @@ class Cards:
             assert card is not None, "cards are never deleted"
             view = await submissions.submission(self._ctx, READER, submission_id)
             user = int(card.user_subject)
-            post = await self._wanted(user, view, render.decision(view, run_id, user, key))
-            reached = await self._bring(card, view, _Said(post, since, again, view))
+            with speaking(card.locale):
+                post = await self._wanted(user, view, render.decision(view, run_id, user, key))
+                reached = await self._bring(card, view, _Said(post, since, again, view))
             if card.closed:
                 self._forget(submission_id)
             return reached
@@ -158,8 +160,9 @@ class Cards:
                 self._forget(submission_id)
                 return card is not None
             view = await submissions.submission(self._ctx, READER, submission_id)
-            said = await self._result(card, view) if view.done else None
-            reached = await self._bring(card, view, said)
+            with speaking(card.locale):
+                said = await self._result(card, view) if view.done else None
+                reached = await self._bring(card, view, said)
             if view.done:
                 await self._close(submission_id)
             return reached
@@ -179,7 +182,10 @@ class Cards:
 
     async def _bring(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The card as things are now, and what there is to say beside it; in a direct message where
-        the card's channel is closed to us. False: unreachable, the card is closed."""
+        the card's channel is closed to us or to its owner. False: unreachable, the card is closed."""
+        owner = int(card.user_subject)
+        if said is not None and not await self._places.reads(card.channel_id, owner):
+            return await self._move(card, view, said)
         try:
             await self._show(card, view, said)
         except discord.HTTPException as error:

@@ -32,6 +32,7 @@ async def me(interaction: Interaction) -> None:
 
 async def _show(interaction: Interaction, actor: Actor) -> None:
     ctx = ctx_of(interaction)
+    await preferences.speak(ctx, actor.user_id, interaction.locale.value)
     wanted = await preferences.of(ctx, actor.user_id)
     post = render.me(
         await identity.me(ctx, actor),

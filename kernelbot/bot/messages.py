@@ -8,7 +8,8 @@ refusals from the services: every channel shows the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 ENGLISH: dict[str, str] = {
@@ -276,6 +277,8 @@ ENGLISH: dict[str, str] = {
     "admin.fall.gone": "they have no other there",
     "admin.fall.then": "{place} with other code",
     "admin.ban.ask": "{who} may not submit {until}. Reason: {reason}",
+    "admin.ban.shorter": "**That ends a ban sooner** which is in force {until}, for: {reason}",
+    "admin.ban.longer": "It takes the place of a ban that is in force {until}, for: {reason}",
     "admin.ban.open": "What waits or runs of theirs ({count}) is judged but does not count.",
     "admin.ban.places_stay": "Their places stay: {count}. `void:True` takes them off too.",
     "admin.ban.void_stays": "Everything of theirs stops counting; an end of the ban does not bring it back.",
@@ -393,6 +396,7 @@ ENGLISH: dict[str, str] = {
     "desk.gpus.nobody": "Nobody is ranked yet on {gpus}.",
     "desk.gpus.more": "Also ranked on {gpus}: `/leaderboard`.",
     "desk.hidden": "This is not on show any more. What was said about it stays.",
+    "desk.hidden.name": "Not on show",
     "desk.event.name": "{title}: {phase}",
     "desk.event.about": "Hosted by {host}. {gpus}. Rules and leaderboards are in the competition's forum.",
     "desk.event.by_nobody": "{gpus}. Rules and leaderboards are in the competition's forum.",
@@ -404,6 +408,7 @@ ENGLISH: dict[str, str] = {
     "desk.trouble.lacks": "In {where} the bot lacks {names}.",
     "desk.trouble.server": "this server",
     "desk.trouble.refused": "Discord refused: {what}",
+    "desk.trouble.ours": "Something failed on our side (`{id}`). It is tried again by itself.",
     # --- /admin: organizers ---------------------------------------------------------------------------
     "admin.intake.all": "All GPUs",
     "admin.intake.pause": (
@@ -443,8 +448,12 @@ ENGLISH: dict[str, str] = {
     "admin.plan.mistakes": "**{count} mistakes in the files; nothing is changed.**",
     "admin.plan.one": "Give either `file` or `url`; `ref` and `path` go with a `url`.",
     "admin.hide.ask": (
-        "**{name} goes off every list, with {boards}.** What waits for them ends at no cost, results stay, and "
-        "applying its files shows it again."
+        "**{name} goes off every list, with {boards}.** What waits for them ends at no cost (runs: {waiting}), results stay, "
+        "and applying its files shows it again."
+    ),
+    "admin.hide.own": (
+        "**The next start shows it again:** it comes from the installation's own folder, which is published at each "
+        "start. Take its file out of there too."
     ),
     "admin.hide.done": "{name} is hidden until its files are applied again.",
     "admin.contests.title": "Competitions",
@@ -659,6 +668,16 @@ def language() -> str:
     """Of the catalogue that speaks to the person who is answered."""
     locale = LOCALE.get()
     return next((name for name in (locale, locale.split("-")[0]) if name in CATALOGUES), "en")
+
+
+@contextmanager
+def speaking(locale: str) -> Iterator[None]:
+    """What is said within is in this language: of somebody to whom nobody is answering now."""
+    token = LOCALE.set(locale)
+    try:
+        yield
+    finally:
+        LOCALE.reset(token)
 
 
 def say(key: str, /, **values: object) -> str:

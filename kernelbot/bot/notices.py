@@ -11,6 +11,7 @@ import structlog
 
 from kernelbot.bot import delivery, render
 from kernelbot.bot.door import PROVIDER
+from kernelbot.bot.messages import speaking
 from kernelbot.bot.outbox import Teller
 from kernelbot.bot.places import Places
 from kernelbot.services import notices as service
@@ -42,7 +43,8 @@ class Notices(Teller):
         found = await service.read(self._ctx, item, PROVIDER)
         if found is None:
             return "not wanted"
-        post = render.personal(found, render.notice_key(item.id), datetime.now(UTC))
+        with speaking(found.wanted.locale):
+            post = render.personal(found, render.notice_key(item.id), datetime.now(UTC))
         me = self._client.user
         try:
             channel_id = await self._places.direct(int(found.subject))

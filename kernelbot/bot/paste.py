@@ -72,10 +72,10 @@ async def ask(
                         SelectOption(
                             label=item.value,
                             value=item.value,
-                            description=words,
+                            description=say(f"mode.{item.value}"),
                             default=item.value == mode,
                         )
-                        for item, words in render.MODES.items()
+                        for item in Mode
                     ],
                 ),
             ),

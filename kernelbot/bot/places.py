@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,14 +58,17 @@ class Places:
         lacking: tuple[str, ...] = ()
         if isinstance(channel, discord.TextChannel | discord.ForumChannel):
             wanted = await preferences.of(self._ctx, user_id)
-            known = None if wanted.direct else await self._known(user_id, channel, competition)
+            user = interaction.user
+            known = (
+                None if wanted.direct else await self._known(user_id, channel, user, competition)
+            )
             if known is not None:
                 return Place(known, channel.guild.id)
             if isinstance(channel, discord.TextChannel) and not wanted.direct:
                 lacking = permissions.missing(interaction.app_permissions, permissions.THREADS)
                 if not lacking:
                     try:
-                        thread = await self._thread(channel, interaction.user, user_id, competition)
+                        thread = await self._thread(channel, user, user_id, competition)
                         return Place(thread, channel.guild.id)
                     except rest.NO_ANSWER as error:
                         log.info("no thread", channel=channel.id, error=repr(error))
@@ -82,17 +86,23 @@ class Places:
         line = self._locks[channel.id]
         await asyncio.wait_for(line.acquire(), PATIENCE_S)
         try:
-            known = await self._known(user_id, channel, competition)
+            known = await self._known(user_id, channel, user, competition)
             async with asyncio.timeout(MAKING_S):
                 return known or await self._made(channel, user, user_id, competition)
         finally:
             line.release()
 
+    async def reads(self, channel_id: int, subject: int) -> bool:
+        """Whether whom something is for can read it there: of a thread they may have left they are made a member
+        again. Only what the gateway told of is looked at, which costs one call."""
+        thread = self._client.get_channel(channel_id)
+        return not isinstance(thread, discord.Thread) or await _held(_seat(thread, subject))
+
     async def _known(
-        self, user_id: int, channel: discord.abc.GuildChannel, competition: str
+        self, user_id: int, channel: discord.abc.GuildChannel, user: Any, competition: str
     ) -> int | None:
         known = await cards.thread(self._ctx, user_id, channel.guild.id, competition)
-        return known if known is not None and await self._exists(known) else None
+        return known if known is not None and await self._usable(known, user.id) else None
 
     async def _made(
         self, channel: discord.TextChannel, user: Any, user_id: int, competition: str
@@ -110,13 +120,31 @@ class Places:
         await cards.remember_thread(self._ctx, user_id, guild, competition, thread.id)
         return thread.id
 
-    async def _exists(self, thread_id: int) -> bool:
-        """Where Discord does not say, what is remembered holds: a card that meets a closed door moves."""
-        try:
-            async with asyncio.timeout(LOOK_S):
-                await self._client.fetch_channel(thread_id)
-        except (discord.NotFound, discord.Forbidden):
-            return False
-        except rest.NO_ANSWER as error:
-            log.info("a thread could not be looked up", thread=thread_id, error=repr(error))
-        return True
+    async def _usable(self, thread_id: int, subject: int) -> bool:
+        """Whether the thread is there, with its owner in it."""
+
+        async def taken() -> None:
+            thread = await self._client.fetch_channel(thread_id)
+            assert isinstance(thread, discord.Thread), "only threads are remembered"
+            await _seat(thread, subject)
+
+        return await _held(taken())
+
+
+async def _seat(thread: discord.Thread, subject: int) -> None:
+    """Who left the thread, or the server and came back, is in it again; who never left stays in it."""
+    if thread.archived:
+        await thread.edit(archived=False)
+    await thread.add_user(discord.Object(subject))
+
+
+async def _held(taking: Coroutine[Any, Any, None]) -> bool:
+    """Where Discord does not say, what is remembered holds: a card that meets a closed door moves."""
+    try:
+        async with asyncio.timeout(LOOK_S):
+            await taking
+    except (discord.NotFound, discord.Forbidden):
+        return False
+    except rest.NO_ANSWER as error:
+        log.info("a thread could not be looked up", error=repr(error))
+    return True

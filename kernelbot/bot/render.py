@@ -60,9 +60,6 @@ NAME_WIDTH = 18
 
 GREEN, RED, BLUE, GREY, GOLD = 0x2E9E5B, 0xC93C37, 0x3B7DD8, 0x8A8F98, 0xD4A017
 
-MODES = {mode: say(f"mode.{mode.value}") for mode in Mode}
-"""What each is for, in a hundred characters. Discord is told when commands are registered, so in English."""
-
 
 @dataclass(frozen=True)
 class File:

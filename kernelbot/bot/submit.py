@@ -19,9 +19,10 @@ from kernelbot.judge.protocol import Mode
 from kernelbot.services import submit as service
 
 MODES = [
-    app_commands.Choice(name=f"{mode.value}: {words}", value=mode.value)
-    for mode, words in render.MODES.items()
+    app_commands.Choice(name=f"{mode.value}: {say(f'mode.{mode.value}')}", value=mode.value)
+    for mode in Mode
 ]
+"""In English: Discord is told them when commands are registered."""
 
 
 @app_commands.command(name="submit", description="Send a kernel to a leaderboard")

@@ -14,7 +14,7 @@ from kernelbot.bot.messages import say
 from kernelbot.bot.places import Places
 from kernelbot.domain.submission import Draft
 from kernelbot.errors import Unavailable
-from kernelbot.services import submit
+from kernelbot.services import preferences, submit
 from kernelbot.services.views import SubmissionView
 
 PLACED_WITHIN_S = 60.0
@@ -41,6 +41,7 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
     try:
         with cards.expecting(view.id):
             async with asyncio.timeout(PLACED_WITHIN_S):
+                await preferences.speak(ctx_of(interaction), user_id, interaction.locale.value)
                 place = await places.of(interaction, user_id, view.competition)
                 link = await cards.open(view, place, str(interaction.user.id))
         if place.lacking:

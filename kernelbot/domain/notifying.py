@@ -21,6 +21,7 @@ class Preferences:
     quiet_from: int | None = None  # minutes of the day in ``zone``; None: no quiet hours
     quiet_until: int | None = None
     zone: str = "UTC"
+    locale: str = "en"  # of what is said to them, as Discord spells it
 
     def is_quiet(self, now: datetime) -> bool:
         """Whether ``now`` is in their quiet hours, which may go past midnight."""

@@ -60,6 +60,7 @@ def _card(row: Row[Any]) -> Card:
         user_subject=row.user_subject,
         shown=row.shown,
         closed=row.closed,
+        locale=row.locale,
     )
 
 

@@ -46,6 +46,13 @@ async def quiet(ctx: Context, actor: Actor, begin: str, end: str, zone: str) -> 
         return _preferences(await store.change(connection, actor.user_id, **values))
 
 
+async def speak(ctx: Context, user_id: int, locale: str) -> None:
+    """Remember in which language this person is spoken to when nobody answers them just then."""
+    if (await of(ctx, user_id)).locale != locale:
+        async with ctx.database.transaction() as connection:
+            await store.change(connection, user_id, locale=locale)
+
+
 def _preferences(row: Row[Any] | None) -> Preferences:
     if row is None:
         return Preferences()

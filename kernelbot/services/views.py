@@ -453,6 +453,7 @@ class Card:
     user_subject: str
     shown: str
     closed: bool
+    locale: str  # of its owner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, text, update
+from sqlalchemy import Row, Select, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.storage.tables import cards, identities, submissions
+from kernelbot.storage.tables import cards, identities, preferences, submissions
 
 CONTINUE_WITH = text(
     """
@@ -44,13 +44,23 @@ async def change(connection: AsyncConnection, submission_id: int, **values: Any)
 
 
 async def one(connection: AsyncConnection, submission_id: int) -> Row[Any] | None:
-    query = select(cards).where(cards.c.submission_id == submission_id)
+    query = _with_locale().where(cards.c.submission_id == submission_id)
     return (await connection.execute(query)).first()
 
 
 async def open_ones(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    query = select(cards).where(~cards.c.closed).order_by(cards.c.submission_id)
+    query = _with_locale().where(~cards.c.closed).order_by(cards.c.submission_id)
     return (await connection.execute(query)).all()
+
+
+def _with_locale() -> Select[*tuple[Any, ...]]:
+    """Cards, with the language of whose they are."""
+    locale = func.coalesce(preferences.c.locale, "en")
+    return (
+        select(cards, locale.label("locale"))
+        .join(submissions, submissions.c.id == cards.c.submission_id)
+        .outerjoin(preferences, preferences.c.user_id == submissions.c.user_id)
+    )
 
 
 async def subject(connection: AsyncConnection, submission_id: int, provider: str) -> str | None:

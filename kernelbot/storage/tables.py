@@ -673,8 +673,8 @@ guilds = Table(
 )
 
 # A competition as a server shows it. One bot at a time sees to it: ``holder``, until ``held_until``. Nobody looks
-# before ``due_at``, later after each trouble. ``compared_at``: when it was last held against what is there;
-# ``settings_at``: which choices for the server it follows.
+# before ``due_at``, later after each trouble. ``compared_at``: when it was last held against what is there,
+# ``changed_at``: when we last heard that this is not as it was; ``settings_at``: which choices for the server it follows.
 desks = Table(
     "desks",
     metadata,
@@ -684,6 +684,7 @@ desks = Table(
     _at("held_until", now=True),
     _at("due_at", now=True),
     _at("compared_at"),
+    _at("changed_at"),
     _at("settings_at"),
     Column("failures", Integer, nullable=False, server_default="0"),
     Column("trouble", Text, nullable=False, server_default=""),  # for the server's organizers
@@ -704,6 +705,8 @@ desk_things = Table(
     Column("revision", Text, nullable=False, server_default=""),  # of the standings on a card
     Column("words", Text, nullable=False, server_default=""),  # of a card
     _at("next_at", now=True),  # a card is not edited before
+    _at("held_until", now=True),  # its message is written by one alone
+    Column("failures", Integer, nullable=False, server_default="0"),  # to edit a card
     _at("ends_at"),  # of an event: after that it is gone by itself
     Column("lost", Integer, nullable=False, server_default="0"),  # times that somebody deleted it
     ForeignKeyConstraint(
@@ -724,6 +727,9 @@ preferences = Table(
     Column("quiet_from", SmallInteger),  # minutes of the day in this zone
     Column("quiet_until", SmallInteger),
     Column("zone", Text, nullable=False, server_default="UTC"),
+    Column(
+        "locale", Text, nullable=False, server_default="en"
+    ),  # of what the bot says, as Discord spells it
 )
 
 # Command lines that wait to be let in by somebody who is known elsewhere, by the code that they show. Only

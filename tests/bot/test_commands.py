@@ -156,6 +156,59 @@ async def test_a_thread_that_cannot_be_made_becomes_a_direct_message(scene: Scen
     assert "https://discord.com/channels/@me/" in result.response.content
 
 
+async def test_who_has_left_their_thread_is_in_it_again_for_the_next_submission(
+    scene: Scene,
+) -> None:
+    await scene.submit()
+    (thread,) = scene.channel.threads
+    scene.env.backend.remove_thread_member(thread.id, scene.ada.id)
+
+    await scene.submit(mode="benchmark")
+
+    assert [item.id for item in scene.channel.threads] == [thread.id]
+    assert scene.ada.id in scene.env.backend.get_channel(thread.id).thread_members
+
+
+async def test_a_result_finds_its_owner_who_has_left_the_thread(scene: Scene) -> None:
+    await scene.submit()
+    (thread,) = scene.channel.threads
+    scene.env.backend.remove_thread_member(thread.id, scene.ada.id)
+
+    held = await factories.judge_one(scene.app)
+    await scene.bot.cards.refresh(held.submission_id)
+
+    assert scene.ada.id in scene.env.backend.get_channel(thread.id).thread_members
+    assert "passed" in words(scene.in_threads()[-1])
+
+
+async def test_a_result_goes_to_its_owner_directly_where_the_thread_does_not_take_them(
+    scene: Scene,
+) -> None:
+    await scene.submit()
+    scene.env.inject_error("PUT", "/channels/*/thread-members/*", status=403, code=50001)
+
+    held = await factories.judge_one(scene.app)
+    await scene.bot.cards.refresh(held.submission_id)
+
+    assert "passed" in words(scene.user.dm_channel.history()[-1])
+
+
+async def test_cards_and_results_speak_the_language_of_who_submitted_also_later(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"card.sent": "{file}, abgeschickt {when}", "result.is": "#{id} auf {board}: {state}!"}
+    monkeypatch.setitem(messages.CATALOGUES, "en-US", own)
+    await scene.submit()
+    held = await factories.judge_one(scene.app)
+
+    assert messages.language() == "en"
+    await scene.bot.cards.refresh(held.submission_id)
+
+    card, result = map(words, scene.in_threads())
+    assert "kernel.py, abgeschickt" in card
+    assert "#1 auf vectoradd: passed!" in result
+
+
 # --- cards and results ---------------------------------------------------------------------------
 
 
