@@ -1,7 +1,7 @@
 """What the outbox has for Discord, told exactly once across crashes of ours and of Discord's.
 
-An announcement is claimed, sent and acknowledged. Whoever claims it a second time cannot know how
-far the first one came, so looks for the message in the channel before sending.
+An announcement is claimed, noted as begun in a server, sent there and acknowledged. Whoever finds it begun
+cannot know how far that came, so looks for the message in the channel before sending.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import structlog
 from kernelbot.bot import delivery, permissions, render
 from kernelbot.bot.cards import Cards
 from kernelbot.bot.messages import LOCALE
-from kernelbot.bot.outbox import Teller
+from kernelbot.bot.outbox import CannotTell, Teller, check
 from kernelbot.domain.competition import own_channel
 from kernelbot.services import announce, guilds
 from kernelbot.services.context import Context
@@ -27,10 +27,6 @@ AT_ONCE = 20
 SERVERS_AT_ONCE = 20
 
 log = structlog.get_logger()
-
-
-class CannotTell(Exception):
-    """There is nowhere to say it; the words are for the operator."""
 
 
 @dataclass(frozen=True)
@@ -154,13 +150,16 @@ class Announcer(Teller):
         guild = channel.guild
         where = f"#{channel.name} in {guild.name}"
         LOCALE.set(guild.preferred_locale.value)
-        again = item.attempt > 1
         try:
             async with self._at_once:
-                _check(channel, again=again)
+                check(channel, permissions.SPEAK)
+                before = await announce.began(self._ctx, item.id, guild.id)
+                if before is not None:
+                    check(channel, permissions.POST)
                 message = await delivery.send_once(
-                    channel, _worded(item), guild.me.id, since=item.created_at, again=again
-                )
+                    channel, _worded(item), guild.me.id,
+                    since=before or item.created_at, again=before is not None,
+                )  # fmt: skip
                 await announce.posted(self._ctx, item.id, guild.id, message.id)
         except (CannotTell, discord.Forbidden, discord.NotFound) as error:
             return _Trouble(f"{where}: {error}", passes=False)
@@ -182,16 +181,6 @@ def _is_final(error: Exception) -> bool:
 def _own_channel(item: Announcement) -> int | None:
     """The channel that its competition has for itself, in one server and nowhere else."""
     return own_channel(item.payload["channel"])
-
-
-def _check(channel: discord.TextChannel, *, again: bool) -> None:
-    """Name what is missing. Without the history Discord shows an empty channel, not a refusal,
-    and what was said before would be said again.
-    """
-    needed = permissions.POST if again else permissions.SPEAK
-    lacking = permissions.missing(channel.permissions_for(channel.guild.me), needed)
-    if lacking:
-        raise CannotTell(f"the bot lacks {', '.join(lacking)}")
 
 
 def _worded(item: Announcement) -> render.Post:

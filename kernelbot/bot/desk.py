@@ -18,7 +18,7 @@ import structlog
 from kernelbot.bot import delivery, desk_posts, desk_things, render, rest
 from kernelbot.bot.desk_things import CannotShow, Workplace
 from kernelbot.bot.messages import LOCALE, say
-from kernelbot.bot.outbox import Teller
+from kernelbot.bot.outbox import Teller, check
 from kernelbot.domain import desk as rules
 from kernelbot.domain.desk import Card, Step
 from kernelbot.services import announce
@@ -270,19 +270,27 @@ class Told(Teller):
         me = self._client.user
         if found is None or post is None or me is None:
             return "not so any more"
+        before = await announce.began(self._ctx, item.id, guild.id)
         try:
+            if before is not None:
+                await self._check(guild, found.place_id)
             message = await delivery.send_once(
                 self._client.get_partial_messageable(found.place_id),
                 post,
                 me.id,
-                since=found.since,
-                again=item.attempt > 1,
+                since=before or found.since,
+                again=before is not None,
             )
         except discord.HTTPException as error:
             if error.code == delivery.UNKNOWN_CHANNEL:
                 return "its place is gone"
             raise
         return str(message.id)
+
+    async def _check(self, guild: discord.Guild, place_id: int) -> None:
+        """Whether it would be found there, if it was said before."""
+        place = guild.get_channel_or_thread(place_id) or await guild.fetch_channel(place_id)
+        check(place, ("read_message_history",))
 
     async def _worded(self, item: Announcement, found: Beside) -> render.Post | None:
         key = desk_posts.told_key(item.id)

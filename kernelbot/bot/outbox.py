@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import discord
 import structlog
 
+from kernelbot.bot import permissions
 from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
 log = structlog.get_logger()
+
+
+class CannotTell(Exception):
+    """There is nowhere to say it; the words are for the operator."""
+
+
+def check(channel: discord.abc.GuildChannel | discord.Thread, needed: Iterable[str]) -> None:
+    """Name what is missing. Without the history Discord shows an empty channel, not a refusal,
+    and what was said before would be said again.
+    """
+    lacking = permissions.missing(channel.permissions_for(channel.guild.me), needed)
+    if lacking:
+        raise CannotTell(f"the bot lacks {', '.join(lacking)}")
 
 
 class Teller(ABC):

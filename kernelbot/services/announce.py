@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from kernelbot.services import access
 from kernelbot.services.context import Context
@@ -45,6 +46,13 @@ async def failed(ctx: Context, announcement_id: int, trouble: str, retry_s: floa
     """It could not be told; it comes again in ``retry_s`` seconds."""
     async with ctx.database.transaction() as connection:
         await outbox.failed(connection, announcement_id, trouble, retry_s)
+
+
+async def began(ctx: Context, announcement_id: int, guild_id: int) -> datetime | None:
+    """It is sent to this server now, which is written down before; when that first began, if it did before and
+    nobody knows what came of it."""
+    async with ctx.database.transaction() as connection:
+        return await outbox.began(connection, announcement_id, guild_id)
 
 
 async def posted(ctx: Context, announcement_id: int, guild_id: int, message_id: int) -> None:

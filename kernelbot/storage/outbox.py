@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, select, text
+from sqlalchemy import ColumnElement, Row, delete, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -70,16 +71,37 @@ async def failed(connection: AsyncConnection, outbox_id: int, trouble: str, retr
     )
 
 
+UNKNOWN = 0
+"""The id of a message of which is only known that it may have been sent."""
+
+
+async def began(connection: AsyncConnection, outbox_id: int, guild_id: int) -> datetime | None:
+    """It is sent to this server now; when that first began, if it is not the first time."""
+    values = {"outbox_id": outbox_id, "guild_id": guild_id, "message_id": UNKNOWN}
+    added = upsert(receipts).values(**values).on_conflict_do_nothing()
+    if (await connection.execute(added.returning(receipts.c.outbox_id))).first() is not None:
+        return None
+    query = select(receipts.c.created_at).where(_in_server(outbox_id, guild_id))
+    first: datetime = (await connection.execute(query)).scalar_one()
+    return first
+
+
 async def posted(
     connection: AsyncConnection, outbox_id: int, guild_id: int, message_id: int
 ) -> None:
     """It stands in this server; the first message is the one."""
-    values = {"outbox_id": outbox_id, "guild_id": guild_id, "message_id": message_id}
-    await connection.execute(upsert(receipts).values(**values).on_conflict_do_nothing())
+    unknown = _in_server(outbox_id, guild_id) & (receipts.c.message_id == UNKNOWN)
+    await connection.execute(update(receipts).where(unknown).values(message_id=message_id))
+
+
+def _in_server(outbox_id: int, guild_id: int) -> ColumnElement[bool]:
+    return (receipts.c.outbox_id == outbox_id) & (receipts.c.guild_id == guild_id)
 
 
 async def receipts_of(connection: AsyncConnection, outbox_id: int) -> Sequence[Row[Any]]:
-    query = select(receipts).where(receipts.c.outbox_id == outbox_id).order_by(receipts.c.guild_id)
+    """Of the servers in which it stands."""
+    stands = (receipts.c.outbox_id == outbox_id) & (receipts.c.message_id != UNKNOWN)
+    query = select(receipts).where(stands).order_by(receipts.c.guild_id)
     return (await connection.execute(query)).all()
 
 

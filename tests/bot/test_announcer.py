@@ -223,3 +223,48 @@ async def test_a_public_competition_with_a_channel_of_its_own_is_posted_there_al
     await tell(scene)
 
     assert (posts(own), posts(scene.channel)) == (1, 0)
+
+
+# --- what is not known ---------------------------------------------------------------------------
+
+
+async def test_a_server_that_was_never_tried_needs_no_history_however_often_others_were(
+    scene: Scene,
+) -> None:
+    blind = await server(scene, "Blind")
+    deny(scene, blind, read_message_history=True)
+    await podium(scene)
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE outbox SET attempts = 3"))  # of bots that were killed
+
+    await tell(scene)
+
+    assert (posts(blind), posts(scene.channel), await troubles(scene)) == (1, 1, [])
+
+
+async def test_where_it_may_stand_already_it_waits_for_the_history_and_is_found_there(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = delivery.send
+
+    async def cut_off(*arguments: Any) -> Any:
+        await send(*arguments)
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delivery, "send", cut_off)
+        await podium(scene)
+        await tell(scene)
+    deny(scene, scene.channel, read_message_history=True)
+    await tell(scene)
+    assert (posts(scene.channel), await troubles(scene)) == (
+        1,
+        ["#submissions in Test Guild: the bot lacks Read Message History"],
+    )
+
+    # The clock of this Discord is behind.
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE receipts SET created_at = '2025-01-01'"))
+    allow(scene, scene.channel)
+    await tell(scene)
+    assert (posts(scene.channel), await troubles(scene)) == (1, [])
