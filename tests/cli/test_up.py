@@ -132,42 +132,19 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     made.clean_up()
 
 
-def test_it_comes_up_tells_where_and_stops_with_nothing_left_running(
-    installation: Installation,
+def test_it_tells_where_it_is_starts_again_whatever_dies_and_loses_nothing_to_kill_9(
+    installation: Installation, shelf: Path
 ) -> None:
-    installation.start()
+    environment = {"KERNELBOT_PROBLEMS_DIR": str(shelf)}
+    installation.start(environment=environment)
 
     assert f"{installation.url}/docs" in installation.output
-    assert "submit problems/vectoradd/starter/with_torch.py --leader" in installation.output
+    starter = os.path.relpath(shelf / "vectoradd" / "starter" / "with_torch.py", ROOT)
+    assert f"submit {starter} --leaderboard vectoradd" in installation.output
     assert installation.output.count(installation.token) == 1, "the new token is told once"
     assert stat.S_IMODE((installation.data / "admin-token").stat().st_mode) == 0o600
     assert installation.ready()
-    processes = installation.descendants()
-    assert installation.ends_with(signal.SIGINT) == 0
-    _, alive = psutil.wait_procs(processes, timeout=10)
-    assert not alive
 
-    installation.start("--no-worker")
-    assert installation.token not in installation.output, "and never again"
-    assert installation.child("kernelbot.worker") is None
-
-
-def test_kill_9_loses_nothing_accepted_and_the_next_start_judges_it(
-    installation: Installation,
-) -> None:
-    installation.start()
-    number = installation.submit()
-    assert installation.ends_with(signal.SIGKILL) == -signal.SIGKILL
-
-    installation.start()  # at once, on the same port and folder
-
-    until(lambda: installation.submission(number)["done"], "the submission is judged", 120)
-    (run,) = installation.submission(number)["runs"]
-    assert run["verdict"] == "passed", run
-
-
-def test_whatever_dies_is_started_again(installation: Installation) -> None:
-    installation.start()
     for module in ("kernelbot.api", "kernelbot.worker"):
         victim = installation.child(module)
         assert victim is not None
@@ -188,7 +165,20 @@ def test_whatever_dies_is_started_again(installation: Installation) -> None:
 
     number = installation.submit()
     until(lambda: installation.submission(number)["done"], "the submission is judged", 120)
-    assert installation.ends_with(signal.SIGTERM) == 0
+
+    number = installation.submit()
+    assert installation.ends_with(signal.SIGKILL) == -signal.SIGKILL
+    installation.start(environment=environment)  # at once, on the same port and folder
+
+    assert installation.token not in installation.output, "and never again"
+    until(lambda: installation.submission(number)["done"], "the submission is judged", 120)
+    (run,) = installation.submission(number)["runs"]
+    assert run["verdict"] == "passed", run
+
+    processes = installation.descendants()
+    assert installation.ends_with(signal.SIGINT) == 0
+    _, alive = psutil.wait_procs(processes, timeout=10)
+    assert not alive
 
 
 def test_a_port_in_use_is_refused_with_the_remedy(installation: Installation) -> None:
@@ -223,6 +213,7 @@ def test_a_database_given_by_url_is_used_and_no_postgres_is_started(
 
     assert installation.ready()
     assert not (installation.data / "postgres").exists()
+    assert installation.child("kernelbot.worker") is None
     assert installation.ends_with(signal.SIGTERM) == 0
 
 
