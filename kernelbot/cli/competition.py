@@ -203,8 +203,13 @@ def hide(name: Name) -> None:
     """Take a competition off every list; its results stay. On the machine of the installation."""
     from kernelbot.cli import competition_files
 
-    competition_files.hide(name)
+    done = competition_files.hide(name)
     result(f"{clean(name)} is hidden until its files are applied again.")
+    if done.own:
+        note(
+            "The next start shows it again: it comes from the installation's own folder, which is published at each "
+            "start. Take its file out of there too."
+        )
 
 
 def _tell(found: Any, as_json: bool) -> None:

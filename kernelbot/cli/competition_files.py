@@ -15,7 +15,7 @@ from kernelbot.cli.screen import note
 from kernelbot.cli.up import read_settings
 from kernelbot.config import Settings
 from kernelbot.services import publish
-from kernelbot.services.publish import Plan, Source
+from kernelbot.services.publish import Hiding, Plan, Source
 from kernelbot.services.sources import Opened, opened
 from kernelbot.storage.database import lost_connection_as_unavailable
 from kernelbot.storage.embedded import EmbeddedPostgres, running_url
@@ -40,16 +40,16 @@ def apply(source: str, *, unchecked: bool, take_over: bool, accepted: Collection
     return _done(source, write=True, unchecked=unchecked, take_over=take_over, accepted=accepted)
 
 
-def hide(name: str) -> None:
+def hide(name: str) -> Hiding:
     """Take a competition off every list. Raises NotFound."""
     settings = read_settings({})
 
-    async def run() -> None:
+    async def run() -> Hiding:
         async with _installation(settings) as made:
-            await publish.hide(made, name)
+            return await publish.hide(made, name)
 
     with lost_connection_as_unavailable():
-        asyncio.run(run())
+        return asyncio.run(run())
 
 
 def _done(

@@ -26,7 +26,7 @@ from kernelbot.services import archives, catalog, checks, competitions, publish,
 from kernelbot.services.catalog import Catalog
 from kernelbot.services.context import Context
 from kernelbot.services.located_yaml import each_once
-from kernelbot.services.publish import Plan, Source
+from kernelbot.services.publish import Hiding, Plan, Source
 from kernelbot.services.sources import Opened, Reach
 from kernelbot.storage import contests
 from kernelbot.storage import drafts as store
@@ -133,10 +133,16 @@ async def apply(ctx: Context, admin: Actor, draft: int, source: Source, seal: st
     return done
 
 
-async def hide(ctx: Context, admin: Actor, name: str) -> None:
+async def planned_hiding(ctx: Context, admin: Actor, name: str) -> Hiding:
+    """What ``hide`` would do; nothing is done. Raises NotFound."""
+    admin.needs(Scope.ADMIN)
+    return await publish.hiding(ctx, name)
+
+
+async def hide(ctx: Context, admin: Actor, name: str) -> Hiding:
     """Take a competition off every list. Raises NotFound."""
     admin.needs(Scope.ADMIN)
-    await publish.hide(ctx, name, admin.user_id)
+    return await publish.hide(ctx, name, admin.user_id)
 
 
 # --- reading what was sent -----------------------------------------------------------------------

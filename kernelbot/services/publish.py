@@ -120,20 +120,45 @@ async def apply(
     return planned
 
 
-async def hide(ctx: Context, name: str, by: int | None = None) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Hiding:
+    """What hiding a competition does."""
+
+    name: str
+    leaderboards: tuple[str, ...]
+    waiting: int  # runs that nobody has begun, and that end
+    own: bool  # from the installation's own folder, which is published again at each start
+
+
+async def hiding(ctx: Context, name: str) -> Hiding:
+    """What ``hide`` would do; nothing is done. Raises NotFound."""
+    async with ctx.database.read() as connection:
+        row, hidden, names = await _shown(connection, name)
+        waiting = await unposed.found(connection, hidden)
+    return Hiding(name=row.name, leaderboards=names, waiting=len(waiting), own=row.source == "")
+
+
+async def _shown(
+    connection: AsyncConnection, name: str
+) -> tuple[Row[Any], dict[int, Posed], tuple[str, ...]]:
+    """A competition, and its leaderboards that are not hidden. Raises NotFound."""
+    row = await contests.competition_named(connection, name) if name.isprintable() else None
+    if row is None:
+        raise NotFound(f"There is no competition {name[:80]!r}.", code="unknown_competition")
+    boards = [
+        item
+        for item in await contests.every_board(connection)
+        if item.competition == row.name and not item.retired
+    ]
+    return row, {item.id: _hidden(item) for item in boards}, tuple(item.name for item in boards)
+
+
+async def hide(ctx: Context, name: str, by: int | None = None) -> Hiding:
     """Take a competition off every list, with all its leaderboards, until its files are applied again;
     results stay. Raises NotFound."""
     async with ctx.database.transaction() as connection:
         await contests.lock_catalog(connection)
-        row = await contests.competition_named(connection, name) if name.isprintable() else None
-        if row is None:
-            raise NotFound(f"There is no competition {name[:80]!r}.", code="unknown_competition")
-        boards = await contests.every_board(connection)
-        hidden = {
-            item.id: _hidden(item)
-            for item in boards
-            if item.competition == row.name and not item.retired
-        }
+        row, hidden, names = await _shown(connection, name)
         # Jobs, submissions, then boards: in the order of whoever records (storage/queue.py).
         waiting = await unposed.hold(connection, hidden)
         await submissions.lock_queued(connection, [], [run.submission_id for run, _ in waiting])
@@ -141,6 +166,7 @@ async def hide(ctx: Context, name: str, by: int | None = None) -> None:
         await contests.retire_missing(connection, [], [row.name], None)
         await unposed.end(connection, waiting)
         await people.record(connection, by, "competition.hide", f"competition:{row.name}")
+    return Hiding(name=row.name, leaderboards=names, waiting=len(waiting), own=row.source == "")
 
 
 def _with_digests(catalog: Catalog, checked: Mapping[str, str]) -> dict[str, str]:

@@ -66,6 +66,7 @@ async def test_a_competition_is_planned_confirmed_changed_hidden_and_shown_again
     assert "Applied: 1 changed." in words(again), words(again)
 
     hide = await scene.slash("admin competition hide", name="class")
+    assert "The next start" not in words(hide.response)
     await scene.ada.click(hide.response, label="Confirm")
     assert await names(scene) == ["getting-started"]
     listed = words((await scene.slash("admin competition list")).response)
@@ -76,6 +77,18 @@ async def test_a_competition_is_planned_confirmed_changed_hidden_and_shown_again
     assert "shown again" in words(back)
     await scene.ada.click(back, label="Confirm")
     assert await names(scene) == ["getting-started", "class"]
+
+
+async def test_hiding_says_what_ends_and_that_a_start_shows_our_own_again(scene: Scene) -> None:
+    await scene.organizer()
+    await scene.submit()
+
+    hide = await scene.slash("admin competition hide", name="getting-started")
+    assert "ends at no cost (runs: 1)" in words(hide.response)
+    assert "**The next start shows it again:**" in words(hide.response)
+    await scene.ada.click(hide.response, label="Confirm")
+
+    assert "**The next start shows it again:**" in words(hide.response)
 
 
 async def test_what_changed_since_it_was_planned_is_not_applied(scene: Scene) -> None:

@@ -16,9 +16,9 @@ from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
 from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.people import Actor
-from kernelbot.services import archives, competitions, organizing, pending
+from kernelbot.services import archives, organizing, pending
 from kernelbot.services.organizing import Sent
-from kernelbot.services.publish import Source
+from kernelbot.services.publish import Hiding, Source
 
 GROUP = app_commands.Group(name="competition", description="Publish, hide and list competitions")
 
@@ -125,16 +125,27 @@ async def _apply(interaction: Interaction, admin: Actor, values: Mapping[str, An
 async def hide(interaction: Interaction, name: Name) -> None:
     await defer(interaction)
     admin = await desk(interaction)
-    found = (await competitions.competition(ctx_of(interaction), admin, name)).document
-    boards = ", ".join(render.plain(item["name"], 60) for item in found["leaderboards"][:20])
-    effect = say("admin.hide.ask", name=render.plain(found["name"], 80), boards=boards)
-    await confirm.ask(interaction, admin, "competition.hide", effect, name=found["name"])
+    found = await organizing.planned_hiding(ctx_of(interaction), admin, name)
+    boards = ", ".join(render.plain(board, 60) for board in found.leaderboards[:20])
+    effect = say(
+        "admin.hide.ask",
+        name=render.plain(found.name, 80),
+        boards=boards or say("admin.none"),
+        waiting=found.waiting,
+    )
+    await confirm.ask(
+        interaction, admin, "competition.hide", f"{effect}{_until_a_start(found)}", name=found.name
+    )
 
 
 @confirm.act("competition.hide")
 async def _hide(interaction: Interaction, admin: Actor, values: Mapping[str, Any]) -> str:
-    await organizing.hide(ctx_of(interaction), admin, values["name"])
-    return say("admin.hide.done", name=render.plain(values["name"], 80))
+    found = await organizing.hide(ctx_of(interaction), admin, values["name"])
+    return say("admin.hide.done", name=render.plain(found.name, 80)) + _until_a_start(found)
+
+
+def _until_a_start(found: Hiding) -> str:
+    return f"\n{say('admin.hide.own')}" if found.own else ""
 
 
 @GROUP.command(name="list", description="State, phases and freezes; what is judged again")
