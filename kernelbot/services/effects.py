@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row
@@ -46,6 +47,8 @@ class VoidEffect:
 class BanEffect:
     user_id: int
     user_name: str
+    banned_until: datetime | None  # the ban in force, which this one would replace
+    ban_reason: str
     open_runs: int  # that wait or run, and would not count
     falls: tuple[Fall, ...]  # if all of theirs is voided
 
@@ -98,9 +101,15 @@ async def of_ban(ctx: Context, admin: Actor, word: str) -> BanEffect:
     return BanEffect(
         user_id=person.id,
         user_name=person.name,
+        banned_until=person.banned_until if _in_force(person) else None,
+        ban_reason=person.ban_reason,
         open_runs=counts.open_runs,
         falls=tuple(fall for fall in falls if fall is not None),
     )
+
+
+def _in_force(person: Row[Any]) -> bool:
+    return person.banned_until is not None and person.banned_until > datetime.now(UTC)
 
 
 async def _without(

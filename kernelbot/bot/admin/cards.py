@@ -163,6 +163,10 @@ def ban_asked(effect: BanEffect, until_: datetime, reason: str, *, void: bool) -
     name = who(effect.user_name, effect.user_id)
     text = plain(reason, REASON)
     lines = [say("admin.ban.ask", who=name, until=until(until_), reason=text)]
+    if effect.banned_until is not None:
+        key = "shorter" if until_ < effect.banned_until else "longer"
+        before = plain(effect.ban_reason, REASON)
+        lines.append(say(f"admin.ban.{key}", until=until(effect.banned_until), reason=before))
     if effect.open_runs:
         lines.append(say("admin.ban.open", count=effect.open_runs))
     if void:
