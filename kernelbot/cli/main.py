@@ -759,6 +759,9 @@ def audit(
     target: Annotated[
         str | None, typer.Option(help="Only about this: user:7, submission:12, token:3.")
     ] = None,
+    servers: Annotated[
+        bool, typer.Option("--servers", help="Also what people chose for their servers.")
+    ] = False,
     cursor: After = None,
     limit: PageSize = 50,
     as_json: AsJson = False,
@@ -769,7 +772,9 @@ def audit(
     from kernelbot.cli import render
 
     with connect(url, token) as server:
-        found = server.get("/v1/admin/audit", target=target, cursor=cursor, limit=limit)
+        found = server.get(
+            "/v1/admin/audit", target=target, servers=servers, cursor=cursor, limit=limit
+        )
     _print_part(found, render.audit, as_json)
 
 

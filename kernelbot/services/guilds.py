@@ -34,9 +34,13 @@ async def change(
     ctx: Context, actor_user_id: int, guild_id: int, **fields: int | None
 ) -> GuildView:
     """Choose some of ``CHOICES``, or with None nothing any more. Discord has proven that this person
-    may manage the server."""
+    may manage the server. What is chosen already is not written down again."""
     assert fields.keys() <= set(CHOICES), fields
     async with ctx.database.transaction() as connection:
+        known = await store.one(connection, guild_id)
+        before = _view(known) if known is not None else GuildView(guild_id=guild_id)
+        if all(getattr(before, name) == value for name, value in fields.items()):
+            return before
         row = await store.change(connection, guild_id, actor_user_id, **fields)
         await people.record(
             connection, actor_user_id, "guild.change", f"guild:{guild_id}", **fields

@@ -167,16 +167,18 @@ async def audit(
     admin: Actor,
     *,
     target: str | None = None,
+    servers: bool = False,
     cursor: str | None = None,
     limit: int = 50,
 ) -> Page:
-    """The audit log, newest first; all of it, or about one target such as ``submission:12``."""
+    """The audit log, newest first; about one target such as ``submission:12``, or all of it: with ``servers`` also
+    what people who are no organizers chose for their servers of Discord."""
     admin.needs(Scope.ADMIN)
     before, limit = number(cursor, MAX_ID), bounded(limit)
     if target is not None and not target.isprintable():
         return Page(items=())
     async with ctx.database.read() as connection:
-        rows = await people.audit(connection, target, before, limit + 1)
+        rows = await people.audit(connection, target, before, limit + 1, servers=servers)
     items = tuple(_audit_entry(row) for row in rows[:limit])
     return Page(items=items, cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
 

@@ -299,9 +299,10 @@ async def record(
 
 
 async def audit(
-    connection: AsyncConnection, target: str | None, before: int, limit: int
+    connection: AsyncConnection, target: str | None, before: int, limit: int, *, servers: bool
 ) -> Sequence[Row[Any]]:
-    """Entries with ids below ``before``, newest first; about one target, or about all."""
+    """Entries with ids below ``before``, newest first; about one target, or about all, with or without what
+    people chose for their servers."""
     query = (
         select(audit_log, users.c.name.label("actor"))
         .outerjoin(users, users.c.id == audit_log.c.actor_id)
@@ -311,6 +312,8 @@ async def audit(
     )
     if target is not None:
         query = query.where(audit_log.c.target == target)
+    elif not servers:
+        query = query.where(audit_log.c.action != "guild.change")
     return (await connection.execute(query)).all()
 
 

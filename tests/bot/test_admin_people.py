@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.people import Role
-from kernelbot.services import identity, invitations, persons
+from kernelbot.services import guilds, identity, invitations, persons
 from tests import factories
 from tests.bot.scene import Scene, labels, words
 from tests.services.contest import board, contest, published
@@ -78,6 +78,13 @@ async def test_a_ban_says_which_places_would_fall_and_until_when_and_ends_early(
     assert (await persons.profile(scene.app, admin, "bob")).void == 1
     told = await scene.slash("admin person", person="bob")
     assert r"May not submit for ever: It \*cheats\*" in words(told.response)
+    sooner = await scene.slash("admin ban", person="bob", lasts="7d", reason="Spam")
+    assert r"**That ends a ban sooner** which is in force for ever, for: It \*cheats\*" in words(
+        sooner.response
+    )
+    await scene.ada.click(sooner.response, label="Confirm")
+    longer = await scene.slash("admin ban", person="bob", lasts="8d", reason="Spam")
+    assert "It takes the place of a ban that is in force until <t:" in words(longer.response)
     told = await scene.slash("admin unban", person="bob")
     assert "may submit again" in words(told.response)
     assert (await persons.profile(scene.app, admin, "bob")).banned_until is None
@@ -201,5 +208,14 @@ async def test_the_audit_log_is_turned_and_kept_to_one_target(scene: Scene) -> N
     await scene.ada.click(shown.response, label="Older")
     assert words(shown.response).count("`user.unban`") == 2
     assert labels(shown.response) == ["Newest"]
+    for _ in range(3):
+        await guilds.change(scene.app, bob.user_id, scene.guild.id, announcements_channel=7)
+    plain = await scene.slash("admin audit")
+    everything = await scene.slash("admin audit", servers=True)
+    assert "guild.change" not in words(plain.response)
+    assert words(everything.response).count("`guild.change`") == 1
+    await scene.ada.click(everything.response, label="Older")
+    await scene.ada.click(everything.response, label="Newest")
+    assert "`guild.change`" in words(everything.response)
     offered = await scene.typed("admin audit", "target", "bo")
     assert offered == [f"user:{bob.user_id}"]

@@ -37,6 +37,8 @@ Target = Annotated[
     Printable,
 ]
 
+Servers = Annotated[bool, Query(description="Also what people chose for their servers of Discord.")]
+
 
 @router.post(
     "/users",
@@ -204,8 +206,15 @@ async def hints(ctx: Ctx, actor: Member, submission_id: Id) -> Response:
 
 @router.get("/audit", response_model=schemas.AuditOut, responses=documented(401, 403))
 async def audit(
-    ctx: Ctx, actor: Member, target: Target = None, cursor: Cursor = None, limit: Limit = 50
+    ctx: Ctx,
+    actor: Member,
+    target: Target = None,
+    servers: Servers = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
 ) -> Response:
     """Who did what, the newest first: to everything, or to one target."""
-    page = await moderation.audit(ctx, actor, target=target, cursor=cursor, limit=limit)
+    page = await moderation.audit(
+        ctx, actor, target=target, servers=servers, cursor=cursor, limit=limit
+    )
     return json_response(schemas.AuditOut(items=list(page.items), cursor=page.cursor))

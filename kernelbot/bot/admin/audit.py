@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Self
 
 import discord
@@ -23,61 +24,78 @@ TARGET = 64
 
 
 @app_commands.command(name="audit", description="Who did what, the newest first")
-@app_commands.describe(target="Only about this, like user:7 or submission:12")
+@app_commands.describe(
+    target="Only about this, like user:7 or submission:12",
+    servers="Also what people chose for their servers",
+)
 @app_commands.autocomplete(target=choices.targets)
 async def audit(
-    interaction: Interaction, target: app_commands.Range[str, 1, TARGET] | None = None
+    interaction: Interaction,
+    target: app_commands.Range[str, 1, TARGET] | None = None,
+    servers: bool = False,
 ) -> None:
     await defer(interaction)
-    await _show(interaction, await desk(interaction), target, None)
+    await _show(interaction, await desk(interaction), Shown(target, servers), None)
 
 
-async def _show(
-    interaction: Interaction, admin: Actor, target: str | None, cursor: str | None
-) -> None:
+@dataclass(frozen=True)
+class Shown:
+    """Which lines."""
+
+    target: str | None
+    servers: bool
+
+
+async def _show(interaction: Interaction, admin: Actor, shown: Shown, cursor: str | None) -> None:
     page = await moderation.audit(
-        ctx_of(interaction), admin, target=target, cursor=cursor, limit=SHOWN
+        ctx_of(interaction),
+        admin,
+        target=shown.target,
+        servers=shown.servers,
+        cursor=cursor,
+        limit=SHOWN,
     )
     turns = View(timeout=None)
     if cursor is not None:
-        _add_turn(turns, target, None, say("admin.audit.newest"))
+        _add_turn(turns, shown, None, say("admin.audit.newest"))
     if page.cursor is not None:
-        _add_turn(turns, target, page.cursor, say("admin.audit.older"))
-    post = cards.audit(page.items, target)
+        _add_turn(turns, shown, page.cursor, say("admin.audit.older"))
+    post = cards.audit(page.items, shown.target)
     await interaction.edit_original_response(**post.editing(), view=without_memory(turns))
 
 
-def _add_turn(turns: View, target: str | None, cursor: str | None, label: str) -> None:
-    button = _turn(target, cursor, label)
+def _add_turn(turns: View, shown: Shown, cursor: str | None, label: str) -> None:
+    button = _turn(shown, cursor, label)
     if len(button.custom_id or "") <= render.CUSTOM_ID:
         turns.add_item(button)
 
 
-def _turn(target: str | None, cursor: str | None, label: str) -> Button[Any]:
-    custom_id = f"kb:audit:{cursor or 0}:{target or ''}"
+def _turn(shown: Shown, cursor: str | None, label: str) -> Button[Any]:
+    custom_id = f"kb:audit:{cursor or 0}{'s' if shown.servers else ''}:{shown.target or ''}"
     return Button(label=label, style=discord.ButtonStyle.secondary, custom_id=custom_id)
 
 
 class AuditButton(
     DynamicItem[Button[Any]],
-    template=rf"kb:audit:(?P<cursor>[0-9]{{1,19}}):(?P<target>.{{0,{TARGET}}})",
+    template=rf"kb:audit:(?P<cursor>[0-9]{{1,19}})(?P<servers>s?):(?P<target>.{{0,{TARGET}}})",
 ):
     """Turns to another part of the log, in the message it stands under."""
 
-    def __init__(self, cursor: str | None, target: str | None) -> None:
-        super().__init__(_turn(target, cursor, "·"))
-        self.cursor, self.target = cursor, target
+    def __init__(self, cursor: str | None, shown: Shown) -> None:
+        super().__init__(_turn(shown, cursor, "·"))
+        self.cursor, self.shown = cursor, shown
 
     @classmethod
     async def from_custom_id(
         cls, interaction: Interaction, item: Any, match: re.Match[str], /
     ) -> Self:
-        return cls(match["cursor"] if int(match["cursor"]) else None, match["target"] or None)
+        shown = Shown(match["target"] or None, bool(match["servers"]))
+        return cls(match["cursor"] if int(match["cursor"]) else None, shown)
 
     @guarded
     async def callback(self, interaction: Interaction) -> None:
         await defer_change(interaction)
-        await _show(interaction, await desk(interaction), self.target, self.cursor)
+        await _show(interaction, await desk(interaction), self.shown, self.cursor)
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (audit,)
