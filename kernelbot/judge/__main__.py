@@ -19,7 +19,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from kernelbot.judge import guard, probe, referee, sandbox, warm
+from kernelbot.judge import guard, probe, referee, sandbox, staging, warm
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,26 +53,35 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if kind else 1
     if not options.directory.is_dir():
         parser.error(f"{options.directory} is no directory")
+    first = None
     if options.before is not None:
-        _judge_first(options.before, options.isolation)
+        first = _judged_first(options.before, options.isolation)
     events = _private_descriptor(options.events_fd)
     nursery = warm.Nursery.started()
-    return judge(options.directory, events, options.isolation, options.cache, nursery)
+    return judge(options.directory, events, options.isolation, options.cache, nursery, first)
 
 
-def _judge_first(directory: Path, isolation: str) -> None:
-    """In a process of its own, with nothing in common with what comes after it; whatever it says is in its verdict."""
+def _judged_first(directory: Path, isolation: str) -> referee.First:
+    """In a process of its own, with nothing in common with what comes after it; its verdict is held from here on."""
     line = [sys.executable, "-m", "kernelbot.judge", "run", str(directory)]
     line += ["--isolation", isolation] if isolation else []
     subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False)
+    return referee.First(directory, staging.read_verdict(directory))
 
 
-def judge(directory: Path, events: int, isolation: str, cache: str, nursery: warm.Nursery) -> int:
+def judge(
+    directory: Path,
+    events: int,
+    isolation: str,
+    cache: str,
+    nursery: warm.Nursery,
+    first: referee.First | None = None,
+) -> int:
     """Be the referee of a job directory; returns the exit code."""
     guard.harden_referee()
     signal.signal(signal.SIGTERM, _leave)
     try:
-        referee.run(directory, referee.Events(events), nursery, isolation, cache)
+        referee.run(directory, referee.Events(events), nursery, isolation, cache, first)
     finally:
         nursery.close()
     return 0

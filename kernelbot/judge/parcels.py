@@ -78,15 +78,15 @@ def pack_job(
     """The parcel that :func:`judged` takes; ``isolation`` is the only kind of fence to accept there. ``canary`` is the
     parcel of a job that is judged there before it.
 
-    Raises ValueError when it is larger than ``MAX_JOB_BYTES``.
+    Raises ValueError when it is larger than ``MAX_JOB_BYTES``, not counting the canary.
     """
     contents = {f"{PROBLEM}{name}": content for name, content in problem_files.items()}
     contents[SUBMISSION] = submission
     if canary:
         contents[CANARY] = canary
     parcel = _pack({"job": to_json(job), "isolation": isolation}, contents)
-    if len(parcel) > MAX_JOB_BYTES:
-        raise ValueError(f"a job of {len(parcel)} bytes is over the limit of {MAX_JOB_BYTES}")
+    if (size := len(parcel) - len(canary)) > MAX_JOB_BYTES:
+        raise ValueError(f"a job of {size} bytes is over the limit of {MAX_JOB_BYTES}")
     return parcel
 
 
@@ -103,7 +103,7 @@ class Packed:
 
 def open_job(parcel: bytes) -> Packed:
     """What :func:`pack_job` packed. Raises ProtocolError when the parcel is none."""
-    header, contents = _unpack(parcel, MAX_JOB_BYTES)
+    header, contents = _unpack(parcel, 2 * MAX_JOB_BYTES)  # with a canary
     if SUBMISSION not in contents:
         raise ProtocolError("a job's parcel has no submission")
     return Packed(
@@ -126,19 +126,24 @@ def judged(parcel: bytes) -> bytes:
     """
     packed = open_job(parcel)
     job, first = packed.job, packed.canary
-    with _staged(packed) as directory, contextlib.ExitStack() as held:
-        before = held.enter_context(_staged(first)) if first is not None else None
-        limit_s = deadline_s(job.limits) + (deadline_s(first.job.limits) if first else 0.0)
-        line = staging.command(directory, isolation=packed.isolation, before=before)
+    # Read before the submission has run, which could write over it where no fence holds it.
+    canary = None if first is None else _first(first, packed.isolation)
+    with _staged(packed) as directory:
+        line = staging.command(directory, isolation=packed.isolation)
         with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as errors:
-            fault = _run(directory, line, limit_s, said, errors)
+            fault = _run(directory, line, deadline_s(job.limits), said, errors)
             verdict = staging.read_verdict(directory, job.run_id)
             if fault and verdict.kind is VerdictKind.JUDGE_FAILED:
                 verdict = dataclasses.replace(verdict, fault=fault)
-            canary = None
-            if first is not None and before is not None:
-                canary = staging.read_verdict(before, first.job.run_id)
             return _pack_outcome(directory, verdict, said, errors, canary)
+
+
+def _first(packed: Packed, isolation: str) -> Verdict:
+    """What comes of a canary."""
+    with _staged(packed) as directory, open(os.devnull, "r+b") as nobody:
+        line = staging.command(directory, isolation=isolation)
+        _run(directory, line, deadline_s(packed.job.limits), nobody, nobody)
+        return staging.read_verdict(directory, packed.job.run_id)
 
 
 @contextlib.contextmanager

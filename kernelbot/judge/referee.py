@@ -16,7 +16,7 @@ import select
 import time
 import traceback
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,13 +98,26 @@ class Events:
                 os.write(self._descriptor, line)
 
 
+@dataclass(frozen=True)
+class First:
+    """A job directory that was judged before, and its verdict: what lies there now may be the submission's."""
+
+    directory: Path
+    verdict: Verdict
+
+
 def run(
-    directory: Path, events: Events, nursery: Nursery, isolation: str = "", caches: str = ""
+    directory: Path,
+    events: Events,
+    nursery: Nursery,
+    isolation: str = "",
+    caches: str = "",
+    first: First | None = None,
 ) -> Verdict:
     """Judge a job directory and leave its verdict there. Never raises for a job's content.
 
     ``isolation`` names the only kind of fence to accept; empty: the strongest that works. ``caches``
-    is the folder of compile caches; empty: none is used.
+    is the folder of compile caches; empty: none is used. The verdict of ``first`` is there again before this one is.
     """
     began = time.monotonic()
     try:
@@ -119,6 +132,11 @@ def run(
         verdict = replace(verdict, hints=_hints(directory, job))
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
+    if first is not None:
+        try:
+            write_verdict(first.directory, first.verdict)
+        except OSError as error:
+            verdict = _fault(f"what was judged before cannot be told: {error}", verdict.run_id)
     try:
         write_verdict(directory, verdict)
     except ValueError as error:  # a figure that JSON has no word for: ours, and to be told

@@ -362,12 +362,13 @@ class SlurmLauncher:
         limits = job.limits
         budget_s = limits.build_s + limits.check_s + limits.measure_s
         longest_s = math.inf if self._longest_s is None else self._longest_s
-        if longest_s < budget_s:
+        before_s = 0.0 if first is None else parcels.deadline_s(first.limits)
+        if longest_s < before_s + budget_s:
+            canary = f", with its canary {before_s + budget_s:.0f} s" if before_s else ""
             raise ValueError(
-                f"the problem may take {budget_s:.0f} s, and slurm.time_limit_s gives a job "
+                f"the problem may take {budget_s:.0f} s{canary}, and slurm.time_limit_s gives a job "
                 f"{longest_s:.0f} s; raise it"
             )
-        before_s = 0.0 if first is None else parcels.deadline_s(first.limits)
         wanted_s = before_s + STARTING_S + 2 * budget_s
         return max(1, math.ceil(min(wanted_s, longest_s) / 60))
 

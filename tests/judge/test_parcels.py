@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -88,6 +89,40 @@ def test_a_job_over_the_limit_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(ValueError, match="over the limit of 1000"):
         parcels.pack_job(JOB, {"reference.py": bytes(1000)}, b"")
+
+
+def test_a_canary_takes_no_room_of_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcels, "MAX_JOB_BYTES", 2000)
+    canary = parcels.pack_job(JOB, {"reference.py": bytes(900)}, b"")
+
+    packed = parcels.open_job(parcels.pack_job(JOB, {"reference.py": bytes(900)}, b"", "", canary))
+
+    assert packed.canary is not None
+
+
+def test_what_a_submission_writes_over_its_canary_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A judge that, of the run, forges every verdict that lies there."""
+    forger = """
+import glob, sys
+own, good = sys.argv[1:]
+for path in [] if "canary-of" in own else glob.glob(own + "/../*"):
+    open(path + "/verdict.json", "w").write(good)
+"""
+    good = dump(dataclasses.replace(VERDICT, run_id="canary-of-7", artefacts=()))
+    monkeypatch.setattr(
+        parcels.staging,
+        "command",
+        lambda own, **_: [sys.executable, "-c", forger, str(own), good],
+    )
+    monkeypatch.setattr(parcels.tempfile, "tempdir", str(tmp_path))
+    canary = parcels.pack_job(dataclasses.replace(JOB, run_id="canary-of-7"), {}, b"")
+
+    found = parcels.open_outcome(parcels.judged(parcels.pack_job(JOB, {}, b"", "", canary)), "7")
+
+    assert found.canary is not None
+    assert found.canary.kind is VerdictKind.JUDGE_FAILED
 
 
 def test_a_judge_that_hangs_is_ended_and_its_folder_removed(

@@ -577,6 +577,8 @@ async def test_a_job_for_more_devices_or_more_time_than_it_would_get_is_refused_
         ValueError, match=r"may take 120 s, and slurm\.time_limit_s gives a job 100 s"
     ):
         await cluster.launcher(longest_s=100.0).start(sent)
+    with pytest.raises(ValueError, match=r"may take 120 s, with its canary \d+ s, and"):
+        await cluster.launcher(longest_s=130.0).start(dataclasses.replace(sent, canary=sent))
 
     assert cluster.remains() == []
 
