@@ -62,6 +62,23 @@ async def test_a_refusal_of_a_button_is_told_like_that_of_a_command(scene: Scene
     assert "You have no submission 1" in pressed.response.content
 
 
+async def test_nobody_else_can_press_cancel(scene: Scene) -> None:
+    await scene.submit()
+    (card,) = scene.in_threads()
+    eve = scene.guild.add_member(scene.env.create_user("eve"))
+    for thread in scene.channel.threads:
+        await eve_joins(scene, thread, eve)
+
+    hers = await eve.click(card, label="Cancel")
+    await scene.ada.click(card, label="Cancel")
+    await scene.bot.cards.refresh(1)
+
+    assert hers.ephemeral
+    assert "You have no submission 1" in hers.response.content
+    assert "cancelled" in words(scene.in_threads()[0])
+    assert scene.in_threads()[0].components == []
+
+
 async def eve_joins(scene: Scene, thread: object, eve: object) -> None:
     """Ada adds a friend to her thread; her submissions stay hers."""
     found = await scene.bot.fetch_channel(thread.id)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from kernelbot.bot import paste
+from kernelbot.bot.client import Bot
 from tests import factories
 from tests.bot.scene import Scene
 
@@ -65,7 +66,9 @@ async def test_a_case_needs_a_file(scene: Scene) -> None:
     assert "#!kernelbot case 2" in result.response.content
 
 
-async def test_a_message_with_a_code_block_opens_the_form_with_the_code_in_it(scene: Scene) -> None:
+async def test_a_message_with_a_code_block_opens_the_form_with_the_code_in_it_and_sends_it_later_too(
+    scene: Scene,
+) -> None:
     grace = scene.guild.add_member(scene.env.create_user("grace"))
     message = await grace.send(scene.channel, f"see\n```py\n{CODE}```")
 
@@ -73,6 +76,9 @@ async def test_a_message_with_a_code_block_opens_the_form_with_the_code_in_it(sc
 
     (code, *_) = [row["component"] for row in asked.modal["components"]]
     assert code["value"] == CODE.strip("\n")
+    await scene.env.restart_bot(Bot(scene.app))  # whoever fills it in need not hurry
+    result = await sent(scene, asked, code=code["value"], mode=["benchmark"])
+    assert "**#1** accepted: kernel.py for vectoradd, benchmark." in result.response.content
 
 
 @pytest.mark.parametrize(
