@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import discord
 import structlog
@@ -18,7 +19,7 @@ from kernelbot.bot.cards import Cards
 from kernelbot.bot.messages import LOCALE
 from kernelbot.bot.outbox import CannotTell, Teller, check
 from kernelbot.domain.competition import own_channel
-from kernelbot.services import announce, guilds
+from kernelbot.services import announce, bulletins, guilds
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
@@ -66,7 +67,22 @@ class Announcer(Teller):
                 again=item.attempt > 1,
             )
             return "shown" if reached else "unreachable"
-        return await self._post(item)
+        try:
+            return await self._post(item)
+        except CannotTell as error:
+            if await self._nobody_hears(item):
+                log.warning("a bulletin is given up", announcement=item.id, trouble=str(error))
+                return "unheard"
+            raise
+
+    async def _nobody_hears(self, item: Announcement) -> bool:
+        """Of a bulletin: what organizers said of a day need not be said in a server that is set up weeks later."""
+        old = datetime.now(UTC) - item.created_at > bulletins.LASTS
+        return (
+            item.topic == bulletins.TOPIC
+            and old
+            and not await announce.receipts(self._ctx, item.id)
+        )
 
     # --- in servers ------------------------------------------------------------------------------
 

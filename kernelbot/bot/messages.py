@@ -475,8 +475,12 @@ ENGLISH: dict[str, str] = {
     "announce.hint": "As plain text: no markup, and nobody is pinged",
     "announce.where.all": "in every server's channel for announcements",
     "announce.where.channel": "for {name}, in {channel}",
+    "announce.where.named": (
+        "for {name}, in every server's channel for announcements, and where a server has chosen none in its "
+        "{channel}"
+    ),
     "announce.where.competition": "for {name}, in every server's channel for announcements",
-    "announce.ask": "**This will be told {where}, once:**",
+    "announce.ask": "**This will be told {where}, once; if nobody can hear it within a day, not at all:**",
     "announce.done": "It is on its way.",
     "fleet.title": "What judges",
     "fleet.none": "Nothing judges here: start a worker, or let a machine in.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kernelbot.domain.competition import own_channel
 from kernelbot.domain.people import Actor, Scope
@@ -13,6 +14,8 @@ from kernelbot.storage import outbox, people
 
 TOPIC = "bulletin"
 MAX_CHARACTERS = 1800
+LASTS = timedelta(days=1)
+"""What nobody could hear for so long is told nobody any more."""
 
 
 @dataclass(frozen=True, kw_only=True)

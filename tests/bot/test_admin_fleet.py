@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
+from pathlib import Path
 
 from kernelbot.services import canaries, machines, moderation, runners
 from kernelbot.storage import fleet
 from tests import factories
 from tests.bot.scene import Scene, labels, words
+from tests.services.contest import contest, published
 from tests.services.machines import machine
 from tests.services.test_canaries import GPU, grown, later, one, timed
 
@@ -94,11 +96,17 @@ async def test_a_device_is_taken_out_and_let_in_after_a_yes_each(scene: Scene) -
 TEXT = "**Rules** changed @everyone <@1>\n\n\n\nSee the second line."
 
 
-async def test_what_is_announced_is_shown_first_told_once_and_pings_nobody(scene: Scene) -> None:
+async def test_what_is_announced_is_shown_first_told_once_and_pings_nobody(
+    scene: Scene, shelf: Path
+) -> None:
     admin = await scene.organizer()
+    await published(scene.app, shelf, contest(channel="submissions"))
     form = await scene.slash("admin announce", competition="getting-started")
     asked = await scene.ada.submit_modal(form, {"text": TEXT})
-    assert "getting-started" in words(asked.response)
+    assert (
+        "for getting-started, in every server's channel for announcements, and where a server has chosen none in its "
+        "submissions, once; if nobody can hear it within a day, not at all:"
+    ) in words(asked.response)
     assert scene.channel.history() == [], "nothing before the yes"
 
     await scene.ada.click(asked.response, label="Confirm")

@@ -37,6 +37,21 @@ async def troubles(scene: Scene) -> list[str]:
         return list((await connection.execute(query)).scalars())
 
 
+async def test_a_bulletin_that_nobody_could_hear_for_a_day_is_given_up(scene: Scene) -> None:
+    organizer = await scene.organizer()
+    deny(scene, scene.channel, send_messages=True)
+    await bulletins.tell(scene.app, organizer, "1", "Hear!", None)
+    await tell(scene)
+    assert len(await troubles(scene)) == 1
+
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE outbox SET created_at = now() - interval '25 hours'"))
+    await tell(scene)
+    assert await troubles(scene) == []
+    allow(scene, scene.channel)
+    assert await tell(scene) == 0
+
+
 def posts(channel: Any) -> int:
     return sum(" place with " in words(message) for message in channel.history())
 

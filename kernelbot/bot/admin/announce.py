@@ -14,6 +14,7 @@ from kernelbot.bot.admin import choices, confirm
 from kernelbot.bot.door import Interaction, ctx_of, defer, desk
 from kernelbot.bot.forms import ABOUT, Filled, field
 from kernelbot.bot.messages import say
+from kernelbot.domain.competition import own_channel
 from kernelbot.domain.people import Actor
 from kernelbot.services import bulletins, pending
 
@@ -44,11 +45,10 @@ async def written(interaction: Interaction, filled: Filled) -> None:
     post = render.bulletin(found.text, found.title)
     where = say("announce.where.all")
     if found.competition:
-        name = render.plain(found.competition, 80)
-        channel = (
-            f"<#{found.channel}>" if found.channel.isdigit() else render.plain(found.channel, 100)
-        )
-        key = "announce.where.channel" if channel else "announce.where.competition"
+        name, channel = render.plain(found.competition, 80), render.plain(found.channel, 100)
+        key = "announce.where.named" if channel else "announce.where.competition"
+        if own := own_channel(found.channel):
+            key, channel = "announce.where.channel", f"<#{own}>"
         where = say(key, name=name, channel=channel)
     values = {"text": found.text, "competition": found.competition, "key": str(interaction.id)}
     asked = await pending.ask(ctx, admin, "announce", values)
