@@ -109,19 +109,6 @@ class Index:
         except Exception as error:
             log.warning("completion is not refreshed", error=repr(error))
 
-    def boards(self, seen: Sequence[LeaderboardView], typed: str) -> list[render.Choice]:
-        """Leaderboards, the open ones first where nothing was typed."""
-        ordered = sorted(seen, key=lambda board: not board.is_open)
-        choices = [
-            render.Choice(
-                f"{board.name}: {board.title}" + ("" if board.is_open else say("choice.closed")),
-                board.name,
-                f"{board.problem} {board.competition}",
-            )
-            for board in ordered
-        ]
-        return render.matching(choices, typed)
-
     def open_boards(self, seen: Sequence[LeaderboardView]) -> list[render.Choice]:
         """What takes submissions now."""
         return [
@@ -139,14 +126,27 @@ class Index:
         posed = {board.problem: f"{board.problem}: {board.title}" for board in seen}
         return render.matching([render.Choice(name, value) for value, name in posed.items()], typed)
 
-    def gpus(
-        self, seen: Sequence[LeaderboardView], typed: str, board_name: str | None
-    ) -> list[render.Choice]:
-        """Of one leaderboard once it is chosen, else of all."""
-        name = (board_name or "").lower()
-        boards = [board for board in seen if board.name.lower() == name] or seen
-        names = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
-        return render.matching_last([render.Choice(gpu, gpu) for gpu in names], typed)
+
+def listed(seen: Sequence[LeaderboardView], typed: str) -> list[render.Choice]:
+    """Leaderboards, the open ones first where nothing was typed."""
+    ordered = sorted(seen, key=lambda board: not board.is_open)
+    choices = [
+        render.Choice(
+            f"{board.name}: {board.title}" + ("" if board.is_open else say("choice.closed")),
+            board.name,
+            f"{board.problem} {board.competition}",
+        )
+        for board in ordered
+    ]
+    return render.matching(choices, typed)
+
+
+def kinds(seen: Sequence[LeaderboardView], board_name: str | None) -> list[render.Choice]:
+    """GPUs of one leaderboard once it is chosen, else of all."""
+    name = (board_name or "").lower()
+    boards = [board for board in seen if board.name.lower() == name] or seen
+    names = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
+    return [render.Choice(gpu, gpu) for gpu in names]
 
 
 def named(views: Sequence[CompetitionView], typed: str) -> list[render.Choice]:
@@ -163,8 +163,7 @@ def index_of(interaction: Interaction) -> Index:
 
 
 async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    index = index_of(interaction)
-    return _choices(index.boards(index.seen_by(interaction), typed))
+    return _choices(listed(index_of(interaction).seen_by(interaction), typed))
 
 
 async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
@@ -173,9 +172,17 @@ async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """One or several, with commas."""
+    return _choices(render.matching_last(_kinds(interaction), typed))
+
+
+async def gpu(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    return _choices(render.matching(_kinds(interaction), typed))
+
+
+def _kinds(interaction: Interaction) -> list[render.Choice]:
     chosen = getattr(interaction.namespace, "leaderboard", None)
-    index = index_of(interaction)
-    return _choices(index.gpus(index.seen_by(interaction), typed, chosen))
+    return kinds(index_of(interaction).seen_by(interaction), chosen)
 
 
 async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -17,7 +17,7 @@ from kernelbot.services import competitions, standings, waits
 @app_commands.command(name="leaderboard", description="Who is fastest")
 @app_commands.describe(name="Which leaderboard", gpu="On which GPU (its first one if left out)")
 @app_commands.rename(name="leaderboard")
-@app_commands.autocomplete(name=autocomplete.boards, gpu=autocomplete.gpus)
+@app_commands.autocomplete(name=autocomplete.boards, gpu=autocomplete.gpu)
 async def leaderboard(interaction: Interaction, name: str, gpu: str | None = None) -> None:
     await defer(interaction)
     post, view = await views.board_page(interaction, name, gpu, 0)

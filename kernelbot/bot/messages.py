@@ -123,7 +123,8 @@ ENGLISH: dict[str, str] = {
         "code.\n"
         "**Your own**: `/me` (places, allowance, notifications), `/submissions`, `/submission` (with your code, or "
         "compared with another), `/cancel`. `/link` lets the command line in.\n"
-        "Nobody but you sees your code, your logs and your unranked results."
+        "Other people who take part do not see your code, your logs and your unranked results. Administrators of the bot may "
+        "read code, and who manages this server's threads may read your thread; direct messages (`/me`) only you see."
     ),
     # --- the picture of a leaderboard -----------------------------------------------------------------
     "picture.ranked": "{total} ranked",

@@ -14,7 +14,7 @@ import structlog
 
 from kernelbot.bot import permissions, render, rest
 from kernelbot.bot.door import Interaction
-from kernelbot.services import cards, preferences
+from kernelbot.services import cards, competitions, preferences
 from kernelbot.services.context import Context
 
 ARCHIVE_MINUTES: Literal[1440] = 1440
@@ -58,13 +58,13 @@ class Places:
         lacking: tuple[str, ...] = ()
         if isinstance(channel, discord.TextChannel | discord.ForumChannel):
             wanted = await preferences.of(self._ctx, user_id)
+            # Who manages a server's threads reads private ones too.
+            direct = wanted.direct or not await competitions.is_public(self._ctx, competition)
             user = interaction.user
-            known = (
-                None if wanted.direct else await self._known(user_id, channel, user, competition)
-            )
+            known = None if direct else await self._known(user_id, channel, user, competition)
             if known is not None:
                 return Place(known, channel.guild.id)
-            if isinstance(channel, discord.TextChannel) and not wanted.direct:
+            if isinstance(channel, discord.TextChannel) and not direct:
                 lacking = permissions.missing(interaction.app_permissions, permissions.THREADS)
                 if not lacking:
                     try:

@@ -65,6 +65,7 @@ async def submit(
 
 @app_commands.command(name="cancel", description="Stop one of your submissions")
 @app_commands.describe(id="Its number, as in #812")
+@app_commands.autocomplete(id=autocomplete.own)
 async def cancel(interaction: Interaction, id: app_commands.Range[int, 1]) -> None:
     await defer(interaction)
     view = await service.cancel(ctx_of(interaction), await person(interaction), id)

@@ -176,6 +176,15 @@ async def competition(ctx: Context, actor: Actor | None, name: str) -> Competiti
     return _competition_view(row, seen)
 
 
+async def is_public(ctx: Context, name: str) -> bool:
+    """Whether everybody sees this competition."""
+    try:
+        await competition(ctx, None, name)
+    except NotFound:
+        return False
+    return True
+
+
 async def found(connection: AsyncConnection, seen: Access, name: str) -> Row[Any]:
     row = await contests.competition_named(connection, name) if name.isprintable() else None
     if row is None or not seen.sees(row):

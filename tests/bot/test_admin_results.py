@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from sqlalchemy import text
+
 from kernelbot.bot.client import Bot
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Hint, VerdictKind
@@ -209,3 +211,16 @@ async def test_the_code_of_what_was_set_aside_comes_as_a_file_and_that_is_writte
     (file,) = told.response.attachments
     assert file.filename == "1-kernel.py"
     assert "`submission.read` submission:1" in words(log.response)
+
+
+async def test_an_administrator_is_offered_what_not_everybody_sees(scene: Scene) -> None:
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE competitions SET visibility = 'private'"))
+    await scene.bot.index.refresh()
+    await scene.sees_admin()
+    assert await scene.typed("admin rejudge", "leaderboard", "vec") == []
+
+    await scene.organizer()
+
+    assert await scene.typed("admin rejudge", "leaderboard", "vec") == ["vectoradd"]
+    assert await scene.typed("admin rejudge", "gpu", "cp", leaderboard="vectoradd") == ["CPU"]

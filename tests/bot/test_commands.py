@@ -480,6 +480,17 @@ async def test_leaderboards_are_completed_without_asking_the_database(scene: Sce
 async def test_gpus_are_those_of_the_chosen_leaderboard(scene: Scene) -> None:
     assert "CPU" in await scene.typed("submit", "gpu", "cp", leaderboard="vectoradd")
     assert await scene.typed("submit", "gpu", "nothing like it", leaderboard="vectoradd") == []
+
+
+async def test_where_one_gpu_is_asked_for_one_is_completed(scene: Scene) -> None:
+    assert await scene.typed("leaderboard", "gpu", "cp", leaderboard="vectoradd") == ["CPU"]
+    assert await scene.typed("leaderboard", "gpu", "CPU, ", leaderboard="vectoradd") == []
+
+
+async def test_what_may_be_cancelled_is_completed(scene: Scene) -> None:
+    await scene.submit()
+
+    assert await scene.typed("cancel", "id", "") == [1]
     assert await scene.typed("submit", "gpu", "T4, H1", leaderboard="vectoradd") == ["T4, H100"]
     assert "T4, T4" not in await scene.typed("submit", "gpu", "T4,", leaderboard="vectoradd")
 
@@ -540,7 +551,9 @@ async def test_a_code_lets_one_in_and_the_standings_across_problems_are_shown(
     await factories.ranked(scene.app, await scene.own(), 1e6)
     shown = await scene.slash("standings", competition="getting-started")
     board = await scene.slash("leaderboard", leaderboard="vectoradd")
+    sent = await scene.submit()
 
+    assert "https://discord.com/channels/@me/" in sent.response.content  # which no one else reads
     assert "There is no competition" in words(refused.response)
     await scene.typed("submit", "leaderboard", "vec")
     for task in list(scene.bot.index._looking):

@@ -116,8 +116,8 @@ def test_another_language_is_spoken_where_it_has_words_and_english_elsewhere(
         messages.LOCALE.reset(token)
 
 
-WORDLESS = {"info", "warning", "error", "debug", "log", "exception", "sleep", "create_task"}
-"""What is written to the log, and names of tasks."""
+WORDLESS = {"info", "warning", "error", "debug", "log", "exception", "sleep", "create_task", "compile"}
+"""What is written to the log, names of tasks, and patterns."""
 DEFINING = {"command", "context_menu", "describe", "Group", "allowed_contexts"}
 """Commands' descriptions: discord.py hands them to a translator of its own."""
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot import autocomplete
 from kernelbot.bot.admin import cards, choices
 from kernelbot.bot.admin.people import WHO, Person
 from kernelbot.bot.admin.results import Reason
@@ -42,7 +41,7 @@ async def show(interaction: Interaction, person: Person, competition: Name | Non
 @app_commands.autocomplete(
     person=choices.people,
     competition=choices.contests,
-    gpu=autocomplete.gpus,
+    gpu=choices.gpu,
     lasts=choices.ending,
 )
 async def grant(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from discord.app_commands import Choice
 
-from kernelbot.bot import render
+from kernelbot.bot import autocomplete, render
 from kernelbot.bot.admin import cards
 from kernelbot.bot.door import Interaction, ctx_of, desk
 from kernelbot.errors import Forbidden, NotFound
-from kernelbot.services import competitions, invitations, persons
+from kernelbot.services import competitions, invitations, persons, standings
 from kernelbot.services import submissions as store
+from kernelbot.services.views import LeaderboardView
 
 LASTING = ("1h", "12h", "1d", "3d", "7d", "2w", "30d", "90d")
 FOR_EVER = "forever"
@@ -44,6 +45,24 @@ async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:
         for view in found
     ]
     return _choices(render.matching(named, typed))
+
+
+async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """All of them, also those of competitions that not everybody sees."""
+    return _choices(autocomplete.listed(await _boards(interaction), typed))
+
+
+async def gpu(interaction: Interaction, typed: str) -> list[Choice[str]]:
+    """Of the leaderboard that is chosen."""
+    chosen = getattr(interaction.namespace, "leaderboard", None)
+    return _choices(render.matching(autocomplete.kinds(await _boards(interaction), chosen), typed))
+
+
+async def _boards(interaction: Interaction) -> Sequence[LeaderboardView]:
+    try:
+        return await standings.leaderboards(ctx_of(interaction), await desk(interaction))
+    except Forbidden:
+        return ()
 
 
 async def invites(interaction: Interaction, typed: str) -> list[Choice[int]]:

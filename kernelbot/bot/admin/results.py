@@ -7,7 +7,6 @@ from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot import autocomplete
 from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
 from kernelbot.bot.messages import say
@@ -84,7 +83,7 @@ async def first(interaction: Interaction, submission: SubmissionId, reason: Reas
     top="How many rows",
     dry_run="Queue nothing, only show what would be",
 )
-@app_commands.autocomplete(leaderboard=autocomplete.boards, gpu=autocomplete.gpus)
+@app_commands.autocomplete(leaderboard=choices.boards, gpu=choices.gpu)
 @app_commands.autocomplete(submission=choices.submissions)
 async def rejudge(
     interaction: Interaction,
