@@ -106,8 +106,8 @@ async def _named(
         if item not in found:
             where = "" if gpu is None else f" on {gpu[:40]!r}"
             raise NotFound(
-                f"Submission {item} stands on no leaderboard{where}: only what is ranked on the version of "
-                "the problem that is posed now can be judged again.",
+                f"Submission {item} stands on no leaderboard{where} that is shown: only what is ranked on the version "
+                "of the problem that is posed now can be judged again.",
                 code="unknown_submission",
             )
     # Several submissions of one code are one entry.

@@ -25,7 +25,7 @@ ENTRIES = text(
                   AND NOT e.void
     JOIN submissions first ON first.id = e.submission_id
     JOIN users u ON u.id = e.user_id
-    WHERE asked.id = ANY(:ids) AND (CAST(:gpu AS text) IS NULL OR lower(e.gpu) = lower(:gpu))
+    WHERE asked.id = ANY(:ids) AND NOT l.retired AND (CAST(:gpu AS text) IS NULL OR lower(e.gpu) = lower(:gpu))
     ORDER BY e.leaderboard_id, e.gpu, e.seconds, e.submission_id
     """
 )

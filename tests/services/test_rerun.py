@@ -70,13 +70,16 @@ async def test_after_the_end_and_of_a_closed_board_it_is_run_too(app: App) -> No
 
 async def test_nothing_is_run_again_or_left_waiting_on_a_board_that_is_hidden(app: App) -> None:
     ada = await make_actor(app)
-    before = await failed(app, ada)
+    counted = await ranked(app, ada, 1e6)
+    before = await failed(app, ada, code=b"other = 1")
     waiting = await submitted(app, ada)
     # As if it had been sent in the moment in which the board was hidden.
     await rows(app, "UPDATE leaderboards SET retired = true")
 
     with pytest.raises(Conflict, match="taken off the list"):
         await rerun.rerun(app, await admin(app), before.id, "x")
+    with pytest.raises(NotFound, match="no leaderboard that is shown"):
+        await rejudge.ask(app, await admin(app), submission_ids=[counted.id])
     await dispatch.recover(app)
 
     (run,) = (await submissions.submission(app, ada, waiting.id)).runs
