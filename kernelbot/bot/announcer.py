@@ -48,6 +48,7 @@ class Announcer(Teller):
     what, topics, at_once = "announcements", TOPICS, AT_ONCE
     hold_s, patience_s, look_every_s = 20.0, 15.0, 2.0
     retry_s, longest_retry_s = 5.0, 300.0
+    in_order = 2
 
     def __init__(self, client: discord.Client, ctx: Context, cards: Cards) -> None:
         super().__init__(client, ctx)

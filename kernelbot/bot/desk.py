@@ -255,10 +255,11 @@ def speak(guild: discord.Guild | None) -> None:
 class Told(Teller):
     """What is said beside a thing: records in the post of their leaderboard, reminders beside the rules."""
 
-    what, topics, at_once = "posts", (service.TOPIC,), 5
+    what, topics, at_once = "posts", (service.TOPIC,), 20
     hold_s, patience_s = 40.0, 30.0
     look_every_s = 2.0
-    retry_s, longest_retry_s = 10.0, 3600.0
+    retry_s, longest_retry_s = 10.0, 300.0
+    in_order = 5
 
     async def told(self, item: Announcement) -> str:
         guild = self._client.get_guild(int(item.payload["guild_id"]))

@@ -14,6 +14,9 @@ from kernelbot.services import announce
 from kernelbot.services.context import Context
 from kernelbot.services.views import Announcement
 
+MOST_COMPLAINTS = 1000
+"""That are remembered; then each may be made once more."""
+
 log = structlog.get_logger()
 
 
@@ -41,11 +44,15 @@ class Teller(ABC):
     look_every_s: float
     retry_s: float
     longest_retry_s: float
+    in_order: int = (
+        0  # how often something is tried before what came later for the same place overtakes it
+    )
 
     def __init__(self, client: discord.Client, ctx: Context) -> None:
         self._client = client
         self._ctx = ctx
         self._complained: set[str] = set()
+        self._telling: dict[asyncio.Task[None], Announcement] = {}
 
     @abstractmethod
     async def told(self, item: Announcement) -> str:
@@ -53,29 +60,39 @@ class Teller(ABC):
 
     async def run(self) -> None:
         """For ever: what is due, then wait for more. One that takes long holds up no other."""
-        telling: set[asyncio.Task[None]] = set()
         async with self._ctx.events.on(announce.CHANGED) as changed, asyncio.TaskGroup() as tasks:
+
+            def ended(task: asyncio.Task[None]) -> None:
+                del self._telling[task]
+                changed.wake("")  # it may have held something back
+
             while True:
                 await self._client.wait_until_ready()
-                claimed = await self._claimed_quietly(self.at_once - len(telling))
+                claimed = await self._claimed_quietly(self.at_once - len(self._telling))
                 for item in claimed:
                     task = tasks.create_task(self._tell(item))
-                    telling.add(task)
-                    task.add_done_callback(telling.discard)
-                if len(telling) >= self.at_once:
-                    await asyncio.wait(telling, return_when=asyncio.FIRST_COMPLETED)
+                    self._telling[task] = item
+                    task.add_done_callback(ended)
+                if len(self._telling) >= self.at_once:
+                    await asyncio.wait(self._telling, return_when=asyncio.FIRST_COMPLETED)
                 elif not claimed:
                     await changed.wait(self.look_every_s)
 
     async def tell_due(self) -> int:
-        """Claim what is due and tell it; how many were claimed."""
-        claimed = await self.claimed(self.at_once)
-        await asyncio.gather(*(self._tell(item) for item in claimed))
-        return len(claimed)
+        """Claim what is due and tell it, until nothing is; how much it was."""
+        count = 0
+        while claimed := await self.claimed(self.at_once):
+            await asyncio.gather(*(self._tell(item) for item in claimed))
+            count += len(claimed)
+        return count
 
     async def claimed(self, most: int) -> Sequence[Announcement]:
         """What is due, ours for ``hold_s``."""
-        return await announce.claim(self._ctx, self.topics, most, self.hold_s)
+        about = [item.payload for item in self._telling.values()]
+        busy = {int(payload["guild_id"]) for payload in about if "guild_id" in payload}
+        return await announce.claim(
+            self._ctx, self.topics, most, self.hold_s, busy=busy, in_order=self.in_order
+        )
 
     async def _claimed_quietly(self, most: int) -> Sequence[Announcement]:
         try:
@@ -98,6 +115,8 @@ class Teller(ABC):
         trouble = str(error) or type(error).__name__
         pause = min(self.longest_retry_s, self.retry_s * 2 ** min(item.attempt - 1, 10))
         if trouble not in self._complained:
+            if len(self._complained) >= MOST_COMPLAINTS:
+                self._complained.clear()
             self._complained.add(trouble)
             log.warning(f"{self.what} wait", id=item.id, trouble=trouble, for_s=pause)
         try:

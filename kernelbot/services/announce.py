@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from kernelbot.services import access
@@ -16,13 +16,17 @@ CHANGED = OUTBOX
 
 
 async def claim(
-    ctx: Context, topics: Sequence[str], limit: int, hold_s: float
-) -> tuple[Announcement, ...]:
+    ctx: Context, topics: Sequence[str], limit: int, hold_s: float,
+    *, busy: Collection[int] = (), in_order: int = 0,
+) -> tuple[Announcement, ...]:  # fmt: skip
     """Announcements to deliver now. What is not acknowledged within ``hold_s`` seconds comes again,
     with a higher ``attempt``: whoever gets it then first looks whether it was delivered after all.
+
+    What is for one server comes one by one, not while the server is ``busy``. What is for one leaderboard comes in
+    the order of its writing, until the first of it was tried ``in_order`` times.
     """
     async with ctx.database.transaction() as connection:
-        rows = await outbox.claim(connection, topics, limit, hold_s)
+        rows = await outbox.claim(connection, topics, limit, hold_s, busy=busy, in_order=in_order)
     return tuple(
         Announcement(
             id=row.id,

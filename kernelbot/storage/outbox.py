@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,25 @@ from kernelbot.storage.tables import outbox, receipts
 
 CLAIM = text(
     """
+    WITH waiting AS (
+        SELECT id, attempts, due_at, payload->>'guild_id' AS guild_id,
+            CASE WHEN topic IN ('podium', 'reveal') THEN payload->>'leaderboard'
+                 WHEN topic = 'post' THEN concat_ws(' ', payload->>'guild_id', payload->>'competition_id',
+                                                    payload->>'thing')
+            END AS place
+        FROM outbox WHERE delivered_at IS NULL AND topic = ANY(:topics)
+    ), free AS (
+        SELECT id, row_number() OVER (PARTITION BY coalesce(guild_id, 'none ' || id) ORDER BY id) AS turn
+        FROM waiting w
+        WHERE due_at <= now() AND (guild_id IS NULL OR guild_id <> ALL(:busy))
+          AND NOT EXISTS (
+              SELECT FROM waiting e WHERE e.place = w.place AND e.id < w.id AND e.attempts < :in_order
+          )
+    )
     UPDATE outbox o SET attempts = attempts + 1, due_at = now() + make_interval(secs => :hold)
     FROM (
-        SELECT id, due_at FROM outbox
-        WHERE delivered_at IS NULL AND due_at <= now() AND topic = ANY(:topics)
+        SELECT id FROM outbox
+        WHERE delivered_at IS NULL AND due_at <= now() AND id IN (SELECT id FROM free WHERE turn = 1)
         ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
     ) picked
     WHERE o.id = picked.id
@@ -42,9 +57,15 @@ async def add(
 
 
 async def claim(
-    connection: AsyncConnection, topics: Sequence[str], limit: int, hold_s: float
-) -> list[Row[Any]]:
-    values = {"topics": list(topics), "limit": limit, "hold": hold_s}
+    connection: AsyncConnection, topics: Sequence[str], limit: int, hold_s: float,
+    *, busy: Collection[int], in_order: int,
+) -> list[Row[Any]]:  # fmt: skip
+    """Of what is for one server at most one, and none for those that are ``busy``. What was tried less than
+    ``in_order`` times holds back what is for the same place and came later."""
+    values = {
+        "topics": list(topics), "limit": limit, "hold": hold_s,
+        "busy": [str(guild_id) for guild_id in busy], "in_order": in_order,
+    }  # fmt: skip
     rows = (await connection.execute(CLAIM, values)).all()
     return sorted(rows, key=lambda row: row.id)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +12,7 @@ from sqlalchemy import text
 from kernelbot.bot import delivery
 from kernelbot.services import guilds
 from tests import factories
-from tests.bot.scene import Scene, deny
+from tests.bot.scene import Scene, deny, words
 
 SHOWS = """
     INSERT INTO desks (guild_id, competition_id)
@@ -68,3 +70,59 @@ async def test_what_may_have_been_said_is_not_repeated_where_the_history_is_hidd
 
     assert len(scene.channel.history()) == 1
     assert await trouble(scene) == "the bot lacks Read Message History"
+
+
+def said(channel: Any) -> list[str]:
+    """Oldest first."""
+    return [words(message) for message in sorted(channel.history(), key=lambda item: item.id)]
+
+
+async def test_records_of_a_leaderboard_are_told_in_the_order_of_their_making(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shows(scene, scene.channel)
+    for name, ns in (("ada", 30_000), ("bob", 20_000), ("cleo", 10_000)):
+        await record(scene, name, ns)
+    send = delivery.send
+
+    async def the_first_takes_longest(channel: Any, post: Any, view: Any = None) -> Any:
+        await asyncio.sleep(0.3 if "ada" in str(post.embeds[0].to_dict()) else 0)
+        return await send(channel, post, view)
+
+    monkeypatch.setattr(delivery, "send", the_first_takes_longest)
+    at_work = asyncio.create_task(scene.bot.told.run())
+    async with asyncio.timeout(10):
+        while len(scene.channel.history()) < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    at_work.cancel()
+
+    found = [re.findall(r"\*\*(ada|bob|cleo)\*\*", one)[0] for one in said(scene.channel)]
+    assert found == ["ada", "bob", "cleo"]
+
+
+async def test_a_server_that_never_answers_takes_one_turn_and_holds_up_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mute, send = scene.env.create_guild("Mute").create_text_channel("board"), delivery.send
+    await shows(scene, mute)
+    for number in range(4):
+        await record(scene, f"person{number}", 40_000 - number * 5_000)
+    await shows(scene, scene.channel)
+    await record(scene, "ada", 10_000)
+    hanging = []
+
+    async def hang(channel: Any, post: Any, view: Any = None) -> Any:
+        if channel.id == mute.id:
+            hanging.append(post.key)
+            await asyncio.Event().wait()
+        return await send(channel, post, view)
+
+    monkeypatch.setattr(delivery, "send", hang)
+    monkeypatch.setattr(scene.bot.told, "at_once", 2)
+    at_work = asyncio.create_task(scene.bot.told.run())
+    async with asyncio.timeout(10):
+        while not scene.channel.history():  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    at_work.cancel()
+
+    assert len(hanging) == 1
