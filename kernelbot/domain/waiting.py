@@ -9,6 +9,9 @@ UNKNOWN_MEAN_S = 20.0
 UNKNOWN_DEVIATION_S = 15.0
 """For a leaderboard nobody has run yet: a guess that says so by its width."""
 
+MEMORY = 50
+"""Runs after about which older ones fade."""
+
 Z = 1.645  # a 90 % range
 
 
@@ -51,7 +54,7 @@ def _plus(at: float | None, seconds: float) -> float | None:
     return None if at is None else at + seconds
 
 
-def updated(duration: Duration, seconds: float, memory: int = 50) -> Duration:
+def updated(duration: Duration, seconds: float, memory: int = MEMORY) -> Duration:
     """The duration after one more run took ``seconds``; older runs fade after about ``memory``."""
     if duration.count == 0:
         return Duration(mean_s=seconds, deviation_s=seconds / 2, count=1)

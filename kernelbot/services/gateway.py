@@ -363,11 +363,15 @@ async def progress(
     lease: uuid.UUID,
     events: Sequence[Event],
 ) -> None:
-    """Steps of a run, in order; of those of one stage in a request the last, and no more than a judge would tell."""
+    """Steps of a run, in order; of those of one stage in a request the last, and no more than a judge would tell:
+    the last of a request rather than those before it."""
     demand_session(runner, session)
-    for event in {event.stage: event for event in events}.values():
-        if not _paced(ctx, lease):
-            return
+    last = {event.stage: at for at, event in enumerate(events)}
+    steps = [events[at] for at in sorted(last.values())]
+    may = _paced(ctx, runner.id, run_id, len(steps))
+    if not may and steps:
+        await _row(ctx, runner, session, run_id, lease)  # that it is lost is told all the same
+    for event in steps[len(steps) - may :]:
         if not await dispatch.tell(ctx, run_id, lease, event, session):
             raise lost(run_id)
 
@@ -380,21 +384,20 @@ class _Pace:
     at: float
 
 
-def _paced(ctx: Context, lease: uuid.UUID) -> bool:
-    """Whether another step of the run under this lease may be written down now, as far as this process knows. What
-    an agent of ours tells never comes to that."""
-    paces: OrderedDict[uuid.UUID, _Pace] = ctx.cache.setdefault("paces", OrderedDict())
+def _paced(ctx: Context, runner_id: int, run_id: int, wanted: int) -> int:
+    """How many of so many steps of a run with this machine may be written down now, as far as this process knows.
+    What an agent of ours tells never comes to that."""
+    paces: OrderedDict[tuple[int, int], _Pace] = ctx.cache.setdefault("paces", OrderedDict())
     now = time.monotonic()
-    pace = paces.setdefault(lease, _Pace(STEPS_AT_ONCE, now))
-    paces.move_to_end(lease)
+    pace = paces.setdefault((runner_id, run_id), _Pace(STEPS_AT_ONCE, now))
+    paces.move_to_end((runner_id, run_id))
     if len(paces) > PACES_KEPT:
         paces.popitem(last=False)
     pace.left = min(STEPS_AT_ONCE, pace.left + (now - pace.at) * STEPS_A_SECOND)
     pace.at = now
-    if pace.left < 1:
-        return False
-    pace.left -= 1
-    return True
+    may = min(wanted, int(pace.left))
+    pace.left -= may
+    return may
 
 
 async def cancelled(

@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import ranking, scoring, waiting
+from kernelbot.domain import ranking, scoring
 from kernelbot.domain.competition import is_visible, own_channel
 from kernelbot.domain.desk import board_key
 from kernelbot.domain.ranking import Entry, PodiumChange, Standing
@@ -92,8 +92,11 @@ async def verdict(
         if rejudge.is_one(submission):
             await _confirmed(connection, run, CONFIRMS.get(found.kind, "failed"))
     # By itself, because everybody who measures the same waits for it, and no result is lost with it.
-    async with ctx.database.read() as connection:
-        await _remember_duration(connection, run, found)
+    try:
+        async with ctx.database.read() as connection:
+            await _remember_duration(connection, run, found)
+    except Exception as error:  # the run is recorded, whatever becomes of this
+        log.warning("how long a run took is not remembered", run=run.id, error=repr(error))
     return True
 
 
@@ -421,9 +424,7 @@ def may_be_told(board: Row[Any]) -> bool:
 async def _remember_duration(connection: AsyncConnection, run: Row[Any], found: Verdict) -> None:
     if found.kind is VerdictKind.JUDGE_FAILED or (seconds := charge.held_s(run)) is None:
         return
-    known = await fleet.duration(connection, run.leaderboard_id, run.gpu, run.mode)
-    value = waiting.updated(known or waiting.Duration(), seconds)
-    await fleet.put_duration(connection, run.leaderboard_id, run.gpu, run.mode, value)
+    await fleet.remember_duration(connection, run.leaderboard_id, run.gpu, run.mode, seconds)
 
 
 async def _tell(

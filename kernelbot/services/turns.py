@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain import fairness
 from kernelbot.domain.fairness import Group, Lanes, Level, Queue, Running
-from kernelbot.domain.submission import REPEAT_PRIORITY
+from kernelbot.domain.submission import FIRST_PRIORITY, REPEAT_PRIORITY
 from kernelbot.domain.waiting import Duration
 from kernelbot.judge.protocol import Mode
 from kernelbot.services.context import Context
@@ -184,6 +184,8 @@ async def _planned(
     """From what was decided a moment ago."""
     plan: _Plan | None = ctx.cache.get(f"plan:{gpu}")
     if plan is None or not plan.places or time.monotonic() >= plan.until:
+        return []
+    if await queue.any_from(connection, gpu, FIRST_PRIORITY):  # put first after this was decided
         return []
     wanted = plan.places[: free + SPARE]
     plan.places = plan.places[free:]  # whoever asks meanwhile is not to try the same ones

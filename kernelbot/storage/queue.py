@@ -105,6 +105,20 @@ RECLAIM = text(
 )
 
 
+ANY_FROM = text(
+    """
+    SELECT EXISTS (SELECT FROM pgqueuer WHERE status = 'queued' AND priority >= :priority
+                   AND entrypoint = :entrypoint AND execute_after <= now())
+    """
+)
+
+
+async def any_from(connection: AsyncConnection, gpu: str, priority: int) -> bool:
+    """Whether anything of this priority or a higher one may start now."""
+    values = {"priority": priority, "entrypoint": entrypoint(gpu)}
+    return bool((await connection.execute(ANY_FROM, values)).scalar_one())
+
+
 async def take(
     connection: AsyncConnection,
     places: Sequence[int],

@@ -873,6 +873,27 @@ async def test_steps_of_a_machine_that_tells_thousands_are_few_rows(
     assert (await box.finish(held, box.verdict(held))).kind is VerdictKind.PASSED
 
 
+async def test_of_steps_that_are_too_many_the_last_are_told_in_order_and_a_lost_run_is_said(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "STEPS_AT_ONCE", 1.0)
+    monkeypatch.setattr(gateway, "STEPS_A_SECOND", 0.0)
+    await submitted(app, await make_actor(app))
+    box = await machine(app)
+    held, known = await box.one(), await box.known()
+
+    def step(stage: Stage, done: int) -> Event:
+        return Event(kind="case", stage=stage, done=done, total=9)
+
+    mixed = [step(Stage.CHECK, 1), step(Stage.MEASURE, 2), step(Stage.CHECK, 3)]
+    await gateway.progress(app, known, box.session, held.run_id, held.lease, mixed)
+    await gateway.progress(app, known, box.session, held.run_id, held.lease, mixed)
+
+    assert await rows(app, "SELECT data->>'done' FROM run_events WHERE kind = 'case'") == [("3",)]
+    with pytest.raises(Conflict):
+        await gateway.progress(app, known, box.session, held.run_id, uuid.uuid4(), mixed)
+
+
 async def test_who_gives_a_run_back_again_and_again_gets_it_after_longer_pauses(app: App) -> None:
     await submitted(app, await make_actor(app))
     box = await machine(app)

@@ -11,11 +11,13 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App, build
+from kernelbot.domain import waiting
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
-from kernelbot.errors import NotFound
+from kernelbot.errors import NotFound, Unavailable
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import announce, dispatch, moderation, standings, submissions
 from kernelbot.services.views import Announcement
+from kernelbot.storage import fleet
 from tests.factories import (
     CODE,
     claim_one,
@@ -413,3 +415,38 @@ async def test_voiding_while_verdicts_are_recorded_never_deadlocks(app: App) -> 
 
     await moderation.restore(app, root, views[0].id, "fine")
     assert await table(app) == [(1, "ada", 1.0, 13)]
+
+
+async def test_how_long_runs_take_is_remembered_as_the_domain_says_of_all_that_end_at_once(
+    app: App,
+) -> None:
+    took = (40.0, 10.0, 25.0, 90.0)
+    known = waiting.Duration()
+    for seconds in took:
+        known = waiting.updated(known, seconds)
+        async with app.database.read() as connection:
+            await fleet.remember_duration(connection, 1, "CPU", "test", seconds)
+    async with app.database.read() as connection:
+        (found,) = (await fleet.durations_on(connection, "CPU")).values()
+    assert (found.mean_s, found.deviation_s) == pytest.approx((known.mean_s, known.deviation_s))
+
+    async def one() -> None:
+        async with app.database.read() as connection:
+            await fleet.remember_duration(connection, 1, "CPU", "test", 5.0)
+
+    await asyncio.gather(*(one() for _ in range(5)))
+    async with app.database.read() as connection:
+        (found,) = (await fleet.durations_on(connection, "CPU")).values()
+    assert found.count == len(took) + 5
+
+
+async def test_a_verdict_stays_recorded_though_how_long_it_took_cannot_be(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise Unavailable("the database does not answer")
+
+    monkeypatch.setattr(fleet, "remember_duration", away)
+    await submitted(app, await make_actor(app))
+    held = await claim_one(app)
+    assert await dispatch.finish(app, held, make_verdict())

@@ -327,7 +327,7 @@ async def waited_long(app: App) -> None:
     await rows(
         app,
         f"UPDATE runs SET created_at = created_at - {long}, started_at = started_at - {long}, "
-        f"judged_at = judged_at - {long}",  # noqa: S608  made of constants
+        f"judged_at = judged_at - {long}",
     )
 
 
@@ -372,3 +372,16 @@ async def test_each_attempt_is_judged_anew_since_its_own_first_step(app: App) ->
         await rows(app, "UPDATE pgqueuer SET execute_after = now()")
     assert [row.judged_at is not None for row in seen] == [False, True, False] * 2
     assert seen[4].judged_at > seen[1].judged_at
+
+
+async def test_what_is_put_first_goes_before_what_was_decided_a_moment_ago(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns, "MANY", 4)
+    monkeypatch.setattr(turns, "PLANNED_S", 60.0)
+    ada = await make_actor(app)
+    sent = [await submitted(app, ada, mode="test") for _ in range(8)]
+    await claim_one(app)
+    await moderation.put_first(app, await admin(app), sent[-1].id, "a talk in five minutes")
+    assert (await claim_one(app)).submission_id == sent[-1].id
+    assert (await claim_one(app)).submission_id != sent[-1].id
