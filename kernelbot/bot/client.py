@@ -146,18 +146,25 @@ class Bot(discord.Client):
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
         await servers.deleted(self.ctx, channel)
-        self.desk.changed(channel.guild.id)
+        self.desk.changed(channel.guild.id, channel.id)
 
     async def on_guild_channel_update(
         self, _: discord.abc.GuildChannel, now: discord.abc.GuildChannel
     ) -> None:
-        self.desk.changed(now.guild.id)
+        self.desk.changed(now.guild.id, now.id)
 
     async def on_guild_role_update(self, _: discord.Role, now: discord.Role) -> None:
         self.desk.changed(now.guild.id)
 
+    async def on_member_update(self, _: discord.Member, now: discord.Member) -> None:
+        """Of ourselves only: of no other does Discord tell without the intent for members."""
+        self.desk.changed(now.guild.id)
+
+    async def on_guild_update(self, _: discord.Guild, now: discord.Guild) -> None:
+        self.desk.changed(now.id)
+
     async def on_raw_thread_delete(self, gone: discord.RawThreadDeleteEvent) -> None:
-        self.desk.changed(gone.guild_id)
+        self.desk.changed(gone.guild_id, gone.thread_id)
 
     async def run_beside(self) -> None:
         """What goes on while the client is logged in: cards, announcements, completion, commands."""

@@ -6,7 +6,7 @@ Every call may fail, hang, or succeed without our hearing of it, so before anyth
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -26,7 +26,8 @@ ARCHIVE_MINUTES: Literal[10080] = 10080
 PINNED = 1 << 1
 THREAD_IS_THERE = 160004
 """Another thread hangs on this message already: ours."""
-MOST_TAGS = 20
+MOST_TAGS, MOST_APPLIED = 20, 5
+ARCHIVE_PAGE = 100
 
 log = structlog.get_logger()
 
@@ -41,30 +42,50 @@ class CannotShow(Exception):
 def wanted(desk: DeskView, bot_id: int) -> list[Wanted]:
     """Everything as it should be now. What is not on show any more stays, and says so."""
     if not desk.shown:
-        return _hidden(desk, [key for key in desk.things if key == RULES or key.startswith(BOARD)])
-    competition, boards = desk.competition, desk.boards
-    digest = desk_posts.digest
-    about = desk_posts.topic(competition, bot_id)
-    forum = digest(rules.forum_name(competition.name), about, desk.category_id)
-    post = desk_posts.rules(competition, desk.windows, list(boards.values()))
-    title = desk_posts.rules_name(competition)
-    found = [Wanted(key=FORUM, shown=forum)]
-    found.append(Wanted(key=RULES, shown=digest(title, _any_open(desk), post.digest)))
-    for key, board in boards.items():
-        shown = digest(desk_posts.post_name(board.title), board.is_open)
-        found.append(Wanted(key=key, shown=shown))
-    for window in desk.windows:
-        key, text = rules.event_key(window.phase), _event_text(desk, window, bot_id)
-        if _has_event(desk, window):
-            shown = digest(text.name, text.about, window.opens, window.closes)
-            found.append(Wanted(key=key, shown=shown))
-    withdrawn = [key for key in desk.things if key.startswith(BOARD) and key not in boards]
+        keys = [key for key in desk.things if key == RULES or key.startswith(BOARD)]
+        # Its posts first: the name of a channel can be changed twice in ten minutes only.
+        return _hidden(desk, keys if desk.public else [*keys, FORUM])
+    key = ("wanted", LOCALE.get(), bot_id)
+    if key not in desk.memo:
+        about = desk_posts.topic(desk.competition, bot_id)
+        desk.memo[key] = about, _wanted_posts(desk), _wanted_events(desk, bot_id)
+    about, posts, events = desk.memo[key]
+    name = rules.forum_name(desk.competition.name)
+    found = [Wanted(key=FORUM, shown=desk_posts.digest(name, about, desk.category_id)), *posts]
+    found += [
+        item for window, item in zip(desk.windows, events, strict=True) if _has_event(desk, window)
+    ]
+    withdrawn = [key for key in desk.things if key.startswith(BOARD) and key not in desk.boards]
     return found + _hidden(desk, withdrawn)
 
 
+def _wanted_posts(desk: DeskView) -> list[Wanted]:
+    """The same in every server that has the language."""
+    digest = desk_posts.digest
+    post = desk_posts.rules(desk.competition, desk.windows, list(desk.boards.values()))
+    title = desk_posts.rules_name(desk.competition)
+    found = [Wanted(key=RULES, shown=digest(title, _any_open(desk), post.digest))]
+    for key, board in desk.boards.items():
+        shown = digest(desk_posts.post_name(board.title), board.is_open)
+        found.append(Wanted(key=key, shown=shown))
+    return found
+
+
+def _wanted_events(desk: DeskView, bot_id: int) -> list[Wanted]:
+    """One for each phase."""
+    found = []
+    for window in desk.windows:
+        text = _event_text(desk, window, bot_id)
+        shown = desk_posts.digest(text.name, text.about, window.opens, window.closes)
+        found.append(Wanted(key=rules.event_key(window.phase), shown=shown))
+    return found
+
+
 def _hidden(desk: DeskView, keys: Iterable[str]) -> list[Wanted]:
-    there = [key for key in keys if desk.things[key].place_id is not None]
-    return [Wanted(key=key, shown=desk_posts.digest("hidden")) for key in there]
+    """What not everybody may see any more keeps no names either."""
+    digest = desk_posts.digest("hidden") if desk.public else desk_posts.digest("hidden", "unnamed")
+    there = [key for key in keys if key in desk.things and desk.things[key].place_id is not None]
+    return [Wanted(key=key, shown=digest) for key in there]
 
 
 def _any_open(desk: DeskView) -> bool:
@@ -85,9 +106,14 @@ def _event_text(desk: DeskView, window: Window, bot_id: int) -> desk_posts.Event
 
 def card_revision(desk: DeskView, key: str) -> str:
     """Of everything that the card of a leaderboard shows."""
-    # Both rise with results that the revision tells of, or a freeze hides.
-    board = replace(desk.boards[key], people=0, measured_again=0)
-    return desk_posts.digest(repr(board), desk.revisions.get(key, ""), LOCALE.get())
+    memo = ("card", key, LOCALE.get())
+    if memo not in desk.memo:
+        # Both rise with results that the revision tells of, or a freeze hides.
+        board = replace(desk.boards[key], people=0, measured_again=0)
+        revision = desk.revisions.get(key, "")
+        desk.memo[memo] = desk_posts.digest(repr(board), revision, LOCALE.get())
+    found: str = desk.memo[memo]
+    return found
 
 
 async def card(ctx: Context, desk: DeskView, key: str) -> render.Post:
@@ -100,16 +126,63 @@ async def card(ctx: Context, desk: DeskView, key: str) -> render.Post:
     return desk_posts.card(board, pages, key)
 
 
+class Seen:
+    """What is really in a server; read once for all competitions that are held against it."""
+
+    def __init__(self, client: discord.Client, guild_id: int) -> None:
+        self._client = client
+        self._guild_id = guild_id
+        self._kept: dict[str, set[int]] = {}
+
+    def forget(self) -> None:
+        self._kept.clear()
+
+    @property
+    def fresh(self) -> bool:
+        return not self._kept
+
+    async def channels(self) -> set[int]:
+        return await self._read("channels", self._guild.fetch_channels)
+
+    async def active(self) -> set[int]:
+        return await self._read("active", self._guild.active_threads)
+
+    async def events(self) -> set[int]:
+        return await self._read("events", lambda: live_events(self._guild))
+
+    @property
+    def _guild(self) -> discord.Guild:
+        found = self._client.get_guild(self._guild_id)
+        if found is None:
+            raise CannotShow(say("desk.trouble.refused", what="server"))
+        return found
+
+    async def _read(
+        self, what: str, read: Callable[[], Awaitable[Sequence[discord.abc.Snowflake]]]
+    ) -> set[int]:
+        if what not in self._kept:
+            self._kept[what] = {item.id for item in await read()}
+        return self._kept[what]
+
+
+async def live_events(guild: discord.Guild) -> list[discord.ScheduledEvent]:
+    """Those that are to come or under way."""
+    live = (discord.EventStatus.scheduled, discord.EventStatus.active)
+    found = await guild.fetch_scheduled_events(with_counts=False)
+    return [event for event in found if event.status in live]
+
+
 class Workplace:
     """One competition in one server, for whoever has the turn to see to it."""
 
     def __init__(
-        self, client: discord.Client, ctx: Context, guild: discord.Guild, turn: Turn
+        self, client: discord.Client, ctx: Context, guild: discord.Guild, turn: Turn, seen: Seen
     ) -> None:
         self._client = client
         self._ctx = ctx
         self._guild = guild
         self._turn = turn
+        self._seen = seen
         self._desk = turn.desk
         assert client.user is not None, "after the login"
         self._me = client.user.id
@@ -135,53 +208,54 @@ class Workplace:
     async def compare(self) -> None:
         """Find out what people have deleted. Raises CannotShow where they have shut us out."""
         things = {key: item for key, item in self._desk.things.items() if item.place_id is not None}
-        home = things.get(FORUM)
-        if home is not None and home.place_id not in {
-            channel.id for channel in await self._guild.fetch_channels()
-        }:
-            await service.lost(self._ctx, self._turn, [FORUM], wished=True)
+        old = not self._seen.fresh
+        lost = await self._lost(things)
+        if lost and old:  # read before this turn began, when another bot may have made it
+            self._seen.forget()
+            lost = await self._lost(things)
+        if FORUM in lost:
             went_with_it = [key for key in things if key == RULES or key.startswith(BOARD)]
             await service.lost(self._ctx, self._turn, went_with_it, wished=False)
-            things = {key: item for key, item in things.items() if key.startswith(EVENT)}
-        gone = [*await self._lost_posts(things), *await self._lost_events(things)]
-        if gone:
-            await service.lost(self._ctx, self._turn, gone, wished=True)
-        if FORUM in things:
+        if lost:
+            await service.lost(self._ctx, self._turn, lost, wished=True)
+        if FORUM in things and FORUM not in lost:
             self._check(await self._home(), permissions.FORUMS)
 
-    async def _lost_posts(self, things: dict[str, Thing]) -> list[str]:
+    async def _lost(self, things: dict[str, Thing]) -> list[str]:
+        """Without what went with the forum."""
+        gone = await self._lost_events(things)
+        home = things.get(FORUM)
+        if home is not None and home.place_id not in await self._seen.channels():
+            return [FORUM, *gone]
+        return [*gone, *await self._lost_posts(things, home)]
+
+    async def _lost_posts(self, things: dict[str, Thing], home: Thing | None) -> list[str]:
         posts = {
             item.place_id: key
             for key, item in things.items()
             if key.startswith(BOARD) or (key == RULES and item.place_id == item.message_id)
         }
-        active = {thread.id for thread in await self._guild.active_threads()} if posts else set()
+        missing = posts.keys() - await self._seen.active() if posts else set()
+        if len(missing) > 1 and home is not None:  # archived, or not there
+            archive = (await self._home()).archived_threads(limit=ARCHIVE_PAGE)
+            missing -= {thread.id async for thread in archive}
         gone = []
-        for place_id, key in posts.items():
-            if place_id not in active:  # archived, or not there
-                try:
-                    await self._client.fetch_channel(place_id or 0)
-                except discord.NotFound:
-                    gone.append(key)
+        for place_id in missing:
+            try:
+                await self._client.fetch_channel(place_id or 0)
+            except discord.NotFound:
+                gone.append(posts[place_id])
         return gone
 
     async def _lost_events(self, things: dict[str, Thing]) -> list[str]:
         """An event that is over goes by itself; one that goes before was deleted."""
-        events = {key: item for key, item in things.items() if key.startswith(EVENT)}
-        if not any(item.there(self._desk.at) for item in events.values()):
-            return []
-        there = {event.id for event in await self._events()}
-        return [
-            key
-            for key, item in events.items()
-            if item.there(self._desk.at) and item.place_id not in there
-        ]
-
-    async def _events(self) -> list[discord.ScheduledEvent]:
-        """Those that are to come or under way."""
-        live = (discord.EventStatus.scheduled, discord.EventStatus.active)
-        found = await self._guild.fetch_scheduled_events(with_counts=False)
-        return [event for event in found if event.status in live]
+        events = {
+            key: item
+            for key, item in things.items()
+            if key.startswith(EVENT) and item.there(self._desk.at)
+        }
+        there = await self._seen.events() if events else set()
+        return [key for key, item in events.items() if item.place_id not in there]
 
     def _check(self, channel: discord.abc.GuildChannel, needed: Sequence[str]) -> None:
         missing = permissions.missing(channel.permissions_for(self._guild.me), needed)
@@ -222,13 +296,16 @@ class Workplace:
         return await self._guild.create_text_channel(name, topic=topic, category=category)
 
     async def _change_forum(self, shown: str) -> None:
-        competition, category = self._desk.competition, self._category()
-        home = await self._home()
-        await home.edit(
-            name=rules.forum_name(competition.name),
-            topic=desk_posts.topic(competition, self._me),
-            category=category,
-        )
+        competition, home = self._desk.competition, await self._home()
+        if self._desk.shown:
+            await home.edit(
+                name=rules.forum_name(competition.name),
+                topic=desk_posts.topic(competition, self._me),
+                category=self._category(),
+            )
+        else:
+            name = rules.forum_name(say("desk.hidden.name"))
+            await home.edit(name=name, topic=say("desk.hidden"))
         await service.made(self._ctx, self._turn, FORUM, shown, home.id)
 
     async def _home(self) -> Home:
@@ -252,8 +329,11 @@ class Workplace:
             revision, board = card_revision(desk, key), desk.boards[key]
             post = await card(self._ctx, desk, key)
             return desk_posts.post_name(board.title), post, board.is_open, revision
-        mark = desk_posts.rules_key(desk.competition.name)
-        return "", desk_posts.hidden(mark if key == RULES else desk_posts.board_key(key)), False, ""
+        mark = desk_posts.board_key(key)
+        if key == RULES:
+            mark = desk_posts.rules_key(desk.competition.name) if desk.public else RULES
+        name = "" if desk.public else say("desk.hidden.name")
+        return name, desk_posts.hidden(mark), False, ""
 
     async def _make_post(self, key: str, shown: str) -> None:
         name, post, is_open, revision = await self._post(key)
@@ -347,25 +427,40 @@ class Workplace:
                 await service.lost(self._ctx, self._turn, [thing.key], wished=True)
 
     async def _changed_post(self, home: Home, thing: Thing, shown: str) -> None:
+        """The message first: what may not be seen any more goes before what it is called."""
         name, post, is_open, revision = await self._post(thing.key)
         place_id, channel_id = thing.place_id or 0, thing.channel_id or 0
+        alone = await service.hold_card(self._ctx, self._turn, thing.key)
+        message_id = thing.message_id
+        if message_id is not None and thing.words != post.digest:
+            await edit(self._client, channel_id, message_id, post)
         if place_id != home.id:
             options: dict[str, Any] = {"archived": False}
             if name:
                 options["name"] = name
             if isinstance(home, discord.ForumChannel):
-                tags = await self._tags(home, is_open)
-                options["applied_tags"] = [str(tag.id) for tag in tags]
+                options["applied_tags"] = await self._applied(home, place_id, is_open)
             await self._client.http.edit_channel(place_id, **options)
-        message_id = thing.message_id
         if message_id is None:  # somebody has deleted it
             message_id = await self._said(home, channel_id, post)
-        elif thing.words != post.digest:
-            await edit(self._client, channel_id, message_id, post)
         await service.made(
             self._ctx, self._turn, thing.key, shown, place_id, channel_id=channel_id,
-            message_id=message_id, revision=revision, words=post.digest,
+            message_id=message_id, revision=revision, words=post.digest, alone=alone,
         )  # fmt: skip
+
+    async def _applied(
+        self, forum: discord.ForumChannel, place_id: int, is_open: bool
+    ) -> list[str]:
+        """The tags of a post: ours, and those that people have set."""
+        thread = self._guild.get_thread(place_id) or await self._client.fetch_channel(place_id)
+        ours = {desk_posts.tag(state) for state in (True, False)}
+        theirs = [
+            tag
+            for tag in (thread.applied_tags if isinstance(thread, discord.Thread) else ())
+            if tag.name not in ours
+        ]
+        tags = [*await self._tags(forum, is_open), *theirs]
+        return [str(tag.id) for tag in tags[:MOST_APPLIED]]
 
     # --- events ------------------------------------------------------------------------------------
 
@@ -399,7 +494,7 @@ class Workplace:
     async def _event(self, window: Window, known: int | None) -> discord.ScheduledEvent | None:
         """The event of a phase that is there already, or a new one; None: it is too late for one."""
         mark = desk_posts.mark(self._me, self._desk.competition.name, window.phase)
-        for event in await self._events():
+        for event in await live_events(self._guild):
             if event.id == known or (event.description or "").endswith(f"\n{mark}"):
                 return event
         times = rules.event_times(window, self._desk.at)

@@ -163,6 +163,7 @@ class Thing:
     next_at: datetime
     ends_at: datetime | None = None
     lost: int = 0
+    failures: int = 0  # to edit it as a card, since that last worked
 
     def there(self, at: datetime) -> bool:
         """Whether it exists; an event that has ended does not."""
@@ -224,17 +225,20 @@ class Card:
     channel_id: int  # where its message is
     shown: str  # digest of the standings and all else on it
     wanted: str  # the same of what should be on it
+    post: str  # digest of all else in its post
     next_at: datetime
+    failures: int = 0
 
 
 def due_cards(cards: Sequence[Card], at: datetime) -> tuple[Card, ...]:
     """Those to be edited in this look: what changed, the longest waiting first, and of a channel one after
     the other."""
     found: list[Card] = []
-    # When a card was edited last is in when it may be again.
+    # When a card was edited last is in when it may be again, unless that is how long it is left alone.
     free = {card.channel_id: True for card in cards}
     for card in cards:
-        free[card.channel_id] &= card.next_at - CARD_EVERY + CHANNEL_EVERY <= at
+        recently = card.next_at - CARD_EVERY + CHANNEL_EVERY > at
+        free[card.channel_id] &= bool(card.failures) or not recently
     for card in sorted(cards, key=lambda item: item.next_at):
         if free[card.channel_id] and card.next_at <= at and card.wanted != card.shown:
             free[card.channel_id] = False

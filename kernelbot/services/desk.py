@@ -6,10 +6,11 @@ written down as it is done, so whoever comes next goes on from there.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -29,6 +30,10 @@ TOPIC = "post"
 """Of what is said beside a thing, once in each server that shows it."""
 
 HOLD_S = 60.0
+COMPARE_EVERY, COMPARE_ENDED_EVERY = timedelta(minutes=10), timedelta(days=1)
+"""With what is really there, which tells what people deleted while nobody heard of it."""
+GUILDS_AT_ONCE = 20
+"""Read in one go, so that who waits for an answer meanwhile gets it."""
 REFUSED_S, LONGEST_REFUSED_S, LONGEST_OUTAGE_S = 30.0, 3600.0, 300.0
 """After trouble nobody tries again before, longer each time; not so long where it passes by itself."""
 
@@ -41,6 +46,7 @@ class DeskView:
     competition_id: int
     competition: Competition
     category_id: int | None
+    public: bool
     shown: bool  # False: its things are there no more, or say so
     boards: Mapping[str, LeaderboardView]  # by key; only those that are shown
     windows: tuple[Window, ...]
@@ -49,13 +55,26 @@ class DeskView:
     at: datetime
     free: bool  # nobody sees to it just now, and it is not to be left alone after trouble
     compared_at: datetime | None
+    changed_at: datetime | None  # when we heard that somebody has changed something there
     settings_at: datetime | None
     new_settings: bool  # since somebody saw to it
     failures: int
+    memo: dict[Any, Any] = field(compare=False, repr=False)
+    """Of all servers that show the competition alike: what was worked out for one of them."""
 
     @property
     def begun(self) -> bool:
         return any(thing.place_id is not None for thing in self.things.values())
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is to be held against what is really there."""
+        if not self.begun or self.compared_at is None or self.new_settings:
+            return self.begun
+        if self.changed_at is not None and self.compared_at < self.changed_at:
+            return True
+        ended = all(item.closes is not None and item.closes <= self.at for item in self.windows)
+        return self.at - self.compared_at > (COMPARE_ENDED_EVERY if ended else COMPARE_EVERY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,51 +110,96 @@ class NotOurs(Exception):
     """Somebody else sees to it by now."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """A competition with what everybody may see of it, the same in each server."""
+
+    competition: Competition
+    public: bool
+    boards: Mapping[str, LeaderboardView]
+    windows: tuple[Window, ...]
+    revisions: Mapping[str, str]
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+
 async def survey(ctx: Context, guild_ids: Collection[int]) -> tuple[DeskView, ...]:
     """Every competition that these servers show, have shown or could show."""
-    async with ctx.database.read() as connection:
-        rows = await store.every(connection, list(guild_ids))
-    return await _views(ctx, rows) if rows else ()
+    found: list[DeskView] = []
+    told: dict[int, _Told] | None = None
+    ids = sorted(guild_ids)
+    for first in range(0, len(ids), GUILDS_AT_ONCE):
+        some = ids[first : first + GUILDS_AT_ONCE]
+        async with ctx.database.read() as connection:
+            rows = await store.every(connection, some)
+            kept = await store.things(connection, some) if rows else []
+        if rows and told is None:
+            told = await _told(ctx, rows)
+        found += _views(rows, kept, told or {})
+        await asyncio.sleep(0)
+    return tuple(found)
 
 
 async def _one(ctx: Context, guild_id: int, competition_id: int) -> DeskView | None:
     async with ctx.database.read() as connection:
         row = await store.one(connection, guild_id, competition_id)
-    found = () if row is None else await _views(ctx, [row])
+        if row is None:
+            return None
+        kept = await store.things(connection, [guild_id], competition_id)
+    found = _views([row], kept, await _told(ctx, [row], competition_id))
     return found[0] if found else None
 
 
-async def _views(ctx: Context, rows: Sequence[Row[Any]]) -> tuple[DeskView, ...]:
-    seen = {board.name: board for board in await standings.leaderboards(ctx)}
+async def _told(
+    ctx: Context, rows: Sequence[Row[Any]], only: int | None = None
+) -> dict[int, _Told]:
+    """By competition, of those that are in these rows."""
+    described = {row.competition_id: row for row in rows}
+    seen = {board.name: board for board in await standings.leaderboards(ctx, competition_id=only)}
     async with ctx.database.read() as connection:
         posed = [row for row in await contests.boards(connection) if row.name in seen]
-        kept = await store.things(connection, sorted({row.guild_id for row in rows}))
+        documents = await store.documents(connection, list(described))
     revisions = await _revisions(ctx, [row.name for row in posed])
     boards: dict[int, dict[str, LeaderboardView]] = {}
     for row in posed:
         boards.setdefault(row.competition_id, {})[rules.board_key(row.id)] = seen[row.name]
-    things: dict[tuple[int, int], dict[str, Thing]] = {}
-    for row in kept:
-        things.setdefault((row.guild_id, row.competition_id), {})[row.key] = _thing(row)
-    return tuple(
-        _view(
-            row,
-            competition,
-            boards.get(row.competition_id, {}),
-            revisions,
-            things.get((row.guild_id, row.competition_id), {}),
-        )
-        for row in rows
-        if (competition := _readable(row.document)) is not None
+    found = {}
+    for known, document in documents.items():
+        competition = _readable(ctx, known, document)
+        if competition is not None:
+            found[known] = _of(described[known], competition, boards.get(known, {}), revisions)
+    return found
+
+
+def _of(
+    row: Row[Any],
+    competition: Competition,
+    boards: Mapping[str, LeaderboardView],
+    revisions: Mapping[str, str],
+) -> _Told:
+    phases = {spec.name.lower(): spec.phase for spec in competition.leaderboards}
+    times = [
+        (phases.get(board.name.lower(), ""), board.opens_at, board.closes_at)
+        for board in boards.values()
+    ]
+    return _Told(
+        competition=competition,
+        public=is_visible(row.visibility, row.public_from, row.at, joined=False, organizer=False),
+        boards=boards,
+        windows=rules.windows(competition.phases, times),
+        revisions=revisions,
     )
 
 
-def _readable(document: dict[str, Any]) -> Competition | None:
+def _readable(ctx: Context, competition_id: int, document: dict[str, Any]) -> Competition | None:
     """None: another version of this program stored what we cannot read; it is left as it is."""
-    try:
-        return Competition.from_document(document)
-    except (KeyError, TypeError, ValueError):
-        return None
+    read: dict[int, tuple[dict[str, Any], Competition]] = ctx.cache.setdefault("desk", {})
+    known = read.get(competition_id)
+    if known is None or known[0] != document:
+        try:
+            known = read[competition_id] = (document, Competition.from_document(document))
+        except (KeyError, TypeError, ValueError):
+            return None
+    return known[1]
 
 
 async def _revisions(ctx: Context, names: Sequence[str]) -> dict[str, str]:
@@ -148,41 +212,42 @@ async def _revisions(ctx: Context, names: Sequence[str]) -> dict[str, str]:
     return {key: " ".join(marks) for key, marks in found.items()}
 
 
-def _thing(row: Row[Any]) -> Thing:
-    return Thing(**{item.name: getattr(row, item.name) for item in fields(Thing)})
-
-
-def _view(
-    row: Row[Any],
-    competition: Competition,
-    boards: Mapping[str, LeaderboardView],
-    revisions: Mapping[str, str],
-    things: Mapping[str, Thing],
-) -> DeskView:
-    public = is_visible(row.visibility, row.public_from, row.at, joined=False, organizer=False)
-    shown = row.category_id is not None and public and bool(boards)
-    phases = {spec.name.lower(): spec.phase for spec in competition.leaderboards}
-    times = [
-        (phases.get(board.name.lower(), ""), board.opens_at, board.closes_at)
-        for board in boards.values()
+def _views(
+    rows: Sequence[Row[Any]], kept: Sequence[store.Kept], told: Mapping[int, _Told]
+) -> list[DeskView]:
+    things: dict[tuple[int, int], dict[str, Thing]] = {}
+    for guild_id, competition_id, values in kept:
+        thing = Thing(**dict(zip(store.THING_FIELDS, values, strict=True)))
+        things.setdefault((guild_id, competition_id), {})[thing.key] = thing
+    return [
+        _view(row, found, things.get((row.guild_id, row.competition_id), {}))
+        for row in rows
+        if (found := told.get(row.competition_id)) is not None
     ]
+
+
+def _view(row: Row[Any], told: _Told, things: Mapping[str, Thing]) -> DeskView:
+    shown = row.category_id is not None and told.public and bool(told.boards)
     new_settings = row.settings_at != row.followed
     return DeskView(
         guild_id=row.guild_id,
         competition_id=row.competition_id,
-        competition=competition,
+        competition=told.competition,
         category_id=row.category_id,
+        public=told.public,
         shown=shown,
-        boards=boards if shown else {},
-        windows=rules.windows(competition.phases, times) if shown else (),
-        revisions=revisions,
+        boards=told.boards if shown else {},
+        windows=told.windows if shown else (),
+        revisions=told.revisions,
         things=things,
         at=row.at,
         free=not row.held and (row.due or new_settings),
         compared_at=row.compared_at,
+        changed_at=row.changed_at,
         settings_at=row.settings_at,
         new_settings=new_settings,
         failures=row.failures or 0,
+        memo=told.memo,
     )
 
 
@@ -210,7 +275,9 @@ async def take(ctx: Context, desk: DeskView) -> Turn | None:
 
 
 async def again(ctx: Context, turn: Turn) -> DeskView:
-    """As it is by now."""
+    """As it is by now, and held for as long as at first. Raises NotOurs when the turn is over."""
+    async with ctx.database.transaction() as connection:
+        await _kept(connection, turn)
     found = await _one(ctx, turn.desk.guild_id, turn.desk.competition_id)
     if found is None:
         raise NotOurs
@@ -229,14 +296,17 @@ async def made(
     revision: str = "",
     words: str = "",
     ends_at: datetime | None = None,
+    alone: bool = True,
 ) -> None:
-    """It is there now, and shows this. Raises NotOurs when the turn is over."""
+    """It is there now, and shows this; unless ``alone``, it has to be written again. Raises NotOurs when the
+    turn is over."""
     async with ctx.database.transaction() as connection:
         await _kept(connection, turn)
         await store.put(
             connection, turn.desk.guild_id, turn.desk.competition_id, key,
-            place_id=place_id, channel_id=channel_id, message_id=message_id, shown=shown,
-            revision=revision, words=words, ends_at=ends_at,
+            place_id=place_id, channel_id=channel_id, message_id=message_id,
+            shown=shown if alone else "", revision=revision if alone else "",
+            words=words if alone else "", ends_at=ends_at, alone=alone,
         )  # fmt: skip
 
 
@@ -268,20 +338,31 @@ async def leave(ctx: Context, turn: Turn, trouble: str, *, lasts: bool, compared
     """The turn is over. With trouble nobody comes again for a while, whose seconds are returned; ``lasts``:
     until somebody does something about it."""
     desk = turn.desk
-    longest = LONGEST_REFUSED_S if lasts else LONGEST_OUTAGE_S
-    pause = min(longest, REFUSED_S * 2 ** min(desk.failures, 10)) if trouble else 0.0
+    pause = _pause(desk.failures, lasts) if trouble else 0.0
     async with ctx.database.transaction() as connection:
         await store.leave(
             connection, desk.guild_id, desk.competition_id, turn.holder,
-            trouble=trouble, pause_s=pause, compared=compared, settings_at=desk.settings_at,
+            began=desk.at, trouble=trouble, pause_s=pause, compared=compared,
+            settings_at=desk.settings_at,
         )  # fmt: skip
     return pause
 
 
-async def look_again(ctx: Context, guild_ids: Collection[int]) -> None:
-    """Something has changed in these servers: compare what is there soon."""
+def _pause(failures: int, lasts: bool) -> float:
+    longest = LONGEST_REFUSED_S if lasts else LONGEST_OUTAGE_S
+    return min(longest, REFUSED_S * 2.0 ** min(failures, 10))
+
+
+async def look_again(ctx: Context, guild_id: int, places: Collection[int]) -> None:
+    """These have changed in a server, or without any all of it: compare soon what is there."""
     async with ctx.database.transaction() as connection:
-        await store.look_again(connection, list(guild_ids))
+        await store.look_again(connection, guild_id, list(places))
+
+
+async def look_later(ctx: Context, guild_id: int, competition_id: int) -> None:
+    """Something seems to have changed: compare in the next turn, which comes no sooner."""
+    async with ctx.database.transaction() as connection:
+        await store.look_later(connection, guild_id, competition_id)
 
 
 async def status(ctx: Context, guild_id: int) -> tuple[DeskStatus, ...]:
@@ -308,7 +389,9 @@ def cards(desk: DeskView, wanted: Mapping[str, str]) -> list[Card]:
             message_id=thing.message_id,
             shown=thing.revision,
             wanted=wanted[thing.key],
+            post=thing.shown,
             next_at=thing.next_at,
+            failures=thing.failures,
         )
         for thing in desk.things.values()
         if thing.key in wanted and thing.message_id and thing.channel_id
@@ -318,23 +401,35 @@ def cards(desk: DeskView, wanted: Mapping[str, str]) -> list[Card]:
 async def take_card(ctx: Context, card: Card) -> bool:
     """Whether this edit is ours: nobody has made one since the card was read, nor may for a while."""
     async with ctx.database.transaction() as connection:
-        return await store.take_card(
-            connection, card.guild_id, card.competition_id, card.key, card.shown,
-            rules.CARD_EVERY.total_seconds(),
-        )  # fmt: skip
+        return await store.take_card(connection, card, rules.CARD_EVERY.total_seconds(), HOLD_S)
 
 
-async def card_shown(ctx: Context, card: Card, words: str) -> None:
-    """It shows what was wanted; ``words`` is the digest of its message."""
+async def hold_card(ctx: Context, turn: Turn, key: str) -> bool:
+    """The same for whoever has the turn to see to all, who need not wait for anything but an edit; False: one
+    is under way, and may be the last to arrive."""
     async with ctx.database.transaction() as connection:
-        await store.shown(
-            connection, card.guild_id, card.competition_id, card.key, card.wanted, words
+        await _kept(connection, turn)
+        return await store.hold_card(
+            connection, turn.desk.guild_id, turn.desk.competition_id, key, HOLD_S
         )
 
 
-async def card_later(ctx: Context, card: Card, pause_s: float) -> None:
+async def card_shown(ctx: Context, card: Card, words: str) -> None:
+    """It shows what was wanted, ``words`` is the digest of its message; unless somebody has seen to its post
+    meanwhile, who has to do it again then."""
     async with ctx.database.transaction() as connection:
-        await store.later(connection, card.guild_id, card.competition_id, card.key, pause_s)
+        await store.shown(connection, card, words, rules.CARD_EVERY.total_seconds())
+
+
+async def card_later(ctx: Context, card: Card, *, lasts: bool, channel: bool = False) -> float:
+    """It could not be edited, nor be tried for the seconds that are returned; ``channel``: nor any other
+    in its channel."""
+    pause = _pause(card.failures, lasts)
+    async with ctx.database.transaction() as connection:
+        await store.later(connection, card, pause)
+        if channel:
+            await store.rest(connection, card.guild_id, card.channel_id, pause)
+    return pause
 
 
 # --- what is said beside ---------------------------------------------------------------------------
@@ -342,19 +437,29 @@ async def card_later(ctx: Context, card: Card, pause_s: float) -> None:
 
 async def plan_moments(ctx: Context, desks: Sequence[DeskView]) -> int:
     """Put in what is to be said now of phases that begin, end or soon do; repeating it does no harm."""
+    guilds: dict[int, list[int]] = {}
+    shown: dict[int, DeskView] = {}
+    for desk in desks:
+        if desk.shown:
+            guilds.setdefault(desk.competition_id, []).append(desk.guild_id)
+            shown[desk.competition_id] = desk
     count = 0
     async with ctx.database.transaction() as connection:
-        for desk in desks:
+        for desk in shown.values():
             for window in desk.windows:
                 for moment, at in rules.moments(window, desk.at):
-                    count += await _tell_moment(connection, desk, window, moment, at)
+                    count += await _tell_moment(
+                        connection, desk.competition_id, guilds[desk.competition_id], window,
+                        moment, at,
+                    )  # fmt: skip
     return count
 
 
 async def _tell_moment(
-    connection: AsyncConnection, desk: DeskView, window: Window, moment: Moment, at: datetime
-) -> int:
-    once = f"moment:{desk.competition_id}:{window.phase}:{moment.value}:{int(at.timestamp())}"
+    connection: AsyncConnection, competition_id: int, guilds: Sequence[int], window: Window,
+    moment: Moment, at: datetime,
+) -> int:  # fmt: skip
+    once = f"moment:{competition_id}:{window.phase}:{moment.value}:{int(at.timestamp())}"
     payload = {
         "topic": "moment",
         "phase": window.phase,
@@ -362,23 +467,23 @@ async def _tell_moment(
         "at": at.isoformat(),
     }
     return await store.tell(
-        connection, RULES, once, payload, desk=(desk.guild_id, desk.competition_id)
+        connection, RULES, once, payload, competition_id=competition_id, guilds=guilds
     )
 
 
 async def beside(ctx: Context, item: Announcement) -> Beside | None:
     """Where this is to be said; None: nowhere any more."""
     payload = dict(item.payload)
-    guild_id, competition_id = payload["guild_id"], payload["competition_id"]
-    async with ctx.database.read() as connection:
-        row = await store.thing(connection, guild_id, competition_id, payload["thing"])
-        board = await _board_of(connection, payload)
-    if row is None or row.place_id is None:
+    desk = await _one(ctx, payload["guild_id"], payload["competition_id"])
+    thing = None if desk is None or not desk.shown else desk.things.get(payload["thing"])
+    if thing is None or thing.place_id is None:
         return None
+    async with ctx.database.read() as connection:
+        board = await _board_of(connection, payload)
     if board is not None and not access.of_strangers().sees(board):
         return None
     return Beside(
-        place_id=row.place_id, since=item.created_at, topic=payload["topic"], payload=payload
+        place_id=thing.place_id, since=item.created_at, topic=payload["topic"], payload=payload
     )
 
 

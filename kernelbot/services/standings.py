@@ -65,11 +65,17 @@ class Board:
     seen_through: bool = False  # but they are, for an organizer
 
 
-async def leaderboards(ctx: Context, actor: Actor | None = None) -> tuple[LeaderboardView, ...]:
-    """All that this person may see, in the order of their competitions."""
+async def leaderboards(
+    ctx: Context, actor: Actor | None = None, *, competition_id: int | None = None
+) -> tuple[LeaderboardView, ...]:
+    """All that this person may see, or those of one competition, in the order of their competitions."""
     async with ctx.database.read() as connection:
         seen = await access.of(connection, actor)
-        rows = seen.of(await contests.boards(connection))
+        rows = [
+            row
+            for row in seen.of(await contests.boards(connection))
+            if competition_id in (None, row.competition_id)
+        ]
         counts = await _people_on_boards(ctx, connection)
         frozen = await _shown_in_a_freeze(ctx, connection, rows, actor)
     return tuple(

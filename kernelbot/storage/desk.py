@@ -5,21 +5,31 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.desk import Card
 from kernelbot.storage import changes
-from kernelbot.storage.tables import desk_things
+from kernelbot.storage.tables import competitions, desk_things
+
+THING_FIELDS = (
+    "key", "place_id", "channel_id", "message_id", "shown", "revision", "words", "next_at",
+    "ends_at", "lost", "failures",
+)  # fmt: skip
+THING = tuple(desk_things.c[name] for name in ("guild_id", "competition_id", *THING_FIELDS))
+
+Kept = tuple[int, int, tuple[Any, ...]]
+"""A thing's server, competition, and ``THING_FIELDS``."""
 
 # Which competitions a server with a category could show, and those that it has shown.
 FROM_DESKS = """
     SELECT g.guild_id, g.competitions_category AS category_id, g.changed_at AS settings_at,
-           c.id AS competition_id, c.name, c.document, c.visibility, c.public_from,
+           c.id AS competition_id, c.visibility, c.public_from,
            d.held_until > now() AS held, coalesce(d.due_at, now()) <= now() AS due,
-           d.compared_at, d.settings_at AS followed, d.failures, coalesce(d.trouble, '') AS trouble,
-           d.competition_id IS NOT NULL AS begun, now() AS at
+           d.compared_at, d.changed_at, d.settings_at AS followed, d.failures, now() AS at
     FROM guilds g
     CROSS JOIN competitions c
     LEFT JOIN desks d ON d.guild_id = g.guild_id AND d.competition_id = c.id
@@ -35,6 +45,8 @@ TAKE = text(
     ON CONFLICT (guild_id, competition_id) DO UPDATE
     SET holder = excluded.holder, held_until = excluded.held_until
     WHERE d.held_until <= now()
+      AND (d.due_at <= now() OR d.settings_at IS DISTINCT FROM
+           (SELECT g.changed_at FROM guilds g WHERE g.guild_id = excluded.guild_id))
     RETURNING guild_id
     """
 )
@@ -46,21 +58,35 @@ KEEP = text(
     RETURNING guild_id
     """
 )
+# What was changed meanwhile is looked at in the next turn, at once.
 LEAVE = text(
     """
     UPDATE desks SET holder = NULL, held_until = now(), trouble = :trouble,
         settings_at = :settings_at,
-        due_at = now() + make_interval(secs => :pause),
+        due_at = CASE WHEN changed_at > :began THEN now()
+                      ELSE now() + make_interval(secs => :pause) END,
         failures = CASE WHEN :trouble = '' THEN 0 ELSE failures + 1 END,
-        compared_at = CASE WHEN :compared THEN now() ELSE compared_at END
+        compared_at = CASE WHEN :compared THEN :began ELSE compared_at END
     WHERE guild_id = :guild AND competition_id = :competition AND holder = :holder
     """
 )
 FORGIVE = text(
     "UPDATE desk_things SET lost = 0 WHERE guild_id = :guild AND competition_id = :competition"
 )
+# ``places``: those that have changed; without any all of the server.
 LOOK_AGAIN = text(
-    "UPDATE desks SET due_at = now(), compared_at = NULL WHERE guild_id = ANY(:guilds)"
+    """
+    UPDATE desks d SET due_at = now(), changed_at = now()
+    FROM guilds g
+    WHERE d.guild_id = :guild AND g.guild_id = d.guild_id
+      AND (cardinality(CAST(:places AS bigint[])) = 0 OR g.competitions_category = ANY(:places)
+           OR EXISTS (SELECT FROM desk_things t WHERE t.guild_id = d.guild_id
+                      AND t.competition_id = d.competition_id AND t.place_id = ANY(:places)))
+    """
+)
+# When its pause is over.
+LOOK_LATER = text(
+    "UPDATE desks SET changed_at = now() WHERE guild_id = :guild AND competition_id = :competition"
 )
 
 PUT = text(
@@ -68,10 +94,13 @@ PUT = text(
     INSERT INTO desk_things AS t
         (guild_id, competition_id, key, place_id, channel_id, message_id, shown, revision, words,
          ends_at)
-    VALUES (:guild, :competition, :key, :place_id, :channel_id, :message_id, :shown, :revision, :words, :ends_at)
+    VALUES (:guild, :competition, :key, :place_id, :channel_id, :message_id, :shown, :revision,
+            :words, :ends_at)
     ON CONFLICT (guild_id, competition_id, key) DO UPDATE
     SET place_id = excluded.place_id, channel_id = excluded.channel_id,
-        message_id = excluded.message_id, shown = excluded.shown, revision = excluded.revision, words = excluded.words, ends_at = excluded.ends_at
+        message_id = excluded.message_id, shown = excluded.shown, revision = excluded.revision,
+        words = excluded.words, ends_at = excluded.ends_at, failures = 0,
+        held_until = CASE WHEN :alone THEN now() ELSE t.held_until END
     """
 )
 LOST = text(
@@ -90,25 +119,51 @@ LOST_MESSAGE = text(
     """
 )
 
-# Whoever takes a card has its next edit to themselves.
+# Whoever holds a card is the only one who edits it.
 TAKE_CARD = text(
     """
-    UPDATE desk_things SET next_at = now() + make_interval(secs => :pause)
+    UPDATE desk_things SET next_at = now() + make_interval(secs => :pause),
+        held_until = now() + make_interval(secs => :hold)
     WHERE guild_id = :guild AND competition_id = :competition AND key = :key
-      AND next_at <= now() AND revision = :revision AND message_id IS NOT NULL
+      AND next_at <= now() AND held_until <= now() AND revision = :revision
+      AND message_id = :message
     RETURNING key
     """
 )
-SHOWN = text(
+HOLD_CARD = text(
     """
-    UPDATE desk_things SET revision = :revision, words = :words
+    UPDATE desk_things SET held_until = now() + make_interval(secs => :hold)
     WHERE guild_id = :guild AND competition_id = :competition AND key = :key
+      AND held_until <= now()
+    RETURNING key
     """
 )
+# Where it is not as it was taken any more, nobody knows which words came last: it is written anew.
+SHOWN = text(
+    """
+    UPDATE desk_things SET held_until = now(), failures = 0,
+        next_at = now() + make_interval(secs => :pause),
+        revision = CASE WHEN revision = :old AND shown = :shown THEN :revision ELSE '' END,
+        words = CASE WHEN revision = :old AND shown = :shown THEN :words ELSE '' END,
+        shown = CASE WHEN revision = :old AND shown = :shown THEN shown ELSE '' END
+    WHERE guild_id = :guild AND competition_id = :competition AND key = :key
+      AND message_id = :message
+    """
+)
+# It may have been written, or not.
 LATER = text(
     """
-    UPDATE desk_things SET next_at = now() + make_interval(secs => :pause)
+    UPDATE desk_things SET held_until = now(), failures = failures + 1,
+        next_at = now() + make_interval(secs => :pause),
+        words = CASE WHEN shown = :shown THEN '' ELSE words END
     WHERE guild_id = :guild AND competition_id = :competition AND key = :key
+      AND message_id = :message
+    """
+)
+REST = text(
+    """
+    UPDATE desk_things SET next_at = greatest(next_at, now() + make_interval(secs => :pause))
+    WHERE guild_id = :guild AND channel_id = :channel
     """
 )
 
@@ -122,7 +177,8 @@ TELL = text(
     FROM desk_things t
     WHERE t.key = :key AND t.place_id IS NOT NULL
       AND NOT EXISTS (SELECT FROM outbox o WHERE o.key = CAST(:once AS text) || ':' || t.guild_id)
-      AND (CAST(:guild AS bigint) IS NULL OR (t.guild_id = :guild AND t.competition_id = :competition))
+      AND (CAST(:competition AS bigint) IS NULL
+           OR (t.competition_id = :competition AND t.guild_id = ANY(CAST(:guilds AS bigint[]))))
     ON CONFLICT (key) DO NOTHING
     RETURNING id
     """
@@ -143,6 +199,10 @@ def _desk(guild_id: int, competition_id: int, **more: Any) -> dict[str, Any]:
     return {"guild": guild_id, "competition": competition_id, **more}
 
 
+def _card(card: Card, **more: Any) -> dict[str, Any]:
+    return _desk(card.guild_id, card.competition_id, key=card.key, message=card.message_id, **more)
+
+
 async def every(connection: AsyncConnection, guilds: Sequence[int]) -> Sequence[Row[Any]]:
     """Of these servers each with each competition that it shows, has shown or could show."""
     return (await connection.execute(DESKS, {"guilds": list(guilds)})).all()
@@ -153,20 +213,22 @@ async def one(connection: AsyncConnection, guild_id: int, competition_id: int) -
     return (await connection.execute(DESK, values)).first()
 
 
-async def things(connection: AsyncConnection, guilds: Sequence[int]) -> Sequence[Row[Any]]:
-    query = select(desk_things).where(desk_things.c.guild_id.in_(guilds))
-    return (await connection.execute(query)).all()
+async def documents(
+    connection: AsyncConnection, competition_ids: Sequence[int]
+) -> dict[int, dict[str, Any]]:
+    """By competition."""
+    query = select(competitions.c.id, competitions.c.document)
+    found = await connection.execute(query.where(competitions.c.id.in_(competition_ids)))
+    return {row.id: row.document for row in found}
 
 
-async def thing(
-    connection: AsyncConnection, guild_id: int, competition_id: int, key: str
-) -> Row[Any] | None:
-    query = select(desk_things).where(
-        desk_things.c.guild_id == guild_id,
-        desk_things.c.competition_id == competition_id,
-        desk_things.c.key == key,
-    )
-    return (await connection.execute(query)).first()
+async def things(
+    connection: AsyncConnection, guilds: Sequence[int], competition_id: int | None = None
+) -> list[Kept]:
+    query = select(*THING).where(desk_things.c.guild_id.in_(guilds))
+    if competition_id is not None:
+        query = query.where(desk_things.c.competition_id == competition_id)
+    return [(row[0], row[1], tuple(row)[2:]) for row in await connection.execute(query)]
 
 
 async def take(
@@ -194,11 +256,11 @@ async def keep(
 
 async def leave(
     connection: AsyncConnection, guild_id: int, competition_id: int, holder: uuid.UUID,
-    *, trouble: str, pause_s: float, compared: bool, settings_at: Any,
+    *, began: datetime, trouble: str, pause_s: float, compared: bool, settings_at: Any,
 ) -> None:  # fmt: skip
     values = _desk(
         guild_id, competition_id, holder=holder, trouble=trouble[:500], pause=pause_s,
-        compared=compared, settings_at=settings_at,
+        compared=compared, settings_at=settings_at, began=began,
     )  # fmt: skip
     await connection.execute(LEAVE, values)
 
@@ -208,13 +270,18 @@ async def forgive(connection: AsyncConnection, guild_id: int, competition_id: in
     await connection.execute(FORGIVE, _desk(guild_id, competition_id))
 
 
-async def look_again(connection: AsyncConnection, guilds: Sequence[int]) -> None:
-    await connection.execute(LOOK_AGAIN, {"guilds": list(guilds)})
+async def look_again(connection: AsyncConnection, guild_id: int, places: Sequence[int]) -> None:
+    await connection.execute(LOOK_AGAIN, {"guild": guild_id, "places": list(places)})
+
+
+async def look_later(connection: AsyncConnection, guild_id: int, competition_id: int) -> None:
+    await connection.execute(LOOK_LATER, _desk(guild_id, competition_id))
 
 
 async def put(
     connection: AsyncConnection, guild_id: int, competition_id: int, key: str, **values: Any
 ) -> None:
+    """``alone``: nobody else may be writing it, so whoever comes next may."""
     await connection.execute(PUT, _desk(guild_id, competition_id, key=key, **values))
 
 
@@ -232,27 +299,33 @@ async def lost_message(
     await connection.execute(LOST_MESSAGE, values)
 
 
-async def take_card(
-    connection: AsyncConnection, guild_id: int, competition_id: int, key: str,
-    revision: str, pause_s: float,
-) -> bool:  # fmt: skip
-    values = _desk(guild_id, competition_id, key=key, revision=revision, pause=pause_s)
+async def take_card(connection: AsyncConnection, card: Card, pause_s: float, hold_s: float) -> bool:
+    values = _card(card, revision=card.shown, pause=pause_s, hold=hold_s)
     return (await connection.execute(TAKE_CARD, values)).first() is not None
 
 
-async def shown(
-    connection: AsyncConnection, guild_id: int, competition_id: int, key: str,
-    revision: str, words: str,
-) -> None:  # fmt: skip
-    values = _desk(guild_id, competition_id, key=key, revision=revision, words=words)
+async def hold_card(
+    connection: AsyncConnection, guild_id: int, competition_id: int, key: str, hold_s: float
+) -> bool:
+    """Whoever sees to the desk comes before its cards' pauses; False: somebody is editing it."""
+    values = _desk(guild_id, competition_id, key=key, hold=hold_s)
+    return (await connection.execute(HOLD_CARD, values)).first() is not None
+
+
+async def shown(connection: AsyncConnection, card: Card, words: str, pause_s: float) -> None:
+    values = _card(
+        card, old=card.shown, shown=card.post, revision=card.wanted, words=words, pause=pause_s
+    )
     await connection.execute(SHOWN, values)
 
 
-async def later(
-    connection: AsyncConnection, guild_id: int, competition_id: int, key: str, pause_s: float
-) -> None:
-    values = _desk(guild_id, competition_id, key=key, pause=pause_s)
-    await connection.execute(LATER, values)
+async def later(connection: AsyncConnection, card: Card, pause_s: float) -> None:
+    await connection.execute(LATER, _card(card, pause=pause_s, shown=card.post))
+
+
+async def rest(connection: AsyncConnection, guild_id: int, channel_id: int, pause_s: float) -> None:
+    values = {"guild": guild_id, "channel": channel_id, "pause": pause_s}
+    await connection.execute(REST, values)
 
 
 async def tell(
@@ -261,14 +334,14 @@ async def tell(
     once: str,
     payload: Mapping[str, Any],
     *,
-    desk: tuple[int, int] | None = None,
+    competition_id: int | None = None,
+    guilds: Sequence[int] = (),
 ) -> int:
-    """Put into the outbox what is to stand beside a thing, for every server that shows it (or for one
-    ``desk`` alone): once for each, however often this is called. How many are new."""
-    guild_id, competition_id = desk or (None, None)
+    """Put into the outbox what is to stand beside a thing, for every server that shows it (or of one
+    competition, for these): once for each, however often this is called. How many are new."""
     values = {
-        "key": key, "once": once, "payload": json.dumps(payload), "guild": guild_id,
-        "competition": competition_id,
+        "key": key, "once": once, "payload": json.dumps(payload),
+        "competition": competition_id, "guilds": list(guilds),
     }  # fmt: skip
     found = (await connection.execute(TELL, values)).all()
     if found:

@@ -20,8 +20,10 @@ import yarl
 from sqlalchemy import text
 
 from kernelbot.app import App
-from kernelbot.bot import setup_page
+from kernelbot.bot import desk as looking
+from kernelbot.bot import desk_things, setup_page
 from kernelbot.bot.client import Bot
+from kernelbot.bot.messages import say
 from kernelbot.domain.competition import Competition, Phase, Prize, Registration, Visibility
 from kernelbot.services import desk as service
 from kernelbot.services import guilds, identity, reveal
@@ -49,7 +51,6 @@ class Club:
 
     async def start(self) -> Bot:
         """Another bot at the gateway, with the account of the first."""
-        bot = await self.bots.enter_async_context(Bot(self.app))
         bot = await self.bots.enter_async_context(Bot(self.app))
         await bot.login(self.discord.token)
         # The library waits that long for more servers than it was told of.
@@ -222,12 +223,17 @@ async def test_phases_have_events_that_follow_their_times_and_go_with_the_compet
     assert final.ends == (at + 2 * DAY + 5 * HOUR).isoformat()
     assert club.post("Matrix multiplication").tag_names == ["closed"]
 
+    forum, messages = club.forum(), (club.rules(), club.card())
     await club.publish(described(5 * HOUR, visibility=Visibility.PRIVATE))
     await bot.desk.see_to_all()
     assert club.made() == (1, 3, 0)
-    for message in (club.rules(), club.card()):
+    for message in messages:
         assert "not on show any more" in message.text()
         assert message.channel.tag_names == ["closed"]
+    named = [forum.name, forum.topic, *(item.channel.name for item in messages)]
+    assert named == ["not-on-show", say("desk.hidden"), *2 * ["Not on show"]], (
+        "names tell things too"
+    )
 
     await club.publish(described(5 * HOUR))
     await bot.desk.see_to_all()
@@ -571,3 +577,204 @@ async def test_a_new_name_and_new_words_are_written_in_place(club: Club, bot: Bo
     assert "not on show any more" in rules.text()
     assert len(club.discord.posts(forum)) == 2, "what people said there stays"
     assert club.discord.live_events(club.guild) == []
+
+
+async def test_an_edit_that_arrives_late_neither_shows_what_is_hidden_nor_hides_what_is_shown(
+    club: Club, bot: Bot, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The edit of a card is held up, before Discord has it or before we note it, while its post is seen to."""
+
+    async def held_up(place: Any, name: str) -> tuple[asyncio.Event, asyncio.Task[int]]:
+        await cards_may_be_edited(app)
+        await factories.ranked(app, await factories.make_actor(app), 22_400)
+        go_on, held, real = asyncio.Event(), asyncio.Event(), getattr(place, name)
+
+        async def slow(*values: Any) -> None:
+            if not held.is_set():
+                held.set()
+                await go_on.wait()
+            await real(*values)
+
+        monkeypatch.setattr(place, name, slow)
+        edit = asyncio.create_task(bot.desk.see_to_cards())
+        await held.wait()
+        return go_on, edit
+
+    shown, hidden = a_contest(), a_contest(visibility=Visibility.PRIVATE)
+    await club.publish(shown)
+    await bot.desk.see_to_all()
+    card = club.card()
+
+    go_on, edit = await held_up(desk_things, "edit")
+    await club.publish(hidden)
+    await bot.desk.see_to_all()
+    assert "not on show" in card.text(), "at once"
+    go_on.set()
+    await edit
+    assert "1 ranked" in card.text()
+    await bot.desk.see_to_all()
+    assert "not on show" in card.text()
+
+    await club.publish(shown)
+    await bot.desk.see_to_all()
+    go_on, edit = await held_up(service, "card_shown")
+    await club.publish(hidden)
+    await bot.desk.see_to_all()
+    go_on.set()
+    await edit
+    await club.publish(shown)
+    await bot.desk.see_to_all()
+    assert "2 ranked" in card.text()
+
+
+async def test_a_turn_is_held_anew_before_each_step_and_notes_what_changes_in_it(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+    guild_id, home = club.guild.id, club.forum().id
+
+    async def desk() -> service.DeskView:
+        (found,) = await service.survey(app, [guild_id])
+        return found
+
+    turn = await service.take(app, await desk())
+    assert turn is not None
+    await later(app, "UPDATE desks SET held_until = now() + interval '1 second'")
+    await service.again(app, turn)
+    await later(app, "UPDATE desks SET held_until = held_until - interval '30 seconds'")
+    await service.again(app, turn)
+    await service.look_again(app, guild_id, [1])
+    await service.leave(app, turn, "trouble", lasts=True, compared=True)
+    assert not (await desk()).free
+    assert not (await desk()).compares, "that was elsewhere"
+    assert await service.take(app, turn.desk) is None, "it has been left alone since it was read"
+
+    await turns_are_over(app)
+    turn = await service.take(app, await desk())
+    assert turn is not None
+    await service.look_again(app, guild_id, [home])
+    await service.leave(app, turn, "trouble", lasts=True, compared=True)
+    assert (await desk()).free
+    assert (await desk()).compares
+
+    turn = await service.take(app, await desk())
+    assert turn is not None
+    await later(app, "UPDATE desks SET held_until = now()")
+    with pytest.raises(service.NotOurs):
+        await service.again(app, turn)
+
+
+async def test_a_server_that_hangs_holds_up_no_other(
+    club: Club, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(looking, "PATIENCE_S", 30.0)
+    other = club.discord.guild("Another")
+    other.features.append("COMMUNITY")
+    category = club.discord.category(other, "Competitions")
+    bot = await club.start()
+    await club.publish(a_contest())
+    failure = club.discord.fail("POST", f"/guilds/{club.guild.id}/channels", "hang")
+    await bot.desk._look()
+    await club.discord.until(lambda: failure.times == 0, "one hangs")
+
+    root = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    await guilds.change(app, root.user_id, other.id, competitions_category=category.id)
+    await bot.desk._look()
+    await club.discord.until(
+        lambda: club.discord.forum_of(other, "getting-started"), "the other goes on"
+    )
+    for task in (*bot.desk._seen_to.values(), *bot.desk._edited.values()):
+        await ended(task)
+
+
+async def test_what_fails_is_tried_less_and_less_often_and_stops_nothing_else(
+    club: Club, bot: Bot, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = desk_things.Workplace._make_post
+
+    async def make(self: desk_things.Workplace, key: str, shown: str) -> None:
+        if key == "rules":
+            raise KeyError("unforeseen")
+        await real(self, key, shown)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(desk_things.Workplace, "_make_post", make)
+        await club.publish(a_contest())
+        await bot.desk.see_to_all()
+    assert club.made() == (1, 1, 1)
+    (status,) = await service.status(app, club.guild.id)
+    assert "Something failed on our side (`" in status.trouble
+
+    await factories.ranked(app, await factories.make_actor(app), 22_400)
+    pauses = []
+    for kind, code in (("400", 0), ("403", 50001), ("403", 50001)):
+        await cards_may_be_edited(app)
+        club.discord.fail("PATCH", "/messages/", kind, code=code)
+        await bot.desk.see_to_cards()
+        (row,) = await read(
+            app,
+            "SELECT extract(epoch FROM t.next_at - now()) AS card, d.due_at > now() AS rests"
+            " FROM desk_things t JOIN desks d USING (guild_id, competition_id)"
+            " WHERE t.key LIKE 'board:%'",
+        )
+        pauses.append(round(row.card, -1))
+        assert row.rests, "as long as after its own trouble"
+    assert pauses == [30, 60, 120]
+
+    await turns_are_over(app)
+    await bot.desk.see_to_all()
+    assert club.made() == (1, 2, 1)
+
+
+async def read(app: App, query: str) -> list[Any]:
+    async with app.database.read() as connection:
+        return list((await connection.execute(text(query))).all())
+
+
+async def test_a_server_that_shows_nothing_any_more_is_told_nothing(
+    club: Club, bot: Bot, app: App
+) -> None:
+    await club.publish(a_contest())
+    await bot.desk.see_to_all()
+    await club.choose(None)
+    await factories.ranked(app, await factories.make_actor(app), 22_400)
+    await bot.told.tell_due()
+
+    assert club.beside_card() == []
+
+
+async def test_comparing_reads_a_server_once_and_keeps_the_tags_that_people_set(
+    club: Club, bot: Bot, app: App
+) -> None:
+    at = now()
+    times = {"opens": at - HOUR, "closes": at + DAY}
+    await club.publish(
+        contest(board(**times), board("matmul", **times)),
+        contest(board("again", problem="vectoradd", **times), name="second", title="Second"),
+    )
+    await bot.desk.see_to_all()
+    await bot.desk.see_to_all()
+    for post in club.discord.posts(club.forum()):
+        post.archived = True
+    forum, post = club.forum(), club.card().channel
+    forum.tags.append({**forum.tags[0], "id": "77", "name": "help"})
+    post.applied.append("77")
+    for channel in (forum, post):
+        kind = "THREAD" if channel is post else "CHANNEL"
+        payload = club.discord.channel_payload(channel)
+        await club.discord.gateway.dispatch(f"{kind}_UPDATE", payload)
+    await asyncio.sleep(0.05)
+    bot.desk._changed.clear()
+    await later(app, "UPDATE desks SET compared_at = now() - interval '11 minutes'")
+    before = len(club.discord.requests)
+    await bot.desk.see_to_all()
+
+    asked = [item.path.rpartition("/")[2] for item in club.discord.requests[before:]]
+    assert sorted(asked) == ["active", "channels", "public", "scheduled-events"]
+
+    await later(app, "UPDATE leaderboards SET closes_at = now() - interval '1 hour'")
+    await bot.desk.see_to_all()
+    assert post.tag_names == ["closed", "help"]
+    await later(app, "UPDATE desks SET compared_at = now() - interval '11 minutes'")
+    assert not any(item.compares for item in await service.survey(app, [club.guild.id]))

@@ -116,7 +116,8 @@ def test_an_event_begins_in_the_future_and_has_an_end() -> None:
 def card(nth: int, channel: int, **values: Any) -> Card:
     described: dict[str, Any] = {
         "guild_id": 1, "competition_id": 1, "key": f"board:{nth}", "channel_id": channel,
-        "message_id": nth, "shown": "old", "wanted": "new", "next_at": AT - timedelta(seconds=nth),
+        "message_id": nth, "shown": "old", "wanted": "new", "post": "",
+        "next_at": AT - timedelta(seconds=nth),
     }  # fmt: skip
     return Card(**{**described, **values})
 
@@ -127,6 +128,7 @@ def test_cards_that_show_something_old_are_edited_and_those_not_that_just_were()
         card(2, 6, wanted="old"),
         card(3, 7, next_at=AT + timedelta(seconds=1)),
         card(4, 8),
+        card(9, 5, next_at=AT + timedelta(hours=1), failures=7),
     ]
     assert [item.message_id for item in desk.due_cards(cards, AT)] == [4, 1]
 
