@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -23,10 +24,18 @@ from tests.patience import until
 from tests.processes import alive, family
 
 
-@pytest_asyncio.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Here]:
-    async with launching(tmp_path / "runs", warm=True) as here:
+@pytest_asyncio.fixture(scope="module")
+async def warm(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Here]:
+    """The launcher of all these tests: one template, which has imported torch. Closed, it starts anew when asked."""
+    async with launching(tmp_path_factory.mktemp("warm") / "runs", warm=True) as here:
         yield here
+
+
+@pytest_asyncio.fixture
+async def place(warm: Here) -> AsyncIterator[Here]:
+    yield dataclasses.replace(warm, seen=[])
+    if warm.launcher._running:  # of a test that did not get to its end
+        await warm.launcher.close()
 
 
 def template_of(place: Here) -> int:
