@@ -14,10 +14,20 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.bot import delivery, rest
-from kernelbot.services import cards, identity
+from kernelbot.services import cards, identity, quarantine
 from tests import factories
 from tests.bot.conftest import BotProcess
-from tests.bot.test_wire import KERNEL, in_thread, nothing_waits, podiums, results
+from tests.bot.test_wire import (
+    KERNEL,
+    decisions,
+    hold_ends,
+    in_thread,
+    nothing_waits,
+    podiums,
+    results,
+    root,
+    set_aside,
+)
 from tests.fakes.discord import LoopbackDiscord
 from tests.fakes.discord_world import (
     CREATE_PRIVATE_THREADS,
@@ -117,10 +127,15 @@ async def remembered(there: LoopbackDiscord, app: App, user: User, channel: Chan
 
 
 async def submitted(there: LoopbackDiscord, case: Case, mode: str = "ranked") -> None:
-    case.sent = await there.slash(
-        case.user, case.channel, "submit", file=KERNEL, leaderboard="vectoradd", gpu="CPU",
-        mode=mode,
-    )  # fmt: skip
+    case.sent = await slashed(there, case.user, case.channel, mode)
+
+
+async def slashed(
+    there: LoopbackDiscord, user: User, channel: Channel, mode: str = "ranked"
+) -> Interaction:
+    return await there.slash(
+        user, channel, "submit", file=KERNEL, leaderboard="vectoradd", gpu="CPU", mode=mode
+    )
 
 
 def settled(case: Case) -> bool:
@@ -189,7 +204,8 @@ async def test_a_bot_killed_at_any_instant_brings_everything_once_after_it_is_ba
     there: LoopbackDiscord, process: BotProcess, app: App
 ) -> None:
     guild = there.guild()
-    there.text_channel(guild, "submissions")
+    announcements = there.text_channel(guild, "submissions")
+    eve = there.person(guild, "eve")
     before = await made(
         there, app, guild,
         (("POST", CHANNEL, "/threads", ("hang", "hang-after")),
@@ -207,12 +223,20 @@ async def test_a_bot_killed_at_any_instant_brings_everything_once_after_it_is_ba
         case.fail(there)
     for _ in after:
         await factories.judge_one(app)
+    await slashed(there, eve, there.text_channel(guild, "eve"))
+    set_aside_run = await set_aside(app)
+    (told_eve,) = await there.until(lambda: results(there, eve), "Eve's result")
+    there.fail("POST", f"/channels/{told_eve.channel.id}/messages", "hang-after")
+    await quarantine.refuse(app, await root(app), set_aside_run, "It replaced the timer.")
+    there.fail("POST", f"/channels/{announcements.id}/messages", "hang-after")
+    await factories.ranked(app, await factories.make_actor(app), 20_000)
     for case in before:
         case.fail(there)
         await submitted(there, case)
     await there.until(lambda: not any(item.times for item in there.failures), "all calls hang")
 
     await process.kill()
+    await hold_ends(app)
     for _ in before:
         await factories.judge_one(app)
     await process.start()
@@ -222,7 +246,12 @@ async def test_a_bot_killed_at_any_instant_brings_everything_once_after_it_is_ba
     await nothing_waits(app)
     told = {case.name: len(results(there, case.user)) for case in (*before, *after)}
     assert told == dict.fromkeys(told, 1)
-    assert len(all_of(there, "submission ")) == len(told)
+    assert len(all_of(there, "submission ")) == len(told) + 1  # Eve's
+    assert len(decisions(there, eve)) == 1
+    assert len(podiums(there, announcements)) == await changes_of_podiums(app)
+    without_a_thread = before[0]
+    (directly,) = results(there, without_a_thread.user)
+    assert directly.channel is there.dm(without_a_thread.user)
 
 
 async def test_a_command_is_carried_out_although_answers_go_astray(

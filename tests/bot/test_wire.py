@@ -102,48 +102,6 @@ async def test_a_submission_is_acknowledged_followed_and_its_verdict_brought(
     assert card.pings == set()
 
 
-async def test_a_result_is_shared_once_however_often_the_button_is_pressed(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    await process.start()
-    await submit(discord, ada, channel)
-    await factories.judge_one(app, factories.make_verdict(ns=22_400))
-    result = await discord.until(lambda: in_thread(discord, ada, "<@"), "the result")
-
-    first = await discord.answer(await discord.press(ada, result, "Share"))
-    await process.kill()
-    await process.start()
-    second = await discord.answer(await discord.press(ada, result, "Share"))
-
-    shared = [item for item in discord.read(channel) if "shares #1 on vectoradd" in item.text()]
-    assert len(shared) == 1
-    assert first.text() == second.text()
-
-
-async def test_code_in_somebodys_message_is_submitted_by_pointing_at_it(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    assert channel.guild is not None
-    grace = discord.person(channel.guild, "grace")
-    message = discord.write(
-        grace, channel, f"look:\n```python\n{factories.CODE.decode()}```\nand `this`"
-    )
-    await process.start()
-
-    asked = await discord.point_at(ada, message, "Submit this code block")
-    await discord.until(lambda: asked.form, "the form")
-    await process.kill()  # whoever fills it in need not hurry
-    await process.start()
-    sent = await discord.fill(asked, leaderboard=["vectoradd"], gpu=["CPU"], mode=["benchmark"])
-    await discord.until(
-        lambda: sent.original and "Follow it here" in sent.original.text(), "the link to the card"
-    )
-    await factories.judge_one(app, factories.make_verdict(ns=22_400))
-
-    result = await discord.until(lambda: in_thread(discord, ada, "<@"), "the result")
-    assert "#1 on vectoradd: passed" in result.text()
-
-
 def podiums(discord: LoopbackDiscord, channel: Channel) -> list[Message]:
     return [message for message in discord.read(channel) if " place with " in message.text()]
 
@@ -261,26 +219,6 @@ async def test_a_device_that_is_out_of_service_is_told_once_and_so_is_its_return
     told = out.text() + back.text()
     assert not any(words in told for words in ("secret-host", "hot", "cold"))
     await nothing_waits(app)
-
-
-@pytest.mark.slow
-async def test_a_bot_killed_between_sending_and_acknowledging_announces_once(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel
-) -> None:
-    await process.start()
-    discord.fail("POST", f"/channels/{channel.id}/messages", "hang-after")
-
-    await factories.ranked(app, await factories.make_actor(app), 20_000)
-    await discord.until(lambda: podiums(discord, channel), "the post")
-    await process.kill()
-    await hold_ends(app)
-    await process.start()
-
-    async def acknowledged() -> bool:
-        return await waits(app) == []
-
-    await eventually(acknowledged, within_s=60)
-    assert len(podiums(discord, channel)) == 1
 
 
 async def test_a_send_that_succeeded_and_was_answered_500_is_not_repeated(
@@ -417,7 +355,13 @@ async def root(app: App) -> Actor:
 async def test_a_released_run_is_told_to_its_owner_once_shown_on_its_card_and_announced(
     discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
 ) -> None:
+    assert channel.guild is not None
+    bob = discord.person(channel.guild, "bob")
     await process.start()
+    await submit(discord, bob, channel, "test")
+    await factories.judge_one(app)
+    passed = await discord.until(lambda: in_thread(discord, bob, "<@"), "Bob's result")
+    shared = await discord.answer(await discord.press(bob, passed, "Share"))
     await notified(app, ada)
     await submit(discord, ada, channel)
     card = await until_card(discord, ada, "queued")
@@ -443,6 +387,12 @@ async def test_a_released_run_is_told_to_its_owner_once_shown_on_its_card_and_an
     assert "passed" in card.text()
     assert "an organizer lets it count" in card.text()
     assert (len(decisions(discord, ada)), len(results(discord, ada))) == (1, 2)
+    await submit(discord, ada, channel, "test")
+    again = await discord.answer(await discord.press(bob, passed, "Share"))
+    assert len(discord.threads_of(ada)) == 1
+    assert len([item for item in discord.read(channel) if "shares #1" in item.text()]) == 1
+    assert again.text() == shared.text()
+    assert discord.command_writes == 1
 
 
 async def test_a_refused_run_is_told_to_its_owner_where_their_thread_was_deleted(
@@ -483,67 +433,7 @@ async def test_each_decision_about_code_that_counted_is_told_with_its_reason(
     assert "Ranked 1st of 1" in restored.text()
 
 
-@pytest.mark.slow
-async def test_a_bot_killed_while_it_tells_a_decision_tells_it_once(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    await process.start()
-    await submit(discord, ada, channel)
-    run_id = await set_aside(app)
-    told = await discord.until(lambda: results(discord, ada), "the result")
-    discord.fail("POST", f"/channels/{told[0].channel.id}/messages", "hang-after")
-
-    await quarantine.refuse(app, await root(app), run_id, "It replaced the timer.")
-    await discord.until(lambda: decisions(discord, ada), "the decision")
-    await process.kill()
-    await hold_ends(app)
-    await process.start()
-
-    await nothing_waits(app)
-    assert len(decisions(discord, ada)) == 1
-
-
 # --- cards ---------------------------------------------------------------------------------------
-
-
-async def test_a_restarted_bot_goes_on_with_open_cards_and_brings_each_result_once(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    await process.start()
-    await submit(discord, ada, channel)
-    card = await until_card(discord, ada, "queued")
-    await process.kill()
-    await factories.judge_one(app, factories.make_verdict(VerdictKind.CRASHED, message="It fell."))
-
-    await process.start()
-    await discord.until(lambda: results(discord, ada), "the result")
-    await discord.until(lambda: "failed" in card.text(), "the end on the card")
-    await process.stop()
-    await process.start()
-    await submit(discord, ada, channel, "test")
-
-    assert len(results(discord, ada)) == 1
-    assert "Crashed" in results(discord, ada)[0].text()
-    assert discord.command_writes == 1
-    assert len(discord.threads_of(ada)) == 1
-
-
-async def test_a_bot_killed_before_it_had_a_place_for_the_card_still_brings_the_result(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    await process.start()
-    discord.fail("POST", "/threads", "hang")
-    sent = await discord.slash(
-        ada, channel, "submit", file=KERNEL, leaderboard="vectoradd", gpu="CPU", mode="test"
-    )
-    await discord.answer(sent)
-    await process.kill()
-    await factories.judge_one(app)
-
-    await process.start()
-
-    await discord.until(lambda: results(discord, ada), "the result")
-    assert results(discord, ada)[0].channel is discord.dm(ada)
 
 
 async def test_the_verdict_comes_after_the_interaction_token_has_expired(
@@ -639,39 +529,6 @@ async def test_a_deleted_thread_moves_the_card_to_direct_messages(
 
     await discord.until(lambda: results(discord, ada), "the result")
     assert results(discord, ada)[0].channel is discord.dm(ada)
-
-
-async def test_cancel_under_a_card_works_after_a_restart(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    await process.start()
-    await submit(discord, ada, channel)
-    card = await until_card(discord, ada, "queued")
-    await process.kill()
-    await process.start()
-
-    pressed = await discord.press(ada, card, "Cancel")
-    answer = await discord.answer(pressed)
-    await discord.until(lambda: "cancelled" in card.text(), "the end on the card")
-
-    assert "is cancelled" in answer.text()
-    assert card.buttons == []
-
-
-async def test_nobody_else_can_press_cancel(
-    discord: LoopbackDiscord, process: BotProcess, app: App, channel: Channel, ada: User
-) -> None:
-    assert channel.guild is not None
-    eve = discord.person(channel.guild, "eve")
-    await process.start()
-    await submit(discord, ada, channel)
-    card = await until_card(discord, ada, "queued")
-    card.channel.members.add(eve.id)
-
-    answer = await discord.answer(await discord.press(eve, card, "Cancel"))
-
-    assert "You have no submission" in answer.text()
-    assert answer.only_for is eve
 
 
 # --- Discord misbehaves --------------------------------------------------------------------------
