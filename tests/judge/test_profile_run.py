@@ -6,16 +6,16 @@ import gzip
 import io
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from kernelbot.judge.artefacts import MAX_FILE_BYTES, MAX_FILES, NotKept, Shelf, sound
 from kernelbot.judge.protocol import Artefact, Job, Mode, Verdict, VerdictKind
 from tests.judge.bench import HERE, LIMITS, Judged, a_job, judge
-from tests.judge.under_a_tool import SCRIPT
+from tests.judge.under_a_tool import NEXT, SCRIPT
 
 RIGHT = "import torch\ndef custom_kernel(data):\n    return torch.add(data[0], data[1])\n"
 RAW = (Path(__file__).parent / "recorded" / "ncu_raw_h200.csv").read_text()
@@ -31,12 +31,12 @@ def files_of(directory: Path, verdict: Verdict) -> dict[str, bytes]:
 
 
 def under_a_tool(
-    directory: Path, submission: str = RIGHT, *, around: str = REPORTING, export: str = PRINTING,
-    why_missing: str = "", job: Job | None = None,
+    directory: Path, submission: str = RIGHT, *scripts: Mapping[str, str], around: str = REPORTING,
+    job: Job | None = None,
 ) -> Judged:  # fmt: skip
-    """Judge a profile with a scripted program as the machine's profiler."""
-    script = json.dumps({"around": around, "export": export, "why_missing": why_missing})
-    (directory / SCRIPT).write_text(script)
+    """Judge a profile with a scripted program as the machine's profiler, or with several, one after another."""
+    usual = {"around": around, "export": PRINTING}
+    (directory / SCRIPT).write_text(json.dumps([usual | script for script in scripts or ({},)]))
     return judge(directory, submission, job or a_job(Mode.PROFILE), program=(UNDER_A_TOOL,))
 
 
@@ -127,9 +127,8 @@ def test_a_report_is_found_in_its_folder_whatever_that_is_called_by_then(tmp_pat
     assert files_of(tmp_path, judged.verdict)["profile.ncu-rep"] == b"report"
 
 
-@pytest.mark.parametrize(
-    ("script", "told"),
-    [
+def test_a_tool_that_fails_is_told_and_costs_nothing(tmp_path: Path) -> None:
+    cases = [
         ({"why_missing": "ncu is not installed"}, "was not used: ncu is not installed."),
         ({"around": "echo '==ERROR== broken'; exit 1"}, "gave nothing: broken"),
         ({"around": "echo ERR_NVGPUCTRPERM; exit 1"}, "NVreg_RestrictProfilingToAdminUsers=0"),
@@ -139,14 +138,13 @@ def test_a_report_is_found_in_its_folder_whatever_that_is_called_by_then(tmp_pat
         ({"around": '"$@"\nln -s /etc/passwd $FOLDER/profile.ncu-rep'}, "is left out"),
         ({"around": '"$@"\nmkfifo $FOLDER/profile.ncu-rep'}, "no plain file"),
         ({"around": '"$@"\ntruncate -s 65M $FOLDER/profile.ncu-rep'}, "65 MiB is over the 64 MiB"),
-    ],
-)
-def test_a_tool_that_fails_is_told_and_costs_nothing(
-    tmp_path: Path, script: dict[str, Any], told: str
-) -> None:
-    judged = under_a_tool(tmp_path, **script)
+    ]
+    judged = under_a_tool(tmp_path, RIGHT, *(script for script, _ in cases))
     assert judged.verdict.passed, judged.explanation
-    assert told in judged.verdict.log
+    said = judged.verdict.log.split(NEXT)
+    assert len(said) == len(cases)
+    for (script, told), words in zip(cases, said, strict=True):
+        assert told in words, script
     assert "aten::add" in judged.verdict.log
     assert [item.name for item in judged.verdict.artefacts] == ["trace.json.gz"]
 

@@ -1,7 +1,8 @@
 """A template of the judge with scripted programs in the place of a vendor's profiler: ``DESCRIPTOR --device KIND``.
 
 What a run's program does is in ``script.json`` of its directory, in a shell's words: ``$FOLDER`` is where
-reports go, ``"$@"`` is the program to be run under it.
+reports go, ``"$@"`` is the program to be run under it. There is one program for each item of its list; what is
+found by the first comes where it does always, what by the others after it, behind ``NEXT``.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ from pathlib import Path
 
 from kernelbot.judge import __main__ as judge
 from kernelbot.judge import profiling_run, warm
+from kernelbot.judge.artefacts import Shelf
+from kernelbot.judge.profiling import Profiler
 from kernelbot.judge.profiling_ncu import NsightCompute
+from kernelbot.judge.profiling_run import Stand
 
 SCRIPT = "script.json"
+NEXT = "\n--- another tool ---\n"
+PROFILE = profiling_run.profile
 
 
 class Scripted(NsightCompute):
@@ -38,8 +44,16 @@ class Scripted(NsightCompute):
 
 
 def judge_task(task: warm.Task, nursery: warm.Nursery) -> None:
-    script = json.loads((task.directory / SCRIPT).read_text())
-    profiling_run.tool_for = lambda device: Scripted(**script)  # type: ignore[assignment]
+    scripts = json.loads((task.directory / SCRIPT).read_text())
+    first, *others = [Scripted(**script) for script in scripts]
+
+    def profile(stand: Stand, tool: Profiler | None, shelf: Shelf, call_ns: float) -> str:
+        found = [PROFILE(stand, tool, shelf, call_ns)]
+        found += [profiling_run._counted(stand, other, shelf, call_ns) for other in others]
+        return NEXT.join(found)
+
+    profiling_run.tool_for = lambda device: first
+    profiling_run.profile = profile  # type: ignore[assignment]
     judge.judge_task(task, nursery)
 
 
