@@ -12,6 +12,7 @@ from kernelbot import report
 from kernelbot.app import App
 from kernelbot.errors import Conflict, Forbidden, InvalidInput
 from kernelbot.services import dispatch, health, intake, moderation, standings, submissions
+from kernelbot.storage import queue
 from tests import factories
 from tests.factories import make_actor, make_verdict, submitted
 from tests.services.machines import machine
@@ -115,3 +116,13 @@ async def test_only_administrators_pause_kinds_that_exist_and_it_is_written_down
         "intake.pause",
         "intake.pause",
     ]
+
+
+async def test_a_kind_that_is_held_is_no_work_and_the_other_is(app: App) -> None:
+    async with app.database.transaction() as connection:
+        await queue.enqueue(connection, ["CPU", "H100"], 0)
+    await intake.pause(app, await admin(app), "CPU", WHY, hold=True)
+
+    async with app.database.read() as connection:
+        assert await queue.due(connection, ["CPU"], 60.0) == (False, False)
+        assert await queue.due(connection, ["CPU", "H100"], 60.0) == (True, False)
