@@ -56,7 +56,7 @@ async def _share(interaction: Interaction, submission_id: int) -> None:
         raise Declined(say("share.closed", board=render.plain(view.leaderboard)))
     board = await standings.board(ctx, actor, view.leaderboard, view.runs[0].gpu)
     if board.frozen_until is not None:
-        name, until = render.plain(view.leaderboard), render.relative(board.frozen_until)
+        name, until = render.plain(view.leaderboard), render.until(board.frozen_until)
         raise Declined(say("share.frozen", board=name, until=until))
     message = await _posted(interaction, view)
     text = say("share.done", link=message.jump_url)

@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 ENGLISH: dict[str, str] = {
+    # --- moments ---------------------------------------------------------------------------------
+    "until": "until {at} ({when})",
+    "until.for_ever": "for ever",
     # --- one submission -----------------------------------------------------------------------------
     "mode.test": "Is it right? The public cases; nothing is timed or ranked",
     "mode.benchmark": "How fast is it? Checked and timed, not ranked",
@@ -47,7 +50,8 @@ ENGLISH: dict[str, str] = {
     "files.expired": "`{name}` has expired {when}.",
     "files.elsewhere": "Files: {names}. Get them with `kernelbot artefacts {id} --output .`",
     "result.is": "#{id} on {board}: {state}.",
-    "result.more_runs": "{count} more runs: see `/submission`.",
+    "result.more_runs.one": "{count} more run: see `/submission`.",
+    "result.more_runs.other": "{count} more runs: see `/submission`.",
     "result.decided": "#{id} on {board}: an organizer has decided.",
     "cancelled": "#{id} is cancelled. It was not ranked.",
     "submissions.none": "You have not submitted anything yet. `/submit` takes your file.",
@@ -67,7 +71,7 @@ ENGLISH: dict[str, str] = {
     "page.next": "Next ▶",
     "board.footer": "Page {page} of {pages} · {total} ranked · {name}",
     "board.frozen": "Frozen: what others reach is shown {when}.",
-    "board.seen_through": "Frozen until {when}, but not for you who organize.",
+    "board.seen_through": "Frozen {until}, but not for you who organize.",
     "board.open": "Closes {when}.",
     "board.opens": "Opens {when}.",
     "board.closed": "Closed.",
@@ -78,7 +82,8 @@ ENGLISH: dict[str, str] = {
     "totals.share.speed_of_light": "how close the time is to the speed of light",
     "totals.share.best": "how close the time is to the best one",
     "totals.share.baseline": "how many times as fast as the baseline it is",
-    "totals.best_count": "Of each person the best {count} problems count.",
+    "totals.best_count.one": "Of each person the best problem counts.",
+    "totals.best_count.other": "Of each person the best {count} problems count.",
     "totals.worth": "Problems: {problems}.",
     "totals.unknown_light": "Counts for nobody, as its speed of light is not known: {problems}.",
     "totals.own": "You: {parts}.",
@@ -140,10 +145,12 @@ ENGLISH: dict[str, str] = {
     "picture.axis.hours": "hours since the first result",
     "picture.axis.days": "days since the first result",
     "picture.words.share": ", {share} of the speed of light",
-    "picture.words.history": "The record fell from {first} to {last}, {count} times within {over}.",
+    "picture.words.history.one": "The record fell from {first} to {last}, once within {over}.",
+    "picture.words.history.other": "The record fell from {first} to {last}, {count} times within {over}.",
     "picture.span.minutes": "{count} min",
     "picture.span.hours": "{count} h",
-    "picture.span.days": "{count} days",
+    "picture.span.days.one": "{count} day",
+    "picture.span.days.other": "{count} days",
     # --- errors -------------------------------------------------------------------------------------
     "error.changed": (
         "This command has just changed. Restart Discord (or wait a minute) and try again."
@@ -183,7 +190,7 @@ ENGLISH: dict[str, str] = {
     "me.places.more": "… and {count} more",
     "me.accounts": "Linked accounts",
     "me.account": "{provider}: {name}",
-    "me.banned": "You may not submit until {until}. {reason}",
+    "me.banned": "You may not submit {until}. {reason}",
     "me.hear": "Notifications (none until you ask for one)",
     "me.finished": "A result is there: {state}",
     "me.overtaken": "Somebody takes your place: {state}",
@@ -213,13 +220,16 @@ ENGLISH: dict[str, str] = {
     "podium.shares": "**{name}** shares **{place}** place with **{time}**{margin}: the times cannot be told apart.",
     "podium.took": "**{name}** took **{place}** place with **{time}**{margin}.",
     "podium.is_in": "**{name}** is in **{place}** place with **{time}**{margin}.",
+    "podium.margin": "{percent} against the time before",
     "podium.light": "{percent} of speed of light",
     "podium.against_own": "{percent} against their own {time}.",
     "podium.before": "There before: {name} with {time}.",
     "reveal.over": "The freeze of {board} is over. This is how it stands:",
     "reveal.place": "{place}: **{name}** with {time}",
-    "reveal.more": "… and {count} more who share a place with them",
-    "reveal.unjudged": "{count} runs are still to be judged, and may change it.",
+    "reveal.more.one": "… and {count} more who shares a place with them",
+    "reveal.more.other": "… and {count} more who share a place with them",
+    "reveal.unjudged.one": "{count} run is still to be judged, and may change it.",
+    "reveal.unjudged.other": "{count} runs are still to be judged, and may change it.",
     # --- notices ------------------------------------------------------------------------------------
     "notice.overtaken": (
         "Somebody has passed you on {board} ({gpu}): you are {place} with {time}, behind {name} with {ahead}."
@@ -235,8 +245,6 @@ ENGLISH: dict[str, str] = {
     "admin.more": "… and {count} more",
     "admin.none": "none",
     "admin.who": "**{name}** (#{id})",
-    "admin.until": "until {at} ({when})",
-    "admin.for_ever": "for ever",
     "admin.choice.admin": "administrator",
     "admin.choice.banned": "banned",
     "admin.choice.invite": "{id} · {hint}… · {joined} of {most} came in",
@@ -429,7 +437,8 @@ ENGLISH: dict[str, str] = {
     "admin.intake.line": "**{what}**, {waits}, {since} by {by}: {reason}",
     "admin.intake.waits.held": "what waits is held",
     "admin.intake.waits.judged": "what waits is judged",
-    "admin.plan.title": "{count} changes",
+    "admin.plan.title.one": "{count} change",
+    "admin.plan.title.other": "{count} changes",
     "admin.plan.line": "**{kind}** {what}: {detail}",
     "admin.plan.note": "**Note** {text}",
     "admin.plan.impossible": "{count} refused, so nothing can be applied.",
@@ -446,7 +455,8 @@ ENGLISH: dict[str, str] = {
     ),
     "admin.plan.warning": "**Look at it: {again} re-measured, {hidden} hidden.**",
     "admin.plan.applied": "Applied: {what}.",
-    "admin.plan.mistakes": "**{count} mistakes in the files; nothing is changed.**",
+    "admin.plan.mistakes.one": "**{count} mistake in the files; nothing is changed.**",
+    "admin.plan.mistakes.other": "**{count} mistakes in the files; nothing is changed.**",
     "admin.plan.one": "Give either `file` or `url`; `ref` and `path` go with a `url`.",
     "admin.hide.ask": (
         "**{name} goes off every list, with {boards}.** What waits for them ends at no cost (runs: {waiting}), results stay, "
@@ -462,7 +472,7 @@ ENGLISH: dict[str, str] = {
     "admin.contests.phases": "Phases: {names}",
     "admin.contests.opens": "opens {when}",
     "admin.contests.closes": "closes {when}",
-    "admin.contests.frozen": "frozen {begin} to {end}",
+    "admin.contests.frozen": "frozen from {begin} to {end}",
     "admin.contests.people": "{count} ranked",
     "admin.contests.measured": "{count} to be measured again",
     "admin.contests.rejudged": "{count} being rejudged",
@@ -507,7 +517,7 @@ ENGLISH: dict[str, str] = {
     "fleet.run": "#{id} on {board}, {mode}, {gpu} of {machine}, for {time}: {progress}",
     "fleet.run.more": "… and more",
     "fleet.unknown": "There is no machine {name}; `/admin fleet` shows those there are.",
-    "fleet.drain.ask": "**{name} takes nothing more** for {gpus}. The {running} runs that it has end there.",
+    "fleet.drain.ask": "**{name} takes nothing more** for {gpus}. What it has running ({running}) ends there.",
     "fleet.drain.done": "{name} takes nothing more. `/admin undrain` lets it take work again.",
     "fleet.undrain.done": "{name} takes work again.",
     "device.out.ask": (
@@ -569,7 +579,7 @@ ENGLISH: dict[str, str] = {
         "`/submission id:{id}` and press Share there."
     ),
     "share.frozen": (
-        "{board} is frozen until {until}: till then results are not posted. Share it after that."
+        "{board} is frozen {until}: till then results are not posted. Share it after that."
     ),
     "share.closed": (
         "{board} is not for everybody to see, so nothing of it is posted where everybody reads."
@@ -686,6 +696,9 @@ def speaking(locale: str) -> Iterator[None]:
 
 
 def say(key: str, /, **values: object) -> str:
-    """The words under this key, with ``values`` where their names stand in braces."""
+    """The words under this key, with ``values`` where their names stand in braces; where there are words for one and
+    for any other number, those for ``count``."""
+    if "count" in values and f"{key}.other" in ENGLISH:
+        key = f"{key}.one" if values["count"] == 1 else f"{key}.other"
     words = CATALOGUES[language()].get(key) or ENGLISH[key]
     return words.format(**values)

@@ -21,7 +21,7 @@ import discord
 
 from kernelbot import report
 from kernelbot.bot.messages import say
-from kernelbot.domain import ranking
+from kernelbot.domain import lasting, ranking
 from kernelbot.domain.competition_scoring import Total
 from kernelbot.domain.notifying import Preferences, clock
 from kernelbot.domain.ranking import Standing
@@ -221,6 +221,13 @@ def flowing(text: str) -> str:
 def relative(moment: datetime) -> str:
     """``<t:...:R>``: everybody reads it in their own time zone."""
     return discord.utils.format_dt(moment, "R")
+
+
+def until(moment: datetime) -> str:
+    """``until`` a moment as everybody reads it in their own time zone, or that there is no end."""
+    if moment >= lasting.FOR_EVER:
+        return say("until.for_ever")
+    return say("until", at=discord.utils.format_dt(moment, "f"), when=relative(moment))
 
 
 def card_key(submission_id: int) -> str:
@@ -439,7 +446,7 @@ def compared(run: RunView, against: Comparison) -> str:
         if abs(math.log1p(change)) < ranking.TIE_Z * joint:
             lines.append(say("result.alike", **values))
         else:
-            percent = f"{abs(change):.1%}"
+            percent = _percent(abs(change))
             lines.append(
                 say("result.faster" if change < 0 else "result.slower", percent=percent, **values)
             )
@@ -447,7 +454,7 @@ def compared(run: RunView, against: Comparison) -> str:
         lines.append(
             say(
                 "result.behind" if run.mode is Mode.RANKED else "result.would_be_behind",
-                percent=f"{against.seconds / ahead.seconds - 1:.1%}",
+                percent=_percent(against.seconds / ahead.seconds - 1),
                 gap=report.format_time(against.seconds - ahead.seconds),
                 place=report.ordinal(ahead.rank),
             )
@@ -655,7 +662,7 @@ def frozen(page: StandingsPage | TotalsPage) -> str:
     if page.frozen_until is None:
         return ""
     if page.seen_through:
-        return say("board.seen_through", when=relative(page.frozen_until))
+        return say("board.seen_through", until=until(page.frozen_until))
     return say("board.frozen", when=relative(page.frozen_until))
 
 
@@ -853,8 +860,8 @@ def me(
     """What somebody may want to know of themselves."""
     banned = ""
     if view.banned_until is not None and view.banned_until > datetime.now(UTC):
-        until, reason = relative(view.banned_until), plain(view.ban_reason, 300)
-        banned = say("me.banned", until=until, reason=reason)
+        ends, reason = until(view.banned_until), plain(view.ban_reason, 300)
+        banned = say("me.banned", until=ends, reason=reason)
     embed = titled(say("me.title", name=plain(view.name, 64)), banned, BLUE)
     accounts = [
         say("me.account", provider=plain(item["provider"], 32), name=plain(item["name"], 64))
@@ -994,17 +1001,23 @@ def podium(change: Podium, key: str) -> Post:
 
 
 def _margin(change: Podium) -> str:
-    """``, −3.1 %, 71 % of speed of light``: against who held the place before, and against what can be."""
+    """``, −3.1 % against the time before, 71 % of speed of light``."""
     share = change.light_seconds / change.seconds if change.light_seconds else None
     parts = [
-        "" if change.margin is None else _change(change.margin),
+        "" if change.margin is None else say("podium.margin", percent=_change(change.margin)),
         report.light_text(share, say("podium.light", percent="{}")),
     ]
     return "".join(f", {part}" for part in parts if part)
 
 
 def _change(fraction: float) -> str:
-    return f"{fraction:+.1%}".replace("-", "−").replace("%", " %")
+    """``−3.1 %``."""
+    return f"{'−' if fraction < 0 else '+'}{_percent(abs(fraction))}"
+
+
+def _percent(fraction: float) -> str:
+    """``3.1 %``."""
+    return f"{100 * fraction:.1f} %"
 
 
 def personal(found: Notice, key: str, now: datetime) -> Post:

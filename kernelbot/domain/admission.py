@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kernelbot.domain.directives import Directives
+from kernelbot.domain.lasting import until_words
 from kernelbot.domain.people import Actor
 from kernelbot.errors import (
     Conflict,
@@ -297,7 +298,7 @@ def not_banned(actor: Actor, now: datetime) -> None:
     if actor.banned_until is not None and actor.banned_until > now:
         reason = f" Reason: {actor.ban_reason}" if actor.ban_reason else ""
         raise Forbidden(
-            f"You may not submit until {actor.banned_until:%Y-%m-%d %H:%M} UTC.{reason}",
+            f"You may not submit {until_words(actor.banned_until)}.{reason}",
             code="banned",
             detail={"until": actor.banned_until.isoformat()},
         )

@@ -15,6 +15,11 @@ ENDLESS = {"forever", "for ever"}
 WRITTEN = re.compile(r"([0-9]{1,6})\s*([mhdw])[a-z]*", re.ASCII)
 
 
+def until_words(end: datetime) -> str:
+    """``until 2026-05-01 12:00 UTC``, or that there is no end."""
+    return "for ever" if end >= FOR_EVER else f"until {end:%Y-%m-%d %H:%M} UTC"
+
+
 def until(text: str, now: datetime, *, endless: bool = True) -> datetime:
     """When what begins now ends; ``endless``: it may have no end. Raises InvalidInput, with examples."""
     wanted = text.strip().lower()

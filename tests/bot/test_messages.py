@@ -34,7 +34,7 @@ def said() -> Iterator[tuple[str, str, set[str]]]:
                     said_as_it_is = isinstance(node.args[0], ast.Constant)
                     if isinstance(node.args[0], ast.JoinedStr):
                         keys = [key for key in keys if asked(key) <= names] or keys
-                    for key in keys:
+                    for key in [form for one in keys for form in numbered(one)]:
                         yield (
                             f"{name}:{node.lineno}",
                             key,
@@ -53,6 +53,12 @@ def _within(scope: ast.AST) -> Iterator[ast.AST]:
         if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
             yield child
             yield from _within(child)
+
+
+def numbered(key: str) -> list[str]:
+    """The forms of what is said of a count."""
+    forms = [f"{key}.one", f"{key}.other"]
+    return forms if forms[1] in messages.ENGLISH else [key]
 
 
 def _keys(node: ast.expr, scope: ast.AST) -> list[str]:
@@ -91,7 +97,10 @@ def test_every_message_that_is_said_is_in_the_catalogue_with_what_it_is_told() -
     for where, key, names in said():
         assert key in messages.ENGLISH, f"{where} says {key!r}"
         if "**" not in names:
-            assert placeholders(messages.ENGLISH[key]) == names, f"{where} says {key!r}"
+            # "Once" needs no figure.
+            of_one = key.endswith(".one") and len(numbered(key.removesuffix(".one"))) == 2
+            spared = {"count"} if of_one else set()
+            assert placeholders(messages.ENGLISH[key]) | spared == names, f"{where} says {key!r}"
 
 
 def test_nothing_is_in_the_catalogue_that_nobody_says() -> None:
@@ -102,6 +111,11 @@ def test_nothing_is_in_the_catalogue_that_nobody_says() -> None:
 def test_a_translation_names_the_same_values(locale: str) -> None:
     for key, words in messages.CATALOGUES[locale].items():
         assert placeholders(words) == placeholders(messages.ENGLISH[key]), key
+
+
+def test_one_is_told_in_the_singular() -> None:
+    assert messages.say("admin.plan.title", count=1) == "1 change"
+    assert messages.say("admin.plan.title", count=2) == "2 changes"
 
 
 def test_another_language_is_spoken_where_it_has_words_and_english_elsewhere(
@@ -116,7 +130,17 @@ def test_another_language_is_spoken_where_it_has_words_and_english_elsewhere(
         messages.LOCALE.reset(token)
 
 
-WORDLESS = {"info", "warning", "error", "debug", "log", "exception", "sleep", "create_task", "compile"}
+WORDLESS = {
+    "info",
+    "warning",
+    "error",
+    "debug",
+    "log",
+    "exception",
+    "sleep",
+    "create_task",
+    "compile",
+}
 """What is written to the log, names of tasks, and patterns."""
 DEFINING = {"command", "context_menu", "describe", "Group", "allowed_contexts"}
 """Commands' descriptions: discord.py hands them to a translator of its own."""

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernelbot.bot import render
+from kernelbot.domain import lasting
 from kernelbot.domain.notifying import Preferences
 from kernelbot.domain.ranking import Earlier, Entry, Standing
 from kernelbot.domain.submission import Status
@@ -439,7 +440,8 @@ def test_a_long_table_is_shown_in_part_and_attached_whole() -> None:
 def test_a_podium_says_who_by_how_much_and_who_was_there() -> None:
     post = render.podium(make_podium(), "notice 9")
 
-    assert "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −2.6 %." in said(post)
+    record = "New record: **ada** took **1st** place with **22.40 µs ± 0.09**"
+    assert f"{record}, −2.6 % against the time before." in said(post)
     assert "−3.0 % against their own 23.1 µs." in said(post)
     assert "There before: grace with 23.0 µs." in said(post)
     assert post.embeds[0].footer.text == "notice 9"
@@ -449,11 +451,11 @@ def test_a_place_on_the_podium_is_worded_with_its_margin_and_its_share_of_what_c
     light = {"light_seconds": 15.9e-6}
     alone = {"displaced_name": None, "displaced_seconds": None, "previous_seconds": None}
     for change, words in (
-        (light, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −2.6 %, 71 % of speed of light."),
-        ({"rank": 3, **light}, "**ada** took **3rd** place with **22.40 µs ± 0.09**, −2.6 %, 71 % of"),
+        (light, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −2.6 % against the time before, 71 % of speed of light."),
+        ({"rank": 3, **light}, "**ada** took **3rd** place with **22.40 µs ± 0.09**, −2.6 % against the time before, 71 % of"),
         ({"rank": 2, "tied": True, **light}, "**ada** shares **2nd** place with **22.40 µs ± 0.09**, 71 % of"),
         (alone, "**ada** is in **1st** place with **22.40 µs ± 0.09**."),
-        ({**alone, "previous_seconds": 28e-6}, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −20.0 %."),
+        ({**alone, "previous_seconds": 28e-6}, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −20.0 % against the time before."),
     ):  # fmt: skip
         assert words in said(render.podium(make_podium(**change), "notice 9"))
 
@@ -487,3 +489,8 @@ def test_a_shortened_statement_closes_the_code_block_it_was_cut_in() -> None:
 
     assert len(shown) <= 500
     assert shown.count("```") == 2
+
+
+def test_an_end_that_never_comes_is_no_date() -> None:
+    assert render.until(lasting.FOR_EVER) == "for ever"
+    assert render.until(datetime(2026, 5, 1, tzinfo=UTC)).startswith("until <t:")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.domain import admission
+from kernelbot.domain import admission, lasting
 from kernelbot.domain.admission import MAX_CODE_BYTES, MAX_NAME_CHARACTERS, Window
 from kernelbot.domain.directives import Directives
 from kernelbot.domain.people import Actor
@@ -390,3 +390,10 @@ def test_a_case_that_cannot_be_profiled_is_refused(
 
 def test_a_case_in_the_file_says_nothing_to_other_modes() -> None:
     assert admission.profile_case(None, Directives(profile_case=99), Mode.RANKED, {}) is None
+
+
+def test_a_ban_for_ever_names_no_year() -> None:
+    banned = Actor(user_id=1, name="a", channel="api", banned_until=lasting.FOR_EVER)
+
+    with pytest.raises(Forbidden, match="You may not submit for ever"):
+        admission.not_banned(banned, NOW)

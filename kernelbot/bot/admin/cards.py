@@ -12,8 +12,7 @@ import discord
 from kernelbot import report
 from kernelbot.bot import render
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import File, Post, block, cut, plain, relative
-from kernelbot.domain import lasting
+from kernelbot.bot.render import File, Post, block, cut, plain, relative, until
 from kernelbot.domain.budget import Balance
 from kernelbot.domain.people import Role
 from kernelbot.judge.protocol import Hint
@@ -43,13 +42,6 @@ EVIDENCE = 1200
 def who(name: str, user_id: int) -> str:
     """Names are not unique, so with the number."""
     return say("admin.who", name=plain(name, 64), id=user_id)
-
-
-def until(moment: datetime) -> str:
-    if moment >= lasting.FOR_EVER:
-        return say("admin.for_ever")
-    at = discord.utils.format_dt(moment, "f")
-    return say("admin.until", at=at, when=relative(moment))
 
 
 def person(found: Profile, now: datetime) -> Post:
@@ -394,7 +386,7 @@ def granted(item: Grant) -> str:
 def invited(made: InviteView) -> str:
     """With the code, this once."""
     assert made.code is not None, "it was made just now"
-    ends = say("admin.for_ever") if made.expires_at is None else until(made.expires_at)
+    ends = say("until.for_ever") if made.expires_at is None else until(made.expires_at)
     return say(
         "admin.invite.made",
         competition=plain(made.competition, 80),

@@ -9,6 +9,7 @@ from typing import Any
 from discord import app_commands
 from discord.app_commands import Choice
 
+from kernelbot.bot import render
 from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.admin.results import Reason
 from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
@@ -59,7 +60,7 @@ async def banned(interaction: Interaction, admin: Actor, asked: Mapping[str, Any
     ctx, reason = ctx_of(interaction), asked["reason"]
     who = await moderation.ban(ctx, admin, asked["person"], until, reason, void=void)
     named = cards.who(who.name, who.user_id)
-    done = say("admin.ban.done", who=named, until=cards.until(until))
+    done = say("admin.ban.done", who=named, until=render.until(until))
     return f"{done} {say('admin.ban.voided')}" if void else done
 
 

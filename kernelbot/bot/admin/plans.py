@@ -135,7 +135,8 @@ def _board(item: BoardState) -> str:
     if item.state == "open" and item.closes_at is not None:
         parts.append(say("admin.contests.closes", when=render.relative(item.closes_at)))
     if item.frozen_from is not None and item.frozen_until is not None:
-        begin, end = render.relative(item.frozen_from), render.relative(item.frozen_until)
+        moments = (item.frozen_from, item.frozen_until)
+        begin, end = (discord.utils.format_dt(moment, "f") for moment in moments)
         parts.append(say("admin.contests.frozen", begin=begin, end=end))
     parts.append(say("admin.contests.people", count=item.people))
     if item.measured_again:
