@@ -25,6 +25,9 @@ SPREADS = 6.0
 """So many standard deviations, as the spread shows them, are inside."""
 PER_DEVIATION = 1.4826
 """Standard deviations in a median absolute deviation of normal errors."""
+MOVED = 8
+"""Canaries in a row outside the band of a place where each has another machine, alike, until that is what the place
+is now: a band that nothing is inside of any more would have everything judged in vain."""
 SICK_EVERY_S = 300.0
 """Between canaries of a device that is out, if not more often anyhow."""
 GIVE_UP = 0.34
@@ -118,6 +121,20 @@ def outside(canary: Canary, known: Mapping[str, Band]) -> str:
         if value > 0 and not band.low <= value <= band.high:
             reasons.append(_words(part, value, band))
     return "; ".join(reasons)
+
+
+def moved(last: Sequence[Canary], tolerance: Tolerance) -> bool:
+    """Whether these, all outside the band, are alike: then the place has changed and none of its machines is sick."""
+    if len(last) < MOVED or any(canary.failed or not canary.seconds for canary in last):
+        return False
+    parts = {part for canary in last for part in canary.seconds}
+    series = [[canary.seconds.get(part, math.inf) for canary in last] for part in sorted(parts)]
+    series.append([canary.sm_mhz for canary in last if canary.sm_mhz > 0] or [1.0])
+    widths = [tolerance.time] * len(parts) + [tolerance.clock]
+    return all(
+        max(values) <= min(values) * (1 + width) ** 2
+        for values, width in zip(series, widths, strict=True)
+    )
 
 
 def _words(part: str, value: float, band: Band) -> str:

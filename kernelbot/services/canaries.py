@@ -26,7 +26,7 @@ from kernelbot.config import ROOT
 from kernelbot.domain import canary
 from kernelbot.domain.canary import Band, Canary, Fate, Past, Tolerance
 from kernelbot.domain.target import Target
-from kernelbot.judge.protocol import Job, Limits, Mode, Verdict, VerdictKind
+from kernelbot.judge.protocol import Job, Limits, Mode, Verdict, VerdictKind, dump
 from kernelbot.judge.protocol import Tolerance as Closeness
 from kernelbot.launchers.base import Package
 from kernelbot.services import figures, rejudge
@@ -45,6 +45,8 @@ PARTS = {"cuda": {"stream": (8192, False), "product": (4096, True)},
          "cpu": {"stream": (1024, False), "product": (256, True)}}  # fmt: skip
 """What a canary measures: sizes, and whether it is the matrix product."""
 TOPIC = "notice"
+OF_RUNS = uuid.UUID("5e0c7e0a-5f0e-4f5e-9d0b-6d1d4c3f8a21")
+"""Namespace of the leases of canaries that runs bring along."""
 
 log = structlog.get_logger()
 
@@ -222,20 +224,56 @@ async def elsewhere(
     ctx: Context, gpu: str, way: str, brought: Package, found: Verdict | None
 ) -> str:
     """Write down what such a canary said, in the series of its GPU kind; why what was measured beside it does not
-    count, or "". Nothing is taken out by it: the next run gets another machine."""
+    count, or "". Nothing is taken out by it: the next run gets another machine. Safe to repeat: one canary that is said twice is
+    one."""
     target = ctx.targets[gpu]
     if found is None or found.run_id != brought.job.run_id or not figures.sound(found):
         return "the canary that was to be judged before it was not"
-    lease = uuid.uuid4()
+    lease = uuid.uuid5(OF_RUNS, dump(found))
     async with ctx.database.transaction() as connection:
         await store.put(
             connection, None, device=f"{gpu}@{way}", kind=target.device, name=found.device.name,
             host=way, gpus=[gpu],
         )  # fmt: skip
         device = await store.named(connection, f"{gpu}@{way}")
+        if (told := await store.told(connection, device.id, lease)) is not None:
+            return told
         begun = await store.begin(connection, device.id, gpu, lease, HOLD_S)
-        assert begun is not None, "the device is locked, and its canaries begin and end in one step"
-        return await _finished(ctx, connection, device, gpu, begun, lease, found) or ""
+        if begun is None:
+            return "its canary could not be written down beside another one"
+        reason = await _finished(ctx, connection, device, gpu, begun, lease, found) or ""
+        if reason:
+            await _moved(connection, device, setting(found))
+        return reason
+
+
+async def _moved(connection: AsyncConnection, device: Row[Any], alike: str) -> None:
+    """Begin the band of a place anew where its last canaries were all outside it, and alike."""
+    rows = await store.series(connection, device.id, canary.MOVED)
+    last = [
+        Canary(seconds=row.seconds, errors=row.errors, sm_mhz=row.sm_mhz)
+        for row in rows
+        if not row.good and row.setting == alike and row.started_at >= device.band_from
+    ]
+    if canary.moved(last, tolerance(device.kind)):
+        why = f"{canary.MOVED} canaries in a row outside the band, and alike"
+        await begin_anew(connection, device, why, None)
+
+
+async def begin_anew(
+    connection: AsyncConnection, device: Row[Any], why: str, by: int | None
+) -> None:
+    """What a device is compared with begins now, whatever it was before."""
+    await store.restart_band(connection, device.id)
+    await people.record(connection, by, "device.band", f"device:{device.id}", reason=why)
+    log.warning("the band of a device begins anew", device=device.device, why=why)
+
+
+def is_elsewhere(device: Row[Any]) -> bool:
+    """Whether this is a place where each run has another machine, as :func:`elsewhere` calls it."""
+    return device.runner_id is None and device.device in {
+        f"{gpu}@{device.host}" for gpu in device.gpus
+    }
 
 
 async def drop(ctx: Context, errand: Errand) -> None:

@@ -87,7 +87,8 @@ async def _devices(connection: AsyncConnection, registry: CollectorRegistry) -> 
         if row.canary_at is None:
             continue
         good.labels(*labels).set(bool(row.canary_good))
-        age.labels(*labels).set(float(row.canary_age_s))
+        if not canaries.is_elsewhere(row):  # those come with runs, whenever there are any
+            age.labels(*labels).set(float(row.canary_age_s))
         if row.canary_mhz:
             clock.labels(*labels).set(row.canary_mhz)
         for part, value in row.canary_seconds.items():

@@ -221,6 +221,12 @@ async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) ->
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
         device = await _one(connection, device_id)
+        if canaries.is_elsewhere(device):
+            raise Conflict(
+                f"{device.device} is no machine: each run there has another one, so there is none to take out. "
+                f"Hold its queue back with `kernelbot admin intake pause REASON --gpu {device.gpus[0]} --hold`; "
+                "a release begins its band anew."
+            )
         if device.quarantined_at is not None:
             raise Conflict(f"Device {device_id} is out already: {device.reason}")
         await canaries.take_out(connection, device_id, reason, admin.user_id)
@@ -228,13 +234,18 @@ async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) ->
 
 
 async def release(ctx: Context, admin: Actor, device_id: int, reason: str) -> None:
-    """Let a device take runs again; its band begins anew, with what it is now. Raises Conflict where it is in."""
+    """Let a device take runs again; its band begins anew, with what it is now. Raises Conflict where it is in, but for a
+    place where each run has another machine: nothing but its band keeps runs from counting there."""
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     await canaries.watch(ctx)  # what it gave is judged again all the same
     async with ctx.database.transaction() as connection:
-        await _one(connection, device_id)
-        if not await canaries.let_in(connection, device_id, reason, admin.user_id, anew=True):
+        device = await _one(connection, device_id)
+        if await canaries.let_in(connection, device_id, reason, admin.user_id, anew=True):
+            return
+        if canaries.is_elsewhere(device):
+            await canaries.begin_anew(connection, device, reason, admin.user_id)
+        else:
             raise Conflict(f"Device {device_id} is not quarantined.")
 
 

@@ -20,7 +20,7 @@ PUT = text(
     INSERT INTO devices AS d (runner_id, device, kind, name, host, gpus)
     VALUES (:runner, :device, :kind, :name, :host, :gpus)
     ON CONFLICT (coalesce(runner_id, 0), device) DO UPDATE
-    SET kind = :kind, name = :name, host = :host, gpus = :gpus, seen_at = now()
+    SET kind = :kind, name = coalesce(nullif(:name, ''), d.name), host = :host, gpus = :gpus, seen_at = now()
     """
 )
 # The last canary of each of these devices, how long ago it last ended anything, and whether ranked work waits.
@@ -66,7 +66,7 @@ NAMED = text(
 LOCK = text("SELECT * FROM devices WHERE id = :id FOR NO KEY UPDATE")
 FINISH = text(
     """
-    UPDATE canaries SET finished_at = now(), lease = NULL, verdict = :verdict, good = :good,
+    UPDATE canaries SET finished_at = now(), verdict = :verdict, good = :good,
            reason = :reason, setting = :setting, seconds = CAST(:seconds AS jsonb),
            errors = CAST(:errors AS jsonb), sm_mhz = :sm_mhz, watts = :watts, judge_digest = :judge
     WHERE id = :id AND lease = :lease AND finished_at IS NULL RETURNING id
@@ -106,6 +106,13 @@ LET_IN = text(
            fault_of = NULL, fault_users = '{}',
            band_from = CASE WHEN CAST(:anew AS boolean) THEN now() ELSE band_from END
     WHERE id = :id AND quarantined_at IS NOT NULL RETURNING *
+    """
+)
+RESTART_BAND = text("UPDATE devices SET band_from = now() WHERE id = :id")
+TOLD = text(
+    """
+    SELECT reason FROM (SELECT * FROM canaries WHERE device_id = :id ORDER BY id DESC LIMIT 500) last
+    WHERE lease = :lease AND finished_at IS NOT NULL
     """
 )
 # One submission that fails again and again is one failure: it may be the submission's.
@@ -274,6 +281,17 @@ async def good_of(
     newest first."""
     values = {"devices": list(settings), "settings": list(settings.values()), "limit": limit}
     return (await connection.execute(GOOD_OF, values)).all()
+
+
+async def restart_band(connection: AsyncConnection, device_id: int) -> None:
+    """What it is compared with begins now."""
+    await connection.execute(RESTART_BAND, {"id": device_id})
+
+
+async def told(connection: AsyncConnection, device_id: int, lease: uuid.UUID) -> str | None:
+    """Why one of its last canaries, which had this lease, was not good, or ""; None where there is none."""
+    found: str | None = (await connection.execute(TOLD, {"id": device_id, "lease": lease})).scalar()
+    return found
 
 
 async def flags(connection: AsyncConnection, device_id: int, limit: int) -> list[bool]:

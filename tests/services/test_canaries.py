@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -21,12 +22,24 @@ from kernelbot.judge.protocol import (
     Device,
     Harness,
     Measurement,
+    Spent,
     Stage,
     Verdict,
     VerdictKind,
     dump,
+    machine_failed,
 )
-from kernelbot.services import canaries, dispatch, gateway, machines, rejudge, runners, standings
+from kernelbot.launchers.base import Package
+from kernelbot.services import (
+    canaries,
+    dispatch,
+    gateway,
+    health,
+    machines,
+    rejudge,
+    runners,
+    standings,
+)
 from kernelbot.services.canaries import Offered
 from tests.factories import (
     claim_one,
@@ -504,6 +517,15 @@ async def test_a_machine_gets_no_canary_for_a_device_that_it_has_not_announced(a
 # --- where each run gets another machine ---------------------------------------------------------
 
 
+def of_run(brought: Package, **changes: float) -> Verdict:
+    """Another one each time."""
+    spent = Spent(wall_s=float(next(NTH)))
+    return dataclasses.replace(timed(**changes), run_id=brought.job.run_id, spent=spent)
+
+
+NTH = itertools.count(1)
+
+
 async def test_what_a_rented_machine_measured_counts_only_if_it_is_like_those_before_it(
     app: App,
 ) -> None:
@@ -514,8 +536,7 @@ async def test_what_a_rented_machine_measured_counts_only_if_it_is_like_those_be
         return await canaries.elsewhere(app, "H100", "modal", brought, found)
 
     def seen(**changes: float) -> Verdict:
-        found: Verdict = dataclasses.replace(timed(**changes), run_id=brought.job.run_id)
-        return found
+        return of_run(brought, **changes)
 
     for _ in range(canary.LEAST):
         assert await said(seen()) == ""
@@ -524,6 +545,52 @@ async def test_what_a_rented_machine_measured_counts_only_if_it_is_like_those_be
     assert "was not" in await said(dataclasses.replace(seen(), run_id="canary-of-8"))
     assert await said(seen()) == "", "nothing is taken out: the next run gets another machine"
     assert (await the_device(app)).device == "H100@modal"
+
+
+async def test_a_place_that_has_changed_for_good_has_a_band_of_its_own_after_a_while(
+    app: App,
+) -> None:
+    brought = canaries.before(app, 7, "H100")
+    assert brought is not None
+
+    async def said(**changes: float) -> str:
+        return await canaries.elsewhere(app, "H100", "modal", brought, of_run(brought, **changes))
+
+    for _ in range(canary.LEAST):
+        assert await said() == ""
+    for nth in range(canary.MOVED):  # now slow, now fast: machines that are sick in their own ways
+        assert await said(product_s=3e-4 if nth % 2 else 1e-4)
+    refused = [await said(product_s=2.3e-4) for _ in range(canary.MOVED)]
+
+    assert all(refused)
+    assert await said(product_s=2.3e-4) == ""
+    (line,) = await rows(app, "SELECT actor_id FROM audit_log WHERE action = 'device.band'")
+    assert line.actor_id is None
+
+
+async def test_a_place_is_not_taken_out_and_its_band_begins_anew_by_hand(app: App) -> None:
+    brought, root = canaries.before(app, 7, "H100"), await administrator(app)
+    assert brought is not None
+    for _ in range(canary.LEAST):
+        assert await canaries.elsewhere(app, "H100", "modal", brought, of_run(brought)) == ""
+    slow = of_run(brought, product_s=3e-4)
+    told = [await canaries.elsewhere(app, "H100", "modal", brought, slow) for _ in range(2)]
+    place = await the_device(app)
+
+    assert told[0] == told[1] != ""
+    assert await rows(app, "SELECT count(*) FROM canaries") == [(canary.LEAST + 1,)]
+    with pytest.raises(Conflict, match="is no machine"):
+        await machines.quarantine(app, root, place.id, "drift")
+    metrics = (await health.metrics(app)).decode()
+    assert 'kernelbot_device_canary_good{device="H100@modal"' in metrics
+    assert 'kernelbot_device_canary_age_seconds{device="H100@modal"' not in metrics
+
+    await machines.release(app, root, place.id, "new drivers there")
+    slow = of_run(brought, product_s=3e-4)
+    assert await canaries.elsewhere(app, "H100", "modal", brought, slow) == ""
+    nameless = machine_failed(brought.job.run_id, "no device")
+    assert await canaries.elsewhere(app, "H100", "modal", brought, nameless)
+    assert (await the_device(app)).name == place.name
 
 
 async def test_runs_bring_no_canaries_where_none_are_wanted(app: App) -> None:
