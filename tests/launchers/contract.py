@@ -159,6 +159,7 @@ class LauncherContract:
         for stage in (Stage.CHECK, Stage.MEASURE):
             cases = [e for e in found.events if e.stage is stage and e.kind == "case"]
             done, total = [case.done for case in cases], cases[0].total
+            assert {case.total for case in cases} == {total}
             assert (
                 done == list(range(1, total + 1)) if self.every_step_is_told else done[-1] == total
             )
