@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import discord
+import pytest
 import pytest_asyncio
 from simcord.backend import serializers
 from sqlalchemy import text
@@ -113,7 +114,7 @@ async def test_what_is_missing_is_named_with_where_it_is_given_and_gone_once_it_
         "under Permissions, add "
     ) in words(page)
     refused = await grace.click(page, label="Say hello there")
-    assert told(refused) == f"I cannot write in {news.mention}: Embed Links is missing."
+    assert told(refused).startswith(f"I cannot write in {news.mention}: Embed Links is missing.\n")
 
     allow(scene, news)
     await grace.click(page, label="Look again")
@@ -408,3 +409,49 @@ async def test_help_speaks_of_setup_and_admin_to_those_who_may_use_them(
     async with scene.app.database.transaction() as connection:
         await connection.execute(text("UPDATE users SET role = 'admin' WHERE name = 'grace'"))
     assert speaks(await grace.slash(scene.channel, "help")) == ["/setup", "/admin"]
+
+
+async def test_a_hello_that_went_astray_is_said_when_the_bot_comes_again(scene: Scene) -> None:
+    guild = scene.env.create_guild("Another")
+    general = system_channel(scene, guild)
+    scene.env.inject_error("POST", f"/channels/{general.id}/messages")
+
+    await invited_again(scene, guild)
+    assert general.history() == []
+
+    await invited_again(scene, guild)
+    assert len(general.history()) == 1
+
+
+async def test_leave_that_the_bot_is_given_and_places_that_are_deleted_are_looked_at_soon_whatever_fails(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed: list[int] = []
+    monkeypatch.setattr(scene.bot.desk, "changed", lambda guild_id, *_: changed.append(guild_id))
+    role = scene.guild.create_role("for bots")
+    await scene.env.settle()
+    changed.clear()
+
+    user = {
+        "id": str(scene.guild.me.id),
+        "username": "TestBot",
+        "discriminator": "0",
+        "avatar": None,
+    }
+    update = {"guild_id": str(scene.guild.id), "user": user, "roles": [str(role.id)]}
+    scene.bot._connection.parse_guild_member_update(update)  # type: ignore[arg-type]
+    await scene.env.settle()
+    assert changed == [scene.guild.id]
+
+    scene.env.backend.edit_guild(scene.guild.id, {"name": "Renamed"})
+    await scene.env.settle()
+    assert len(changed) == 2
+
+    async def fails(*_: Any) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(guilds, "of", fails)
+    scene.faults = 1
+    scene.env.backend.delete_channel(scene.channel.id)
+    await scene.env.settle()
+    assert len(changed) == 3

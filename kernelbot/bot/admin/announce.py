@@ -46,10 +46,12 @@ async def written(interaction: Interaction, filled: Filled) -> None:
     where = say("announce.where.all")
     if found.competition:
         name, channel = render.plain(found.competition, 80), render.plain(found.channel, 100)
-        key = "announce.where.named" if channel else "announce.where.competition"
         if own := own_channel(found.channel):
-            key, channel = "announce.where.channel", f"<#{own}>"
-        where = say(key, name=name, channel=channel)
+            where = say("announce.where.channel", name=name, channel=f"<#{own}>")
+        elif channel:
+            where = say("announce.where.named", name=name, channel=channel)
+        else:
+            where = say("announce.where.competition", name=name)
     values = {"text": found.text, "competition": found.competition, "key": str(interaction.id)}
     asked = await pending.ask(ctx, admin, "announce", values)
     await interaction.followup.send(
