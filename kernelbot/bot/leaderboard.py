@@ -49,7 +49,7 @@ async def queue(interaction: Interaction) -> None:
     await defer(interaction)
     ctx, actor = ctx_of(interaction), await person(interaction)
     queues = await standings.queues(ctx)
-    now = await waits.of_newcomer(ctx, actor, [item.gpu for item in queues])
+    now = await waits.of_newcomer(ctx, actor, {item.gpu: item.slots for item in queues})
     post = render.queue(queues, now)
     await interaction.edit_original_response(**post.editing())
 

@@ -96,6 +96,12 @@ async def pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Pool:
     return kept
 
 
+def forget(ctx: Context, gpu: str) -> None:
+    """What was known of this GPU kind is not so any more."""
+    for key in (f"pool:{gpu}", f"forecast:{gpu}"):
+        ctx.cache.pop(key, None)
+
+
 async def _read_pool(ctx: Context, connection: AsyncConnection, gpu: str) -> Pool:
     slots = await fleet.slots(connection, ctx.alive_s)
     ended = await shares.ended(

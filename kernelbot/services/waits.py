@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
@@ -64,13 +64,17 @@ def _told(wait: Wait, known: Pool) -> Wait:
     )  # fmt: skip
 
 
-async def of_newcomer(ctx: Context, actor: Actor, gpus: Iterable[str]) -> dict[str, Wait]:
-    """By GPU the wait of a benchmark that this person would send now."""
+async def of_newcomer(ctx: Context, actor: Actor, slots: Mapping[str, int]) -> dict[str, Wait]:
+    """By GPU the wait of a benchmark that this person would send now. ``slots``: what their reader is told there
+    is of each."""
     last, mode = MAX_ID, Mode.BENCHMARK
     found = {}
     async with ctx.database.read() as connection:
-        for gpu in gpus:
+        for gpu, told in slots.items():
             known = await turns.pool(ctx, connection, gpu)
+            if known.slots != told:  # the two are read in one line
+                turns.forget(ctx, gpu)
+                known = await turns.pool(ctx, connection, gpu)
             group = known.group(actor.user_id, 0, mode.value, PRIORITY[mode], [last])
             found[gpu] = _told((await _forecast(ctx, connection, gpu)).of(last, group), known)
     return found

@@ -185,8 +185,10 @@ async def results(tour: Tour) -> None:
     shared = [item for item in discord.read(tour.channel) if "shares #9" in item.text()]
     tour.draw("shared", shared[0], "[Share], in the channel")
     await tour.submit("test", b"import torch\n\ndef custom_kernel(data:\n")
-    failed = factories.make_verdict(
-        VerdictKind.BUILD_FAILED, message="line 3: '(' was never closed"
+    failed = dataclasses.replace(
+        factories.make_verdict(VerdictKind.BUILD_FAILED, message="line 3: '(' was never closed"),
+        stage=Stage.BUILD,
+        cases=(),
     )
     await factories.judge_one(app, failed)
     tour.draw("failed", await tour.in_thread("#10 on vectoradd: failed"), "a failure")
@@ -223,7 +225,9 @@ async def in_the_server(tour: Tour, announcements: Channel, category: Channel) -
     ]  # fmt: skip
     tour.pictures["forum"] = discord_picture.forum(found.name, listed)
     tour.draw("rules", posts["Rules of Autumn kernels"], f"in the forum #{found.name}")
-    tour.draw("live-card", posts["Vector addition"], f"in the forum #{found.name}")
+    live = posts["Vector addition"]
+    await discord.until(lambda: "21.70 µs" in live.text(), "the card with what came last", 40)
+    tour.draw("live-card", live, f"in the forum #{found.name}")
 
     def told() -> Message | None:
         said = [item for item in discord.read(announcements) if "21.70 µs" in item.text()]
