@@ -145,8 +145,8 @@ class Bot(discord.Client):
         await servers.left(guild)
 
     async def on_guild_channel_delete(self, channel: discord.abc.GuildChannel) -> None:
-        await servers.deleted(self.ctx, channel)
         self.desk.changed(channel.guild.id, channel.id)
+        await servers.deleted(self.ctx, channel)
 
     async def on_guild_channel_update(
         self, _: discord.abc.GuildChannel, now: discord.abc.GuildChannel

@@ -5,7 +5,7 @@ from __future__ import annotations
 import discord
 import structlog
 
-from kernelbot.bot import delivery, permissions, render
+from kernelbot.bot import delivery, permissions, render, rest
 from kernelbot.bot.messages import LOCALE, say
 from kernelbot.services import guilds
 from kernelbot.services.context import Context
@@ -18,10 +18,11 @@ async def joined(ctx: Context, guild: discord.Guild) -> None:
     invited."""
     log.info("in a server", guild=guild.id, name=guild.name)
     channel = _open(guild)
-    if channel is None or await guilds.met(ctx, guild.id):
+    if channel is None or await guilds.known(ctx, guild.id):
         return
     LOCALE.set(guild.preferred_locale.value)
-    await _say(channel, say("setup.welcome"), f"hello {guild.id}")
+    if await _say(channel, say("setup.welcome"), f"hello {guild.id}"):
+        await guilds.met(ctx, guild.id)
 
 
 async def left(guild: discord.Guild) -> None:
@@ -50,9 +51,12 @@ def _open(guild: discord.Guild) -> discord.TextChannel | None:
     return channel
 
 
-async def _say(channel: discord.TextChannel, words: str, key: str) -> None:
+async def _say(channel: discord.TextChannel, words: str, key: str) -> bool:
+    """Whether it stands there, as far as we know."""
     embed = discord.Embed(description=words, colour=render.BLUE)
     try:
         await delivery.send(channel, render.Post(embeds=(embed,), key=key))
-    except discord.HTTPException as error:
-        log.warning("a server could not be told", guild=channel.guild.id, error=str(error))
+    except rest.NO_ANSWER as error:
+        log.warning("a server could not be told", guild=channel.guild.id, error=repr(error))
+        return False
+    return True

@@ -48,10 +48,16 @@ async def change(
     return _view(row)
 
 
-async def met(ctx: Context, guild_id: int) -> bool:
-    """Whether this server was known before, set up or not; from now on it is."""
+async def known(ctx: Context, guild_id: int) -> bool:
+    """Whether this server has been met, set up or not."""
+    async with ctx.database.read() as connection:
+        return await store.one(connection, guild_id) is not None
+
+
+async def met(ctx: Context, guild_id: int) -> None:
+    """From now on this server is known."""
     async with ctx.database.transaction() as connection:
-        return not await store.add(connection, guild_id)
+        await store.add(connection, guild_id)
 
 
 def _view(row: Row[Any]) -> GuildView:

@@ -35,12 +35,6 @@ async def change(
     return row
 
 
-async def add(connection: AsyncConnection, guild_id: int) -> bool:
-    """False: it was known before."""
-    result = await connection.execute(
-        upsert(guilds)
-        .values(guild_id=guild_id)
-        .on_conflict_do_nothing(index_elements=["guild_id"])
-        .returning(guilds.c.guild_id)
-    )
-    return result.first() is not None
+async def add(connection: AsyncConnection, guild_id: int) -> None:
+    new = upsert(guilds).values(guild_id=guild_id)
+    await connection.execute(new.on_conflict_do_nothing(index_elements=["guild_id"]))
