@@ -6,7 +6,6 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def files_of(directory: Path, verdict: Verdict) -> dict[str, bytes]:
 
 
 def under_a_tool(
-    directory: Path, submission: str = RIGHT, *scripts: Mapping[str, str], around: str = REPORTING,
+    directory: Path, submission: str = RIGHT, *scripts: dict[str, str], around: str = REPORTING,
     job: Job | None = None,
 ) -> Judged:  # fmt: skip
     """Judge a profile with a scripted program as the machine's profiler, or with several, one after another."""
