@@ -39,12 +39,12 @@ async def change(
     async with ctx.database.transaction() as connection:
         known = await store.one(connection, guild_id)
         before = _view(known) if known is not None else GuildView(guild_id=guild_id)
-        if all(getattr(before, name) == value for name, value in fields.items()):
-            return before
+        # Whoever chooses the same once more wants what was deleted back: that counts from this moment.
         row = await store.change(connection, guild_id, actor_user_id, **fields)
-        await people.record(
-            connection, actor_user_id, "guild.change", f"guild:{guild_id}", **fields
-        )
+        if any(getattr(before, name) != value for name, value in fields.items()):
+            await people.record(
+                connection, actor_user_id, "guild.change", f"guild:{guild_id}", **fields
+            )
     return _view(row)
 
 

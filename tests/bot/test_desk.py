@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -414,18 +414,18 @@ async def test_what_was_deleted_is_made_once_more_and_then_left_until_the_server
     await bot.desk.see_to_all()
     made = club.card().channel
 
-    async def removed(channel: Channel, wait: Callable[[], Any]) -> None:
+    async def removed(channel: Channel) -> None:
         await club.discord.remove(channel)
-        await club.discord.until(wait, "the bot hears of it")
+        heard = bot.desk._changed
+        await club.discord.until(
+            lambda: channel.id in heard.get(club.guild.id, ()), "the bot hears of it"
+        )
         await bot.desk.see_to_all()
 
-    def heard() -> bool:
-        return bool(bot.desk._changed)
-
-    await removed(made, heard)
+    await removed(made)
     again = club.card().channel
     assert again is not made
-    await removed(again, heard)
+    await removed(again)
     assert club.made() == (1, 1, 1)
     (status,) = await service.status(app, club.guild.id)
     assert status.left_away == 1
@@ -434,7 +434,7 @@ async def test_what_was_deleted_is_made_once_more_and_then_left_until_the_server
     await bot.desk.see_to_all()
     assert club.made() == (1, 2, 1)
 
-    await removed(club.forum(), heard)
+    await removed(club.forum())
     assert club.made() == (1, 2, 1), "with all that was in it"
 
 
