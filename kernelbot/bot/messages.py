@@ -2,8 +2,9 @@
 
 ``say("submit.accepted", id=812)`` gives the words in the language of the person who is answered, or in
 English where nobody has translated them. A language is a further catalogue in ``CATALOGUES`` with the
-same keys and the same names in braces. Sentences about a run itself come from ``kernelbot.report``,
-refusals from the services: every channel shows the same.
+same keys and the same names in braces. English by design stay sentences about a run itself, which come from
+``kernelbot.report``, refusals, which come from the services (every channel shows the same), what organizers wrote, and
+the words of modes, which Discord is told once for everybody.
 """
 
 from __future__ import annotations
@@ -619,6 +620,7 @@ ENGLISH: dict[str, str] = {
         "which gives them all."
     ),
     "setup.server.threads": "Cards and results come as direct messages where I cannot make private threads.",
+    "setup.pins": "Without {names} there the rules are not pinned; all else works.",
     "setup.server.events": "Without Create Events competitions are not in the server's calendar.",
     "setup.shown": "Competitions that are not as they should be",
     "setup.shown.trouble": "**{name}**: {trouble}",

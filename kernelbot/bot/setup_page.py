@@ -42,6 +42,17 @@ class Server:
             needed += () if "COMMUNITY" in self.guild.features else permissions.NO_FORUMS
         return permissions.missing(place.permissions_for(self.guild.me), needed)
 
+    def unpinned(self, choice: str, place: Place) -> tuple[str, ...]:
+        """What it is not allowed there and can do without: a forum's posts are pinned by who manages threads."""
+        allowed = place.permissions_for(self.guild.me)
+        if (
+            choice != "competitions_category"
+            or "COMMUNITY" in self.guild.features
+            or allowed.manage_messages
+        ):
+            return ()
+        return permissions.missing(allowed, permissions.PINS)
+
     @property
     def role(self) -> str:
         """Whose permissions are to be changed."""
@@ -81,10 +92,16 @@ def _state(server: Server, choice: str, named: str) -> list[str]:
         return [say("setup.gone")]
     lacking = server.lacking(choice, place)
     there = say("setup.chosen", place=place.mention)
+    pins = server.unpinned(choice, place)
+    unpinned = [say("setup.pins", names=", ".join(pins))] if pins else []
     if not lacking:
-        return [there, say("setup.fine")]
+        return [there, *(unpinned or [say("setup.fine")])]
     names = ", ".join(lacking)
-    return [there, say("setup.lacking", names=names, place=place.mention, role=server.role)]
+    return [
+        there,
+        say("setup.lacking", names=names, place=place.mention, role=server.role),
+        *unpinned,
+    ]
 
 
 def _unchosen(server: Server, choice: str, named: str) -> str:

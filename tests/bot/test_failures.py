@@ -122,6 +122,13 @@ async def buttons(scene: Scene) -> list[tuple[Any, str]]:
     ]
 
 
+def test_whatever_is_pressed_tells_what_fails(simcord_bot: Bot) -> None:
+    kinds = set(simcord_bot._connection._view_store._dynamic_items.values())
+
+    assert len(kinds) > 10
+    assert [kind for kind in kinds if not hasattr(kind.callback, "__wrapped__")] == []
+
+
 async def test_every_button_is_acknowledged_first_and_without_a_database_apologizes_with_an_id(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,6 +74,18 @@ async def test_places_are_chosen_shown_changed_and_cleared_also_after_a_restart(
     assert (view.announcements_channel, view.competitions_category) == (None, None)
 
 
+async def test_where_rules_cannot_be_pinned_that_is_named_and_nothing_else(
+    scene: Scene, grace: Any
+) -> None:
+    contests = scene.guild.create_category("contests")
+    deny(scene, contests, pin_messages=True, manage_messages=True)
+    page = await opened(scene, grace)
+
+    await choose(grace, page, "competitions_category", contests)
+
+    assert "Without Pin Messages there the rules are not pinned" in words(page)
+
+
 async def test_a_category_is_made_once_however_often_it_is_asked_for(
     scene: Scene, grace: Any
 ) -> None:
