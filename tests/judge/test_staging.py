@@ -120,3 +120,18 @@ def test_events_that_nobody_reads_do_not_hold_the_judge() -> None:
     os.close(read)
     events.emit(Event(kind="log", stage=Stage.BUILD))
     os.close(write)
+
+
+def test_what_was_judged_first_is_told_as_it_was_then(tmp_path: Path) -> None:
+    first, own = tmp_path / "canary", tmp_path / "own"
+    first.mkdir()
+    own.mkdir()
+    was = Verdict(kind=VerdictKind.WRONG_ANSWER, run_id="canary-of-7")
+    forged = Verdict(kind=VerdictKind.PASSED, run_id="canary-of-7")
+    referee.write_verdict(first, forged)
+
+    # There is no job in it, so nobody is asked to judge anything.
+    referee.run(own, referee.Events(None), None, first=referee.First(first, was))  # type: ignore[arg-type]
+
+    assert staging.read_verdict(first) == was
+    assert staging.read_verdict(own).kind is VerdictKind.JUDGE_FAILED
