@@ -116,6 +116,11 @@ class Channel:
     owner: User | None = None  # of a thread
 
     @property
+    def denied_with_parents(self) -> int:
+        """A thread has what its channel has, a channel what it shares with its category."""
+        return self.denied | (self.parent.denied_with_parents if self.parent is not None else 0)
+
+    @property
     def tag_names(self) -> list[str]:
         """What stands on a post."""
         known = self.parent.tags if self.parent is not None else []
@@ -445,12 +450,13 @@ class World:
                     "create_timestamp": stamp(((channel.id >> 22) + EPOCH_MS) / 1000),
                 },
             }
-        overwrite = {"id": str(self.bot.id), "type": 1, "allow": "0", "deny": str(channel.denied)}
+        denied = channel.denied_with_parents
+        overwrite = {"id": str(self.bot.id), "type": 1, "allow": "0", "deny": str(denied)}
         return (
             payload
             | {
                 "position": 0,
-                "permission_overwrites": [overwrite] if channel.denied else [],
+                "permission_overwrites": [overwrite] if denied else [],
                 "nsfw": False,
                 "parent_id": str(channel.parent.id) if channel.parent is not None else None,
                 "topic": channel.topic or None,
@@ -527,7 +533,7 @@ class World:
 
     def bot_permissions(self, channel: Channel) -> int:
         of_guild = channel.guild.denied if channel.guild is not None else 0
-        return EVERYTHING_WE_ASK & ~channel.denied & ~of_guild
+        return EVERYTHING_WE_ASK & ~channel.denied_with_parents & ~of_guild
 
     def event_payload(self, event: Event) -> dict[str, Any]:
         return {

@@ -15,7 +15,7 @@ import pytest_asyncio
 from tests.fakes import discord_rules
 from tests.fakes.discord import LoopbackDiscord
 from tests.fakes.discord_rules import ApiError
-from tests.fakes.discord_world import READ_MESSAGE_HISTORY, SEND_MESSAGES, Channel
+from tests.fakes.discord_world import READ_MESSAGE_HISTORY, SEND_MESSAGES, VIEW_CHANNEL, Channel
 
 COMMAND = {"name": "ping", "description": "Says pong", "type": 1, "options": []}
 
@@ -143,6 +143,19 @@ async def test_missing_permissions_are_refused_and_a_hidden_history_is_empty(
 
     assert (refused[0], refused[1]["code"]) == (403, 50013)
     assert history == (200, [])
+
+
+async def test_what_is_denied_in_a_channel_is_denied_in_its_threads(
+    discord: LoopbackDiscord, client: Client, channel: Channel
+) -> None:
+    thread = discord.thread(channel, "a thread")
+    path = f"/channels/{thread.id}/messages"
+    _, sent = await client.call("POST", path, {"content": "x"})
+
+    channel.denied = VIEW_CHANNEL
+    status, refused = await client.call("PATCH", f"{path}/{sent['id']}", {"content": "y"})
+
+    assert (status, refused["code"]) == (403, 50001)
 
 
 async def test_an_unknown_route_is_remembered(discord: LoopbackDiscord, client: Client) -> None:
