@@ -6,14 +6,17 @@ import asyncio
 import contextlib
 from unittest.mock import AsyncMock
 
-import discord
+import discord as library
 import pytest
 
+from kernelbot.app import App
 from kernelbot.bot.admin import confirm
 from kernelbot.bot.client import Bot
-from kernelbot.services import moderation, pending, standings
+from kernelbot.services import identity, moderation, pending, standings
 from tests import factories
+from tests.bot.conftest import BotProcess
 from tests.bot.scene import Scene, labels, words
+from tests.fakes.discord import LoopbackDiscord
 from tests.services.test_turns import rows
 
 WHOLE_COMMAND = 8000
@@ -160,7 +163,7 @@ async def test_what_was_done_is_never_told_as_a_failure(
     again = await scene.slash("admin ban", person="bob", lasts="7d", reason="x")
     with monkeypatch.context() as broken:
         broken.setattr(
-            discord.Interaction, "edit_original_response", AsyncMock(side_effect=OSError)
+            library.Interaction, "edit_original_response", AsyncMock(side_effect=OSError)
         )
         told = await scene.ada.click(again.response, label="Confirm")
     assert ["may not submit until" in item.content for item in told.followups] == [True]
@@ -168,6 +171,33 @@ async def test_what_was_done_is_never_told_as_a_failure(
     await scene.ada.click(again.response, label="Working… Look again")
     assert "may not submit until" in words(again.response)
     assert labels(again.response) == []
+
+
+async def test_a_press_whose_acknowledgement_discord_carried_out_and_answered_500_is_gone_on_with(
+    discord: LoopbackDiscord, process: BotProcess, app: App
+) -> None:
+    guild = discord.guild()
+    channel, eve = discord.text_channel(guild, "submissions"), discord.person(guild, "eve")
+    discord.managers.add(eve)
+    own = await identity.person(app, "discord", str(eve.id), "eve", "discord")
+    await rows(app, "UPDATE users SET role = 'admin' WHERE id = :id", id=own.user_id)
+    view = await factories.ranked(app, await factories.make_actor(app, "bob"), 1e6)
+    await process.start()
+    sent = await discord.slash(eve, channel, "admin void", submission=view.id, reason="It copied.")
+    asked = await discord.answer(sent)
+    discord.fail("POST", "/callback", "500-after")
+
+    await discord.press(eve, asked, "Confirm")
+    await discord.until(lambda: "does not count any more" in asked.text(), "that it is done")
+
+    setup = await discord.answer(await discord.slash(eve, channel, "setup"))
+    discord.fail("POST", "/callback", "500-after")
+    await discord.press(eve, setup, "Make a category for me")
+    await discord.until(
+        lambda: any(item.get("label") == "No category" for item in setup.buttons), "the category"
+    )
+    # Acknowledging once more is how one finds out that it had been heard.
+    discord.violations[:] = [item for item in discord.violations if "40060" not in item]
 
 
 async def test_keeping_it_changes_nothing_and_ends_the_question(scene: Scene) -> None:
