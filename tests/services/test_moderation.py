@@ -53,7 +53,7 @@ async def test_who_shares_a_name_is_named_by_number(app: App) -> None:
 
 @pytest.mark.parametrize("name", ["nobody", "#0", "#99999999999999999999", "#²", "a\0", ""])
 async def test_nobody_of_that_name_is_said_so(app: App, name: str) -> None:
-    with pytest.raises(NotFound, match="nobody (named|with the number)"):
+    with pytest.raises(NotFound, match=r"nobody (named|with the number)"):
         await moderation.ban(app, await admin(app), name, TOMORROW, "x")
 
 
