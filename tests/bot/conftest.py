@@ -20,7 +20,7 @@ from kernelbot.errors import Refused
 from tests.bot.scene import Scene
 from tests.fakes.discord import LoopbackDiscord
 
-READY_S = 30.0
+READY_S = 120.0
 
 
 class BotProcess:

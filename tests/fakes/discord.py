@@ -122,7 +122,7 @@ class LoopbackDiscord(Forums):
             "KERNELBOT_DISCORD_GATEWAY_URL": self.gateway_url,
         }
 
-    async def until(self, met: Callable[[], Any], what: str, within_s: float = 15.0) -> Any:
+    async def until(self, met: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
         return await until(self, met, within_s, what)
 
     def fail(

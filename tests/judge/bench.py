@@ -25,7 +25,12 @@ from kernelbot.judge.template import PROGRAM, Template
 
 HERE = Path(__file__).parent
 LIMITS = Limits(
-    build_s=60, check_s=60, measure_s=20, memory_bytes=2 << 30, processes=200, output_bytes=8 << 10
+    build_s=120,
+    check_s=120,
+    measure_s=20,
+    memory_bytes=2 << 30,
+    processes=200,
+    output_bytes=8 << 10,
 )
 """Of time there is plenty: a first call that imports half of torch is no endless one on a busy machine."""
 SOON = dataclasses.replace(LIMITS, build_s=20, check_s=8)
