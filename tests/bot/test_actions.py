@@ -94,10 +94,10 @@ async def test_a_result_is_held_against_the_own_best_and_the_place_in_front(scen
     first = await scene.judged("benchmark", 10_000)
     alike = await scene.judged("benchmark", 40_000)
 
-    assert "20.0% faster than your best other code, #2 (50.0" in words(better)
-    assert "100.0% (20.0 µs) behind 1st place." in words(better)
-    assert "100.0% slower than your best code, #3 (40.0" in words(slower)
-    assert "If it counted, it would be 300.0% (60.0 µs) behind 1st place." in words(slower)
+    assert "20.0 % faster than your best other code, #2 (50.0" in words(better)
+    assert "100.0 % (20.0 µs) behind 1st place." in words(better)
+    assert "100.0 % slower than your best code, #3 (40.0" in words(slower)
+    assert "If it counted, it would be 300.0 % (60.0 µs) behind 1st place." in words(slower)
     assert "If it counted, nobody would be in front." in words(first)
     assert "As fast as your best code, #3 (40.0" in words(alike)
 

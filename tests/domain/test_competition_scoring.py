@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kernelbot.domain import ranking
@@ -302,6 +302,7 @@ def test_everybody_who_stands_somewhere_that_counts_has_one_place(
     assert [item.rank for item in found] == sorted(item.rank for item in found)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(competitions(), min_size=2, max_size=4), SCORINGS, st.data())
 def test_totals_made_again_are_those_made_from_nothing(
     found: list[list[Event]], scoring: CompetitionScoring, data: st.DataObject
