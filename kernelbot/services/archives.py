@@ -179,8 +179,8 @@ def _zipped(content: bytes) -> Iterator[tuple[str, bytes]]:
                 raise _odd(member.filename, "compressed in a way that few programs read")
             with archive.open(member) as file:  # what it says of its size may be wrong
                 yield member.filename, file.read(MOST_UNPACKED_BYTES + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError,
-            ValueError, UnicodeError) as error:  # fmt: skip
+    # RuntimeError: what zipfile reads no further, such as patched data or a version to come.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
         raise _broken(error) from None
 
 

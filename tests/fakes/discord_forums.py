@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,22 +18,22 @@ from tests.fakes.discord_world import Channel, Event, Guild, Message, World
 MOST_EVENTS = 100
 
 
-class Forums(World):
-    """Needs ``url``, ``gateway`` and ``channel_of`` of the whole."""
+class Forums(World, ABC):
+    """A part of ``LoopbackDiscord``, which brings what is abstract here."""
 
     gateway: Gateway
 
     @property
-    def url(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def url(self) -> str: ...
 
-    def channel_of(self, request: web.Request, *needed: int) -> Channel:
-        raise NotImplementedError
+    @abstractmethod
+    def channel_of(self, request: web.Request, *needed: int) -> Channel: ...
 
+    @abstractmethod
     def put_into(
         self, message: Message, body: dict[str, Any], files: list[tuple[str, bytes]]
-    ) -> None:
-        raise NotImplementedError
+    ) -> None: ...
 
     def forum_routes(self, api: str) -> list[tuple[str, str, Any]]:
         channel, guild = api + "/channels/{channel}", api + "/guilds/{guild}"
