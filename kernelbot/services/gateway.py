@@ -20,7 +20,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.target import Target
-from kernelbot.errors import Conflict, Forbidden, InvalidInput
+from kernelbot.errors import Conflict, Forbidden, InvalidInput, Refused
 from kernelbot.judge import parcels
 from kernelbot.judge.protocol import (
     MAX_VERDICT_BYTES,
@@ -122,8 +122,8 @@ async def lease(
         raise Forbidden(f"This runner's token is not for {name[:40]!r}.", code="foreign_target")
     async with ctx.database.read() as connection:
         units = await store.begin_poll(connection, runner.id, session, poll)
-    if units is None:
-        raise superseded()
+        if units is None:
+            raise await _dismissed(connection, runner)
     entrypoints = [queue.entrypoint(name) for name in runner.targets]
     deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
     offered = {name for offer in offers for name, count in offer.items() if count > 0}
@@ -244,7 +244,7 @@ async def heartbeat(
     async with ctx.database.transaction() as connection:
         now = await store.seen(connection, runner.id, session, trouble)
         if now is None:
-            raise superseded()
+            raise await _dismissed(connection, runner)
         said = now.announcement
         alive = await _alive(ctx, connection, session, signs)
         shut = await devices.seen(
@@ -545,6 +545,12 @@ def demand_session(runner: Runner, session: uuid.UUID) -> None:
     """Raise Conflict unless this is the machine's latest process."""
     if runner.session != session:
         raise superseded()
+
+
+async def _dismissed(connection: AsyncConnection, runner: Runner) -> Refused:
+    """Why a session that was good when the request came in is good no more."""
+    gone = await store.is_revoked(connection, runner.id)
+    return runners.revoked() if gone else superseded()
 
 
 def superseded() -> Conflict:

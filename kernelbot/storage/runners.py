@@ -39,6 +39,11 @@ async def by_token(database: Database, digest: bytes) -> Known | None:
     return Known(**records[0]) if records else None
 
 
+async def is_revoked(connection: AsyncConnection, runner_id: int) -> bool:
+    query = select(runners.c.revoked_at.is_not(None)).where(runners.c.id == runner_id)
+    return bool(await connection.scalar(query))
+
+
 async def add(connection: AsyncConnection, **values: Any) -> Row[Any] | None:
     """A new machine; None when a live one has its name."""
     found = await by_name(connection, values["name"])

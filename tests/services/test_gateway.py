@@ -44,7 +44,7 @@ from kernelbot.services.views import RunView
 from kernelbot.storage import queue
 from tests.factories import CODE, claim_one, make_actor, make_measurement, make_verdict, submitted
 from tests.patience import until
-from tests.services.machines import CPU, administrator, h200, machine
+from tests.services.machines import CPU, administrator, h200, machine, never
 
 
 async def rows(app: App, query: str, **values: Any) -> list[Any]:
@@ -701,6 +701,20 @@ async def test_a_machine_that_is_revoked_while_it_waits_for_work_learns_why(app:
     with pytest.raises(NotSignedIn) as refused:
         await asyncio.wait_for(waiting, 10)
     assert refused.value.code == "revoked_token"
+
+
+async def test_who_is_revoked_between_the_door_and_the_work_learns_why(app: App) -> None:
+    box = await machine(app)
+    known = await box.known()
+    await runners.revoke(app, await administrator(app), "donor")
+
+    for said in (
+        gateway.lease(app, known, box.session, 1, ({"CPU": 1},), 0.0, never),
+        gateway.heartbeat(app, known, box.session, {"CPU": 1}, (), ""),
+    ):
+        with pytest.raises(NotSignedIn) as refused:
+            await said
+        assert refused.value.code == "revoked_token"
 
 
 async def test_only_the_digest_of_a_token_is_stored(app: App) -> None:
