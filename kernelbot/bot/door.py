@@ -93,7 +93,7 @@ async def person(interaction: Interaction) -> Actor:
     )
 
 
-async def desk(interaction: Interaction) -> Actor:
+async def administrator(interaction: Interaction) -> Actor:
     """Who is behind this interaction, with what administrators may do. Raises Forbidden for everybody whose role
     in our database is another, whatever this server lets them see.
 

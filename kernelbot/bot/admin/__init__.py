@@ -1,7 +1,7 @@
 """``/admin``: what administrators do from Discord. Each file holds the commands of one matter.
 
 Discord shows the group to who may manage the server (a server's settings may say otherwise); whether somebody is
-an administrator is decided by their role in our database, by ``door.desk``. Every answer is for them alone.
+an administrator is decided by their role in our database, by ``door.administrator``. Every answer is for them alone.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from discord import app_commands
 from kernelbot.bot.admin import cards, choices
 from kernelbot.bot.admin.people import WHO, Person
 from kernelbot.bot.admin.results import Reason
-from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
 from kernelbot.services import grants
@@ -24,7 +24,7 @@ GROUP = app_commands.Group(name="allowance", description="What somebody may use"
 @app_commands.autocomplete(person=choices.people, competition=choices.contests)
 async def show(interaction: Interaction, person: Person, competition: Name | None = None) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     found = await grants.of_person(ctx_of(interaction), admin, person, competition)
     await interaction.edit_original_response(**cards.allowance(found).editing())
 
@@ -56,7 +56,7 @@ async def grant(
     await defer(interaction)
     made = await grants.grant(
         ctx_of(interaction),
-        await desk(interaction),
+        await administrator(interaction),
         person,
         competition,
         gpu,
@@ -71,7 +71,7 @@ async def grant(
 @app_commands.describe(grant="Its number, as `/admin allowance show` tells it")
 async def end(interaction: Interaction, grant: app_commands.Range[int, 1]) -> None:
     await defer(interaction)
-    await grants.take_back(ctx_of(interaction), await desk(interaction), grant)
+    await grants.take_back(ctx_of(interaction), await administrator(interaction), grant)
     await conclude(interaction, say("admin.allowance.ended", id=grant))
 
 

@@ -11,7 +11,7 @@ from discord.ui import TextInput
 
 from kernelbot.bot import forms, render
 from kernelbot.bot.admin import choices, confirm
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, administrator, ctx_of, defer
 from kernelbot.bot.forms import ABOUT, Filled, field
 from kernelbot.bot.messages import say
 from kernelbot.domain.competition import own_channel
@@ -39,7 +39,7 @@ async def announce(interaction: Interaction, competition: Name | None = None) ->
 async def written(interaction: Interaction, filled: Filled) -> None:
     """The form came back."""
     await defer(interaction)
-    ctx, admin = ctx_of(interaction), await desk(interaction)
+    ctx, admin = ctx_of(interaction), await administrator(interaction)
     competition = filled[ABOUT] or None
     found = await bulletins.drafted(ctx, admin, filled.get("text", ""), competition)
     post = render.bulletin(found.text, found.title)

@@ -12,7 +12,7 @@ from discord.ui import Button, DynamicItem, View
 
 from kernelbot.bot import render
 from kernelbot.bot.admin import cards, choices
-from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, desk
+from kernelbot.bot.door import Interaction, administrator, ctx_of, defer, defer_change
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
@@ -35,7 +35,7 @@ async def audit(
     servers: bool = False,
 ) -> None:
     await defer(interaction)
-    await _show(interaction, await desk(interaction), Shown(target, servers), None)
+    await _show(interaction, await administrator(interaction), Shown(target, servers), None)
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class AuditButton(
     @guarded
     async def callback(self, interaction: Interaction) -> None:
         await defer_change(interaction)
-        await _show(interaction, await desk(interaction), self.shown, self.cursor)
+        await _show(interaction, await administrator(interaction), self.shown, self.cursor)
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (audit,)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import functools
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, ParamSpec, TypeVar
 
 from discord.app_commands import Choice
 
 from kernelbot.bot import autocomplete, render
 from kernelbot.bot.admin import cards
-from kernelbot.bot.door import Interaction, ctx_of, desk
+from kernelbot.bot.door import Interaction, administrator, ctx_of
 from kernelbot.errors import Forbidden, NotFound
 from kernelbot.services import competitions, invitations, persons, standings
 from kernelbot.services import submissions as store
@@ -18,59 +20,74 @@ LASTING = ("1h", "12h", "1d", "3d", "7d", "2w", "30d", "90d")
 FOR_EVER = "forever"
 
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def for_administrators(
+    completion: Callable[P, Coroutine[Any, Any, list[T]]],
+) -> Callable[P, Coroutine[Any, Any, list[T]]]:
+    """Whoever may not ask is offered nothing: a completion has no place for a refusal."""
+
+    @functools.wraps(completion)
+    async def offered(*args: P.args, **kwargs: P.kwargs) -> list[T]:
+        try:
+            return await completion(*args, **kwargs)
+        except Forbidden:
+            return []
+
+    return offered
+
+
+@for_administrators
 async def people(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    try:
-        found = await persons.like(ctx_of(interaction), await desk(interaction), typed)
-    except Forbidden:
-        return []
-    return _choices(map(cards.person_choice, found))
+    found = await persons.like(ctx_of(interaction), await administrator(interaction), typed)
+    return offers(map(cards.person_choice, found))
 
 
+@for_administrators
 async def submissions(interaction: Interaction, typed: str) -> list[Choice[int]]:
-    try:
-        found = await store.recent(ctx_of(interaction), await desk(interaction), typed)
-    except Forbidden:
-        return []
+    found = await store.recent(ctx_of(interaction), await administrator(interaction), typed)
     offered = map(cards.submission_choice, found)
     return [Choice(name=item.name, value=int(item.value)) for item in offered]
 
 
+@for_administrators
 async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    try:
-        found = await competitions.competitions(ctx_of(interaction), await desk(interaction))
-    except Forbidden:
-        return []
+    found = await competitions.competitions(ctx_of(interaction), await administrator(interaction))
     named = [
         render.Choice(f"{view.document['name']}: {view.document['title']}", view.document["name"])
         for view in found
     ]
-    return _choices(render.matching(named, typed))
+    return offers(render.matching(named, typed))
 
 
+@for_administrators
 async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """All of them, also those of competitions that not everybody sees."""
-    return _choices(autocomplete.listed(await _boards(interaction), typed))
+    return offers(autocomplete.listed(await _boards(interaction), typed))
 
 
+@for_administrators
 async def gpu(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """Of the leaderboard that is chosen."""
     chosen = getattr(interaction.namespace, "leaderboard", None)
-    return _choices(render.matching(autocomplete.kinds(await _boards(interaction), chosen), typed))
+    return offers(render.matching(autocomplete.kinds(await _boards(interaction), chosen), typed))
 
 
 async def _boards(interaction: Interaction) -> Sequence[LeaderboardView]:
-    try:
-        return await standings.leaderboards(ctx_of(interaction), await desk(interaction))
-    except Forbidden:
-        return ()
+    return await standings.leaderboards(ctx_of(interaction), await administrator(interaction))
 
 
+@for_administrators
 async def invites(interaction: Interaction, typed: str) -> list[Choice[int]]:
     """Those in use of the competition that is chosen."""
     name = getattr(interaction.namespace, "competition", None) or ""
     try:
-        found = await invitations.listed(ctx_of(interaction), await desk(interaction), name)
-    except (Forbidden, NotFound):
+        found = await invitations.listed(
+            ctx_of(interaction), await administrator(interaction), name
+        )
+    except NotFound:
         return []
     wanted = typed.strip()
     offered = [
@@ -110,5 +127,5 @@ async def targets(interaction: Interaction, typed: str) -> list[Choice[str]]:
     return [*whom[:half], *what[:half]]
 
 
-def _choices(found: Iterable[render.Choice]) -> list[Choice[str]]:
+def offers(found: Iterable[render.Choice]) -> list[Choice[str]]:
     return [Choice(name=item.name, value=item.value) for item in found]

@@ -11,7 +11,7 @@ from discord import app_commands
 from kernelbot.bot import attachments, render
 from kernelbot.bot.admin import choices, confirm, plans
 from kernelbot.bot.admin.allowances import Name
-from kernelbot.bot.door import Interaction, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, administrator, ctx_of, defer
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
 from kernelbot.domain.definition import DefinitionErrors
@@ -68,7 +68,7 @@ async def _planned(
     asks: bool,
 ) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     sent = await _sent(interaction, admin, file, repository, take_over=take_over)
     try:
         found = await organizing.propose(ctx_of(interaction), admin, sent, keep=asks)
@@ -124,7 +124,7 @@ async def _apply(interaction: Interaction, admin: Actor, values: Mapping[str, An
 @app_commands.autocomplete(name=choices.contests)
 async def hide(interaction: Interaction, name: Name) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     found = await organizing.planned_hiding(ctx_of(interaction), admin, name)
     boards = ", ".join(render.plain(board, 60) for board in found.leaderboards[:20])
     effect = say(
@@ -151,7 +151,7 @@ def _until_a_start(found: Hiding) -> str:
 @GROUP.command(name="list", description="State, phases and freezes; what is judged again")
 async def list_(interaction: Interaction) -> None:
     await defer(interaction)
-    found = await organizing.listed(ctx_of(interaction), await desk(interaction))
+    found = await organizing.listed(ctx_of(interaction), await administrator(interaction))
     await interaction.edit_original_response(**plans.competitions(found).editing())
 
 

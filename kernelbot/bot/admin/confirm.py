@@ -15,7 +15,7 @@ import structlog
 from discord.ui import Button, DynamicItem, View
 
 from kernelbot.bot import render, rest
-from kernelbot.bot.door import Interaction, change, conclude, ctx_of, desk
+from kernelbot.bot.door import Interaction, administrator, change, conclude, ctx_of
 from kernelbot.bot.errors import guarded, refusal_in
 from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
@@ -115,7 +115,7 @@ class Answer(
 
     async def _answered(self, interaction: Interaction) -> str | None:
         """What came of it; None: nothing yet, and nobody does it."""
-        ctx, admin = ctx_of(interaction), await desk(interaction)
+        ctx, admin = ctx_of(interaction), await administrator(interaction)
         if self.answer == "no":
             await pending.drop(ctx, admin, self.pending_id, say("confirm.kept"))
             return say("confirm.kept")

@@ -13,15 +13,14 @@ from discord.ui import Button, DynamicItem, View
 
 from kernelbot import report
 from kernelbot.bot import render
-from kernelbot.bot.admin import confirm
-from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, defer_change, desk
+from kernelbot.bot.admin import choices, confirm
+from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer, defer_change
 from kernelbot.bot.errors import Declined, guarded
 from kernelbot.bot.messages import say
 from kernelbot.bot.render import Post, plain
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
-from kernelbot.errors import Forbidden
 from kernelbot.services import machines, runners
 from kernelbot.services.machines import DeviceView, FleetView, MachineView, UnderWay
 
@@ -39,7 +38,7 @@ DeviceId = app_commands.Range[int, 1]
 @app_commands.command(name="fleet", description="Machines, health, drift, and what runs")
 async def fleet(interaction: Interaction) -> None:
     await defer(interaction)
-    await _show(interaction, await desk(interaction), 0)
+    await _show(interaction, await administrator(interaction), 0)
 
 
 async def _show(interaction: Interaction, admin: Actor, number: int) -> None:
@@ -77,7 +76,7 @@ class FleetButton(DynamicItem[Button[Any]], template=r"kb:fleet:(?P<page>[0-9]{1
     @guarded
     async def callback(self, interaction: Interaction) -> None:
         await defer_change(interaction)
-        await _show(interaction, await desk(interaction), self.page)
+        await _show(interaction, await administrator(interaction), self.page)
 
 
 def _page(found: FleetView, running: Sequence[UnderWay], number: int, pages: int) -> Post:
@@ -155,13 +154,11 @@ def _run(item: UnderWay) -> str:
 # --- machines ------------------------------------------------------------------------------------
 
 
+@choices.for_administrators
 async def names(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    try:
-        found = await runners.listed(ctx_of(interaction), await desk(interaction))
-    except Forbidden:
-        return []
+    found = await runners.listed(ctx_of(interaction), await administrator(interaction))
     named = [render.Choice(f"{item.name}: {item.state}", item.name) for item in found]
-    return [Choice(name=item.name, value=item.value) for item in render.matching(named, typed)]
+    return choices.offers(render.matching(named, typed))
 
 
 @app_commands.command(name="drain", description="Have a machine end what it has, take no more")
@@ -169,7 +166,7 @@ async def names(interaction: Interaction, typed: str) -> list[Choice[str]]:
 @app_commands.autocomplete(machine=names)
 async def drain(interaction: Interaction, machine: Runner) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     found = await runners.listed(ctx_of(interaction), admin)
     known = next((item for item in found if item.name == machine), None)
     if known is None:
@@ -190,18 +187,18 @@ async def _drain(interaction: Interaction, admin: Actor, values: Mapping[str, An
 @app_commands.autocomplete(machine=names)
 async def undrain(interaction: Interaction, machine: Runner) -> None:
     await defer(interaction)
-    await runners.drain(ctx_of(interaction), await desk(interaction), machine, drained=False)
+    await runners.drain(
+        ctx_of(interaction), await administrator(interaction), machine, drained=False
+    )
     await conclude(interaction, say("fleet.undrain.done", name=plain(machine, 64)))
 
 
 # --- devices -------------------------------------------------------------------------------------
 
 
+@choices.for_administrators
 async def devices(interaction: Interaction, typed: str) -> list[Choice[int]]:
-    try:
-        found = await machines.listed(ctx_of(interaction), await desk(interaction))
-    except Forbidden:
-        return []
+    found = await machines.listed(ctx_of(interaction), await administrator(interaction))
     named = [
         render.Choice(
             f"{item.id}: {item.name}, {item.runner or item.host}, {item.state}", str(item.id)
@@ -227,7 +224,7 @@ async def let_in(interaction: Interaction, device: DeviceId, reason: Reason) -> 
 
 async def _ask_device(interaction: Interaction, act: str, device: int, reason: str) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     bounded_reason(reason)
     found = await machines.device(ctx_of(interaction), admin, device)
     effect = say(

@@ -9,37 +9,32 @@ from discord import app_commands
 from discord.app_commands import Choice
 
 from kernelbot.bot import render
-from kernelbot.bot.admin import confirm
-from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
+from kernelbot.bot.admin import choices, confirm
+from kernelbot.bot.admin.results import Reason
+from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
-from kernelbot.errors import Forbidden
 from kernelbot.services import intake
 from kernelbot.services.views import PauseView
 
 GROUP = app_commands.Group(name="intake", description="Whether GPUs take submissions")
 
 
+@choices.for_administrators
 async def kinds(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    try:
-        return _offered(intake.kinds(ctx_of(interaction), await desk(interaction)), typed)
-    except Forbidden:
-        return []
+    return _offered(intake.kinds(ctx_of(interaction), await administrator(interaction)), typed)
 
 
+@choices.for_administrators
 async def paused(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """Those too that are in the file of targets no more."""
-    try:
-        found = await intake.listed(ctx_of(interaction), await desk(interaction))
-    except Forbidden:
-        return []
+    found = await intake.listed(ctx_of(interaction), await administrator(interaction))
     return _offered([item.gpu for item in found if item.gpu is not None], typed)
 
 
 def _offered(gpus: Sequence[str], typed: str) -> list[Choice[str]]:
-    found = render.matching([render.Choice(gpu, gpu) for gpu in gpus], typed)
-    return [Choice(name=item.name, value=item.value) for item in found]
+    return choices.offers(render.matching([render.Choice(gpu, gpu) for gpu in gpus], typed))
 
 
 @GROUP.command(name="pause", description="Take no submissions for a while")
@@ -51,12 +46,12 @@ def _offered(gpus: Sequence[str], typed: str) -> list[Choice[str]]:
 @app_commands.autocomplete(gpu=kinds)
 async def pause(
     interaction: Interaction,
-    reason: app_commands.Range[str, 1, MAX_REASON_CHARACTERS],
+    reason: Reason,
     gpu: app_commands.Range[str, 1, render.CHOICE] | None = None,
     hold: bool = False,
 ) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     bounded_reason(reason)
     name = None if gpu is None else intake.known(ctx_of(interaction), gpu)
     effect = say(
@@ -84,14 +79,14 @@ async def resume(
     interaction: Interaction, gpu: app_commands.Range[str, 1, render.CHOICE] | None = None
 ) -> None:
     await defer(interaction)
-    await intake.resume(ctx_of(interaction), await desk(interaction), gpu)
+    await intake.resume(ctx_of(interaction), await administrator(interaction), gpu)
     await conclude(interaction, say("admin.intake.resumed", what=_what(gpu)))
 
 
 @GROUP.command(name="list", description="What is paused, why, since when")
 async def list_(interaction: Interaction) -> None:
     await defer(interaction)
-    found = await intake.listed(ctx_of(interaction), await desk(interaction))
+    found = await intake.listed(ctx_of(interaction), await administrator(interaction))
     text = "\n".join(_line(item) for item in found) or say("admin.intake.none")
     await interaction.edit_original_response(content=render.cut_markdown(text, render.CONTENT))
 

@@ -10,7 +10,7 @@ from discord import app_commands
 
 from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.admin.allowances import Name
-from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
@@ -35,7 +35,7 @@ async def create(
     lasts: str = "forever",
 ) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     until = lasting.until(lasts, datetime.now(UTC))
     ends = None if until == lasting.FOR_EVER else until
     made = await invitations.create(ctx_of(interaction), admin, competition, people, ends)
@@ -47,7 +47,9 @@ async def create(
 @app_commands.autocomplete(competition=choices.contests)
 async def listed(interaction: Interaction, competition: Name) -> None:
     await defer(interaction)
-    found = await invitations.listed(ctx_of(interaction), await desk(interaction), competition)
+    found = await invitations.listed(
+        ctx_of(interaction), await administrator(interaction), competition
+    )
     post = cards.invites(competition, found, datetime.now(UTC))
     await interaction.edit_original_response(**post.editing())
 
@@ -60,7 +62,7 @@ async def revoke(
     interaction: Interaction, competition: Name, number: app_commands.Range[int, 1]
 ) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     found = await invitations.listed(ctx_of(interaction), admin, competition)
     known = next((item for item in found if item.id == number and not item.revoked_at), None)
     if known is None:

@@ -12,7 +12,7 @@ from discord.app_commands import Choice
 from kernelbot.bot import render
 from kernelbot.bot.admin import cards, choices, confirm
 from kernelbot.bot.admin.results import Reason
-from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
 from kernelbot.domain.people import Actor, Role
@@ -28,7 +28,7 @@ WHO = "Name, #number or @mention"
 @app_commands.autocomplete(person=choices.people)
 async def person(interaction: Interaction, person: Person) -> None:
     await defer(interaction)
-    found = await persons.profile(ctx_of(interaction), await desk(interaction), person)
+    found = await persons.profile(ctx_of(interaction), await administrator(interaction), person)
     post = cards.person(found, datetime.now(UTC))
     await interaction.edit_original_response(**post.editing())
 
@@ -45,7 +45,7 @@ async def ban(
     interaction: Interaction, person: Person, lasts: str, reason: Reason, void: bool = False
 ) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     bounded_reason(reason)
     until = lasting.until(lasts, datetime.now(UTC))
     effect = await effects.of_ban(ctx_of(interaction), admin, person)
@@ -69,7 +69,7 @@ async def banned(interaction: Interaction, admin: Actor, asked: Mapping[str, Any
 @app_commands.autocomplete(person=choices.people)
 async def unban(interaction: Interaction, person: Person) -> None:
     await defer(interaction)
-    who = await moderation.unban(ctx_of(interaction), await desk(interaction), person)
+    who = await moderation.unban(ctx_of(interaction), await administrator(interaction), person)
     text = say("admin.unban.done", who=cards.who(who.name, who.user_id))
     await conclude(interaction, text)
 
@@ -80,7 +80,7 @@ async def unban(interaction: Interaction, person: Person) -> None:
 @app_commands.autocomplete(person=choices.people)
 async def role(interaction: Interaction, person: Person, role: Choice[str]) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     plan = await persons.planned_role(ctx_of(interaction), admin, person, role.value)
     change = plan.change
     if not change.changed:

@@ -12,7 +12,7 @@ from discord.ui import Button, DynamicItem, TextInput, View
 
 from kernelbot.bot import forms
 from kernelbot.bot.admin import cards, confirm
-from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, desk
+from kernelbot.bot.door import Interaction, administrator, ctx_of, defer, defer_change
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.forms import ABOUT, Filled, field
 from kernelbot.bot.messages import say
@@ -31,7 +31,7 @@ STYLES = {RELEASE: discord.ButtonStyle.success, REFUSE: discord.ButtonStyle.dang
 )
 async def quarantine(interaction: Interaction) -> None:
     await defer(interaction)
-    await _show(interaction, await desk(interaction), None)
+    await _show(interaction, await administrator(interaction), None)
 
 
 async def _show(interaction: Interaction, admin: Actor, after: str | None, said: str = "") -> None:
@@ -86,11 +86,13 @@ class AsideButton(
         if self.what == AFTER:
             await defer_change(interaction)
             await _show(
-                interaction, await desk(interaction), str(self.about) if self.about else None
+                interaction,
+                await administrator(interaction),
+                str(self.about) if self.about else None,
             )
         elif self.what == CODE:
             await defer(interaction)
-            admin = await desk(interaction)
+            admin = await administrator(interaction)
             found = await submissions.code(ctx_of(interaction), admin, self.about)
             post = cards.code(self.about, found)
             await interaction.followup.send(**post.sending(), ephemeral=True)
@@ -113,7 +115,7 @@ async def _ask_why(interaction: Interaction, what: str, run_id: int) -> None:
 async def released(interaction: Interaction, filled: Filled) -> None:
     """The form came back."""
     await defer_change(interaction)
-    admin, run_id = await desk(interaction), _run(filled)
+    admin, run_id = await administrator(interaction), _run(filled)
     await service.release(ctx_of(interaction), admin, run_id, filled.get("reason", ""))
     await _show(interaction, admin, str(run_id), say("admin.release.done", run=run_id))
 
@@ -121,7 +123,7 @@ async def released(interaction: Interaction, filled: Filled) -> None:
 async def refused(interaction: Interaction, filled: Filled) -> None:
     """The form came back."""
     await defer(interaction)
-    admin, run_id, reason = await desk(interaction), _run(filled), filled.get("reason", "")
+    admin, run_id, reason = await administrator(interaction), _run(filled), filled.get("reason", "")
     bounded_reason(reason)
     effect = await effects.of_refusal(ctx_of(interaction), admin, run_id)
     text = cards.refusal_asked(effect, reason)

@@ -8,7 +8,7 @@ from typing import Any
 from discord import app_commands
 
 from kernelbot.bot.admin import cards, choices, confirm
-from kernelbot.bot.door import Interaction, conclude, ctx_of, defer, desk
+from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
@@ -25,7 +25,7 @@ Reason = app_commands.Range[str, 1, MAX_REASON_CHARACTERS]
 @app_commands.autocomplete(submission=choices.submissions)
 async def void(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     bounded_reason(reason)
     effect = await effects.of_void(ctx_of(interaction), admin, submission)
     text = cards.void_asked(effect, reason)
@@ -47,7 +47,7 @@ async def voided(interaction: Interaction, admin: Actor, asked: Mapping[str, Any
 @app_commands.autocomplete(submission=choices.submissions)
 async def restore(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     boards = await moderation.restore(ctx_of(interaction), admin, submission, reason)
     key = "admin.restore.done" if boards else "admin.restore.already"
     await conclude(interaction, say(key, id=submission, boards=boards))
@@ -60,7 +60,7 @@ async def restore(interaction: Interaction, submission: SubmissionId, reason: Re
 @app_commands.autocomplete(submission=choices.submissions)
 async def rerun(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     view = await running.rerun(ctx_of(interaction), admin, submission, reason)
     await conclude(interaction, cards.rerun(view, submission))
 
@@ -70,7 +70,7 @@ async def rerun(interaction: Interaction, submission: SubmissionId, reason: Reas
 @app_commands.autocomplete(submission=choices.submissions)
 async def first(interaction: Interaction, submission: SubmissionId, reason: Reason) -> None:
     await defer(interaction)
-    admin = await desk(interaction)
+    admin = await administrator(interaction)
     runs = await moderation.put_first(ctx_of(interaction), admin, submission, reason)
     await conclude(interaction, say("admin.first.done", id=submission, runs=runs))
 
@@ -96,7 +96,7 @@ async def rejudge(
     await defer(interaction)
     found = await rejudging.ask(
         ctx_of(interaction),
-        await desk(interaction),
+        await administrator(interaction),
         submission_ids=() if submission is None else (submission,),
         leaderboard=leaderboard,
         gpu=gpu,
@@ -112,7 +112,9 @@ async def rejudge(
 @app_commands.autocomplete(submission=choices.submissions)
 async def hints(interaction: Interaction, submission: SubmissionId) -> None:
     await defer(interaction)
-    found = await moderation.hints(ctx_of(interaction), await desk(interaction), submission)
+    found = await moderation.hints(
+        ctx_of(interaction), await administrator(interaction), submission
+    )
     await interaction.edit_original_response(**cards.hints(submission, found).editing())
 
 
