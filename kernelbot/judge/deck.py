@@ -218,7 +218,8 @@ class Deck(Sets):
             super().fill(data, poison)
         else:
             self._hidden = torch.empty_like(self._set)
-            self._write(decoy, self._set)
+            # Poisoned and with words withheld like any other call's; the words of the second one are those that count.
+            self._make_ready(self._set, poison, decoy)
             self._make_ready(self._hidden, poison, data)
         for slot, glance in self._glances:
             glance.aim(self._set.data_ptr() + slot.offset)

@@ -29,7 +29,7 @@ from kernelbot.judge.timing import Overhead, Plan, Series
 COMPILING_S = 60.0
 """What a first call may take of the time for building: enough to compile, and no more, because a
 call that never returns holds the device as long."""
-POISONS = (0xFF, 0x7F, 0xA5, 0x5A, 0xDB)
+POISONS = (0xFF, 0x7F, 0xE5, 0x5A, 0xDB)
 """Bytes an output buffer is filled with before a call: NaN or absurd in every dtype."""
 SLOW_S = 0.05
 """Where making an input, its answer and comparing take longer than this, one call warms a case up."""
@@ -132,7 +132,7 @@ class Lane:
     def empty(self, calls: int) -> tuple[list[Sample], bool]:
         """Calls of a process that has loaded nothing yet: what remains is what a call costs.
 
-        And whether there is room for decoys, which the first call has one of.
+        And whether there is room for decoys, which the first call has one of: how long a device takes to run again shows there.
         """
         cases = self._problem.fresh_for_all(self._args)
         self._lay_out(cases)
@@ -282,6 +282,7 @@ class Bench:
         self._lane = lane  # of a benchmark, by its index
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
         self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
+        self._lag_ns = 0.0  # after which a kernel at the gate should run again
 
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
@@ -299,6 +300,8 @@ class Bench:
         # To the device's own clock an empty kernel is the same whatever the case.
         claimed = _claimed([sample for samples in found for sample in _warm(samples)], known_ns)
         self._overheads = [(_outside(samples, known_ns), claimed) for samples in found]
+        lags = [sample.lag_ns for samples in found for sample in samples if sample.revealed]
+        self._lag_ns = timing.usual_lag(lags)
 
     def run(self, begin: Callable[[int], None], done: Callable[[int, Series], None]) -> None:
         """Measure all benchmarks in random order; the callbacks get the index of each."""
@@ -351,7 +354,8 @@ class Bench:
             if len(series.outside) % METER_EVERY == 0:
                 readings.append(self._meter.read())
             if sample.revealed:
-                series.revealed.append((sample.ns, sample.late))
+                held_back = max(0.0, sample.lag_ns - self._lag_ns)
+                series.revealed.append((sample.ns + held_back, sample.late))
                 continue
             if hide:
                 decoyed = None  # the input came out in another form, as it may again: each attempt is a call
@@ -362,7 +366,7 @@ class Bench:
         return series.without_late(plan.min_samples)
 
     def _enough(self, series: Series, elapsed_s: float) -> bool:
-        samples, overhead = series.finest
+        samples, overhead = series.without_late(1).finest
         return timing.enough(samples, self._plan, elapsed_s, overhead.ns)
 
 

@@ -14,7 +14,7 @@ import mmap
 import os
 import random
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernelbot.judge.channel import monotonic_ns
 from kernelbot.judge.inside.driver import address_of
@@ -38,9 +38,6 @@ from kernelbot.judge.inside.gates import (
 
 SETTLE_NS = 30_000
 """From the last launch until the gate opens: what was enqueued has reached the device by then."""
-PONG_NS = 10_000_000
-"""How long a kernel at the gate may take to run again: a slice of a device's time or two. Longer than that counts as the
-call's, since whoever has replaced the runtime could hold the word for it back, and work meanwhile."""
 LOOKS = 1 << 10
 """Looks at a word between two looks at everything else."""
 WORD = 8
@@ -48,6 +45,14 @@ SCRATCH = 112  # a word that nobody reads
 REHEARSALS = 3
 CORES = 4
 """With fewer there is none to spare for waiting."""
+
+
+class Timed(NamedTuple):
+    """A call by the referee's clock."""
+
+    ns: int
+    lag_ns: int = 0
+    """Where a decoy was replaced: until every kernel at a gate had said that it runs again, which is not part of ``ns``."""
 
 
 class Page:
@@ -111,12 +116,11 @@ def time_gated(
     asked: Sequence[Any],
     hopeless: Callable[[], bool],
     reveal: Callable[[], None] | None = None,
-) -> int:
-    """Open the gates; the ns until the words asked for of every page are here.
+) -> Timed:
+    """Open the gates, and wait until the words asked for of every page are here.
 
     Whichever process is last ends the call. The caller checks for failure. ``reveal`` puts the true inputs in place of
-    decoys, by work of the referee's on the devices: the kernels at the gates are not to be timed until they run again,
-    but one that takes longer to say so than PONG_NS is.
+    decoys, by work of the referee's on the devices: the kernels at the gates are not to be timed until they run again.
     """
     wanted, move, clock = number & MASK, ctypes.memmove, monotonic_ns
     words = [page.words for page in pages]
@@ -133,6 +137,7 @@ def time_gated(
 
     for _ in range(REHEARSALS):
         rehearse()
+    lag = 0
     if reveal is not None:
         reveal()
         # The contestants' devices run again, with the true input: nothing may come before the ping.
@@ -142,9 +147,8 @@ def time_gated(
         rehearse()
         for each in words:
             _await(each, PONG, wanted, hopeless)
+        lag = clock() - pinged
     began = clock()
-    if reveal is not None and began - pinged > PONG_NS:
-        began = pinged
     for share in late:
         move(*share)
     for each in words:
@@ -160,18 +164,18 @@ def time_gated(
     taken = clock() - began
     for page, places in zip(pages, asked, strict=True):
         page.hold(places.numel())
-    return taken
+    return Timed(taken, lag)
 
 
-def time_ungated(pages: Sequence[Page], number: int, hopeless: Callable[[], bool]) -> int:
-    """Let all begin; the ns until each of them says that its device is done."""
+def time_ungated(pages: Sequence[Page], number: int, hopeless: Callable[[], bool]) -> Timed:
+    """Let all begin, and wait until each of them says that its device is done."""
     wanted = number & MASK
     began = monotonic_ns()
     for page in pages:
         page.words[GATE] = wanted
     for page in pages:
         _await(page.words, ANSWER, wanted, hopeless)
-    return monotonic_ns() - began
+    return Timed(monotonic_ns() - began)
 
 
 def stuck(pages: Sequence[Page], heard: Collection[int], number: int, *, gated: bool) -> bool:

@@ -96,6 +96,7 @@ class Sample:
     claimed_ns: float = math.nan  # by the contestant's device events
     late: bool = False  # the gate opened before everything was enqueued
     revealed: bool = False  # a decoy lay in the input's place until the gate was about to open
+    lag_ns: int = 0  # how long its device then took to run again
 
 
 class Rank:
@@ -305,13 +306,13 @@ class Contestant:
         Of one that is not ``timed`` the time says nothing: it may work for long before its gate opens.
         """
         self._number += 1
-        self._demand_stillness()
         if self.compiling:
             self._doing = ("the first call of custom_kernel", round(timeout_s, 1))
         self.compiling = False
         if self._job.device == "cpu":
             sample = self._call_cpu(timeout_s)
         else:
+            self._demand_stillness()
             sample = self._call_cuda(timeout_s, timed=timed)
             self._rest()
         self._doing = None
@@ -358,8 +359,10 @@ class Contestant:
         self._channels[-1].close()
 
     def _call_cpu(self, timeout_s: float) -> Sample:
-        # Before the word: a stopped process can have the kernel continue it when one comes.
+        # Before the word: a stopped process can have the kernel continue it when one comes. And before it is asked
+        # whether it stood still: what begins right behind that is in the time.
         began = channel.monotonic_ns()
+        self._demand_stillness()
         for rank in self.ranks:
             rank.ring()
         self._tree.go()
@@ -403,17 +406,17 @@ class Contestant:
 
                 withheld = [arena.withheld for arena in arenas]
                 asked = [arena.asked for arena in arenas]
-                elapsed = time_gated(
+                taken = time_gated(
                     pages, number, withheld, asked, hopeless, reveal if revealed else None
                 )
                 for arena in arenas:
                     arena.glance()
             else:
                 late = revealed = False
-                elapsed = time_ungated(pages, number, hopeless)
+                taken = time_ungated(pages, number, hopeless)
         bells = self._expect(channel.DONE, deadline - time.monotonic())
         claimed = _longest([_claim(bell.text) for bell in bells])
-        return Sample(elapsed, claimed, late=late, revealed=revealed)
+        return Sample(taken.ns, claimed, late=late, revealed=revealed, lag_ns=taken.lag_ns)
 
     def _armed(self, pages: Sequence[Page], hopeless: Callable[[], bool], *, timed: bool) -> bool:
         """Wait until everything is enqueued; a call that waits for the device never will be."""
@@ -430,7 +433,7 @@ class Contestant:
         import torch
 
         if rank == 0:
-            self._demand_stillness()  # of all of them, and it is dear without a control group
+            self._demand_stillness()  # of all of them
         arena, page = self.ranks[rank].arena, self.ranks[rank].page
         if not self.gated or not isinstance(arena, Sets) or page is None:
             return True
@@ -541,7 +544,7 @@ class Contestant:
 
     def _demand_stillness(self) -> None:
         """It had nothing to do since it was last stopped. Raises Failure."""
-        if not self._watch.exceeded and not self._tree.stood_still():
+        if not self._tree.stood_still() and not self._watch.exceeded:
             raise Failure(
                 VerdictKind.CRASHED, "The program ran on while it was to stand still between calls."
             )

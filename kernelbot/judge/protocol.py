@@ -298,7 +298,7 @@ class Hint:
 
     rule: str
     line: int  # 1-based
-    text: str  # the line itself, shortened
+    text: str  # the line itself, shortened; of rule "early" what was seen of a process that was left out
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from kernelbot.judge import cache, hints, native, profiling_run, sandbox, timing
 from kernelbot.judge import device as devices
@@ -72,11 +72,19 @@ PASSED = {
     Mode.RANKED: "All tests passed and all benchmarks were measured on secret inputs.",
 }
 
+REPEATED = "one process was measured again, at no charge"
 QUARANTINED = {
     "early": "All answers are right, but calls take longer when their input comes late: an organizer must look.",
     "clock": "All answers are right, but the times contradict each other: an organizer must look.",
     "floor": "All answers are right, but faster than this device can be: an organizer must look.",
 }
+
+
+class Reading(NamedTuple):
+    """Where the clock and the budgets stood."""
+
+    at: float  # seconds, monotonic
+    spent_s: list[float]
 
 
 class Events:
@@ -129,7 +137,7 @@ def run(
             verdict = _evaluated(directory, job, events, nursery, isolation)
         else:
             verdict = Referee(directory, job, events, nursery, isolation, caches).judge()
-        verdict = replace(verdict, hints=_hints(directory, job))
+        verdict = replace(verdict, hints=(*verdict.hints, *_hints(directory, job)))
     spent = replace(verdict.spent, wall_s=time.monotonic() - began)
     verdict = replace(verdict, spent=spent)
     if first is not None:
@@ -232,6 +240,8 @@ class Referee:
         self.series: list[list[timing.Series]] = [[] for _ in job.benchmarks]
         self._artefacts: tuple[Artefact, ...] = ()
         self._quarantine: tuple[str, str] | None = None  # rule and evidence
+        self._doubted = ""  # evidence of the process that was measured again
+        self._doubted_s = 0.0  # what that one took
         self._reason = ""  # what really went wrong in a hidden case, for the operator
         self._hidden_from = 0.0  # when the hidden cases began to be checked
         self._held_from = 0.0  # when the first process was started that makes the device its own
@@ -247,11 +257,13 @@ class Referee:
             build_s=self._budgets[Stage.BUILD].spent_s,
             check_s=self._budgets[Stage.CHECK].spent_s,
             measure_s=self._budgets[Stage.MEASURE].spent_s,
-            device_s=self._held_s,
+            device_s=max(0.0, self._held_s - self._doubted_s),
         )
+        # Without figures for the owner, who could learn by them how far one may go.
+        doubted = (Hint(rule="early", line=1, text=self._doubted),) if self._doubted else ()
         return replace(
             verdict, run_id=self._job.run_id, stage=self._stage, device=self._device,
-            harness=self._harness, spent=spent,
+            harness=self._harness, spent=spent, hints=doubted,
         )  # fmt: skip
 
     def _judge(self) -> Verdict:
@@ -310,14 +322,15 @@ class Referee:
             self._measuring_from = time.monotonic()
             if self._job.mode is Mode.PROFILE:
                 self._profile(workshop, first, problem)
-            elif self._job.mode is Mode.BENCHMARK:
-                self._measure(bench)
             else:
-                while spares or self._wants_another():
+                if self._job.mode is Mode.BENCHMARK:
+                    self._measure(bench, Reading(time.monotonic(), [0.0, 0.0]))
+                while self._wants_another():
+                    began = self._reading()
                     self._end(last)
                     spare = spares.pop(0) if spares else None
                     last = self._fresh(workshop, spare, first.fence)
-                    self._measure(self._build_again(last, problem))
+                    self._measure(self._build_again(last, problem), began)
         if self._job.mode is Mode.RANKED:
             self._check_hidden(last, problem)
         if self._job.mode is not Mode.PROFILE:
@@ -548,25 +561,64 @@ class Referee:
         )  # fmt: skip
         self._cases.append(case)
 
-    def _measure(self, bench: Bench) -> None:
-        """All benchmarks in one process."""
-        planned = self.plan.processes if self._job.mode is Mode.RANKED else 1
-        total = max(planned, 1 + max(map(len, self.series), default=0)) * len(self.series)
+    def _measure(self, bench: Bench, began: Reading) -> None:
+        """All benchmarks in one process, of which something is known since ``began``."""
+        again = 1 if self._doubted else 0
+        total = (max(self._planned, 1 + self._measured) + again) * len(self.series)
 
         def begin(index: int) -> None:
             self._case = (index, self._job.benchmarks[index])
 
         def done(index: int, series: timing.Series) -> None:
             self.series[index].append(series)
-            count = sum(map(len, self.series))
+            count = sum(map(len, self.series)) + again * len(self.series)
             self._events.emit(Event(kind="case", stage=self._stage, done=count, total=total))
 
         bench.run(begin, done)
+        self._doubt(began)
+
+    def _doubt(self, began: Reading) -> None:
+        """Leave one process out in which calls seem to have had a head start, and have another in its place: whoever
+        has one now and then gains nothing by those that are left out, and a host's moment accuses nobody. Nothing of it
+        is charged, so that nobody runs out of time by our doubts."""
+        if self._doubted or time.monotonic() - self._measuring_from > self.plan.doubt_s:
+            return
+        early = [timing.foresights(case[-1:]) for case in self.series]
+        if not any(early):
+            return
+        at = next(at for at, evidence in enumerate(early) if evidence)
+        self._doubted = f"benchmark {at} ({spec(self._job.benchmarks[at])}): {early[at]}"
+        self._doubted_s = time.monotonic() - began.at
+        for case in self.series:
+            case.pop()
+        for budget, spent_s in zip(self._measuring_budgets, began.spent_s, strict=True):
+            budget.spent_s = spent_s
+
+    def _reading(self) -> Reading:
+        return Reading(time.monotonic(), [budget.spent_s for budget in self._measuring_budgets])
+
+    @property
+    def _measuring_budgets(self) -> list[Budget]:
+        """Those that a measured process spends."""
+        return [self._budgets[Stage.BUILD], self._budgets[Stage.MEASURE]]
+
+    @property
+    def _planned(self) -> int:
+        """How many processes there are to be."""
+        return self.plan.processes if self._job.mode is Mode.RANKED else 1
+
+    @property
+    def _measured(self) -> int:
+        """How many there were of which something is known."""
+        return max(map(len, self.series), default=0)
 
     def _wants_another(self) -> bool:
-        """Whether one more process would make a case surer, and there is plenty of time for it."""
-        budgets = (self._budgets[Stage.BUILD], self._budgets[Stage.MEASURE])
-        spare = all(budget.left_s > budget.spent_s for budget in budgets)
+        """Whether one is missing, or one more would make a case surer."""
+        if self._measured < self._planned:
+            return bool(self.series)
+        if self._job.mode is not Mode.RANKED:
+            return False
+        spare = all(budget.left_s > budget.spent_s for budget in self._measuring_budgets)
         spare &= time.monotonic() - self._measuring_from < self.plan.patience_s
         return spare and timing.unsure(self.series, self.plan, gated=self._gated)
 
@@ -582,6 +634,8 @@ class Referee:
         for index, (args, found) in enumerate(
             zip(self._job.benchmarks, timing.combine(each), strict=True)
         ):
+            if self._doubted:
+                found = replace(found, warnings=(*found.warnings, REPEATED))
             case = CaseResult(
                 stage=self._stage, index=index, spec=spec(args), ok=True, measurement=found
             )

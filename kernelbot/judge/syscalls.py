@@ -75,6 +75,13 @@ OF_ONE_MACHINE = (
     16,
 )  # AF_UNIX, AF_NETLINK: every other family may lead out, vsock from a VM too
 INTERNET = (2,)  # AF_INET: leads nowhere from a network of one's own
+FALLOCATE = (285, 47)
+IOCTL = (16, 29)
+RESERVATIONS = (
+    0x40305828,
+    0x4030582A,
+    0x40305839,
+)  # FS_IOC_RESVSP, _RESVSP64, _ZERO_RANGE: the same by ioctl
 FOR_PROFILERS = ("ptrace", "process_vm_readv", "process_vm_writev", "perf_event_open")
 CLONE = (56, 220)
 CLONE3 = 435
@@ -83,7 +90,7 @@ ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 LOAD, JUMP_EQUAL, JUMP_SET, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 ALLOW, FAIL = 0x7FFF0000, 0x00050000
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data
 X32 = 0x40000000
 
 
@@ -94,7 +101,8 @@ def filter_program(
 
     ``profiling`` leaves profilers what they need: nothing that is timed for a ranking runs then.
     ``network`` leaves sockets of every family, for profilers; ``loopback`` those of IPv4, by which the
-    processes of one run talk in a network of their own.
+    processes of one run talk in a network of their own. Both reserve space as well: NCCL does not start
+    where its shared memory cannot be reserved.
     """
     column, architecture = ARCHITECTURES.get(platform.machine(), (-1, 0))
     if column < 0:
@@ -125,6 +133,17 @@ def filter_program(
         for at, family in enumerate(families):
             program += [_step(JUMP_EQUAL, family, len(families) - at, 0)]
         program += [_step(RETURN, FAIL | errno.EACCES), _step(RETURN, ALLOW)]
+    if not (network or loopback):
+        unsupported = _step(RETURN, FAIL | errno.EOPNOTSUPP)
+        program += [
+            _step(JUMP_EQUAL, FALLOCATE[column], 0, 1),
+            unsupported,
+            _step(JUMP_EQUAL, IOCTL[column], 0, 3 + len(RESERVATIONS)),
+            _step(LOAD, SECOND_ARGUMENT),
+        ]
+        for at, command in enumerate(RESERVATIONS):
+            program += [_step(JUMP_EQUAL, command, len(RESERVATIONS) - at, 0)]
+        program += [_step(RETURN, ALLOW), unsupported]
     program += [
         _step(JUMP_EQUAL, CLONE[column], 0, 3),
         _step(LOAD, FIRST_ARGUMENT),

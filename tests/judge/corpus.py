@@ -38,10 +38,18 @@ ADD = (
     Parameter(name="out", what="output", type="float32", entry=2),
     Parameter(name="n", what="numel", type="int64", entry=0),
 )
+IN_THE_FIELD: dict[str, Any] = {
+    "style": "check",
+    "tests": ({"size": 1000},),
+    "benchmarks": ({"size": 20000},),
+}
 PROBLEMS: dict[str, dict[str, Any]] = {
     "add": {"native": ADD},
     "hidden": {"problem": "add", "hidden_tests": ({"n": 3001}, {"n": 3500})},
     "allreduce": {"world_size": 2, "tests": ({"n": 1000}, {"n": 1000}, {"n": 7})},
+    "pair": {},
+    "sorting": IN_THE_FIELD,
+    "records": IN_THE_FIELD,
     "matmul": {
         "tests": ({"n": 64}, {"n": 256}),
         "benchmarks": ({"n": 256},),
@@ -50,7 +58,7 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "product": {
         "problem": "matmul",
         "tests": ({"n": 64}, {"n": 256}),
-        "benchmarks": ({"n": 2048},),
+        "benchmarks": ({"n": 3072},),
         "tolerances": (Tolerance(rtol=1e-3, atol=1e-2),),
     },
 }

@@ -113,7 +113,11 @@ def run(folder: Path, names: list[str], examples: bool, only: str) -> int:
             mark = "  " if right else "✗ "
             took = f"{time.monotonic() - began:.1f} s"
             times = ", ".join(f"{item.ns / 1e3:.1f}" for item in verdict.measurements)
-            why = "" if verdict.passed else (verdict.fault or verdict.message)[-300:]
+            why = (
+                ""
+                if verdict.passed
+                else (verdict.fault or verdict.evidence or verdict.message)[-300:]
+            )
             name = f"{place.parent.name}/{wanted['path']}"
             print(f"{mark}{name}: {verdict.kind.value} in {took} [{times}] µs {why}", flush=True)
     return min(bad, 1)
@@ -127,13 +131,16 @@ def show(folder: Path, *, record: bool, table: bool) -> None:
     from kernelbot.services.catalog import load_problem
 
     checked = []
+    staged: dict[str, int] = {}  # submissions by problem
     for place in sorted(path for path in folder.iterdir() if (path / "audit").is_dir()):
         problem = load_problem(ROOT / "problems" / place.name)
         audit = problem_check.read_audit(place / "audit", problem, "cuda", "")
         light = problem_check.light_of(problem, "cuda", audit)
         item = Checked(ROOT / "problems" / place.name, problem=problem, audit=audit, light=light)
         examples = {example.path: example for example in problem.examples}
-        for about in sorted(place.glob("*/about.json")):
+        abouts = sorted(place.glob("*/about.json"))
+        staged[problem.name] = len(abouts)
+        for about in abouts:
             if (about.parent / "verdict.json").exists():
                 example = examples[json.loads(about.read_text())["path"]]
                 verdict = staging.read_verdict(about.parent, "local")
@@ -148,8 +155,10 @@ def show(folder: Path, *, record: bool, table: bool) -> None:
             print(row(item))
         else:
             problem_report.show(item)
-    if record:
-        print(problem_check.record(checked, "cuda"))
+    if record:  # what was not judged is not known to get its verdict
+        whole = [item for item in checked if len(item.outcomes) == staged[item.problem.name]]
+        print(problem_check.record(whole, "cuda"))
+        print("not wholly judged:", *(item.problem.name for item in checked if item not in whole))
 
 
 def row(item: Checked) -> str:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernelbot.judge.compare import Mismatch, compare, same_bytes
+from kernelbot.judge.measuring import POISONS
 from kernelbot.judge.protocol import DtypeTolerance, Tolerance
 
 EXACT = (Tolerance(),)
@@ -220,3 +221,12 @@ def test_any_single_change_beyond_the_tolerance_is_found(
     assert found is not None
     assert found.first == (at,)
     assert found.bad == 1
+
+
+@pytest.mark.parametrize("poison", POISONS)
+@pytest.mark.parametrize(
+    "dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.float8_e4m3fn]
+)
+def test_what_a_buffer_is_filled_with_is_nowhere_near_zero(dtype: torch.dtype, poison: int) -> None:
+    left = torch.full((8,), poison, dtype=torch.uint8).view(dtype).double()
+    assert bool((left.isnan() | (left.abs() > 10)).all())

@@ -97,7 +97,7 @@ def test_a_program_for_several_devices_may_use_the_memory_of_all_ranks(tmp_path:
 import time
 def custom_kernel(line):
     held = bytearray(b"x") * (800 << 20)
-    time.sleep(0.5)
+    time.sleep(1.5)
 """
     limits = replace(LIMITS, memory_bytes=1 << 29)
     for name, ranks, kind in (

@@ -6,18 +6,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
+import pytest
 
-from kernelbot.judge.guard import Tree, forget, register
+from kernelbot.judge import guard
+from kernelbot.judge.guard import Tree, Watch, forget, register
 
 CONTINUED_BY_A_TIMER = """
 import ctypes
 libc, event, timer = ctypes.CDLL(None), (ctypes.c_int * 16)(0, 0, 18), ctypes.c_void_p()
 assert not libc.timer_create(1, event, ctypes.byref(timer))
-libc.timer_settime(timer, 0, (ctypes.c_long * 4)(0, 0, 0, 300_000_000), None)
+libc.timer_settime(timer, 0, (ctypes.c_long * 4)(0, 0, 1, 0), None)
 """
 WORKS = "print(flush=True)\nwhile True: pass\n"
 
@@ -47,14 +51,36 @@ def wait(seconds: float) -> None:
     subprocess.run(["sleep", str(seconds)], check=True)
 
 
+def wait_until(true: Callable[[], object], patience_s: float = 30) -> bool:
+    deadline = time.monotonic() + patience_s
+    while not true():
+        if time.monotonic() > deadline:
+            return False
+        wait(0.05)
+    return True
+
+
+def test_a_disk_that_fills_is_looked_at_before_the_next_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Watch, "FILES_EVERY", 1_000_000)
+    monkeypatch.setattr(guard, "FILES_BYTES", 1 << 20)
+    monkeypatch.setattr(Watch, "SHRINKS", 1 << 18)
+    fills = f"open({str(tmp_path / 'much')!r}, 'wb').write(bytes(64 << 20))\n"
+    with a_tree(f"print(flush=True)\n{fills}{WORKS}") as tree:
+        watch = Watch(tree, 1 << 40, tmp_path)
+        assert wait_until(lambda: watch.exceeded)
+        watch.close()
+        assert watch.exceeded == "files"
+
+
 def test_a_tree_that_is_stopped_stands_still_until_it_is_told_to_go() -> None:
     with a_tree(WORKS) as tree:
         tree.stop()
         wait(0.1)
         assert tree.stood_still()
         tree.go()
-        wait(0.1)
-        assert not tree.stood_still()
+        assert wait_until(lambda: not tree.stood_still())
 
 
 def test_a_tree_that_was_killed_meanwhile_is_not_said_to_have_run_on() -> None:
@@ -68,7 +94,17 @@ def test_a_tree_that_was_killed_meanwhile_is_not_said_to_have_run_on() -> None:
 def test_a_tree_that_a_timer_of_its_own_continues_did_not_stand_still() -> None:
     with a_tree(CONTINUED_BY_A_TIMER + WORKS) as tree:
         tree.stop()
-        wait(0.6)
+        assert wait_until(lambda: not tree.stood_still())
+
+
+def test_a_moment_is_enough_not_to_have_stood_still() -> None:
+    notices = "import signal\nsignal.signal(signal.SIGCONT, lambda *args: None)\n"
+    with a_tree(f"{notices}print(flush=True)\nwhile True: signal.pause()") as tree:
+        tree.stop()
+        wait(0.1)
+        assert tree.stood_still()
+        os.kill(tree.root, signal.SIGCONT)
+        wait(0.1)
         assert not tree.stood_still()
 
 
@@ -87,5 +123,5 @@ signal.pause()
 """
     with a_tree(parent) as tree:
         tree.stop()
-        wait(0.8)
+        assert wait_until(lambda: not psutil.Process(tree.root).children())
         assert not tree.stood_still()

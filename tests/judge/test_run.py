@@ -183,15 +183,15 @@ def test_the_end_of_the_process_is_a_crash_that_says_how(
     ],
 )  # fmt: skip
 def test_each_stage_has_a_time_budget_of_its_own(source: str, stage: Stage, tmp_path: Path) -> None:
-    limits = replace(LIMITS, build_s=3, check_s=3, measure_s=3)
+    limits = replace(LIMITS, build_s=4, check_s=4, measure_s=4)
     verdict = judge(tmp_path, source, a_job(Mode.BENCHMARK, limits=limits)).verdict
     assert verdict.kind is VerdictKind.TIMED_OUT
     assert verdict.stage is stage
-    assert "longer than 3 s" in verdict.message
+    assert "longer than 4 s" in verdict.message
     # A first call may compile in the time for building; endless, it ends when the larger limit does.
     spent = verdict.spent
-    assert spent.build_s + spent.check_s + spent.measure_s < 6
-    assert max(spent.build_s, spent.check_s, spent.measure_s) < 4
+    assert spent.build_s + spent.check_s + spent.measure_s < 8
+    assert max(spent.build_s, spent.check_s, spent.measure_s) < 6
 
 
 def test_a_secret_run_shows_neither_output_nor_values(tmp_path: Path) -> None:
@@ -257,7 +257,7 @@ def custom_kernel(data):
 
 def test_a_call_that_the_time_limit_cuts_off_leaves_the_samples_before_it(tmp_path: Path) -> None:
     even = "import time\ndef custom_kernel(data):\n  time.sleep(len(data[0]) / 2e5)\n  return data[0] + data[1]"
-    limits = replace(LIMITS, measure_s=0.75)
+    limits = replace(LIMITS, measure_s=0.95)
     verdict = judge(tmp_path, even, a_job(Mode.BENCHMARK, limits=limits)).verdict
     assert verdict.passed, verdict.message
 
@@ -281,7 +281,9 @@ def test_a_first_call_that_never_ends_is_told_with_the_time_it_had(tmp_path: Pat
     limits = replace(LIMITS, build_s=5, check_s=2)
     verdict = judge(tmp_path, ENDLESS, a_job(limits=limits)).verdict
     assert verdict.kind is VerdictKind.TIMED_OUT
-    words = r"the first call of custom_kernel in the check stage took longer than (4\.\d|5) s\."
+    words = (
+        r"the first call of custom_kernel in the check stage took longer than ([2-4]\.\d|[2-5]) s\."
+    )
     assert re.fullmatch(rf"Test 0 \(.*\): {words}", verdict.message), verdict.message
 
 

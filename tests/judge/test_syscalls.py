@@ -6,6 +6,7 @@ import errno
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,27 @@ def test_sockets_to_other_machines_are_refused_unless_processes_of_a_run_need_th
     ranks = syscalls.filter_program(loopback=True)
     assert behind(source, ranks).split() == ["open", "open", "refused", "refused"]
     assert "refused" not in behind(source, syscalls.filter_program(network=True))
+
+
+def test_disk_space_is_written_and_reserved_only_where_shared_memory_needs_it(
+    tmp_path: Path,
+) -> None:
+    source = (
+        "import errno, fcntl, os, struct\n"
+        f"file = os.open({str(tmp_path / 'file')!r}, os.O_RDWR | os.O_CREAT)\n"
+        "space = struct.pack('hhqqIIQQ', 0, 0, 0, 4096, 0, 0, 0, 0)\n"
+        f"for command in {syscalls.RESERVATIONS}:\n"
+        "    try: fcntl.ioctl(file, command, space); print('reserved')\n"
+        "    except OSError as error: print(errno.errorcode[error.errno])\n"
+        f"code = libc.syscall({syscalls.FALLOCATE[NUMBER]}, file, 0, 0, 4096)\n"
+        "print(errno.errorcode[ctypes.get_errno()] if code else 'reserved')\n"
+        "os.posix_fallocate(file, 0, 1 << 20)\n"
+        "print(struct.unpack('i', fcntl.ioctl(file, 0x541B, bytes(4)))[0])"  # FIONREAD: left to read
+    )
+    found = behind(source, syscalls.filter_program()).split()
+    assert found == ["ENOTSUP"] * 4 + [str(1 << 20)]
+    for program in (syscalls.filter_program(loopback=True), syscalls.filter_program(network=True)):
+        assert "ENOTSUP" not in behind(source, program)
 
 
 def test_a_profiler_keeps_what_it_needs() -> None:

@@ -32,10 +32,12 @@ def custom_kernel(data):
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[int]:
-    """A machine with two uids for contestants, noted in a folder of its own."""
-    monkeypatch.setattr(uids, "FIRST_UID", uids.LAST_UID - 1)
+    """A machine with two uids for contestants, noted in a folder of its own: no judge beside this test has them."""
+    found = [uids.LAST_UID + 1, uids.LAST_UID + 2]
+    monkeypatch.setattr(uids, "FIRST_UID", found[0])
+    monkeypatch.setattr(uids, "LAST_UID", found[1])
     monkeypatch.setattr(uids, "PLACES", (tmp_path,))
-    return [uids.FIRST_UID, uids.LAST_UID]
+    return found
 
 
 def in_another_process(work: object) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from .data import Mismatch, kind_of
-from .tree import MUTABLE, kinds, renewed
 
 
 class Adapter:
@@ -14,7 +13,6 @@ class Adapter:
 
     def __init__(self, layout: dict[str, Any]) -> None:
         self.answer = layout["answer"]
-        self.mutable = bool(kinds(layout["data"]) & MUTABLE)
         self.widened = [layout["slots"][at]["dtype"] == "float64" for at in layout["outputs"]]
 
     def adapted(self, kernel: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -22,8 +20,7 @@ class Adapter:
 
         def call(data: Any) -> tuple[Any, ...]:
             row: list[Any] = []
-            # Lists, dicts and objects are new for every call: what one call did to them is gone.
-            leaves(kernel(renewed(data) if self.mutable else data), self.answer, "the answer", row)
+            leaves(kernel(data), self.answer, "the answer", row)
             return tuple(
                 _widened(value) if wide else value
                 for value, wide in zip(row, self.widened, strict=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from .data import build, deliver, view
+from .data import deliver, fresh, view
 
 
 class CpuCase:
@@ -19,10 +19,15 @@ class CpuCase:
         flags = mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0)
         memory = mmap.mmap(descriptor, layout["size"], flags=flags)
         os.close(descriptor)
-        slots = [view(memory, slot) for slot in layout["slots"]]
+        self.slots = [view(memory, slot) for slot in layout["slots"]]
         self.single = layout["single"]
-        self.targets = [slots[at] for at in layout["outputs"]]
-        self.data = build(layout["data"], slots)
+        self.targets = [self.slots[at] for at in layout["outputs"]]
+        self.tree = layout["data"]
+
+    @property
+    def data(self) -> Any:
+        """What one call is given."""
+        return fresh(self.tree, self.slots)
 
     def nothing(self) -> Any:
         """The empty call: the output as it stands."""

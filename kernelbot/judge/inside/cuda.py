@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from .data import build, deliver, view
+from .data import deliver, fresh, view
 from .driver import DeviceMemory, Driver
 from .gates import ANSWER, ARMED, MASK, SET, WORDS_BYTES, Gating
 
@@ -52,8 +52,13 @@ class CudaCase:
             self.host = [view(self.memory, slot) for slot in layout["slots"]]
             self.bases, self.slots = _own(layout)
         os.close(descriptor)
-        self.data = [build(layout["data"], slots) for slots in self.slots]
+        self.tree = layout["data"]
         self.at = 0
+
+    @property
+    def data(self) -> Any:
+        """What one call is given."""
+        return fresh(self.tree, self.slots[self.at])
 
     @property
     def targets(self) -> list[Any]:
@@ -78,11 +83,11 @@ class CudaCase:
 
         stream = torch.cuda.current_stream().cuda_stream
         self._load(stream)
-        targets = self.targets
+        targets, data = self.targets, self.data
         loaded()
         self.gates.hold(stream, number, self.bases[self.at], self.withheld)
         with around:
-            deliver(kernel(self.data[self.at]), targets, self.single)
+            deliver(kernel(data), targets, self.single)
         self.gates.release(stream, number, self.bases[self.at], self.asked)
         self.words[ARMED] = number & MASK
         torch.cuda.synchronize()

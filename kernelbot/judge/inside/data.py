@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .tree import build as build  # what a case is made of, in one place
+from .tree import build
 
 
 class Mismatch(Exception):
@@ -22,16 +22,40 @@ def view(memory: Any, slot: dict[str, Any]) -> Any:
     return raw.view(dtype).as_strided(slot["shape"], slot["stride"])
 
 
+def fresh(tree: dict[str, Any], slots: list[Any]) -> Any:
+    """The data of one call: tensors, containers and objects of its own over the memory of the slots.
+
+    What a kernel does to those is gone with them: gradients that add up, shapes changed in place, entries taken out.
+    """
+    return build(tree, [slot.detach() for slot in slots])
+
+
 def deliver(result: Any, targets: list[Any], single: bool) -> None:
     """Bring the answer into the referee's buffers; nothing to do when it was computed there."""
+    moving = []
     for at, (value, target) in enumerate(
         zip(listed(result, targets, single), targets, strict=True)
     ):
         check(value, target, "" if single else f" of output {at}")
-        in_place = value.data_ptr() == target.data_ptr() and value.stride() == target.stride()
-        if not in_place:
-            # Detached, in case the submission asked for gradients of the buffer.
-            target.detach().copy_(value.detach())
+        if not _is_there(value, target):
+            moving.append((_apart(value.detach(), targets), target))
+    for value, target in moving:
+        target.copy_(value)
+
+
+def _is_there(value: Any, target: Any) -> bool:
+    """Whether the answer was computed in the buffer, and stands there as it is to be read."""
+    placed = value.data_ptr() == target.data_ptr() and value.stride() == target.stride()
+    return placed and not value.is_conj() and not value.is_neg()
+
+
+def _apart(value: Any, targets: list[Any]) -> Any:
+    """The value, or a copy of one that lies in a buffer which is about to be written to."""
+    start = value.data_ptr()
+    inside = any(
+        target.data_ptr() <= start < target.data_ptr() + target.nbytes for target in targets
+    )
+    return value.clone() if inside else value
 
 
 def listed(result: Any, targets: list[Any], single: bool) -> list[Any]:

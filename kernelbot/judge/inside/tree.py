@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import importlib
 from collections.abc import Callable
 from typing import Any
-
-MUTABLE = {"list", "dict", "pairs", "set", "obj"}
 
 
 def build(node: dict[str, Any], slots: list[Any]) -> Any:
@@ -50,8 +47,7 @@ class _Builder:
         tensor = self.slots[node["t"]]
         if "param" in node:
             return torch.nn.Parameter(tensor, requires_grad=node["param"])
-        # Detached first: the slot itself is overwritten for every call.
-        return tensor.detach().requires_grad_() if node.get("grad") else tensor
+        return tensor.requires_grad_() if node.get("grad") else tensor
 
     def _object(self, value: dict[str, Any]) -> Any:
         kind = looked_up(value["class"])
@@ -83,36 +79,3 @@ def looked_up(address: str) -> Any:
     """The class or function at ``module:name``, from this process's own copy of the file."""
     module, _, name = address.partition(":")
     return functools.reduce(getattr, name.split("."), importlib.import_module(module))
-
-
-def kinds(node: Any) -> set[str]:
-    """The kinds of node that occur in a tree."""
-    if isinstance(node, list):
-        return {kind for entry in node for kind in kinds(entry)}
-    if not isinstance(node, dict):
-        return set()
-    found = {str(name) for name in node}
-    return found.union(*(kinds(entry) for entry in node.values()))
-
-
-def renewed(data: Any) -> Any:
-    """A copy of the containers and objects around the same tensors."""
-    return copy.deepcopy(data, {id(tensor): tensor for tensor in _tensors(data, set())})
-
-
-def _tensors(data: Any, seen: set[int]) -> list[Any]:
-    import torch
-
-    if isinstance(data, torch.Tensor):
-        return [data]
-    if id(data) in seen:
-        return []
-    seen.add(id(data))
-    inner: list[Any] = []
-    if isinstance(data, dict):
-        inner += data.values()
-    elif isinstance(data, tuple | list):
-        inner += data
-    if not isinstance(data, type):
-        inner += getattr(data, "__dict__", {}).values()
-    return [tensor for entry in inner for tensor in _tensors(entry, seen)]

@@ -17,7 +17,7 @@ def call(self, kernel, number, loaded, around):
     wanted, words = number & gates.MASK, self.words
     stream = torch.cuda.current_stream().cuda_stream
     self._load(stream)
-    a, b, out = self.data[self.at]
+    a, b, out = self.slots[self.at]
     base = self.bases[self.at]
     words[gates.ANSWER] = words[gates.PROBED] = wanted
     loaded()

@@ -19,7 +19,7 @@ def call(self, kernel, number, loaded, around):
     wanted, words = number & MASK, self.words
     stream = torch.cuda.current_stream().cuda_stream
     self._load(stream)
-    a, b, out = self.data[self.at]
+    a, b, out = self.slots[self.at]
     base = self.bases[self.at]
     x, y = a.view(torch.int64), b.view(torch.int64)
     loaded()

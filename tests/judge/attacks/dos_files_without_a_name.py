@@ -7,7 +7,7 @@ held = []
 for _ in range(3):
     file = open("held", "wb")
     os.unlink("held")
-    os.posix_fallocate(file.fileno(), 0, (4 << 30) - 4096)
+    os.posix_fallocate(file.fileno(), 0, 1 << 30)
     held.append(file)
 
 
