@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kernelbot.domain.target import Target
-from kernelbot.judge.protocol import Event, Job, Verdict
+from kernelbot.judge.protocol import Event, Job, Verdict, VerdictKind
 
 STEP_EVERY_S = 0.5
+ANSWERED = frozenset({VerdictKind.PASSED, VerdictKind.QUARANTINED, VerdictKind.WRONG_ANSWER})
+"""What only a device can have decided."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +141,8 @@ class Factory:
     """Raises ValueError where settings are wrong or missing: ``"KEY must be ..."``, with the remedy."""
     here: bool = False
     """Whether it judges on this machine, which then needs torch and a fence."""
+
+
+def met_no_device(found: Verdict) -> bool:
+    """Whether a run ended before anything was put on a device: what was sent is no program."""
+    return not found.device.name and found.kind not in ANSWERED

@@ -92,7 +92,7 @@ def demand_fence(isolation: str, ranks: int = 1) -> None:
 
 def cuda_devices() -> list[tuple[str, str]]:
     """Name and id of each as torch reports them, in torch's order; empty when there are none or torch is
-    missing. The id is its UUID, or where torch knows none its number here.
+    missing. The id is its UUID, or where that tells none apart its number here.
 
     Asked in a process of its own: a CUDA context in the worker would sit in every measurement.
     """
@@ -105,7 +105,14 @@ def cuda_devices() -> list[tuple[str, str]]:
         found = json.loads(answer.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return []
-    here = socket.gethostname()
+    ids = told_apart([str(uuid) for _, uuid in found], f"@{socket.gethostname()}")
+    return [(str(name), id_) for (name, _), id_ in zip(found, ids, strict=True)]
+
+
+def told_apart(uuids: Sequence[str], where: str = "") -> list[str]:
+    """An id for each of a machine's devices: its UUID, or its number where there is none, or it is that of another one
+    too, as with partitions of one device. ``where`` is added to a number."""
     return [
-        (str(name), f"GPU-{uuid or f'number-{at}@{here}'}") for at, (name, uuid) in enumerate(found)
+        f"GPU-{uuid}" if uuid and uuids.count(uuid) == 1 else f"GPU-number-{at}{where}"
+        for at, uuid in enumerate(uuids)
     ]

@@ -342,4 +342,10 @@ def make(target: Target, settings: Settings, site: Site) -> list[Launcher]:
     ]
 
 
+def alone(index: int, site: Site) -> LocalLauncher:
+    """One CUDA device by itself, now and then, whatever targets have it together with others."""
+    pool = Pool([index], site.held)
+    return LocalLauncher(site.folder / "runs", site.environment, index, site.isolation, pool=pool)
+
+
 FACTORY = Factory(make=make, here=True)

@@ -33,7 +33,15 @@ from kernelbot.judge.protocol import (
     judge_digest,
     machine_failed,
 )
-from kernelbot.launchers.base import Factory, Launch, Launcher, Package, Settings, Site
+from kernelbot.launchers.base import (
+    Factory,
+    Launch,
+    Launcher,
+    Package,
+    Settings,
+    Site,
+    met_no_device,
+)
 
 if TYPE_CHECKING:
     import modal
@@ -338,7 +346,7 @@ class ModalLaunch:
             )  # fmt: skip
         elif verdict.harness.judge_digest != judge_digest():
             return self._failed(f"the app on Modal has another version of the judge: {DEPLOY}")
-        else:
+        elif not met_no_device(verdict):
             # The judge looks there before anything else; here its own word is held against the job.
             wanted, got = self._job.expect_device, verdict.device.name
             if not re.search(wanted, got, re.IGNORECASE):

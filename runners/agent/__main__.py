@@ -66,7 +66,8 @@ async def _run(gateway: Gateway, options: argparse.Namespace) -> tuple[int, Path
     try:
         try:
             await agent.run()
-        except Outdated:
+        except Outdated as error:
+            log.info("the server has another version", said=str(error))
             fetching = _fetched(gateway, options.state / "trees")
             found = await until(agent.told_to_stop, fetching)
             if found is not None:

@@ -38,12 +38,15 @@ from runners.agent.selftest import Unfit
 from runners.agent.wire import Away, Canary, Gateway, Lease, Refused, Work, in_pieces
 
 POLL_S = 25.0
+YOUNG_S = 0.5
+"""A request so young may just be answered with runs, which would have to wait for the next one if it were given up: what
+waits is handed out at once."""
 AWAY_S = (0.5, 15.0)
 """Pause after the server did not answer: the first, and the longest."""
 TROUBLE_S = (1.0, 60.0)
 """Pause after this machine could not begin a run."""
 SHUT_S = 20.0
-"""Between requests of a machine all of whose devices are quarantined: for their canaries."""
+"""Between requests of a machine whose free devices are all quarantined, or kept for a run on several."""
 MOST_FAULTS = 3
 """Runs in a row that failed by the judge's own fault until a pause is made."""
 
@@ -62,6 +65,9 @@ class Dismissed(Exception):
         super().__init__(message)
         self.code = code
 
+
+OTHER_VERSION = ("stale_judge", "invalid_input")
+"""Of several processes of a server that is being updated some do not understand what an agent of the others says."""
 
 SUPERSEDED = 3
 REVOKED = 4
@@ -112,6 +118,7 @@ class Agent:
         self._drained = False
         self._poll = 0
         self._heartbeat_s = 2.0
+        self._lease_s = 10.0
         self._trouble = ""
         self._resume_at = 0.0
         self._setbacks = 0
@@ -149,7 +156,7 @@ class Agent:
             return False
         if terms["tree"] != self._tree:
             raise Outdated
-        self._heartbeat_s = float(terms["heartbeat_s"])
+        self._heartbeat_s, self._lease_s = float(terms["heartbeat_s"]), float(terms["lease_s"])
         proof, fence = await asyncio.gather(
             asyncio.to_thread(selftest.prove),
             asyncio.to_thread(selftest.fence, terms["isolation"]),
@@ -187,7 +194,8 @@ class Agent:
         if await until(self._stopping, _done_with(told)) is None:
             return False
         for place in self._places:
-            place.launcher.open()
+            if place.target:
+                place.launcher.open()
         log.info("joined", runner=terms["name"], slots=self._board.capacity, fence=fence)
         return True
 
@@ -197,18 +205,17 @@ class Agent:
         pause_s = AWAY_S[0]
         while not self._stopping.is_set():
             self._wake.clear()
-            idle = self._drained or self._paused_s()
-            offers = [] if idle else self._board.offers(self._waiting)
-            free = [] if idle else self._board.idle
+            offers, free = self._offerable()
             if not offers and not free:
                 await self._sleep(min(5.0, self._paused_s() or 5.0))
                 continue
             self._poll += 1
             try:
-                work = await until(
-                    self._stopping, self._gateway.lease(self._poll, offers, free, POLL_S)
+                work = await unless(
+                    self._changed(offers, free),
+                    self._gateway.lease(self._poll, offers, free, POLL_S, self._leases),
                 )
-                pause_s = AWAY_S[0]
+                pause_s = pause_s if work is None else AWAY_S[0]
             except Away as error:
                 log.warning("the server is away", error=str(error), again_in_s=pause_s)
                 await self._sleep(_about(pause_s))
@@ -217,8 +224,31 @@ class Agent:
                 self._end(error)
             else:
                 await self._take(work)
-                if not offers and work is not None and work.canary is None:
+                if work is not None and work.canary is None and not (offers or self._offers):
                     await self._sleep(SHUT_S)  # nothing here takes runs: the server did not wait
+
+    @property
+    def _leases(self) -> list[str]:
+        return [held.run.lease for held in self._held.values()]
+
+    def _offerable(self) -> tuple[list[dict[str, int]], list[str]]:
+        """What to ask for: places by kind, and devices that a canary may be judged on."""
+        if self._drained or self._paused_s():
+            return [], []
+        return self._offers, self._board.idle
+
+    @property
+    def _offers(self) -> list[dict[str, int]]:
+        return self._board.offers(self._waiting)
+
+    async def _changed(self, *offered: object) -> None:
+        """When something else can be offered than the server is being asked for, or all is over. It may have nothing for
+        the kinds that it was asked for, and much for the place that has become free since."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), YOUNG_S)
+        while not self._stopping.is_set() and self._offerable() == offered:
+            self._wake.clear()
+            await self._wake.wait()
 
     async def _take(self, work: Work | None) -> None:
         if work is None:
@@ -399,8 +429,8 @@ class Agent:
             self._set_back(f"{self._faults} runs in a row failed: {verdict.fault[:200]}")
 
     async def _upload(self, held: Held, verdict: Verdict) -> None:
-        """The run's files go first: recording the verdict is what makes them count. One that cannot be read is
-        left out."""
+        """The run's files go first: recording the verdict is what makes them count. One that cannot be read, or that
+        the server will not have, is left out."""
         launch = held.launch
         for item in verdict.artefacts if launch is not None else ():
             assert launch is not None
@@ -414,7 +444,9 @@ class Agent:
                         held,
                     )
                     piece += 1
-            except OSError as error:
+            except (OSError, Refused) as error:
+                if isinstance(error, Refused) and error.lost:
+                    raise
                 log.warning("a file was lost", name=item.name, error=repr(error))
 
     async def _insistently(
@@ -461,14 +493,19 @@ class Agent:
             for item in held.values()
         ]
         trouble = self._trouble if self._paused_s() else ""
-        orders = await self._gateway.heartbeat({} if idle else self._board.capacity, runs, trouble)
+        slots = {} if idle else self._board.capacity
+        try:
+            async with asyncio.timeout(self._lease_s / 3):  # another must fit into the lease
+                orders = await self._gateway.heartbeat(slots, runs, trouble)
+        except TimeoutError as error:
+            raise Away("a sign of life was not answered in time") from error
         self._learn_shut(orders.shut)
         if self._drained != orders.drained:
             self._drained = orders.drained
             self._wake.set()
         for run_id, item in held.items():
-            # A run that ended while we asked is no longer ours, and rightly so.
-            if self._held.get(run_id) is not item:
+            # A run that ended while we asked is no longer ours, and rightly so; one that is being handed in may have been.
+            if self._held.get(run_id) is not item or not item.placed:
                 continue
             if run_id not in orders.alive:
                 await self._lose(item)
@@ -520,8 +557,8 @@ class Agent:
     def _reason(why: Exception) -> Exception:
         if not isinstance(why, Refused):
             return why
-        if why.code == "stale_judge":
-            return Outdated()
+        if why.code in OTHER_VERSION:
+            return Outdated(why.message)
         code = {"session_lost": SUPERSEDED, "revoked_token": REVOKED, "unknown_token": REVOKED}
         return Dismissed(code.get(why.code, REFUSED), why.message)
 
@@ -575,7 +612,12 @@ class Agent:
 
 async def until(stopped: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """What comes of it; None when it was stopped before."""
-    task, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
+    return await unless(stopped.wait(), work)
+
+
+async def unless(end: Coroutine[Any, Any, object], work: Coroutine[Any, Any, T]) -> T | None:
+    """What comes of it; None when the other ended first."""
+    task, waiting = asyncio.create_task(work), asyncio.create_task(end)
     try:
         await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
         return task.result() if task.done() else None

@@ -15,7 +15,7 @@ from runners.agent.selftest import Proof
 class Place:
     """One run at a time, on these devices."""
 
-    target: str
+    target: str  # empty: for the canaries of a device that judges together with others only
     launcher: Launcher = field(repr=False)
     devices: frozenset[str] = frozenset()  # ids; empty: a share of the processor
 
@@ -41,7 +41,18 @@ def places_of(targets: Sequence[Target], proof: Proof, site: Site) -> list[Place
         for share, launcher in zip(shares, launchers, strict=True):
             ids = frozenset(accelerators[index].id for index in share)
             found.append(Place(target.name, launcher, ids))
-    return found
+    return found + _for_canaries(found, [unit.id for unit in accelerators], site)
+
+
+def _for_canaries(found: Sequence[Place], accelerators: Sequence[str], site: Site) -> list[Place]:
+    """A place for each device that has none of its own."""
+    used = frozenset().union(*(place.devices for place in found))
+    alone = frozenset().union(*(place.devices for place in found if len(place.devices) == 1))
+    return [
+        Place("", local.alone(index, site), frozenset({device}))
+        for index, device in enumerate(accelerators)
+        if device in used - alone
+    ]
 
 
 class Board:
@@ -56,7 +67,7 @@ class Board:
         self._places = list(places)
         self._taken: list[Place] = []
         self.shut: frozenset[str] = frozenset()  # devices that take no run
-        self._turns = list(dict.fromkeys(place.target for place in places))
+        self._turns = list(dict.fromkeys(place.target for place in places if place.target))
 
     @property
     def capacity(self) -> dict[str, int]:
@@ -132,13 +143,17 @@ class Board:
 
     def _saved(self, waiting: Mapping[str, int]) -> dict[str, frozenset[str]]:
         """By target: devices that it must leave alone, because a target whose turn comes before its own waits
-        for them."""
+        for them. For one with a device that takes no run nobody waits: that may be for ever."""
         saved: dict[str, frozenset[str]] = {}
         wanted: frozenset[str] = frozenset()
         for target in self._turns:
             saved[target] = wanted
             if waiting.get(target) and not self._free(target):
-                own = [place.devices for place in self._places if place.target == target]
+                own = [
+                    place.devices
+                    for place in self._places
+                    if place.target == target and not ids(place) & self.shut
+                ]
                 if not any(place.target == target for place in self._taken):
                     wanted = wanted | frozenset().union(*own)
         return saved

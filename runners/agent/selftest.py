@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernelbot.judge import device, staging
+from kernelbot.launchers import devices
 
 LONGEST_S = 300.0
 
@@ -101,6 +102,8 @@ def look() -> dict[str, Any]:
         for index in range(torch.cuda.device_count()):
             _compute(index)
             units.append(_unit(index, kind))
+        ids = devices.told_apart([unit["id"] for unit in units])
+        units = [{**unit, "id": id_} for unit, id_ in zip(units, ids, strict=True)]
     processor = device.inspect("cpu")
     units.append(
         {"id": "cpu", "kind": "cpu", "name": processor.name, "memory_bytes": processor.memory_bytes}
@@ -122,9 +125,8 @@ def _unit(index: int, kind: str) -> dict[str, Any]:
         capability = str(found.gcnArchName).split(":")[0]
     else:
         capability = f"{found.major}.{found.minor}"
-    named = str(getattr(found, "uuid", "")) or f"number-{index}"
     return {
-        "id": f"GPU-{named}",
+        "id": str(getattr(found, "uuid", "")),
         "kind": kind,
         "name": found.name,
         "memory_bytes": found.total_memory,

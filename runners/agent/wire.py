@@ -14,6 +14,8 @@ from kernelbot.judge.artefacts import PIECE_BYTES
 
 ANSWER_S = 30.0
 CONNECT_S = 10.0
+COURTESY_S = 5.0
+"""For a step of a run: its verdict waits behind it."""
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -86,16 +88,24 @@ class Gateway:
             raise ValueError(f"{url!r} is no https:// address: the token would be read on the way")
         context = ssl.create_default_context(cafile=ca or None)
         self._session = ""
-        self._client = httpx2.AsyncClient(
-            base_url=url.rstrip("/"),
-            headers={"authorization": f"Bearer {token}", "user-agent": "kernelbot-agent"},
-            timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S),
-            verify=context,
-            trust_env=True,
-        )
+
+        def client() -> httpx2.AsyncClient:
+            return httpx2.AsyncClient(
+                base_url=url.rstrip("/"),
+                headers={"authorization": f"Bearer {token}", "user-agent": "kernelbot-agent"},
+                timeout=httpx2.Timeout(ANSWER_S, connect=CONNECT_S),
+                verify=context,
+                trust_env=True,
+            )
+
+        self._client = client()
+        # Where a network drops connections without a word, the next sign of life is to find a new one: not another of
+        # those that other calls have left behind.
+        self._signs = client()
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self._signs.aclose()
 
     async def terms(self) -> dict[str, Any]:
         return await self._json("GET", "/v1/runner")
@@ -109,10 +119,16 @@ class Gateway:
         self._session = (await self._json("POST", "/v1/runner/announce", json=said))["session"]
 
     async def lease(
-        self, poll: int, offers: Sequence[Mapping[str, int]], free: Sequence[str], wait_s: float
+        self,
+        poll: int,
+        offers: Sequence[Mapping[str, int]],
+        free: Sequence[str],
+        wait_s: float,
+        holds: Sequence[str],
     ) -> Work:
-        """``free``: devices with nothing to do."""
+        """``free``: devices with nothing to do. ``holds``: the leases that have reached us and are not over."""
         body = {"poll": poll, "offers": list(offers), "free": list(free), "wait_s": wait_s}
+        body["holds"] = list(holds)
         timeout = httpx2.Timeout(wait_s + ANSWER_S, connect=CONNECT_S)
         said = await self._json("POST", "/v1/runner/lease", json=body, timeout=timeout)
         runs = [
@@ -125,7 +141,7 @@ class Gateway:
         self, slots: Mapping[str, int], runs: Sequence[Mapping[str, Any]], trouble: str
     ) -> Orders:
         body = {"slots": slots, "runs": runs, "trouble": trouble[:500]}
-        said = await self._json("POST", "/v1/runner/heartbeat", json=body)
+        said = await self._json("POST", "/v1/runner/heartbeat", client=self._signs, json=body)
         alive = {int(run_id): bool(stop) for run_id, stop in said["runs"].items()}
         return Orders(alive, said["drained"], said["stale"], said["shut"])
 
@@ -136,7 +152,8 @@ class Gateway:
         return (await self._call("GET", self._path(run, "package"), run=run)).content
 
     async def events(self, run: Lease, events: Sequence[Mapping[str, Any]]) -> None:
-        await self._json("POST", self._path(run, "events"), run=run, json={"events": events})
+        body, path = {"events": events}, self._path(run, "events")
+        await self._json("POST", path, run=run, json=body, timeout=COURTESY_S)
 
     async def file(self, run: Lease, name: str, piece: int, content: bytes) -> None:
         path = self._path(run, f"files/{name}/{piece}")
@@ -177,13 +194,21 @@ class Gateway:
         return document
 
     async def _call(
-        self, method: str, path: str, *, run: Lease | Canary | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        run: Lease | Canary | None = None,
+        client: httpx2.AsyncClient | None = None,
+        **options: Any,
     ) -> httpx2.Response:
         headers = {"kernelbot-session": self._session} if self._session else {}
         if run is not None:
             headers["kernelbot-lease"] = run.lease
         try:
-            response = await self._client.request(method, path, headers=headers, **options)
+            response = await (client or self._client).request(
+                method, path, headers=headers, **options
+            )
         except httpx2.TransportError as error:
             raise Away(f"{path}: {error!r}") from error
         if response.is_success:

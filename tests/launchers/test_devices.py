@@ -99,6 +99,13 @@ def test_a_worker_that_nobody_demands_anything_of_starts_anywhere(
         devices.demand_fence("fenced")
 
 
+def test_devices_are_told_apart_also_where_a_driver_calls_them_the_same() -> None:
+    assert devices.told_apart(["a", "b"]) == ["GPU-a", "GPU-b"]
+    assert devices.told_apart(["a", "", "b", "a"], "@here") == [
+        "GPU-number-0@here", "GPU-number-1@here", "GPU-b", "GPU-number-3@here",
+    ]  # fmt: skip
+
+
 async def test_a_run_on_several_devices_waits_until_all_of_them_are_free() -> None:
     pool = Pool([0, 2, 5])
     own, held = await pool.take(2, 1)

@@ -22,7 +22,7 @@ from kernelbot.config import ROOT
 from kernelbot.domain.target import Target
 from kernelbot.judge import parcels
 from kernelbot.judge.artefacts import CHUNK_BYTES
-from kernelbot.judge.protocol import Artefact, Harness, Verdict, VerdictKind, judge_digest
+from kernelbot.judge.protocol import Artefact, Device, Harness, Verdict, VerdictKind, judge_digest
 from kernelbot.launchers import modal
 from kernelbot.launchers.base import Site
 from kernelbot.launchers.modal import ModalLauncher
@@ -423,6 +423,20 @@ async def test_another_device_than_was_asked_for_is_refused_and_not_scored(place
 
     assert found.verdict.kind is VerdictKind.JUDGE_FAILED
     assert "expects devices matching" in found.verdict.fault
+
+
+async def test_what_ended_before_it_met_a_device_is_believed_and_an_answer_is_not(
+    place: There,
+) -> None:
+    no_program = package(b"def custom_kernel(data:\n")
+    job = dataclasses.replace(no_program.job, expect_device=r"\bH100\b")
+    found = await outcome(await place.launcher.start(dataclasses.replace(no_program, job=job)))
+    assert found.verdict.kind is VerdictKind.BUILD_FAILED
+
+    decided = dataclasses.replace(PASSED, device=Device(kind="cuda"))
+    place.fake.servicer.next_result = answer(place, decided, {})
+    found = await outcome(await place.launcher.start(dataclasses.replace(no_program, job=job)))
+    assert "Modal gave ''" in found.verdict.fault
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing_behind(place: There) -> None:

@@ -33,6 +33,7 @@ from tests.fakes.modal import TOKEN, Call, FakeModal, serving
 from tests.patience import until
 
 PATIENCE_S = 60.0
+LEASE_S = 2.0  # a call is soon taken over by another worker
 
 
 @dataclasses.dataclass

@@ -43,6 +43,7 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         "AMD Instinct MI300X": "MI300X",
         "NVIDIA L40S": None,
         "NVIDIA GB200": None,
+        "NVIDIA H100 80GB HBM3 MIG 1g.10gb": None,
     }
     for name, target in names.items():
         found = [kind for kind, entry in targets.items() if shares(entry, [name])]
@@ -154,6 +155,12 @@ def test_a_target_without_a_pattern_fits_no_cuda_device() -> None:
     anything = Target(name="X", device="cuda", match="")
 
     assert shares(anything, ["NVIDIA H200"]) == []
+
+
+def test_a_slice_of_a_gpu_is_a_kind_of_its_own() -> None:
+    sliced = Target(name="X", device="cuda", match=r"\bH100\b.* MIG 1g\.10gb")
+
+    assert shares(sliced, ["NVIDIA H100 80GB HBM3", "NVIDIA H100 80GB HBM3 MIG 1g.10gb"]) == [[1]]
 
 
 def test_a_machine_without_device_nodes_has_no_devices(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,11 +1,12 @@
-"""Submissions through an agent on a machine's own devices: database, API and agent from the source tree.
+"""Submissions through an agent on a machine's own devices: database, API, worker and agent from the source tree.
 
     python -m tests.runners.gpu_agents --gpu H200 --several H200x2     on a machine with two H200s
     python -m tests.runners.gpu_agents --gpu CPU --several CPUx2       anywhere: all of it but CUDA
 
 The agent is a process of its own with nothing but an address and a token, as on somebody else's machine. Ten files
-are sent, the one for several GPUs among the others; it must wait until all of them are free. Ends with 0 when every
-verdict is the one that the file must get and the agent judged all of them.
+are sent to it, the one for several GPUs among the others; it must wait until all of them are free. One more is judged by the
+server's own worker, on a kind of its own (`HOST`, the processor), which the agent may not take. Ends with 0 when every
+verdict is the one that the file must get and each of the two judged what it was to judge.
 
 What is published is an edition of this script's own, in a folder that is gone afterwards: the problems that it sends,
 `all-to-all` for as many ranks as the kind of several GPUs has, one competition, and a targets file in which that kind
@@ -57,6 +58,8 @@ SINGLE = (
     ("vectoradd", "examples/correct_slow.py", "passed"),
 )
 SEVERAL = ("all-to-all", "starter/with_torch.py", "passed")
+HOST = "HOST"
+WORKERS = ("vectorsum", "starter/with_torch.py", "passed", HOST)
 PATIENCE_S = 900.0
 AGENT_KNOWS = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_VISIBLE_DEVICES")
 """Of our environment: what its devices and compilers need."""
@@ -70,7 +73,7 @@ visibility: public
 opens: 2026-01-01T00:00:00Z
 ranked_per_hour: 100
 other_per_hour: 100
-gpus: [{gpu}]
+gpus: [{gpu}, {host}]
 problems:
 """
 
@@ -100,9 +103,12 @@ def main() -> int:
         "--several", default="", help="a kind with several GPUs; none: leave it out"
     )
     options = parser.parse_args()
+    # Whoever sets a limit to this gets to know how far it came: everything is ended, and logs are shown.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     entries = [Sent(*each, options.gpu) for each in SINGLE]
     if options.several:
         entries.insert(4, Sent(*SEVERAL, options.several))
+    entries.append(Sent(*WORKERS))
     kinds = [kind for kind in (options.gpu, options.several) if kind]
     with tempfile.TemporaryDirectory(prefix="kernelbot-agents-") as folder:
         place = Path(folder)
@@ -121,7 +127,7 @@ def edition(folder: Path, entries: list[Sent], gpu: str, several: str) -> dict[s
     for name in (*names, "shared"):
         shutil.copytree(ROOT / "problems" / name, problems / name)
     targets = yaml.safe_load((ROOT / "runners" / "targets.yaml").read_text())
-    kept = {gpu: targets[gpu]}
+    kept = {gpu: targets[gpu], HOST: {**targets["CPU"], "about": "The server's own processor."}}
     if several:
         kept[several] = targets.get(several) or _several(targets, several)
         path = problems / SEVERAL[0] / "problem.yaml"
@@ -134,16 +140,18 @@ def edition(folder: Path, entries: list[Sent], gpu: str, several: str) -> dict[s
         for way in ("launchers", "modal", "slurm"):
             entry.pop(way, None)
     (folder / "targets.yaml").write_text(yaml.safe_dump(kept, sort_keys=False))
+    served = {name: [entry.gpu for entry in entries if entry.leaderboard == name] for name in names}
     lines = [
-        f"  - {{problem: {name}, gpus: [{several if name == SEVERAL[0] else gpu}]}}\n"
-        for name in names
+        f"  - {{problem: {name}, gpus: [{', '.join(dict.fromkeys(gpus))}]}}\n"
+        for name, gpus in served.items()
     ]
     (problems / "competitions").mkdir()
-    competition = COMPETITION.format(gpu=gpu) + "".join(lines)
+    competition = COMPETITION.format(gpu=gpu, host=HOST) + "".join(lines)
     (problems / "competitions" / "edition.yaml").write_text(competition)
     return {
         "KERNELBOT_PROBLEMS_DIR": str(problems),
         "KERNELBOT_TARGETS_FILE": str(folder / "targets.yaml"),
+        "KERNELBOT_TARGETS": HOST,
     }
 
 
@@ -163,9 +171,9 @@ def _path() -> str:
 
 @contextlib.contextmanager
 def server(place: Path, given: dict[str, str]) -> Iterator[str]:
-    """Database and API, and nobody on their machine who judges."""
+    """Database, API and a worker, which judges nothing that an agent may."""
     port = up.free_port("127.0.0.1")
-    command = [sys.executable, "-m", "kernelbot", "up", "--no-bot", "--no-worker", "--unchecked",
+    command = [sys.executable, "-m", "kernelbot", "up", "--no-bot", "--unchecked",
                "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(place)]  # fmt: skip
     with (
         (place / "up.log").open("wb") as log,
@@ -222,7 +230,7 @@ def followed(entries: list[Sent], admin: Server, url: str) -> float:
     began = time.monotonic()
     while not wanted <= {item["gpu"] for item in admin.get("/v1/queues")["items"] if item["slots"]}:
         if time.monotonic() > deadline:
-            raise SystemExit("no agent has joined")
+            raise SystemExit("not everybody who judges has joined")
         time.sleep(0.1)
     print(f"joined after {time.monotonic() - began:.1f} s", flush=True)
     began = time.monotonic()
@@ -240,8 +248,17 @@ def followed(entries: list[Sent], admin: Server, url: str) -> float:
                 entry.submission = admin.get(f"/v1/submissions/{entry.submission['id']}")
                 if entry.submission["done"]:
                     entry.ended = time.monotonic()
+                    print(
+                        f"{entry.ended - began:6.1f} s  {entry.leaderboard} {entry.file}",
+                        flush=True,
+                    )
             time.sleep(0.1)
     return time.monotonic() - began
+
+
+def said(run: dict[str, Any]) -> str:
+    """Why a verdict is what it is; its evidence too, which only administrators are shown."""
+    return " ".join(str(run[name]) for name in ("headline", "rule", "evidence") if run.get(name))
 
 
 def report(entries: list[Sent], took_s: float, admin: Server) -> int:
@@ -253,13 +270,14 @@ def report(entries: list[Sent], took_s: float, admin: Server) -> int:
         print(
             f"{'  ' if right else '✗ '}{entry.leaderboard:12} {entry.file:30} {entry.gpu:8} {entry.run['verdict']}, "
             f"told after {entry.ended - entry.began:.1f} s, judged in {spent.get('wall_s', 0):.1f} s"
-            f"{'' if right else ': ' + str(entry.run['headline'])}"
+            f"{'' if right else ': ' + said(entry.run)}"
         )
     (box,) = admin.get("/v1/admin/runners")["items"]
     judged = box["judged"]
-    print(f"{len(entries)} submissions in {took_s:.1f} s; {box['name']} ({box['state']}) judged {judged}: "
+    for_agents = sum(entry.gpu != HOST for entry in entries)
+    print(f"{len(entries)} submissions in {took_s:.1f} s; {box['name']} ({box['state']}) judged {judged} of {for_agents}: "
           + ", ".join(f"{device['name']}" for device in box["devices"]))  # fmt: skip
-    return 1 if bad or judged < len(entries) else 0
+    return 1 if bad or judged != for_agents else 0
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from kernelbot.app import App
 from kernelbot.judge import shipping
 from kernelbot.services import artefacts, runners, submit
 from runners.agent.agent import REVOKED
-from tests.factories import make_actor, submitted
+from tests.factories import CODE, make_actor, submitted
 from tests.fakes.tls import Line, line_to
 from tests.launchers.contract import CORRECT, ENDLESS
 from tests.patience import until
@@ -216,6 +216,22 @@ async def test_a_verdict_whose_answer_was_lost_is_sent_twice_and_counts_once(
     assert (run.verdict, run.attempt) == ("passed", 1)
     assert await verdicts(app, view.id) == 1
     assert await until(lambda: not victim.remains())
+
+
+async def test_a_run_whose_lease_was_lost_on_the_way_is_taken_again_and_costs_no_attempt(
+    site: Site, victim: Process, line: Line
+) -> None:
+    app, ada = site.app, await make_actor(site.app)
+    cuts = line.broken
+    first = await submitted(app, ada, mode="test")
+    await runs_on(app, first.id, "victim")
+    line.lose_answer_to = b"/v1/runner/lease"  # the next that it asks for
+    view = await submitted(app, ada, mode="test", code=CODE + b"# once more")
+
+    run = await ended(app, view.id)
+
+    assert line.broken > cuts
+    assert (run.verdict, run.attempt) == ("passed", 1)
 
 
 async def test_a_run_goes_on_while_the_network_is_down_for_less_than_a_lease(

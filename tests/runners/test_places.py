@@ -85,6 +85,35 @@ async def test_nothing_is_kept_for_a_target_that_nobody_waits_for() -> None:
     assert board.offers({"H200": 3}) == [{"H200": 3}]
 
 
+async def test_nothing_is_kept_for_a_target_whose_devices_are_not_all_well() -> None:
+    board = board_of(ONE, FOUR, names=("NVIDIA H200",) * 8)
+    waiting = {"H200": 9, "H200x4": 1}
+    board.shut = frozenset({"GPU-0"})
+    singles = [take(board, "H200") for _ in range(4)]
+    assert board.offers(waiting) == []
+
+    # A whole one may come only where the other three are.
+    board.free(singles[0])
+    assert board.offers(waiting) == [{"H200": 1}]
+    board.shut = frozenset({"GPU-0", "GPU-7"})
+    assert board.offers(waiting) == [{"H200": 3}]
+
+
+async def test_devices_that_judge_together_only_have_their_canaries_one_by_one() -> None:
+    board = board_of(FOUR, names=("NVIDIA H200",) * 5)
+    four = [f"GPU-{at}" for at in range(4)]
+    assert board.idle == four
+    assert (board.capacity, board.offers({"H200x4": 1})) == ({"H200x4": 1}, [{"H200x4": 1}])
+
+    place = board.take_device("GPU-2")
+    assert place is not None
+    assert board.take("H200x4") is None
+    assert board.idle == [device for device in four if device != "GPU-2"]
+    board.free(place)
+    take(board, "H200x4")
+    assert board.idle == []
+
+
 async def test_a_place_that_is_not_free_cannot_be_taken() -> None:
     board = board_of(ONE, FOUR, names=("NVIDIA H200",) * 4)
     take(board, "H200x4")

@@ -10,7 +10,6 @@ import pytest
 import pytest_asyncio
 
 from kernelbot.app import App, build, prepare
-from kernelbot.cli.up import free_port
 from kernelbot.errors import Unavailable
 from kernelbot.storage.embedded import EmbeddedPostgres
 from tests.api.serving import serving
@@ -18,6 +17,7 @@ from tests.conftest import make_settings, process_environment
 from tests.factories import CODE, make_actor, submitted
 from tests.fakes.tls import line_to
 from tests.patience import until
+from tests.ports import free_port
 from tests.runners.agents import agent, joined, runner_token
 from tests.runners.test_faults import ended, rows, verdicts
 
@@ -78,7 +78,7 @@ async def test_api_and_postgres_restart_under_load_and_every_run_is_judged_once(
 ) -> None:
     app, environment = place.app, process_environment(place.app.settings)
     token = await runner_token(app, "donor")
-    port = free_port("127.0.0.1")
+    port = free_port()
     async with (
         serving(environment, place.folder / "first.log", port=port) as server,
         line_to(port, place.folder) as line,

@@ -33,7 +33,7 @@ class Server:
             raise self.failing[0]
         target = {"name": "CPU", "device": "cpu", "match": "", "gpus": 1}
         return {
-            "tree": self.tree_now, "name": "box", "heartbeat_s": 0.05, "isolation": "",
+            "tree": self.tree_now, "name": "box", "heartbeat_s": 0.05, "lease_s": 2.0, "isolation": "",
             "targets": [target],
         }  # fmt: skip
 
@@ -73,6 +73,13 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Agent]:
     return found
 
 
+def proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine has a processor, and no test of it takes long."""
+    unit = selftest.Unit("cpu", "cpu", "a processor")
+    monkeypatch.setattr(selftest, "prove", lambda: selftest.Proof("", "", "", "", (unit,)))
+    monkeypatch.setattr(selftest, "fence", lambda demanded: "processes")
+
+
 async def test_a_stop_ends_the_wait_for_the_servers_version(
     tmp_path: Path, made: list[Agent]
 ) -> None:
@@ -81,6 +88,21 @@ async def test_a_stop_ends_the_wait_for_the_servers_version(
     await until(lambda: server.asked > 3)
     made[0].stop()
     assert await asyncio.wait_for(running, 10) == (0, None, "")
+
+
+async def test_a_process_of_the_server_that_does_not_understand_an_agent_ends_no_agent_for_good(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proven(monkeypatch)
+    server = Server("tree")
+
+    async def announce(said: Mapping[str, Any]) -> None:
+        raise Refused(422, "invalid_input", "body.new: Extra inputs are not permitted.")
+
+    monkeypatch.setattr(server, "announce", announce)
+    agent = Agent(server, Options(tmp_path, 1, 5.0), "tree")  # type: ignore[arg-type]
+    with pytest.raises(agents.Outdated, match="not permitted"):
+        await asyncio.wait_for(agent.run(), 10)
 
 
 @pytest.mark.parametrize("code", ["revoked_token", "unknown_token"])
@@ -118,9 +140,7 @@ async def test_an_agent_that_was_stopped_does_not_go_on_as_another_version(
 async def test_a_stop_ends_an_agent_that_cannot_announce_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unit = selftest.Unit("cpu", "cpu", "a processor")
-    monkeypatch.setattr(selftest, "prove", lambda: selftest.Proof("", "", "", "", (unit,)))
-    monkeypatch.setattr(selftest, "fence", lambda demanded: "processes")
+    proven(monkeypatch)
     server = Server("tree")
     agent = Agent(server, Options(tmp_path, 1, 5.0), "tree")  # type: ignore[arg-type]
     running = asyncio.create_task(agent.run())
