@@ -24,7 +24,6 @@ from kernelbot.errors import Refused
 from kernelbot.services.context import Context
 
 INVITE = "invite"
-LONGEST_PAUSE_S = 60.0
 LOGIN_S = 60.0
 STEADY_S = 300.0
 """Who stayed that long begins with short pauses again: Discord allows 1,000 sessions a day."""
@@ -114,7 +113,7 @@ async def _stay(app: Context, token: str) -> None:
         if time.monotonic() - began > STEADY_S:
             pause = 1.0
         await asyncio.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE_S)
+        pause = min(pause * 2, rest.LONGEST_PAUSE_S)
 
 
 async def _work(bot: Bot) -> None:

@@ -9,11 +9,12 @@ from typing import Any, Self
 import discord
 from discord.ui import Button, DynamicItem
 
-from kernelbot.bot import delivery, permissions, render, views
+from kernelbot.bot import delivery, permissions, submission_posts, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import Declined, guarded
-from kernelbot.bot.messages import say
+from kernelbot.bot.messages import say, speaking
 from kernelbot.bot.taking import acknowledged
+from kernelbot.bot.text import plain, until
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import comparison, standings, submissions, submit
 from kernelbot.services.views import SubmissionView
@@ -41,7 +42,7 @@ async def _again(interaction: Interaction, submission_id: int, mode: Mode | None
 async def _diff(interaction: Interaction, submission_id: int) -> None:
     actor = await person(interaction)
     found = await comparison.against_best(ctx_of(interaction), actor, submission_id)
-    await interaction.followup.send(**render.difference(found).sending(), ephemeral=True)
+    await interaction.followup.send(**submission_posts.difference(found).sending(), ephemeral=True)
 
 
 async def _share(interaction: Interaction, submission_id: int) -> None:
@@ -53,11 +54,11 @@ async def _share(interaction: Interaction, submission_id: int) -> None:
     if not any(run.kind is VerdictKind.PASSED for run in view.runs):
         raise Declined(say("share.nothing"))
     if view.leaderboard not in {item.name for item in await standings.leaderboards(ctx, None)}:
-        raise Declined(say("share.closed", board=render.plain(view.leaderboard)))
+        raise Declined(say("share.closed", board=plain(view.leaderboard)))
     board = await standings.board(ctx, actor, view.leaderboard, view.runs[0].gpu)
     if board.frozen_until is not None:
-        name, until = render.plain(view.leaderboard), render.until(board.frozen_until)
-        raise Declined(say("share.frozen", board=name, until=until))
+        name, end = plain(view.leaderboard), until(board.frozen_until)
+        raise Declined(say("share.frozen", board=name, until=end))
     message = await _posted(interaction, view)
     text = say("share.done", link=message.jump_url)
     await interaction.followup.send(text, ephemeral=True)
@@ -83,10 +84,10 @@ async def _posted(interaction: Interaction, view: SubmissionView) -> discord.Mes
         raise Declined(say("share.lacking", channel=channel.mention, names=names))
     me = interaction.client.user
     assert me is not None
+    with speaking(channel.guild.preferred_locale.value):  # everybody there reads it
+        post = submission_posts.shared(view)
     try:
-        return await delivery.send_once(
-            channel, render.shared(view), me.id, since=view.created_at, again=True
-        )
+        return await delivery.send_once(channel, post, me.id, since=view.created_at, again=True)
     except discord.HTTPException as error:
         if error.code not in delivery.UNREACHABLE:
             raise

@@ -14,10 +14,11 @@ from datetime import UTC, datetime
 import discord
 import structlog
 
-from kernelbot.bot import delivery, permissions, render
+from kernelbot.bot import announcement_posts, delivery, permissions, submission_posts
 from kernelbot.bot.cards import Cards
 from kernelbot.bot.messages import LOCALE
 from kernelbot.bot.outbox import CannotTell, Teller, check
+from kernelbot.bot.post import Post
 from kernelbot.domain.competition import own_channel
 from kernelbot.services import announce, bulletins, guilds
 from kernelbot.services.context import Context
@@ -63,7 +64,7 @@ class Announcer(Teller):
             reached = await self._cards.decided(
                 int(item.payload["submission_id"]),
                 int(item.payload["run_id"]),
-                render.decision_key(item.id),
+                submission_posts.decision_key(item.id),
                 since=item.created_at,
                 again=item.attempt > 1,
             )
@@ -200,12 +201,16 @@ def _own_channel(item: Announcement) -> int | None:
     return own_channel(item.payload["channel"])
 
 
-def _worded(item: Announcement) -> render.Post:
-    key = render.notice_key(item.id)
+def _worded(item: Announcement) -> Post:
+    key = announcement_posts.notice_key(item.id)
     if item.topic == "reveal":
-        return render.reveal(announce.reveal(item), key)
+        return announcement_posts.reveal(announce.reveal(item), key)
     if item.topic == "notice":
-        return render.notice(str(item.payload["text"]), out=item.payload["state"] == "out", key=key)
+        return announcement_posts.notice(
+            str(item.payload["text"]), out=item.payload["state"] == "out", key=key
+        )
     if item.topic == "bulletin":
-        return render.bulletin(str(item.payload["text"]), str(item.payload["title"]), key)
-    return render.podium(announce.podium(item), key)
+        return announcement_posts.bulletin(
+            str(item.payload["text"]), str(item.payload["title"]), key
+        )
+    return announcement_posts.podium(announce.podium(item), key)

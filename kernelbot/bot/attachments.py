@@ -9,7 +9,7 @@ import discord
 
 from kernelbot.bot.door import CHANNEL
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import File
+from kernelbot.bot.post import File
 from kernelbot.domain.people import Actor
 from kernelbot.errors import InvalidInput, NotFound, TooLarge
 from kernelbot.services import artefacts

@@ -11,9 +11,11 @@ from typing import Any, cast
 import structlog
 from discord.app_commands import Choice
 
-from kernelbot.bot import render
+from kernelbot.bot import choosing, submission_posts
 from kernelbot.bot.door import Interaction, person
+from kernelbot.bot.limits import CHOICE, CHOICES
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import cut
 from kernelbot.domain.people import Actor
 from kernelbot.services import competitions, standings, submissions
 from kernelbot.services.context import Context
@@ -41,7 +43,7 @@ class Index:
         self._everybody = Known()
         self._seen: dict[int, tuple[float, Known]] = {}
         self._looking: set[asyncio.Task[None]] = set()
-        self._own: dict[int, tuple[float, tuple[render.Choice, ...]]] = {}
+        self._own: dict[int, tuple[float, tuple[choosing.Choice, ...]]] = {}
 
     async def run(self) -> None:
         while True:
@@ -60,15 +62,13 @@ class Index:
             await competitions.competitions(self._ctx, actor),
         )
 
-    async def own(self, interaction: Interaction, typed: str) -> list[render.Choice]:
+    async def own(self, interaction: Interaction, typed: str) -> list[choosing.Choice]:
         """The only completion that asks the database: what one person has sent is theirs to see."""
         user, now = interaction.user.id, time.monotonic()
         kept = self._own.get(user)
         if kept is None or now - kept[0] > OWN_KEPT_S:
-            page = await submissions.mine(
-                self._ctx, await person(interaction), limit=render.CHOICES
-            )
-            kept = (now, tuple(render.submission_choice(view) for view in page.items))
+            page = await submissions.mine(self._ctx, await person(interaction), limit=CHOICES)
+            kept = (now, tuple(submission_posts.submission_choice(view) for view in page.items))
             self._own[user] = kept
             while len(self._own) > OWN_KEPT:
                 self._own.pop(next(iter(self._own)))
@@ -109,53 +109,55 @@ class Index:
         except Exception as error:
             log.warning("completion is not refreshed", error=repr(error))
 
-    def open_boards(self, seen: Sequence[LeaderboardView]) -> list[render.Choice]:
+    def open_boards(self, seen: Sequence[LeaderboardView]) -> list[choosing.Choice]:
         """What takes submissions now."""
         return [
-            render.Choice(render.cut(f"{board.name}: {board.title}", render.CHOICE), board.name)
+            choosing.Choice(cut(f"{board.name}: {board.title}", CHOICE), board.name)
             for board in seen
-            if board.is_open and len(board.name) <= render.CHOICE
+            if board.is_open and len(board.name) <= CHOICE
         ]
 
-    def all_gpus(self, seen: Sequence[LeaderboardView]) -> list[render.Choice]:
+    def all_gpus(self, seen: Sequence[LeaderboardView]) -> list[choosing.Choice]:
         """On which open leaderboards are judged."""
         names = dict.fromkeys(gpu for board in seen if board.is_open for gpu in board.gpus)
-        return [render.Choice(gpu, gpu) for gpu in names if len(gpu) <= render.CHOICE]
+        return [choosing.Choice(gpu, gpu) for gpu in names if len(gpu) <= CHOICE]
 
-    def problems(self, seen: Sequence[LeaderboardView], typed: str) -> list[render.Choice]:
+    def problems(self, seen: Sequence[LeaderboardView], typed: str) -> list[choosing.Choice]:
         posed = {board.problem: f"{board.problem}: {board.title}" for board in seen}
-        return render.matching([render.Choice(name, value) for value, name in posed.items()], typed)
+        return choosing.matching(
+            [choosing.Choice(name, value) for value, name in posed.items()], typed
+        )
 
 
-def listed(seen: Sequence[LeaderboardView], typed: str) -> list[render.Choice]:
+def listed(seen: Sequence[LeaderboardView], typed: str) -> list[choosing.Choice]:
     """Leaderboards, the open ones first where nothing was typed."""
     ordered = sorted(seen, key=lambda board: not board.is_open)
     choices = [
-        render.Choice(
+        choosing.Choice(
             f"{board.name}: {board.title}" + ("" if board.is_open else say("choice.closed")),
             board.name,
             f"{board.problem} {board.competition}",
         )
         for board in ordered
     ]
-    return render.matching(choices, typed)
+    return choosing.matching(choices, typed)
 
 
-def kinds(seen: Sequence[LeaderboardView], board_name: str | None) -> list[render.Choice]:
+def kinds(seen: Sequence[LeaderboardView], board_name: str | None) -> list[choosing.Choice]:
     """GPUs of one leaderboard once it is chosen, else of all."""
     name = (board_name or "").lower()
     boards = [board for board in seen if board.name.lower() == name] or seen
     names = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
-    return [render.Choice(gpu, gpu) for gpu in names]
+    return [choosing.Choice(gpu, gpu) for gpu in names]
 
 
-def named(views: Sequence[CompetitionView], typed: str) -> list[render.Choice]:
+def named(views: Sequence[CompetitionView], typed: str) -> list[choosing.Choice]:
     """Competitions by name and title."""
     documents = [view.document for view in views]
     choices = [
-        render.Choice(f"{item['name']}: {item['title']}", item["name"]) for item in documents
+        choosing.Choice(f"{item['name']}: {item['title']}", item["name"]) for item in documents
     ]
-    return render.matching(choices, typed)
+    return choosing.matching(choices, typed)
 
 
 def index_of(interaction: Interaction) -> Index:
@@ -173,14 +175,14 @@ async def problems(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 async def gpus(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """One or several, with commas."""
-    return _choices(render.matching_last(_kinds(interaction), typed))
+    return _choices(choosing.matching_last(_kinds(interaction), typed))
 
 
 async def gpu(interaction: Interaction, typed: str) -> list[Choice[str]]:
-    return _choices(render.matching(_kinds(interaction), typed))
+    return _choices(choosing.matching(_kinds(interaction), typed))
 
 
-def _kinds(interaction: Interaction) -> list[render.Choice]:
+def _kinds(interaction: Interaction) -> list[choosing.Choice]:
     chosen = getattr(interaction.namespace, "leaderboard", None)
     return kinds(index_of(interaction).seen_by(interaction), chosen)
 
@@ -200,9 +202,9 @@ async def phases(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """Of the competition that is chosen."""
     chosen = (getattr(interaction.namespace, "competition", None) or "").lower()
     return _choices(
-        render.matching(
+        choosing.matching(
             [
-                render.Choice(phase["title"] or phase["name"], phase["name"])
+                choosing.Choice(phase["title"] or phase["name"], phase["name"])
                 for view in index_of(interaction).competitions_of(interaction)
                 if view.document["name"] == chosen
                 for phase in view.document.get("phases", ())
@@ -218,5 +220,5 @@ async def own(interaction: Interaction, typed: str) -> list[Choice[int]]:
     return [Choice(name=item.name, value=int(item.value)) for item in found]
 
 
-def _choices(found: list[render.Choice]) -> list[Choice[str]]:
+def _choices(found: list[choosing.Choice]) -> list[Choice[str]]:
     return [Choice(name=item.name, value=item.value) for item in found]

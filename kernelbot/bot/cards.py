@@ -20,10 +20,11 @@ from typing import Any
 import discord
 import structlog
 
-from kernelbot.bot import attachments, delivery, render, rest, views
+from kernelbot.bot import attachments, delivery, rest, submission_posts, views
 from kernelbot.bot.door import CHANNEL
 from kernelbot.bot.messages import speaking
 from kernelbot.bot.places import Place, Places
+from kernelbot.bot.post import Post
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
 from kernelbot.errors import Unavailable
 from kernelbot.services import cards as store
@@ -37,7 +38,6 @@ SWEPT_PER_S = 10.0
 """With many cards open the sweep takes longer instead of asking the database more often."""
 AT_ONCE = 8
 PATIENCE_S = 20.0
-LONGEST_PAUSE_S = 60.0
 
 READER = Actor(
     user_id=0, name="bot", channel=CHANNEL, role=Role.ADMIN, scopes=frozenset(ALL_SCOPES)
@@ -51,7 +51,7 @@ log = structlog.get_logger()
 class _Said:
     """A message beside the card."""
 
-    post: render.Post
+    post: Post
     since: datetime  # nothing of it was sent before
     again: bool  # it may have been sent already
     of: SubmissionView
@@ -131,7 +131,9 @@ class Cards:
             view = await submissions.submission(self._ctx, READER, submission_id)
             user = int(card.user_subject)
             with speaking(card.locale):
-                post = await self._wanted(user, view, render.decision(view, run_id, user, key))
+                post = await self._wanted(
+                    user, view, submission_posts.decision(view, run_id, user, key)
+                )
                 reached = await self._bring(card, view, _Said(post, since, again, view))
             if card.closed:
                 self._forget(submission_id)
@@ -173,12 +175,12 @@ class Cards:
         compared = await comparison.of(self._ctx, view)
         left = await attachments.of(self._ctx, view)
         user = int(card.user_subject)
-        post = await self._wanted(user, view, render.result(view, user, compared, left))
+        post = await self._wanted(user, view, submission_posts.result(view, user, compared, left))
         return _Said(post, view.finished_at or view.created_at, again, view)
 
-    async def _wanted(self, user: int, view: SubmissionView, post: render.Post) -> render.Post:
+    async def _wanted(self, user: int, view: SubmissionView, post: Post) -> Post:
         wanted = await preferences.of(self._ctx, view.user_id)
-        return render.to(user, post, wanted, datetime.now(UTC))
+        return submission_posts.to(user, post, wanted, datetime.now(UTC))
 
     async def _bring(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The card as things are now, and what there is to say beside it; in a direct message where
@@ -197,7 +199,7 @@ class Cards:
     async def _show(self, card: Card, view: SubmissionView, said: _Said | None) -> None:
         if card.message_id is None:
             await self._place(view, card.channel_id, again=True)
-        elif (post := render.card(view)).digest != card.shown:
+        elif (post := submission_posts.card(view)).digest != card.shown:
             await self._edit(card.channel_id, card.message_id, post, view)
             await store.shown(self._ctx, view.id, post.digest)
         if said is not None:
@@ -206,7 +208,7 @@ class Cards:
     async def _place(
         self, view: SubmissionView, channel_id: int, *, again: bool
     ) -> discord.Message:
-        post = render.card(view)
+        post = submission_posts.card(view)
         message = await delivery.send_once(
             self._client.get_partial_messageable(channel_id),
             post,
@@ -221,7 +223,7 @@ class Cards:
         return message
 
     async def _edit(
-        self, channel_id: int, message_id: int, post: render.Post, view: SubmissionView
+        self, channel_id: int, message_id: int, post: Post, view: SubmissionView
     ) -> None:
         message = self._client.get_partial_messageable(channel_id).get_partial_message(message_id)
         arguments: dict[str, Any] = {**post.editing(), "view": views.card_buttons(view)}
@@ -324,7 +326,8 @@ class Cards:
             ready = [key for key, due in self._due.items() if due <= now and key not in self._busy]
             for submission_id in ready:
                 self._busy.add(submission_id)
-                self._due[submission_id] = now + 10 * LONGEST_PAUSE_S  # until somebody marks it
+                # Until somebody marks it.
+                self._due[submission_id] = now + 10 * rest.LONGEST_PAUSE_S
                 tasks.create_task(self._look(submission_id, turn))
             waiting = [due for key, due in self._due.items() if key not in self._busy]
             pause = max(0.0, min(waiting, default=now + SWEEP_S) - now)
@@ -345,7 +348,7 @@ class Cards:
                 self._failures.pop(submission_id, None)
             except Exception as error:
                 self._failures[submission_id] += 1
-                pause = min(LONGEST_PAUSE_S, 2.0 ** self._failures[submission_id])
+                pause = min(rest.LONGEST_PAUSE_S, 2.0 ** self._failures[submission_id])
                 log.warning(
                     "a card waits", submission=submission_id, error=repr(error), for_s=pause
                 )

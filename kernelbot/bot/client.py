@@ -42,7 +42,6 @@ from kernelbot.bot.places import Places
 from kernelbot.services.context import Context
 
 LONGEST_RATE_LIMIT_S = 60.0
-LONGEST_PAUSE_S = 60.0
 
 log = structlog.get_logger()
 
@@ -185,7 +184,7 @@ class Bot(discord.Client):
             except (*rest.NO_ANSWER, app_commands.AppCommandError) as error:
                 log.warning("commands are not registered yet", error=repr(error), again_in_s=pause)
                 await asyncio.sleep(pause)
-                pause = min(pause * 2, LONGEST_PAUSE_S)
+                pause = min(pause * 2, rest.LONGEST_PAUSE_S)
             else:
                 return
 

@@ -9,11 +9,11 @@ import discord
 from discord import app_commands
 from discord.ui import Button, DynamicItem, View
 
-from kernelbot.bot import autocomplete, render
+from kernelbot.bot import autocomplete, board_posts, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
-from kernelbot.bot.messages import say
-from kernelbot.bot.views import without_memory
+from kernelbot.bot.limits import CUSTOM_ID
+from kernelbot.bot.text import cut
 from kernelbot.services import competition_standings, competitions, invitations
 from kernelbot.services.views import TotalsPage
 
@@ -29,7 +29,7 @@ async def join(interaction: Interaction, code: str, competition: str | None = No
     await defer(interaction)
     actor = await person(interaction)
     view = await invitations.join(ctx_of(interaction), actor, competition, code)
-    await interaction.edit_original_response(**render.joined(view).editing())
+    await interaction.edit_original_response(**board_posts.joined(view).editing())
 
 
 @app_commands.command(name="standings", description="Who is ahead across a competition")
@@ -43,34 +43,29 @@ async def standings(interaction: Interaction, competition: str, phase: str | Non
 
 
 async def _show(interaction: Interaction, competition: str, phase: str | None, number: int) -> None:
-    """A page beyond the end (people left) becomes the first."""
     ctx, actor = ctx_of(interaction), await person(interaction)
     contest = await competitions.competition(ctx, actor, competition)
 
     async def read(number: int) -> TotalsPage:
-        cursor = str(number * render.ROWS) if number else None
+        cursor = str(number * board_posts.ROWS) if number else None
         return await competition_standings.totals(
-            ctx, actor, competition, phase, cursor=cursor, limit=render.ROWS
+            ctx, actor, competition, phase, cursor=cursor, limit=board_posts.ROWS
         )
 
-    page = await read(number)
-    if number and not page.items:
-        number, page = 0, await read(0)
-    post = render.totals(contest, page, number)
+    page, number = await views.page_or_first(read, number)
+    post = board_posts.totals(contest, page, number)
     phases = [item["name"] for item in contest.document.get("phases", ())]
     await interaction.edit_original_response(**post.editing(), view=_turns(page, phases, number))
 
 
 def _turns(page: TotalsPage, phases: list[str], number: int) -> View:
     view = View(timeout=None)
-    last = max(0, -(-page.total // render.ROWS) - 1)
-    steps = [(say("page.back"), number - 1), (say("page.next"), number + 1)]
-    wanted = [(page.phase, step, label) for label, step in steps if 0 <= step <= last]
+    wanted = [(page.phase, step, label) for step, label in views.other_pages(page.total, number)]
     wanted += [(phase, 0, phase) for phase in phases if phase != page.phase][:OTHER_PHASES]
     for phase, step, label in wanted:
-        if len(totals_id(page.competition, phase, step)) <= render.CUSTOM_ID:
+        if len(totals_id(page.competition, phase, step)) <= CUSTOM_ID:
             view.add_item(_turn(page.competition, phase, step, label))
-    return without_memory(view)
+    return views.without_memory(view)
 
 
 def totals_id(competition: str, phase: str, page: int) -> str:
@@ -79,7 +74,7 @@ def totals_id(competition: str, phase: str, page: int) -> str:
 
 def _turn(competition: str, phase: str, page: int, label: str) -> Button[Any]:
     return Button(
-        label=render.cut(label, 80),
+        label=cut(label, 80),
         style=discord.ButtonStyle.secondary,
         custom_id=totals_id(competition, phase, page),
     )

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import discord
 from discord.ui import View
 
-from kernelbot.bot.render import Post
+from kernelbot.bot.post import Post
 
 CLOCKS_APART = timedelta(minutes=2)
 LOOKED_THROUGH = 1000

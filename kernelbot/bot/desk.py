@@ -10,15 +10,25 @@ import asyncio
 import secrets
 import time
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import discord
 import structlog
 
-from kernelbot.bot import delivery, desk_posts, desk_things, render, rest
+from kernelbot.bot import (
+    announcement_posts,
+    delivery,
+    desk_posts,
+    desk_things,
+    permissions,
+    rest,
+)
 from kernelbot.bot.desk_things import CannotShow, Seen, Workplace
 from kernelbot.bot.messages import LOCALE, say
-from kernelbot.bot.outbox import Teller, check
+from kernelbot.bot.outbox import CannotTell, Teller, check
+from kernelbot.bot.post import Post
+from kernelbot.bot.text import plain
 from kernelbot.domain import desk as rules
 from kernelbot.domain.desk import Card, Step
 from kernelbot.services import announce
@@ -36,6 +46,9 @@ AT_ONCE = 12
 """Servers; of each one thing after the other, so that one that hangs takes one place."""
 PATIENCE_S = 40.0
 """For one step: less than a turn or a card is held."""
+
+REFUSED_FOR = timedelta(days=1)
+"""What a server does not let be said in it for so long is no news there; its card shows how things stand."""
 
 TOO_MANY_EDITS = 30046
 """Of messages older than an hour in a channel."""
@@ -188,7 +201,7 @@ class Desk:
         except CannotShow as error:
             done.went_wrong(str(error), lasts=True)
         except (*rest.NO_ANSWER, TimeoutError) as error:
-            what = render.plain(str(error) or type(error).__name__, 200)
+            what = plain(str(error) or type(error).__name__, 200)
             refused = isinstance(error, discord.HTTPException) and error.status < 500
             done.cut_off |= not refused and not isinstance(error, discord.RateLimited)
             done.missed |= isinstance(error, discord.NotFound)
@@ -323,21 +336,34 @@ class Told(Teller):
         me = self._client.user
         if found is None or post is None or me is None:
             return "not so any more"
-        before = await announce.began(self._ctx, item.id, guild.id)
         try:
-            if before is not None:
-                await self._check(guild, found.place_id)
-            message = await delivery.send_once(
-                self._client.get_partial_messageable(found.place_id),
-                post,
-                me.id,
-                since=before or found.since,
-                again=before is not None,
-            )
-        except discord.HTTPException as error:
+            return await self._said(item, guild, found, post, me.id)
+        except (CannotTell, discord.Forbidden):
+            if datetime.now(UTC) - item.created_at < REFUSED_FOR or item.attempt == 1:
+                raise
+            return "refused"
+        except discord.NotFound as error:
             if error.code == delivery.UNKNOWN_CHANNEL:
                 return "its place is gone"
             raise
+
+    async def _said(
+        self, item: Announcement, guild: discord.Guild, found: Beside, post: Post, me: int
+    ) -> str:
+        place = guild.get_channel_or_thread(found.place_id)
+        if place is not None:  # who is refused very often is shut out by Discord
+            in_thread = isinstance(place, discord.Thread)
+            check(place, permissions.SPEAK_IN_THREAD if in_thread else permissions.SPEAK)
+        before = await announce.began(self._ctx, item.id, guild.id)
+        if before is not None:
+            await self._check(guild, found.place_id)
+        message = await delivery.send_once(
+            self._client.get_partial_messageable(found.place_id),
+            post,
+            me,
+            since=before or found.since,
+            again=before is not None,
+        )
         return str(message.id)
 
     async def _check(self, guild: discord.Guild, place_id: int) -> None:
@@ -345,12 +371,12 @@ class Told(Teller):
         place = guild.get_channel_or_thread(place_id) or await guild.fetch_channel(place_id)
         check(place, ("read_message_history",))
 
-    async def _worded(self, item: Announcement, found: Beside) -> render.Post | None:
+    async def _worded(self, item: Announcement, found: Beside) -> Post | None:
         key = desk_posts.told_key(item.id)
         if found.topic == "moment":
             moment = await service.moment(self._ctx, found)
             return None if moment is None else desk_posts.moment(moment, key)
         told = replace(item, payload=found.payload["told"])
         if found.topic == "reveal":
-            return render.reveal(announce.reveal(told), key)
-        return render.podium(announce.podium(told), key)
+            return announcement_posts.reveal(announce.reveal(told), key)
+        return announcement_posts.podium(announce.podium(told), key)

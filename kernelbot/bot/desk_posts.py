@@ -12,9 +12,11 @@ from typing import Any
 import discord
 
 from kernelbot import report
-from kernelbot.bot import render
+from kernelbot.bot import board_posts, problem_posts
+from kernelbot.bot.limits import EMBED_TOTAL, FIELD_VALUE, THREAD_NAME
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import Post, clean, cut, plain
+from kernelbot.bot.post import BLUE, GREEN, GREY, Post, fitted, titled
+from kernelbot.bot.text import block, clean, cut, cut_markdown, flowing, plain, relative
 from kernelbot.domain.competition import Competition, Prize
 from kernelbot.domain.competition_scoring import Rule
 from kernelbot.domain.desk import Moment, Window
@@ -23,6 +25,8 @@ from kernelbot.services.views import LeaderboardView, StandingsPage
 
 RULES_ROOM = 3000
 """Characters of the rules as their organizer wrote them; `/problem` and the files have all of it."""
+LEAST_RULES_ROOM = 500
+"""Also where prizes, licence and the rest take nearly all there is."""
 CARD_GPUS = 9
 CARD_ROWS = (10, 6, 3, 1)
 """Of each GPU: as many as fit."""
@@ -74,7 +78,7 @@ def tag(is_open: bool) -> str:
 
 
 def post_name(title: str) -> str:
-    return cut(" ".join(clean(title).split()) or "·", render.THREAD_NAME)
+    return cut(" ".join(clean(title).split()) or "·", THREAD_NAME)
 
 
 def rules_name(competition: Competition) -> str:
@@ -89,9 +93,7 @@ def rules(
 ) -> Post:
     """The first post of a competition."""
     key = rules_key(competition.name)
-    text = discord.utils.escape_mentions(render.flowing(clean(competition.rules)))
-    about = render.cut_markdown(text, RULES_ROOM) or say("desk.rules.none")
-    embed = render.titled(plain(competition.title, 200), about, render.BLUE, key)
+    embed = titled(plain(competition.title, 200), "", BLUE, key)
     gpus = dict.fromkeys(gpu for board in boards for gpu in board.gpus)
     for name, value in (
         ("when", "\n".join(_when(window, len(windows) > 1) for window in windows)),
@@ -105,9 +107,12 @@ def rules(
         ("winners", "\n".join(f"- {plain(line, 200)}" for line in competition.verification)),
     ):
         if value:
-            shown = render.cut_markdown(value, render.FIELD_VALUE)
+            shown = cut_markdown(value, FIELD_VALUE)
             embed.add_field(name=say(f"desk.label.{name}"), value=shown, inline=False)
-    return Post(embeds=(render.fitted(embed),), key=key)
+    text = discord.utils.escape_mentions(flowing(clean(competition.rules)))
+    room = max(LEAST_RULES_ROOM, min(RULES_ROOM, EMBED_TOTAL - len(embed)))
+    embed.description = cut_markdown(text, room) or say("desk.rules.none")
+    return Post(embeds=(fitted(embed),), key=key)
 
 
 def _when(window: Window, named: bool) -> str:
@@ -118,7 +123,7 @@ def _when(window: Window, named: bool) -> str:
         if opens is None:
             return say("desk.when.always", phase=phase)
         return say("desk.when.from", phase=phase, opens=_moment(opens))
-    values = {"phase": phase, "closes": _moment(closes), "when": render.relative(closes)}
+    values = {"phase": phase, "closes": _moment(closes), "when": relative(closes)}
     if opens is None:
         return say("desk.when.to", **values)
     return say("desk.when.from_to", opens=_moment(opens), **values)
@@ -167,7 +172,7 @@ def card(board: LeaderboardView, pages: Sequence[StandingsPage], key: str) -> Po
     """The live card of a leaderboard: what it is about, and who is ahead on each GPU."""
     for most in CARD_ROWS:
         embeds = _card(board, pages, key, most)
-        if sum(len(embed) for embed in embeds) <= render.EMBED_TOTAL:
+        if sum(len(embed) for embed in embeds) <= EMBED_TOTAL:
             break
     return Post(embeds=tuple(embeds), key=board_key(key))
 
@@ -176,7 +181,7 @@ def _card(
     board: LeaderboardView, pages: Sequence[StandingsPage], key: str, most: int
 ) -> list[discord.Embed]:
     how = say("desk.card.how", problem=board.problem, board=board.name)
-    notes = [plain(board.summary, 600), render.limits(board), _freeze(board), how]
+    notes = [plain(board.summary, 600), problem_posts.limits(board), _freeze(board), how]
     if board.self_evaluated:
         notes.append(say("board.self_evaluated"))
     empty = [page.gpu for page in pages if not page.items]
@@ -188,10 +193,10 @@ def _card(
         if gpus:
             notes.append(say(f"desk.gpus.{name}", gpus=_names(gpus)))
     text = "\n".join(note for note in notes if note)
-    embeds = [render.titled(plain(board.title, 200), text, render.BLUE)]
+    embeds = [titled(plain(board.title, 200), text, BLUE)]
     embeds += [_of_gpu(page, most) for page in ranked[:CARD_GPUS]]
     embeds[-1].set_footer(text=board_key(key))
-    return [render.fitted(embed) for embed in embeds]
+    return [fitted(embed) for embed in embeds]
 
 
 def _freeze(board: LeaderboardView) -> str:
@@ -207,14 +212,14 @@ def _names(gpus: Iterable[str]) -> str:
 
 def _of_gpu(page: StandingsPage, most: int) -> discord.Embed:
     title = say("desk.card.gpu", gpu=plain(page.gpu, 40), total=page.total)
-    table = render.block(render.board_rows(page, most), 1500)
-    notes = [note for note in render.board_notes(page) if note]
-    return render.titled(title, "\n".join([table, *notes]), render.BLUE)
+    table = block(board_posts.board_rows(page, most), 1500)
+    notes = [note for note in board_posts.board_notes(page) if note]
+    return titled(title, "\n".join([table, *notes]), BLUE)
 
 
 def hidden(key: str) -> Post:
     """In the place of what is not on show any more."""
-    return Post(embeds=(render.titled("", say("desk.hidden"), render.GREY, key),), key=key)
+    return Post(embeds=(titled("", say("desk.hidden"), GREY, key),), key=key)
 
 
 # --- events and reminders --------------------------------------------------------------------------
@@ -234,8 +239,8 @@ def event(competition: Competition, window: Window, gpus: Iterable[str], bot_id:
 def moment(found: MomentView, key: str) -> Post:
     """A phase has begun or ended, or soon does."""
     what = plain(f"{found.title}: {found.phase}" if found.phase else found.title, 200)
-    when = render.relative(found.at)
+    when = relative(found.at)
     values = {"what": what, "when": when, "at": _moment(found.at)}
     text = say(f"desk.moment.{found.moment.value}", **values)
-    colour = render.GREY if found.moment is Moment.CLOSES else render.GREEN
-    return Post(embeds=(render.titled("", text, colour, key),), key=key)
+    colour = GREY if found.moment is Moment.CLOSES else GREEN
+    return Post(embeds=(titled("", text, colour, key),), key=key)

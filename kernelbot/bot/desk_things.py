@@ -13,8 +13,10 @@ from typing import Any, Literal
 import discord
 import structlog
 
-from kernelbot.bot import delivery, desk_posts, permissions, render
+from kernelbot.bot import delivery, desk_posts, permissions
 from kernelbot.bot.messages import LOCALE, say
+from kernelbot.bot.post import Post
+from kernelbot.bot.text import plain
 from kernelbot.domain import desk as rules
 from kernelbot.domain.desk import BOARD, EVENT, FORUM, RULES, Act, Step, Thing, Wanted, Window
 from kernelbot.services import desk as service
@@ -116,7 +118,7 @@ def card_revision(desk: DeskView, key: str) -> str:
     return found
 
 
-async def card(ctx: Context, desk: DeskView, key: str) -> render.Post:
+async def card(ctx: Context, desk: DeskView, key: str) -> Post:
     """The live card, as everybody sees it."""
     board = desk.boards[key]
     most = max(desk_posts.CARD_ROWS)
@@ -260,7 +262,7 @@ class Workplace:
     def _check(self, channel: discord.abc.GuildChannel, needed: Sequence[str]) -> None:
         missing = permissions.missing(channel.permissions_for(self._guild.me), needed)
         if missing:
-            where = f"#{render.plain(channel.name, 80)}"
+            where = f"#{plain(channel.name, 80)}"
             raise CannotShow(say("desk.trouble.lacks", where=where, names=", ".join(missing)))
 
     # --- the forum ---------------------------------------------------------------------------------
@@ -319,7 +321,7 @@ class Workplace:
 
     # --- posts -------------------------------------------------------------------------------------
 
-    async def _post(self, key: str) -> tuple[str, render.Post, bool, str]:
+    async def _post(self, key: str) -> tuple[str, Post, bool, str]:
         """Name, message, whether it is open, and of a card the revision that it shows."""
         desk = self._desk
         if key == RULES and desk.shown:
@@ -353,7 +355,7 @@ class Workplace:
         )  # fmt: skip
 
     async def _post_in_forum(
-        self, forum: discord.ForumChannel, key: str, name: str, post: render.Post, is_open: bool
+        self, forum: discord.ForumChannel, key: str, name: str, post: Post, is_open: bool
     ) -> int:
         """The id of the post, and of its first message."""
         found = await self._found_post(forum, post.key)
@@ -394,7 +396,7 @@ class Workplace:
         changed = await forum.edit(available_tags=added)
         return [tag for tag in (changed or forum).available_tags if tag.name == name][:1]
 
-    async def _said(self, home: Home, channel_id: int, post: render.Post) -> int:
+    async def _said(self, home: Home, channel_id: int, post: Post) -> int:
         """A message that is there already, or sent now; pinned where we may."""
         channel = self._client.get_partial_messageable(channel_id)
         begun = discord.utils.snowflake_time(channel_id)
@@ -495,7 +497,8 @@ class Workplace:
         """The event of a phase that is there already, or a new one; None: it is too late for one."""
         mark = desk_posts.mark(self._me, self._desk.competition.name, window.phase)
         for event in await live_events(self._guild):
-            if event.id == known or (event.description or "").endswith(f"\n{mark}"):
+            ours = event.creator_id == self._me  # anybody can write a mark
+            if event.id == known or (ours and (event.description or "").endswith(f"\n{mark}")):
                 return event
         times = rules.event_times(window, self._desk.at)
         if times is None:
@@ -544,7 +547,7 @@ async def _pinned(pinning: Awaitable[Any]) -> None:
         log.info("not pinned", error=str(error))
 
 
-async def edit(client: discord.Client, channel_id: int, message_id: int, post: render.Post) -> None:
+async def edit(client: discord.Client, channel_id: int, message_id: int, post: Post) -> None:
     """Edit a message in place, in a post that has been put away too."""
     message = client.get_partial_messageable(channel_id).get_partial_message(message_id)
     try:

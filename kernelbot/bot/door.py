@@ -86,11 +86,12 @@ def ctx_of(interaction: Interaction) -> Context:
 
 
 async def person(interaction: Interaction) -> Actor:
-    """Who is behind this interaction: Discord has proven it."""
+    """Who is behind this interaction: Discord has proven it. They are called what they call themselves: a nickname is
+    of one server, whose moderators may give it.
+    """
     user = interaction.user
-    return await identity.person(
-        ctx_of(interaction), PROVIDER, str(user.id), user.display_name, CHANNEL
-    )
+    name = user.global_name or user.name
+    return await identity.person(ctx_of(interaction), PROVIDER, str(user.id), name, CHANNEL)
 
 
 async def administrator(interaction: Interaction) -> Actor:

@@ -18,9 +18,10 @@ import discord
 import structlog
 from discord import app_commands
 
-from kernelbot.bot import render, rest
+from kernelbot.bot import rest
 from kernelbot.bot.door import speak
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import plain
 from kernelbot.errors import RateLimited, Refused, Unavailable
 
 log = structlog.get_logger()
@@ -76,10 +77,10 @@ def refusal_in(cause: BaseException) -> str:
     if isinstance(cause, app_commands.CommandNotFound | app_commands.CommandSignatureMismatch):
         return say("error.changed")
     if isinstance(cause, app_commands.TransformerError):
-        return say("error.unreadable", value=repr(render.plain(str(cause.value), 60)))
+        return say("error.unreadable", value=repr(plain(str(cause.value), 60)))
     if not isinstance(cause, Refused):
         return ""
-    text = cause.message if isinstance(cause, Declined) else render.plain(cause.message, 1500)
+    text = cause.message if isinstance(cause, Declined) else plain(cause.message, 1500)
     if isinstance(cause, RateLimited):
         text += " " + say("error.again", when=f"<t:{int(time.time()) + cause.retry_after_s}:R>")
     return text

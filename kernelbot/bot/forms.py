@@ -8,9 +8,9 @@ from typing import Any, cast
 import discord
 from discord.ui import Label, Modal
 
-from kernelbot.bot import render
 from kernelbot.bot.door import Interaction
 from kernelbot.bot.errors import guarded
+from kernelbot.bot.text import cut
 
 PREFIX = "kb:form:"
 ABOUT = "about"
@@ -32,7 +32,7 @@ async def show(
     """Must be the first answer to an interaction: within three seconds, before any I/O. What it is ``about``
     comes back with it, under ``ABOUT``."""
     custom_id = f"{PREFIX}{name}:{about}" if about else PREFIX + name
-    form = Modal(title=render.cut(title, TITLE), custom_id=custom_id)
+    form = Modal(title=cut(title, TITLE), custom_id=custom_id)
     for field in fields:
         form.add_item(field)
     form.stop()  # the client does not keep it; ``received`` finds its handler by the name
@@ -40,7 +40,7 @@ async def show(
 
 
 def field(label: str, component: Any, description: str | None = None) -> Label[Any]:
-    return Label(text=render.cut(label, LABEL), component=component, description=description)
+    return Label(text=cut(label, LABEL), component=component, description=description)
 
 
 @guarded

@@ -6,7 +6,7 @@ from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot import autocomplete, render, views
+from kernelbot.bot import autocomplete, me_posts, problem_posts, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.setup import may_set_up
 from kernelbot.domain.people import Role
@@ -38,7 +38,7 @@ async def problem(interaction: Interaction, name: str) -> None:
         if board.name in found.leaderboards
     ]
     folder = await competitions.problem_archive(ctx, actor, name)
-    post = render.problem(found, boards, folder)
+    post = problem_posts.problem(found, boards, folder)
     await interaction.followup.send(**post.sending(), ephemeral=True)
 
 
@@ -50,7 +50,7 @@ async def queue(interaction: Interaction) -> None:
     ctx, actor = ctx_of(interaction), await person(interaction)
     queues = await standings.queues(ctx)
     now = await waits.of_newcomer(ctx, actor, {item.gpu: item.slots for item in queues})
-    post = render.queue(queues, now)
+    post = problem_posts.queue(queues, now)
     await interaction.edit_original_response(**post.editing())
 
 
@@ -58,7 +58,9 @@ async def queue(interaction: Interaction) -> None:
 async def help_(interaction: Interaction) -> None:
     await defer(interaction)
     manages = may_set_up(interaction)
-    post = render.help_text(manages=manages, administrates=manages and await _is_admin(interaction))
+    post = me_posts.help_text(
+        manages=manages, administrates=manages and await _is_admin(interaction)
+    )
     await interaction.edit_original_response(**post.editing())
 
 

@@ -9,11 +9,12 @@ import discord
 from discord import app_commands
 from discord.ui import Button, DynamicItem, TextInput, View
 
-from kernelbot.bot import forms, render
+from kernelbot.bot import forms, me_posts
 from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.forms import Filled, field
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import cut
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.notifying import Preferences, clock
 from kernelbot.domain.people import Actor
@@ -34,7 +35,7 @@ async def _show(interaction: Interaction, actor: Actor) -> None:
     ctx = ctx_of(interaction)
     await preferences.speak(ctx, actor.user_id, interaction.locale.value)
     wanted = await preferences.of(ctx, actor.user_id)
-    post = render.me(
+    post = me_posts.me(
         await identity.me(ctx, actor),
         await submit.allowance(ctx, actor),
         await standings.own_places(ctx, actor),
@@ -46,7 +47,7 @@ async def _show(interaction: Interaction, actor: Actor) -> None:
 def _switches(wanted: Preferences) -> View:
     view = View(timeout=None)
     for name in preferences.SWITCHES:
-        state = render.on_or_off(getattr(wanted, name))
+        state = me_posts.on_or_off(getattr(wanted, name))
         view.add_item(_button(name, say(f"me.button.{name}", state=state)))
     view.add_item(QuietButton(wanted))
     return without_memory(view)
@@ -54,7 +55,7 @@ def _switches(wanted: Preferences) -> View:
 
 def _button(name: str, label: str) -> Button[Any]:
     style = discord.ButtonStyle.secondary
-    return Button(label=render.cut(label, 80), style=style, custom_id=f"kb:me:{name}")
+    return Button(label=cut(label, 80), style=style, custom_id=f"kb:me:{name}")
 
 
 class Switch(

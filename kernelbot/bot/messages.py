@@ -70,6 +70,8 @@ ENGLISH: dict[str, str] = {
     ),
     "page.back": "◀ Back",
     "page.next": "Next ▶",
+    "page.older": "Older",
+    "page.newest": "Newest",
     "board.footer": "Page {page} of {pages} · {total} ranked · {name}",
     "board.frozen": "Frozen: what others reach is shown {when}.",
     "board.seen_through": "Frozen {until}, but not for you who organize.",
@@ -214,8 +216,6 @@ ENGLISH: dict[str, str] = {
     "quiet.hint": "Like 22:30; leave both empty for no quiet hours",
     "quiet.zone.hint": "Like Europe/Berlin, Asia/Seoul or UTC",
     "submissions.more": "There are older ones.",
-    "submissions.older": "Older",
-    "submissions.newest": "Newest",
     # --- announcements ------------------------------------------------------------------------------
     "podium.record": "New record: **{name}** took **{place}** place with **{time}**{margin}.",
     "podium.shares": "**{name}** shares **{place}** place with **{time}**{margin}: the times cannot be told apart.",
@@ -258,6 +258,8 @@ ENGLISH: dict[str, str] = {
         "Submissions: {sent}\nWaiting or running: {open}\nPlaces: {places}\nEntries off the boards: {void}\n"
         "Tokens in use: {tokens}"
     ),
+    "admin.person.places": "Places, and what holds them",
+    "admin.person.place": "**#{id}** {place} of {total} on {board} ({gpu}) with {time}",
     "admin.person.latest": "Latest submissions",
     "admin.person.sent": "**#{id}** {board} · {mode} · {came} · {when}",
     "admin.person.banned": "May not submit {until}: {reason}",
@@ -363,8 +365,6 @@ ENGLISH: dict[str, str] = {
     "admin.audit.none": "Nothing was done.",
     "admin.audit.line": "{at} **{actor}** `{action}` {target}",
     "admin.audit.ourselves": "KernelBot",
-    "admin.audit.older": "Older",
-    "admin.audit.newest": "Newest",
     # --- what a competition looks like in a server ------------------------------------------------------
     "desk.tag.open": "open",
     "desk.tag.closed": "closed",
@@ -526,6 +526,10 @@ ENGLISH: dict[str, str] = {
         "are judged again at no cost, everybody is told, and no canary lets it in again."
     ),
     "device.out.done": "Device {id} takes nothing more. `/admin release-device` lets it in again.",
+    "device.out.later": (
+        "What it gave could not be judged again just now, nor everybody told: a worker does both within minutes. The "
+        "log has the failure."
+    ),
     "device.in.ask": "**{device} of {of} ({state}) takes runs again**, and its band begins anew with what it is now.",
     "device.in.done": "Device {id} takes runs again.",
     # --- /link --------------------------------------------------------------------------------------
@@ -536,6 +540,15 @@ ENGLISH: dict[str, str] = {
     ),
     "link.yes": "That was me: let it in",
     "link.done": "It is let in. `kernelbot tokens list` shows it, `kernelbot tokens revoke` puts it out.",
+    "link.ask.admin": (
+        "You are an administrator. As one it could do for a day whatever `/admin` does, as long as you are one; "
+        "without that it sends and reads what is yours, and no more."
+    ),
+    "link.yes.admin": "Let it in as administrator, for a day",
+    "link.done.admin": (
+        "It is let in as an administrator for a day: `kernelbot admin` works there. It cannot be renewed; to end it "
+        "sooner let a command line in without that, and there `kernelbot tokens list` and `kernelbot tokens revoke`."
+    ),
     # --- pasted code -----------------------------------------------------------------------------
     "paste.title": "Send a kernel",
     "paste.code": "Your code",

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import discord
 import structlog
 
-from kernelbot.bot import delivery, render
+from kernelbot.bot import announcement_posts, delivery
 from kernelbot.bot.door import PROVIDER
 from kernelbot.bot.messages import speaking
 from kernelbot.bot.outbox import Teller
@@ -44,7 +44,9 @@ class Notices(Teller):
         if found is None:
             return "not wanted"
         with speaking(found.wanted.locale):
-            post = render.personal(found, render.notice_key(item.id), datetime.now(UTC))
+            post = announcement_posts.personal(
+                found, announcement_posts.notice_key(item.id), datetime.now(UTC)
+            )
         me = self._client.user
         try:
             channel_id = await self._places.direct(int(found.subject))

@@ -11,13 +11,14 @@ import discord
 from discord import SelectOption, TextStyle, app_commands
 from discord.ui import Label, Select, TextInput
 
-from kernelbot.bot import autocomplete, errors, forms, render
+from kernelbot.bot import autocomplete, errors, forms
+from kernelbot.bot.choosing import Choice
 from kernelbot.bot.door import Interaction, defer
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.forms import Filled, field
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import Choice
 from kernelbot.bot.taking import take
+from kernelbot.bot.text import cut
 from kernelbot.domain.submission import Draft
 from kernelbot.judge.protocol import Mode
 
@@ -94,7 +95,7 @@ def _chosen(name: str, choices: Sequence[Choice], chosen: Sequence[str], most: i
     wanted = {word.lower() for word in chosen if word}
     values = {choice.value.lower() for choice in choices}
     if not 0 < len(choices) <= OPTIONS or not wanted <= values:
-        text = render.cut(", ".join(word for word in chosen if word), 100)
+        text = cut(", ".join(word for word in chosen if word), 100)
         written = TextInput[Any](
             custom_id=name, required=False, max_length=100, default=text or None
         )

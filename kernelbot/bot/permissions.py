@@ -13,12 +13,8 @@ SPEAK = ("view_channel", "send_messages", "embed_links")
 POST = (*SPEAK, "read_message_history")
 """The history, so that after a crash nothing is said twice."""
 
-POST_IN_THREAD = (
-    "view_channel",
-    "send_messages_in_threads",
-    "embed_links",
-    "read_message_history",
-)
+SPEAK_IN_THREAD = ("view_channel", "send_messages_in_threads", "embed_links")
+POST_IN_THREAD = (*SPEAK_IN_THREAD, "read_message_history")
 THREADS = (
     "view_channel",
     "create_private_threads",

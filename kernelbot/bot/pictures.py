@@ -14,7 +14,8 @@ from kernelbot.bot.drawing import axes
 from kernelbot.bot.drawing import leaderboard as drawing
 from kernelbot.bot.drawing.leaderboard import Card, Place, Step
 from kernelbot.bot.messages import language, say
-from kernelbot.bot.render import File, clean, cut
+from kernelbot.bot.post import File
+from kernelbot.bot.text import clean, cut
 from kernelbot.domain.people import Actor
 from kernelbot.domain.ranking import Standing
 from kernelbot.errors import Refused

@@ -12,8 +12,10 @@ from typing import Any, Literal
 import discord
 import structlog
 
-from kernelbot.bot import permissions, render, rest
+from kernelbot.bot import permissions, rest
 from kernelbot.bot.door import Interaction
+from kernelbot.bot.limits import THREAD_NAME
+from kernelbot.bot.text import clean, cut
 from kernelbot.services import cards, competitions, preferences
 from kernelbot.services.context import Context
 
@@ -107,8 +109,8 @@ class Places:
     async def _made(
         self, channel: discord.TextChannel, user: Any, user_id: int, competition: str
     ) -> int:
-        who = render.cut(render.clean(user.display_name), 32)
-        name = render.cut(f"{who} · {render.clean(competition)}", render.THREAD_NAME)
+        who = cut(clean(user.display_name), 32)
+        name = cut(f"{who} · {clean(competition)}", THREAD_NAME)
         thread = await channel.create_thread(
             name=name,
             type=discord.ChannelType.private_thread,

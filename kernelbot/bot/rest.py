@@ -53,12 +53,13 @@ class Pace:
 
     async def turn(self) -> None:
         async with self._line:
-            now = asyncio.get_running_loop().time()
+            clock = asyncio.get_running_loop().time
+            now = clock()
             if len(self._last) == self._last.maxlen:
                 free = self._last[0] + self._within_s
                 if free > now:
                     await asyncio.sleep(free - now)
-                    now = max(free, now)
+                    now = max(free, clock())  # who wakes late has not gone before
             self._last.append(now)
 
 

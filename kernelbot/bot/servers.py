@@ -5,8 +5,9 @@ from __future__ import annotations
 import discord
 import structlog
 
-from kernelbot.bot import delivery, permissions, render, rest
+from kernelbot.bot import delivery, permissions, rest
 from kernelbot.bot.messages import LOCALE, say
+from kernelbot.bot.post import BLUE, Post
 from kernelbot.services import guilds
 from kernelbot.services.context import Context
 
@@ -53,9 +54,9 @@ def _open(guild: discord.Guild) -> discord.TextChannel | None:
 
 async def _say(channel: discord.TextChannel, words: str, key: str) -> bool:
     """Whether it stands there, as far as we know."""
-    embed = discord.Embed(description=words, colour=render.BLUE)
+    embed = discord.Embed(description=words, colour=BLUE)
     try:
-        await delivery.send(channel, render.Post(embeds=(embed,), key=key))
+        await delivery.send(channel, Post(embeds=(embed,), key=key))
     except rest.NO_ANSWER as error:
         log.warning("a server could not be told", guild=channel.guild.id, error=repr(error))
         return False

@@ -11,10 +11,11 @@ import discord
 from discord import app_commands
 from discord.ui import Button, ChannelSelect, DynamicItem, View
 
-from kernelbot.bot import delivery, permissions, render, setup_page
+from kernelbot.bot import delivery, permissions, setup_page
 from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import Declined, guarded
-from kernelbot.bot.messages import say
+from kernelbot.bot.messages import say, speaking
+from kernelbot.bot.post import BLUE, Post
 from kernelbot.bot.setup_page import Server
 from kernelbot.bot.views import without_memory
 from kernelbot.services import desk, guilds
@@ -113,10 +114,12 @@ class Choice(
         values = cast(dict[str, Any], interaction.data or {}).get("values") or []
         chosen = int(values[0]) if values else None
         kind = setup_page.KINDS[self.choice]
-        if chosen is not None and not isinstance(guild.get_channel(chosen), kind):
-            raise Declined(say("setup.not_here"))
-        await _change(interaction, guild, self.choice, chosen)
-        await _show(interaction, guild)
+        try:
+            if chosen is not None and not isinstance(guild.get_channel(chosen), kind):
+                raise Declined(say("setup.not_here"))
+            await _change(interaction, guild, self.choice, chosen)
+        finally:  # a menu shows what was picked, also where it was refused, until it is drawn again
+            await _show(interaction, guild)
 
 
 async def _change(
@@ -160,11 +163,10 @@ async def _hello(interaction: Interaction, guild: discord.Guild) -> None:
     if lacking:
         names = ", ".join(lacking)
         raise Declined(say("setup.cannot_speak", place=channel.mention, names=names))
-    embed = discord.Embed(description=say("setup.example"), colour=render.BLUE)
+    with speaking(guild.preferred_locale.value):
+        embed = discord.Embed(description=say("setup.example"), colour=BLUE)
     # Discord may deliver an interaction twice; the same key makes it one message.
-    message = await delivery.send(
-        channel, render.Post(embeds=(embed,), key=f"hello {interaction.id}")
-    )
+    message = await delivery.send(channel, Post(embeds=(embed,), key=f"hello {interaction.id}"))
     await interaction.followup.send(say("setup.said", link=message.jump_url), ephemeral=True)
 
 

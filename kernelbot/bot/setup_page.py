@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import discord
 
-from kernelbot.bot import permissions, render
+from kernelbot.bot import permissions
 from kernelbot.bot.messages import say
+from kernelbot.bot.post import BLUE, Post, fitted
+from kernelbot.bot.text import plain
 from kernelbot.domain.competition import own_channel
 from kernelbot.services.desk import DeskStatus
 from kernelbot.services.views import GuildView
@@ -66,13 +68,13 @@ KINDS: dict[str, type[Place]] = {
 }
 
 
-def page(server: Server, named: str, link: str, desks: Sequence[DeskStatus] = ()) -> render.Post:
+def page(server: Server, named: str, link: str, desks: Sequence[DeskStatus] = ()) -> Post:
     """``named`` is the channel of servers that have chosen none, ``link`` the one that invites the bot; ``desks``
     are the competitions that the server shows."""
     embed = discord.Embed(
-        title=say("setup.title", server=render.plain(server.guild.name, 100)),
+        title=say("setup.title", server=plain(server.guild.name, 100)),
         description=say("setup.intro"),
-        colour=render.BLUE,
+        colour=BLUE,
     )
     for choice in KINDS:
         lines = [say(f"setup.does.{choice}"), *_state(server, choice, named)]
@@ -81,7 +83,7 @@ def page(server: Server, named: str, link: str, desks: Sequence[DeskStatus] = ()
     embed.add_field(name=say("setup.server"), value=value, inline=False)
     if wrong := [line for item in desks for line in _wrong(item)]:
         embed.add_field(name=say("setup.shown"), value="\n".join(wrong), inline=False)
-    return render.Post(embeds=(render.fitted(embed),))
+    return Post(embeds=(fitted(embed),))
 
 
 def _state(server: Server, choice: str, named: str) -> list[str]:
@@ -116,7 +118,7 @@ def _unchosen(server: Server, choice: str, named: str) -> str:
 
 def _wrong(item: DeskStatus) -> list[str]:
     """What of a competition is not as it should be."""
-    name = render.plain(item.competition, 60)
+    name = plain(item.competition, 60)
     lines = [say("setup.shown.trouble", name=name, trouble=item.trouble)] if item.trouble else []
     if item.left_away:
         lines.append(say("setup.shown.left_away", name=name, count=item.left_away))

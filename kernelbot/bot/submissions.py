@@ -9,10 +9,11 @@ import discord
 from discord import app_commands
 from discord.ui import Button, DynamicItem, View
 
-from kernelbot.bot import attachments, autocomplete, render, views
+from kernelbot.bot import attachments, autocomplete, submission_posts, views
 from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import cut
 from kernelbot.services import comparison
 from kernelbot.services import submissions as service
 
@@ -32,12 +33,12 @@ async def _list(interaction: Interaction, leaderboard: str | None, cursor: str |
     page = await service.mine(
         ctx_of(interaction), actor, leaderboard=leaderboard, cursor=cursor, limit=SHOWN
     )
-    post = render.submissions(page.items, more=page.cursor is not None)
+    post = submission_posts.submissions(page.items, more=page.cursor is not None)
     turns = View(timeout=None)
     if cursor is not None:
-        turns.add_item(_turn(leaderboard, None, say("submissions.newest")))
+        turns.add_item(_turn(leaderboard, None, say("page.newest")))
     if page.cursor is not None:
-        turns.add_item(_turn(leaderboard, page.cursor, say("submissions.older")))
+        turns.add_item(_turn(leaderboard, page.cursor, say("page.older")))
     await interaction.edit_original_response(**post.editing(), view=views.without_memory(turns))
 
 
@@ -45,7 +46,7 @@ def _turn(leaderboard: str | None, cursor: str | None, label: str) -> Button[Any
     board = (leaderboard or "").lower()[:63]
     custom_id = f"kb:mine:{cursor or 0}:{board if views.BOARD.fullmatch(board) else ''}"
     style = discord.ButtonStyle.secondary
-    return Button(label=render.cut(label, 80), style=style, custom_id=custom_id)
+    return Button(label=cut(label, 80), style=style, custom_id=custom_id)
 
 
 class TurnButton(
@@ -87,13 +88,15 @@ async def submission(
     if compare is not None:
         found = await comparison.difference(ctx, actor, compare, id)
         pair = [await service.submission(ctx, actor, one) for one in (compare, id)]
-        await interaction.followup.send(**render.difference(found, pair).sending(), ephemeral=True)
+        await interaction.followup.send(
+            **submission_posts.difference(found, pair).sending(), ephemeral=True
+        )
         return
     view = await service.submission(ctx, actor, id)
     code = await service.code(ctx, actor, id)
     compared = await comparison.of(ctx, view)
     left = await attachments.of(ctx, view)
-    post = render.submission(view, (code.file_name, code.content), compared, left)
+    post = submission_posts.submission(view, (code.file_name, code.content), compared, left)
     buttons = views.result_buttons(view) if view.done else views.card_buttons(view)
     await interaction.followup.send(**post.sending(), view=buttons, ephemeral=True)
 

@@ -8,7 +8,7 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from kernelbot.bot import attachments, autocomplete, paste, render
+from kernelbot.bot import attachments, autocomplete, paste, submission_posts
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
@@ -69,7 +69,7 @@ async def submit(
 async def cancel(interaction: Interaction, id: app_commands.Range[int, 1]) -> None:
     await defer(interaction)
     view = await service.cancel(ctx_of(interaction), await person(interaction), id)
-    await interaction.edit_original_response(**render.cancelled(view).editing())
+    await interaction.edit_original_response(**submission_posts.cancelled(view).editing())
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (submit, cancel)

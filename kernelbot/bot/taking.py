@@ -7,11 +7,12 @@ from typing import Any, cast
 
 import structlog
 
-from kernelbot.bot import delivery, render, rest
+from kernelbot.bot import delivery, rest, submission_posts
 from kernelbot.bot.cards import Cards
 from kernelbot.bot.door import Interaction, ctx_of, person
 from kernelbot.bot.messages import say
 from kernelbot.bot.places import Places
+from kernelbot.bot.post import Post
 from kernelbot.domain.submission import Draft
 from kernelbot.errors import Unavailable
 from kernelbot.services import preferences, submit
@@ -36,7 +37,7 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
     log.info("accepted", submission=view.id, user=user_id)
     client = cast(Any, interaction.client)
     cards, places = cast(Cards, client.cards), cast(Places, client.places)
-    first = asyncio.create_task(_say(interaction, render.accepted(view)))
+    first = asyncio.create_task(_say(interaction, submission_posts.accepted(view)))
     link = trouble = ""
     try:
         with cards.expecting(view.id):
@@ -46,15 +47,19 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
                 link = await cards.open(view, place, str(interaction.user.id))
         if place.lacking:
             trouble = say("accepted.no_threads", names=", ".join(place.lacking))
-    except (*rest.NO_ANSWER, Unavailable) as error:
-        log.warning("a card could not be placed", submission=view.id, error=repr(error))
+    except Exception as error:
+        foreseen = isinstance(error, (*rest.NO_ANSWER, Unavailable))
+        log.warning(
+            "a card could not be placed", submission=view.id, error=repr(error),
+            exc_info=None if foreseen else error,
+        )  # fmt: skip
         closed = getattr(error, "code", None) in delivery.UNREACHABLE
         trouble = say("accepted.unreachable" if closed else "accepted.later", id=view.id)
     await first
-    await _say(interaction, render.accepted(view, link, trouble))
+    await _say(interaction, submission_posts.accepted(view, link, trouble))
 
 
-async def _say(interaction: Interaction, post: render.Post) -> None:
+async def _say(interaction: Interaction, post: Post) -> None:
     """Into the answer to the command. Its failure changes nothing about the submission."""
     try:
         async with asyncio.timeout(ANSWERED_WITHIN_S):

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Self, cast
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar, cast
 
 import discord
 from discord.ui import Button, DynamicItem, View
 
-from kernelbot.bot import render
+from kernelbot.bot import board_posts, submission_posts
 from kernelbot.bot.door import Interaction, ctx_of, defer, defer_change, person
 from kernelbot.bot.errors import guarded
+from kernelbot.bot.limits import CUSTOM_ID
 from kernelbot.bot.messages import say
 from kernelbot.bot.pictures import Pictures
+from kernelbot.bot.post import Post
+from kernelbot.bot.text import cut
 from kernelbot.domain.submission import REJUDGE
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.services import standings, submit
-from kernelbot.services.views import LeaderboardView, StandingsPage, SubmissionView
+from kernelbot.services.views import LeaderboardView, StandingsPage, SubmissionView, TotalsPage
 
 BOARD = re.compile(r"[a-z0-9_-]{1,63}")
 OTHER_GPUS = 5  # buttons in a row
@@ -47,7 +51,9 @@ class CancelButton(DynamicItem[Button[Any]], template=r"kb:cancel:(?P<submission
         view = await submit.cancel(
             ctx_of(interaction), await person(interaction), self.submission_id
         )
-        await interaction.followup.send(**render.cancelled(view).sending(), ephemeral=True)
+        await interaction.followup.send(
+            **submission_posts.cancelled(view).sending(), ephemeral=True
+        )
 
 
 class BoardButton(
@@ -59,7 +65,7 @@ class BoardButton(
     def __init__(self, board: str, gpu: str, page: int, label: str = "·") -> None:
         super().__init__(
             Button(
-                label=render.cut(label, 80),
+                label=cut(label, 80),
                 style=discord.ButtonStyle.secondary,
                 custom_id=board_id(board, gpu, page),
             )
@@ -85,7 +91,7 @@ def board_id(board: str, gpu: str, page: int) -> str:
 
 async def board_page(
     interaction: Interaction, name: str, gpu: str | None, number: int
-) -> tuple[render.Post, View]:
+) -> tuple[Post, View]:
     """A page of a leaderboard as this person sees it, and the buttons to the others.
 
     Without ``gpu`` the leaderboard's first. A page beyond the end (people left) becomes the first.
@@ -95,33 +101,45 @@ async def board_page(
     chosen = gpu or (board.gpus[0] if board.gpus else None)
 
     async def read(number: int) -> StandingsPage:
-        cursor = str(number * render.ROWS) if number else None
+        cursor = str(number * board_posts.ROWS) if number else None
         return await standings.standings(
-            ctx, actor, board.name, chosen, cursor=cursor, limit=render.ROWS
+            ctx, actor, board.name, chosen, cursor=cursor, limit=board_posts.ROWS
         )
 
-    page = await read(number)
-    if number and not page.items:
-        number, page = 0, await read(0)
-    post = render.leaderboard(board, page, number)
+    page, number = await page_or_first(read, number)
+    post = board_posts.leaderboard(board, page, number)
     if page.total and interaction.app_permissions.attach_files:
         picture = await cast(Pictures, cast(Any, interaction.client).pictures).of(
             actor, board.name, page.gpu
         )
-        post = render.with_picture(post, picture)
+        post = board_posts.with_picture(post, picture)
     return post, _board_buttons(board, page, number)
 
 
 def _board_buttons(board: LeaderboardView, page: StandingsPage, number: int) -> View:
     view = View(timeout=None)
-    last = max(0, -(-page.total // render.ROWS) - 1)
-    steps = [(say("page.back"), number - 1), (say("page.next"), number + 1)]
-    wanted = [(page.gpu, step, label) for label, step in steps if 0 <= step <= last]
+    wanted = [(page.gpu, step, label) for step, label in other_pages(page.total, number)]
     wanted += [(gpu, 0, gpu) for gpu in board.gpus if gpu != page.gpu][:OTHER_GPUS]
     for gpu, step, label in wanted:
-        if len(board_id(board.name, gpu, step)) <= render.CUSTOM_ID:
+        if len(board_id(board.name, gpu, step)) <= CUSTOM_ID:
             view.add_item(BoardButton(board.name, gpu, step, label))
     return without_memory(view)
+
+
+Page = TypeVar("Page", StandingsPage, TotalsPage)
+
+
+async def page_or_first(read: Callable[[int], Awaitable[Page]], number: int) -> tuple[Page, int]:
+    """A page and its number; one beyond the end, because people left, becomes the first."""
+    page = await read(number)
+    return (await read(0), 0) if number and not page.items else (page, number)
+
+
+def other_pages(total: int, number: int) -> list[tuple[int, str]]:
+    """The pages beside this one, with what their buttons say."""
+    last = max(0, -(-total // board_posts.ROWS) - 1)
+    beside = [(number - 1, say("page.back")), (number + 1, say("page.next"))]
+    return [(page, label) for page, label in beside if 0 <= page <= last]
 
 
 def card_buttons(view: SubmissionView) -> View:

@@ -63,7 +63,7 @@ class BotProcess:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.process.wait()
 
 
@@ -89,6 +89,13 @@ async def process(
         if made.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 await made.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What a command does is over when it is: a busy machine takes longer than simcord's five seconds."""
+    for item in items:
+        if "simcord_env" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.simcord(settle_timeout=60.0))
 
 
 @pytest.hookimpl(wrapper=True)

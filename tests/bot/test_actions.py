@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import discord
+import pytest
 from sqlalchemy import text
 
+from kernelbot.bot import messages
 from kernelbot.bot.client import Bot
 from kernelbot.judge.protocol import VerdictKind
 from tests import factories
@@ -138,6 +140,22 @@ async def test_a_shared_result_is_posted_above_the_thread_without_code_or_log(
     assert "kernel.py" not in words(post)
     assert "size:" not in words(post)
     assert post.attachments == []
+
+
+async def test_what_is_shared_speaks_the_language_of_the_server(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"share.text": "**{name}** zeigt #{id} auf {board}."}
+    monkeypatch.setitem(messages.CATALOGUES, "de", own)
+    scene.env.backend.edit_guild(scene.guild.id, {"preferred_locale": "de"})
+    await scene.env.settle()
+    result = await scene.judged("ranked")
+
+    pressed = await scene.ada.click(result, label="Share")
+
+    post = scene.channel.history()[-1]
+    assert "**ada** zeigt #1 auf vectoradd." in words(post)
+    assert "Shown to everybody here" in pressed.response.content
 
 
 async def test_where_the_bot_may_not_write_sharing_says_so(scene: Scene) -> None:

@@ -14,6 +14,7 @@ from kernelbot.bot.admin import confirm
 from kernelbot.bot.client import Bot
 from kernelbot.services import identity, moderation, pending, standings
 from tests import factories
+from tests.bot import admin_story
 from tests.bot.conftest import BotProcess
 from tests.bot.scene import Scene, labels, words
 from tests.fakes.discord import LoopbackDiscord
@@ -22,30 +23,6 @@ from tests.services.test_turns import rows
 WHOLE_COMMAND = 8000
 """Characters that Discord takes in the names and descriptions of a command with all of its subcommands."""
 
-FORGED = (
-    ("hints", {"submission": 1}),
-    ("void", {"submission": 1, "reason": "x"}),
-    ("restore", {"submission": 1, "reason": "x"}),
-    ("rerun", {"submission": 1, "reason": "x"}),
-    ("first", {"submission": 1, "reason": "x"}),
-    ("rejudge", {"submission": 1}),
-    ("quarantine", {}),
-    ("person", {"person": "ada"}),
-    ("ban", {"person": "ada", "lasts": "7d", "reason": "x"}),
-    ("unban", {"person": "ada"}),
-    ("role", {"person": "ada", "role": "admin"}),
-    ("allowance show", {"person": "ada"}),
-    (
-        "allowance grant",
-        {"person": "ada", "competition": "x", "gpu": "CPU", "seconds": 1, "reason": "x"},
-    ),
-    ("allowance end", {"grant": 1}),
-    ("invite create", {"competition": "x"}),
-    ("invite list", {"competition": "x"}),
-    ("invite revoke", {"competition": "x", "number": 1}),
-    ("audit", {}),
-)
-
 
 async def test_a_member_whom_the_server_lets_see_the_group_is_refused_and_offered_nothing(
     scene: Scene,
@@ -53,8 +30,8 @@ async def test_a_member_whom_the_server_lets_see_the_group_is_refused_and_offere
     await scene.sees_admin()
     await scene.submit()
 
-    for command, options in FORGED:
-        told = await scene.slash(f"admin {command}", **options)
+    for command in admin_story.COMMANDS:
+        told = await admin_story.sent(scene, command)
         assert told.ephemeral
         assert words(told.response).startswith("This is for administrators."), command
     for option in ("person", "target"):

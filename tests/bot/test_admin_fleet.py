@@ -6,6 +6,8 @@ import dataclasses
 import uuid
 from pathlib import Path
 
+from sqlalchemy import text
+
 from kernelbot.services import canaries, machines, moderation, runners
 from kernelbot.storage import fleet
 from tests import factories
@@ -89,6 +91,23 @@ async def test_a_device_is_taken_out_and_let_in_after_a_yes_each(scene: Scene) -
     assert [item["action"] for item in log.items] == ["device.release", "device.quarantine"]
     unknown = await scene.slash("admin release-device", device=number + 999, reason="x")
     assert "There is no device" in words(unknown.response)
+
+
+async def test_a_device_that_is_out_is_told_as_out_though_what_follows_fails(scene: Scene) -> None:
+    number = await device(scene)
+    out = await scene.slash("admin quarantine-device", device=number, reason="It smells.")
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(
+            text("ALTER TABLE outbox ADD CONSTRAINT broken CHECK (false) NOT VALID")
+        )
+
+    await scene.ada.click(out.response, label="Confirm")
+
+    assert f"Device {number} takes nothing more." in words(out.response)
+    assert "a worker does both within minutes" in words(out.response)
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("ALTER TABLE outbox DROP CONSTRAINT broken"))
+    assert await canaries.watch(scene.app) == 1
 
 
 # --- announcements -------------------------------------------------------------------------------

@@ -176,6 +176,20 @@ async def test_what_was_set_aside_is_shown_with_its_evidence_and_released_with_a
     assert await places(scene) == ["bob"]
 
 
+async def test_a_release_is_told_as_done_though_the_next_cannot_be_shown(scene: Scene) -> None:
+    await scene.organizer()
+    await set_aside(scene, "bob")
+    shown = await scene.slash("admin quarantine")
+    form = await scene.ada.click(shown.response, label="Release")
+    scene.env.inject_error("*", "/webhooks/*", status=400, code=50035)
+
+    told = await scene.ada.submit_modal(form, {"reason": "The clock was off."})
+
+    assert told.followups == []
+    assert "Run 1 passed; it counts" in words(shown.response)
+    assert await places(scene) == ["bob"]
+
+
 async def test_a_refusal_is_confirmed_and_its_owner_reads_why(scene: Scene) -> None:
     organizer = await scene.organizer()
     await set_aside(scene, "bob")
@@ -211,6 +225,17 @@ async def test_the_code_of_what_was_set_aside_comes_as_a_file_and_that_is_writte
     (file,) = told.response.attachments
     assert file.filename == "1-kernel.py"
     assert "`submission.read` submission:1" in words(log.response)
+
+
+async def test_beside_the_hints_of_a_file_is_the_file(scene: Scene) -> None:
+    await scene.organizer()
+    await factories.submitted(scene.app, *await people(scene, "bob"))
+    shown = await scene.slash("admin hints", submission=1)
+
+    told = await scene.ada.click(shown.response, label="Code")
+
+    (file,) = told.response.attachments
+    assert file.filename == "1-kernel.py"
 
 
 async def test_an_administrator_is_offered_what_not_everybody_sees(scene: Scene) -> None:

@@ -183,7 +183,7 @@ async def test_whichever_call_fails_people_are_told_and_results_are_brought_once
     for case in later:
         await submitted(there, case)
     for case in (*at_once, *later):
-        await there.until(lambda case=case: settled(case), case.name, 40)
+        await there.until(lambda case=case: settled(case), case.name)
     for case in later:
         case.fail(there)
     for at in range(len(at_once) + len(later)):
@@ -242,7 +242,7 @@ async def test_a_bot_killed_at_any_instant_brings_everything_once_after_it_is_ba
     await process.start()
 
     for case in (*before, *after):
-        await there.until(lambda case=case: results(there, case.user), case.name, 40)
+        await there.until(lambda case=case: results(there, case.user), case.name)
     await nothing_waits(app)
     told = {case.name: len(results(there, case.user)) for case in (*before, *after)}
     assert told == dict.fromkeys(told, 1)
@@ -302,18 +302,18 @@ async def test_results_are_brought_while_the_gateway_is_away_from_the_start(
 
     there.gateway.refusing = True
     await process.launch()
-    await there.until(lambda: len(all_of(there, "submission ")) == 2, "both cards", 40)
+    await there.until(lambda: len(all_of(there, "submission ")) == 2, "both cards")
     await factories.judge_one(app)
     await there.until(lambda: in_thread(there, ada, "passed"), "the end on a card")
     there.gateway.refusing = False
-    await there.until(lambda: there.gateway.connected, "the bot is at the gateway", 30)
+    await there.until(lambda: there.gateway.connected, "the bot is at the gateway")
 
     there.gateway.refusing = True
     await there.gateway.drop(resumable=False)
     await factories.judge_one(app)
     await there.until(lambda: len(results(there, ada)) == 2, "both results")
     there.gateway.refusing = False
-    await there.until(lambda: there.gateway.identified == 2, "a new session", 30)
+    await there.until(lambda: there.gateway.identified == 2, "a new session")
     assert "CPU" in (await there.answer(await there.slash(ada, channel, "queue"))).text()
 
 
@@ -333,7 +333,7 @@ async def test_a_call_given_up_during_a_global_limit_leaves_the_others_free(
             async with asyncio.timeout(0.3):
                 await client.fetch_user(1)
 
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await client.fetch_user(discord.bot.id)
 
 
@@ -348,7 +348,8 @@ async def test_all_calls_together_keep_a_pace() -> None:
 
     await asyncio.gather(*(call() for _ in range(10)))
 
-    assert [int(at / 0.2 + 0.01) for at in ended] == [0] * 4 + [1] * 4 + [2] * 2
+    # However late a busy machine wakes those that wait.
+    assert [ended[at + 4] - ended[at] > 0.15 for at in range(6)] == [True] * 6
 
 
 def test_a_gateway_that_was_away_for_an_hour_is_tried_at_least_every_minute() -> None:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from kernelbot.bot import messages, render
+from kernelbot.bot import board_posts, messages
 from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import dispatch, identity, invitations, moderation
+from kernelbot.services import cards, dispatch, identity, invitations, moderation
 from tests import factories
 from tests.bot.scene import FILE, Scene, words
 from tests.conftest import ADMIN_TOKEN
@@ -42,6 +42,20 @@ async def test_a_submission_is_answered_to_its_sender_alone_with_place_and_link(
     assert "**#1** accepted: kernel.py for vectoradd, test." in result.response.content
     assert "next in line" in result.response.content
     assert "https://discord.com/channels/" in result.response.content
+
+
+async def test_somebody_is_called_the_same_in_every_server_whatever_it_calls_them(
+    scene: Scene,
+) -> None:
+    other = scene.env.create_guild("Another")
+    there = other.create_text_channel("there")
+    user = scene.env.create_user("grace.h", global_name="Grace")
+    here = scene.guild.add_member(user, nick="a cheat")
+    away = other.add_member(user, nick="admiral")
+
+    for member, channel in ((here, scene.channel), (away, there)):
+        shown = await member.slash(channel, "me")
+        assert shown.response.embeds[0].title == "Grace"
 
 
 async def test_the_command_is_acknowledged_before_anything_else_happens(scene: Scene) -> None:
@@ -146,6 +160,17 @@ async def test_a_failing_acknowledgement_does_not_lose_the_submission(scene: Sce
     await scene.submit()
 
     assert "next in line" in words(scene.in_threads()[0])
+
+
+async def test_what_was_accepted_is_told_as_accepted_whatever_breaks_after_it(scene: Scene) -> None:
+    no_thread = (scene.guild.id, "getting-started", scene.channel.id)
+    await cards.remember_thread(scene.app, (await scene.own()).user_id, *no_thread)
+
+    result = await scene.submit()
+
+    assert "**#1** accepted" in result.response.content
+    assert "the result comes as soon as it does" in result.response.content
+    assert result.followups == []
 
 
 async def test_a_thread_that_cannot_be_made_becomes_a_direct_message(scene: Scene) -> None:
@@ -334,7 +359,7 @@ async def test_where_a_bot_died_before_the_card_the_result_comes_directly(scene:
 async def test_a_leaderboard_has_pages_and_always_the_own_row(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "ROWS", 2)
+    monkeypatch.setattr(board_posts, "ROWS", 2)
     for place in range(5):
         actor = await factories.make_actor(scene.app, f"person{place:02}")
         await factories.ranked(scene.app, actor, 10_000 * 1.1**place)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kernelbot.bot import render
+from kernelbot.bot import board_posts
 from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Phase, Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
@@ -78,7 +78,7 @@ async def test_a_code_that_is_used_up_says_nothing_of_where_it_led(
 async def test_the_standings_have_pages_the_own_row_and_the_other_phases(
     scene: Scene, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(render, "ROWS", 2)
+    monkeypatch.setattr(board_posts, "ROWS", 2)
     await contest.published(
         scene.app, shelf,
         contest.contest(

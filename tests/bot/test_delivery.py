@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from kernelbot.bot import delivery
-from kernelbot.bot.render import Post
+from kernelbot.bot.post import Post
 from tests.fakes import discord as fake
 from tests.fakes.discord import LoopbackDiscord
 from tests.fakes.discord_world import Channel

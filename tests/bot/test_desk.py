@@ -21,7 +21,7 @@ from sqlalchemy import text
 
 from kernelbot.app import App
 from kernelbot.bot import desk as looking
-from kernelbot.bot import desk_things, setup_page
+from kernelbot.bot import desk_posts, desk_things, setup_page
 from kernelbot.bot.client import Bot
 from kernelbot.bot.messages import say
 from kernelbot.domain.competition import Competition, Phase, Prize, Registration, Visibility
@@ -476,7 +476,7 @@ async def test_what_the_bot_lacks_is_told_to_the_organizers_and_tried_seldom(
     club: Club, bot: Bot, app: App
 ) -> None:
     club.category.denied = shape.MANAGE_CHANNELS
-    await bot_hears_of(club, club.category)
+    await bot_hears_of(club, bot, club.category)
     await club.publish(a_contest())
 
     for _ in range(3):
@@ -491,7 +491,7 @@ async def test_what_the_bot_lacks_is_told_to_the_organizers_and_tried_seldom(
     assert "**getting-started**: In #Competitions the bot lacks" in (wrong.value or "")
 
     club.category.denied = 0
-    await bot_hears_of(club, club.category)
+    await bot_hears_of(club, bot, club.category)
     await club.discord.until(lambda: bot.desk._changed, "the bot hears of it")
     await bot.desk.see_to_all()
     assert club.made() == (1, 2, 1)
@@ -507,9 +507,35 @@ async def test_what_the_bot_lacks_is_told_to_the_organizers_and_tried_seldom(
     assert "The category for competitions is gone" in status.trouble
 
 
-async def bot_hears_of(club: Club, channel: Channel) -> None:
-    await club.discord.gateway.dispatch("CHANNEL_UPDATE", club.discord.channel_payload(channel))
-    await asyncio.sleep(0.05)
+async def bot_hears_of(club: Club, bot: Bot, channel: Channel, kind: str = "CHANNEL") -> None:
+    payload = club.discord.channel_payload(channel)
+    await club.discord.gateway.dispatch(f"{kind}_UPDATE", payload)
+    (session,) = club.discord.gateway.sessions.values()
+    await club.discord.until(lambda: bot.ws.sequence == session.sequence, "the bot hears of it")
+    await asyncio.sleep(0.05)  # and does what it does at once
+
+
+async def test_an_event_of_somebody_else_is_never_taken_for_ours(club: Club, bot: Bot) -> None:
+    await club.publish(a_contest())
+    mark = desk_posts.mark(club.discord.bot.id, "getting-started", "")
+    starts, ends = (str(now() + hours * HOUR) for hours in (1, 2))
+    eve = club.discord.person(club.guild, "eve")
+    theirs = shape.Event(
+        club.discord.snowflake(),
+        club.guild,
+        eve,
+        "Free GPUs",
+        f"Here!\n{mark}",
+        "here",
+        starts,
+        ends,
+    )
+    club.discord.events[theirs.id] = theirs
+
+    await bot.desk.see_to_all()
+
+    names = [event.name for event in club.discord.live_events(club.guild)]
+    assert sorted(names) == ["A contest", "Free GPUs"]
 
 
 async def test_without_leave_to_make_events_everything_else_is_there(club: Club, app: App) -> None:
@@ -761,10 +787,7 @@ async def test_comparing_reads_a_server_once_and_keeps_the_tags_that_people_set(
     forum.tags.append({**forum.tags[0], "id": "77", "name": "help"})
     post.applied.append("77")
     for channel in (forum, post):
-        kind = "THREAD" if channel is post else "CHANNEL"
-        payload = club.discord.channel_payload(channel)
-        await club.discord.gateway.dispatch(f"{kind}_UPDATE", payload)
-    await asyncio.sleep(0.05)
+        await bot_hears_of(club, bot, channel, "THREAD" if channel is post else "CHANNEL")
     bot.desk._changed.clear()
     await later(app, "UPDATE desks SET compared_at = now() - interval '11 minutes'")
     before = len(club.discord.requests)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from kernelbot.bot import desk_posts, render
+from kernelbot.bot import desk_posts
+from kernelbot.bot.post import Post
 from kernelbot.domain.competition import Competition, LeaderboardSpec, Phase, Prize
 from kernelbot.domain.competition_scoring import CompetitionScoring, Rule, Share
 from kernelbot.domain.desk import Moment, Window
@@ -20,7 +21,7 @@ AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LONG = "@everyone <@1> **`x`**\n" * 400
 
 
-def fits(post: render.Post) -> str:
+def fits(post: Post) -> str:
     """What a reader sees of it, once Discord's own rules have been held against it."""
     body = {"embeds": [embed.to_dict() for embed in post.embeds], "content": post.content}
     rules.check_message(body, [], new=True)
@@ -124,6 +125,22 @@ def test_rules_fit_and_say_what_a_competitor_asks() -> None:
         prizes=(Prize(prize=LONG, note=LONG),) * 50,
     )  # fmt: skip
     assert "@everyone" not in fits(desk_posts.rules(endless, windows * 30, [board()] * 30))
+
+
+def test_long_rules_leave_room_for_prizes_and_the_licence() -> None:
+    described = competition(
+        rules="Be honest. " * 1000,
+        licence="The licence. " * 40,
+        host="The host",
+        prizes=tuple(Prize(prize="A GPU, " * 6, place=nth) for nth in range(1, 30)),
+        verification=("Winners show how they did it. " * 5,) * 9,
+    )
+
+    shown = fits(desk_posts.rules(described, [Window(phase="", title="")] * 20, [board()]))
+
+    assert "Be honest." in shown
+    assert "The licence." in shown
+    assert "Winners show how they did it." in shown
 
 
 def test_events_forums_and_posts_have_names_that_discord_takes_and_end_in_their_marks() -> None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
+from structlog.testing import capture_logs
 
 from kernelbot.bot import errors, paste
 from kernelbot.bot.client import Bot
 from kernelbot.errors import Unavailable
 from kernelbot.services import logins
-from tests.bot.scene import FILE, Scene, labels
+from tests.bot import admin_story
+from tests.bot.scene import FILE, Scene, labels, words
+from tests.services.test_turns import rows
 
 COMMANDS: dict[str, dict[str, Any]] = {
     "submit": {"file": FILE, "leaderboard": "vectoradd", "gpu": "CPU"},
@@ -30,7 +34,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "link": {"code": "BCDF-GHJK"},
     "join": {"competition": "getting-started", "code": "x"},
     "setup": {},
-    "admin fleet": {},  # all of the group come in by one door
+    "admin fleet": {},  # all of the group come in by one door, and are walked below
 }
 WITHOUT_DATABASE = {"help", "Submit this code block"}
 
@@ -189,3 +193,161 @@ async def test_a_form_that_discord_refuses_to_show_is_no_failure_of_ours(scene: 
     await scene.slash("submit")
 
     assert "accepted" in (await scene.submit()).response.content
+
+
+# --- /admin --------------------------------------------------------------------------------------
+
+SECRET = "postgresql://kernelbot:hunter2@database"
+WALKED = 12
+"""Accesses to the database of one command, at most."""
+TWICE = {
+    "invite create",  # a code that nobody was shown lets nobody in; the next is another
+    "first",  # what is first already is so again
+}
+
+
+def test_every_command_of_the_administrators_is_walked(simcord_bot: Bot) -> None:
+    (group,) = [item for item in simcord_bot.tree.get_commands() if item.name == "admin"]
+    assert isinstance(group, discord.app_commands.Group)
+    inner = [item for item in group.walk_commands() if not hasattr(item, "walk_commands")]
+
+    assert {item.qualified_name for item in inner} == {
+        f"admin {name}" for name in admin_story.COMMANDS
+    }
+
+
+@dataclass
+class Breaking:
+    """A database at one of whose accesses something breaks that nobody has foreseen."""
+
+    left: int = -1  # accesses before that one
+    commits: bool = True  # what was done at that access
+    broke: bool = False
+
+    def arm(self, access: int, *, commits: bool) -> None:
+        self.left, self.commits, self.broke = access, commits, False
+
+    def way(self, access: Callable[[Any], AbstractAsyncContextManager[Any]]) -> Any:
+        @asynccontextmanager
+        async def accessed(database: Any) -> AsyncIterator[Any]:
+            async with access(database) as connection:
+                yield connection
+                self._pass(committed=False)
+            self._pass(committed=True)
+
+        return accessed
+
+    def _pass(self, *, committed: bool) -> None:
+        if committed is self.commits:
+            self.left -= 1
+            if self.left == -1:
+                self.broke = True
+                raise LookupError(SECRET)
+
+
+def said(*messages: Any) -> str:
+    """The one message that tells something."""
+    (text,) = filter(None, map(words, messages))
+    assert SECRET not in text
+    return text
+
+
+def is_our_fault(text: str) -> bool:
+    return bool(
+        re.fullmatch(r"Something broke on our side.*safe to try again.*`[0-9a-f]{8}`", text)
+    )
+
+
+def provoked(scene: Scene, kind: type[Exception]) -> int:
+    return sum(isinstance(errors.cause_of(error), kind) for error in scene.env.errors)
+
+
+async def audited(scene: Scene) -> int:
+    return int((await rows(scene.app, "SELECT count(*) FROM audit_log"))[0][0])
+
+
+async def asked_while_it_breaks(scene: Scene, breaking: Breaking, command: str) -> Any:
+    """The command again and again, each time with a failure one access later; the first answer without one."""
+    for access in range(WALKED):
+        breaking.arm(access, commits=True)
+        result = await admin_story.sent(scene, command)
+        told = said(result.response, *result.followups)
+        assert result.ephemeral
+        if not breaking.broke:
+            breaking.arm(-1, commits=True)
+            return result
+        assert is_our_fault(told), (command, access, told)
+    raise AssertionError(f"{command} asks the database without an end")
+
+
+async def confirmed_while_it_breaks(scene: Scene, breaking: Breaking, asked: Any) -> None:
+    for access in range(WALKED):
+        breaking.arm(access, commits=False)
+        pressed = await scene.ada.click(asked, label="Confirm")
+        if "Confirm" not in labels(asked):
+            breaking.arm(-1, commits=True)
+            return
+        told = said(*pressed.followups)
+        assert is_our_fault(told), (words(asked), access, told)
+    raise AssertionError(f"it is not done: {words(asked)}")
+
+
+async def test_whatever_breaks_administrators_are_told_once_and_what_they_do_is_done_once(
+    scene: Scene, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await admin_story.begin(scene, shelf)
+    breaking = Breaking()
+    for way in ("read", "transaction"):
+        kind = type(scene.app.database)
+        monkeypatch.setattr(kind, way, breaking.way(getattr(kind, way)))
+
+    with capture_logs() as logged:
+        for command in admin_story.COMMANDS:
+            before = await audited(scene)
+            result = await asked_while_it_breaks(scene, breaking, command)
+            if command in admin_story.ASKING:
+                assert await audited(scene) == before, command
+                await confirmed_while_it_breaks(scene, breaking, result.response)
+            done = await audited(scene) - before
+            if command in TWICE:
+                assert done == 2, command
+            elif command in admin_story.ASKING | admin_story.AT_ONCE:
+                assert done == 1, command
+            else:
+                assert done == 0, command
+                assert "-# " not in words(result.response), command
+
+    failures = [item for item in logged if item["event"] == "a command failed"]
+    assert len(failures) > 2 * len(admin_story.COMMANDS)
+    assert all(SECRET in str(item["exc_info"]) and item["incident"] for item in failures)
+    scene.faults = provoked(scene, LookupError)
+
+
+async def test_an_answer_that_discord_refuses_is_told_to_administrators_beside_it(
+    scene: Scene, shelf: Path
+) -> None:
+    await admin_story.begin(scene, shelf)
+
+    def refuse() -> None:
+        scene.env.inject_error("*", "/webhooks/*", status=400, code=50035)
+
+    with capture_logs():
+        for command in admin_story.COMMANDS:
+            before = await audited(scene)
+            refuse()
+            result = await admin_story.sent(scene, command)
+            told = said(result.response, *result.followups)
+            assert result.ephemeral
+            # What is done is not told as a failure; once more judged again, it would be as it is.
+            done = command in admin_story.AT_ONCE - {"rejudge"}
+            assert is_our_fault(told) is not done, (command, told)
+            if not done:
+                result = await admin_story.sent(scene, command)
+            if command in admin_story.ASKING:
+                refuse()
+                pressed = await scene.ada.click(result.response, label="Confirm")
+                assert not is_our_fault(said(*pressed.followups)), command
+            changes = command in admin_story.ASKING | admin_story.AT_ONCE
+            assert await audited(scene) - before == changes, command
+
+    scene.faults = provoked(scene, discord.HTTPException)

@@ -24,7 +24,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from kernelbot.bot.client import Bot
-from kernelbot.bot.render import Post
+from kernelbot.bot.post import Post
 from tests.fakes import discord_rules
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
@@ -66,7 +66,7 @@ def posts() -> Iterator[Any]:
             if not inspect.isfunction(function) or function.__module__ != module.__name__:
                 continue
             made = str(function.__annotations__.get("return"))
-            if made not in ("Post", "render.Post") or inspect.iscoroutinefunction(function):
+            if made != "Post" or inspect.iscoroutinefunction(function):
                 continue
             if name not in CLOSED and all(map(_is_ours, _hints(function).values())):
                 yield pytest.param(function, id=f"{module.__name__.split('.', 2)[2]}.{name}")

@@ -231,6 +231,23 @@ async def test_each_server_has_its_own_choices_and_they_are_in_the_audit_log(
     assert rows[1].detail == {"announcements_channel": away.id}
 
 
+async def test_what_is_refused_is_not_shown_as_chosen_and_it_is_said_when_it_goes_on(
+    scene: Scene, grace: Any
+) -> None:
+    other = scene.guild.create_text_channel("other")
+    page = await opened(scene, grace)
+    for nth in range(guilds.MOST_CHANGES):
+        await choose(grace, page, "announcements_channel", (scene.channel, other)[nth % 2])
+    drawn = len(scene.env.http_requests)
+
+    pressed = await choose(grace, page, "announcements_channel", scene.channel)
+
+    assert re.search(r"Try again <t:\d+:R>", told(pressed))
+    again = [item.method for item in scene.env.http_requests[drawn:] if "@original" in item.path]
+    assert again == ["PATCH"], "the menu is drawn again with what holds"
+    assert f"Now: <#{other.id}>" in words(page)
+
+
 # --- by itself ---------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from kernelbot.bot import delivery
 from kernelbot.services import guilds
 from tests import factories
-from tests.bot.scene import Scene, deny, words
+from tests.bot.scene import Scene, allow, deny, words
 
 SHOWS = """
     INSERT INTO desks (guild_id, competition_id)
@@ -72,6 +72,26 @@ async def test_what_may_have_been_said_is_not_repeated_where_the_history_is_hidd
     assert await trouble(scene) == "the bot lacks Read Message History"
 
 
+async def test_a_server_that_refuses_is_not_asked_again_and_again_and_after_a_day_not_told(
+    scene: Scene,
+) -> None:
+    await shows(scene, scene.channel)
+    deny(scene, scene.channel, send_messages=True)
+    await record(scene, "ada", 20_000)
+    before = len(scene.env.http_requests)
+    await tell(scene)
+    assert (await trouble(scene)).startswith("the bot lacks Send Messages")
+    assert len(scene.env.http_requests) == before, "Discord shuts out who is refused very often"
+
+    async with scene.app.database.transaction() as connection:
+        await connection.execute(text("UPDATE outbox SET created_at = now() - interval '25 hours'"))
+    await tell(scene)
+    allow(scene, scene.channel)
+    await tell(scene)
+
+    assert scene.channel.history() == []
+
+
 def said(channel: Any) -> list[str]:
     """Oldest first."""
     return [words(message) for message in sorted(channel.history(), key=lambda item: item.id)]
@@ -91,7 +111,7 @@ async def test_records_of_a_leaderboard_are_told_in_the_order_of_their_making(
 
     monkeypatch.setattr(delivery, "send", the_first_takes_longest)
     at_work = asyncio.create_task(scene.bot.told.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(scene.channel.history()) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     at_work.cancel()
@@ -120,7 +140,7 @@ async def test_a_server_that_never_answers_takes_one_turn_and_holds_up_no_other(
     monkeypatch.setattr(delivery, "send", hang)
     monkeypatch.setattr(scene.bot.told, "at_once", 2)
     at_work = asyncio.create_task(scene.bot.told.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not scene.channel.history():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     at_work.cancel()

@@ -217,7 +217,7 @@ async def in_the_server(tour: Tour, announcements: Channel, category: Channel) -
         inside = [item for item in discord.channels.values() if item.parent is category]
         return inside[0] if inside and len(discord.posts(inside[0])) == 3 else None
 
-    found = await discord.until(forum, "a forum with its posts", 40)
+    found = await discord.until(forum, "a forum with its posts")
     posts = {post.name: discord.read(post)[0] for post in discord.posts(found)}
     listed = [
         (name, first.channel.tag_names, "Rules" in name, first.embeds[0]["description"].split("\n")[0][:80])
@@ -226,7 +226,7 @@ async def in_the_server(tour: Tour, announcements: Channel, category: Channel) -
     tour.pictures["forum"] = discord_picture.forum(found.name, listed)
     tour.draw("rules", posts["Rules of Autumn kernels"], f"in the forum #{found.name}")
     live = posts["Vector addition"]
-    await discord.until(lambda: "21.70 µs" in live.text(), "the card with what came last", 40)
+    await discord.until(lambda: "21.70 µs" in live.text(), "the card with what came last")
     tour.draw("live-card", live, f"in the forum #{found.name}")
 
     def told() -> Message | None:

@@ -14,13 +14,14 @@ import pytest
 import pytest_asyncio
 
 from kernelbot.app import App
-from kernelbot.cli.up import free_port
 from tests import factories
 from tests.bot.conftest import BotProcess
 from tests.bot.test_wire import in_thread, nothing_waits, podiums, results
 from tests.fakes.discord import LoopbackDiscord, Upload
+from tests.ports import free_port
 
 WITHIN_S = 120.0
+LEASE_S = 2.0  # what the killed worker had is soon another's
 
 
 class Service:
@@ -59,7 +60,7 @@ class Service:
 async def services(
     environment: dict[str, str], tmp_path: Path
 ) -> AsyncIterator[dict[str, Service]]:
-    more = environment | {"KERNELBOT_PORT": str(free_port("127.0.0.1"))}
+    more = environment | {"KERNELBOT_PORT": str(free_port())}
     made = {name: Service(name, more, tmp_path / f"{name}.log") for name in ("api", "worker")}
     try:
         yield made

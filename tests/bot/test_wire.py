@@ -14,6 +14,7 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.bot import permissions
 from kernelbot.bot.__main__ import end
+from kernelbot.bot.cards import EDIT_EVERY_S
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
 from kernelbot.services import (
@@ -56,7 +57,7 @@ def ada(discord: LoopbackDiscord, channel: Channel) -> User:
     return discord.person(channel.guild, "ada", "Ada")
 
 
-async def eventually(met: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
+async def eventually(met: Callable[[], Awaitable[bool]], within_s: float = 60.0) -> None:
     """Nothing tells a test what the database holds, so it looks again and again."""
     async with asyncio.timeout(within_s):
         while not await met():  # noqa: ASYNC110
@@ -232,7 +233,7 @@ async def test_a_send_that_succeeded_and_was_answered_500_is_not_repeated(
     async def acknowledged() -> bool:
         return await waits(app) == []
 
-    await eventually(acknowledged, within_s=30)
+    await eventually(acknowledged)
     assert failure.times == 0
     assert len(podiums(discord, channel)) == 1
 
@@ -253,7 +254,7 @@ async def test_an_announcement_waits_for_its_channel_and_the_operator_is_told_wh
     await eventually(explained)
     channel = discord.text_channel(guild, "submissions")
     await discord.gateway.dispatch("CHANNEL_CREATE", discord.channel_payload(channel))
-    await discord.until(lambda: podiums(discord, channel), "the post", 30)
+    await discord.until(lambda: podiums(discord, channel), "the post")
 
 
 async def test_a_missing_permission_is_named_and_other_guilds_are_told_all_the_same(
@@ -290,7 +291,7 @@ async def test_a_server_that_discord_does_not_reach_hears_of_it_when_it_is_back(
     await eventually(explained)
     assert podiums(discord, other) == []
     await discord.gateway.dispatch("GUILD_CREATE", discord.guild_payload(guild))
-    await discord.until(lambda: podiums(discord, other), "the post in the other server", 30)
+    await discord.until(lambda: podiums(discord, other), "the post in the other server")
     assert len(podiums(discord, channel)) == 1
 
 
@@ -301,21 +302,21 @@ async def test_two_bots_by_mistake_answer_bring_and_announce_once(
     twin = BotProcess(discord, process.environment, process.log)
     await twin.launch()
     try:
-        await discord.until(lambda: len(discord.gateway.sessions) == 2, "two bots", 30)
+        await discord.until(lambda: len(discord.gateway.sessions) == 2, "two bots")
         for ns in (30_000, 20_000, 10_000):
             await factories.ranked(app, await factories.make_actor(app), ns)
 
         async def acknowledged() -> bool:
             return await waits(app) == []
 
-        await eventually(acknowledged, within_s=30)
+        await eventually(acknowledged)
         assert len(podiums(discord, channel)) == 3
 
         await submit(discord, ada, channel, "test")
         await factories.judge_one(app)
         await discord.until(lambda: results(discord, ada), "the result")
         await until_card(discord, ada, "passed")
-        await eventually(acknowledged, within_s=30)
+        await eventually(acknowledged)
         (thread,) = discord.threads_of(ada)
         assert len(discord.read(thread, ada)) == 2  # the card and the result
     finally:
@@ -345,7 +346,7 @@ async def nothing_waits(app: App) -> None:
     async def acknowledged() -> bool:
         return await waits(app) == []
 
-    await eventually(acknowledged, within_s=60)
+    await eventually(acknowledged)
 
 
 async def root(app: App) -> Actor:
@@ -457,12 +458,14 @@ async def test_a_card_is_edited_rarely_however_much_happens(
     card = await until_card(discord, ada, "queued")
 
     assignment = await factories.claim_one(app)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
     for done in range(1, 101):
         event = Event(kind="case", stage=Stage.CHECK, message="", done=done, total=100)
         await dispatch.progress(app, assignment, event)
     await discord.until(lambda: "100 of 100" in card.text(), "the last step on the card")
 
-    assert len(card.edits) <= 4
+    assert len(card.edits) <= 3 + (loop.time() - began) / EDIT_EVERY_S
 
 
 async def test_a_waiting_card_moves_up_when_the_one_ahead_has_ended(
@@ -477,7 +480,7 @@ async def test_a_waiting_card_moves_up_when_the_one_ahead_has_ended(
 
     await factories.judge_one(app)
 
-    await discord.until(lambda: "next in line" in card.text(), "the card moves up", 25)
+    await discord.until(lambda: "next in line" in card.text(), "the card moves up")
 
 
 async def test_without_permission_for_threads_the_card_goes_to_direct_messages(
@@ -546,7 +549,7 @@ async def test_rate_limits_and_server_errors_delay_but_lose_nothing(
     await submit(discord, ada, channel)
     await factories.judge_one(app)
 
-    await discord.until(lambda: results(discord, ada), "the result", 40)
+    await discord.until(lambda: results(discord, ada), "the result")
     await until_card(discord, ada, "passed")
     assert len(results(discord, ada)) == 1
 
@@ -571,7 +574,7 @@ async def test_a_session_that_cannot_be_resumed_is_begun_anew(
     await process.start()
 
     await discord.gateway.drop(resumable=False)
-    await discord.until(lambda: discord.gateway.identified == 2, "a new session", 30)
+    await discord.until(lambda: discord.gateway.identified == 2, "a new session")
     answer = await discord.answer(await discord.slash(ada, channel, "queue"))
 
     assert "CPU" in answer.text()
@@ -628,10 +631,10 @@ async def test_a_database_that_goes_away_for_a_while_delays_the_verdict_only(
 
         gate.shut()
         await factories.judge_one(app)
-        await discord.until(lambda: "wait" in process.log.read_text(), "the bot noticed", 30)
+        await discord.until(lambda: "wait" in process.log.read_text(), "the bot noticed")
         gate.open()
 
-        await discord.until(lambda: results(discord, ada), "the result", 40)
+        await discord.until(lambda: results(discord, ada), "the result")
         await process.stop()
     assert len(results(discord, ada)) == 1
 

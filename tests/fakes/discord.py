@@ -233,7 +233,7 @@ class LoopbackDiscord(Forums):
         data = {"custom_id": form["custom_id"], "components": rows}
         return await self._interact(5, asked.user, asked.channel, data, f"[{form['title']}]")
 
-    async def answer(self, interaction: Interaction, within_s: float = 15.0) -> Message:
+    async def answer(self, interaction: Interaction, within_s: float = 60.0) -> Message:
         """The bot's answer, once it is more than "thinking…"."""
         await self.until(lambda: interaction.answered, f"an answer to {interaction.what}", within_s)
         assert interaction.original is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot.admin import cards, choices
+from kernelbot.bot.admin import choices, posts
 from kernelbot.bot.admin.people import WHO, Person
 from kernelbot.bot.admin.results import Reason
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
@@ -26,7 +26,7 @@ async def show(interaction: Interaction, person: Person, competition: Name | Non
     await defer(interaction)
     admin = await administrator(interaction)
     found = await grants.of_person(ctx_of(interaction), admin, person, competition)
-    await interaction.edit_original_response(**cards.allowance(found).editing())
+    await interaction.edit_original_response(**posts.allowance(found).editing())
 
 
 @GROUP.command(name="grant", description="Let somebody use more GPU-seconds within 24 hours")
@@ -64,7 +64,7 @@ async def grant(
         reason,
         lasting.until(lasts, datetime.now(UTC), endless=False),
     )
-    await conclude(interaction, cards.granted(made))
+    await conclude(interaction, posts.granted(made))
 
 
 @GROUP.command(name="end", description="End a grant before its time")

@@ -9,11 +9,12 @@ import discord
 from discord import app_commands
 from discord.ui import TextInput
 
-from kernelbot.bot import forms, render
+from kernelbot.bot import announcement_posts, forms
 from kernelbot.bot.admin import choices, confirm
 from kernelbot.bot.door import Interaction, administrator, ctx_of, defer
 from kernelbot.bot.forms import ABOUT, Filled, field
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import plain
 from kernelbot.domain.competition import own_channel
 from kernelbot.domain.people import Actor
 from kernelbot.services import bulletins, pending
@@ -42,10 +43,10 @@ async def written(interaction: Interaction, filled: Filled) -> None:
     ctx, admin = ctx_of(interaction), await administrator(interaction)
     competition = filled[ABOUT] or None
     found = await bulletins.drafted(ctx, admin, filled.get("text", ""), competition)
-    post = render.bulletin(found.text, found.title)
+    post = announcement_posts.bulletin(found.text, found.title)
     where = say("announce.where.all")
     if found.competition:
-        name, channel = render.plain(found.competition, 80), render.plain(found.channel, 100)
+        name, channel = plain(found.competition, 80), plain(found.channel, 100)
         if own := own_channel(found.channel):
             where = say("announce.where.channel", name=name, channel=f"<#{own}>")
         elif channel:

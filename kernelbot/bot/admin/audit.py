@@ -10,10 +10,10 @@ import discord
 from discord import app_commands
 from discord.ui import Button, DynamicItem, View
 
-from kernelbot.bot import render
-from kernelbot.bot.admin import cards, choices
+from kernelbot.bot.admin import choices, posts
 from kernelbot.bot.door import Interaction, administrator, ctx_of, defer, defer_change
 from kernelbot.bot.errors import guarded
+from kernelbot.bot.limits import CUSTOM_ID
 from kernelbot.bot.messages import say
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
@@ -57,16 +57,16 @@ async def _show(interaction: Interaction, admin: Actor, shown: Shown, cursor: st
     )
     turns = View(timeout=None)
     if cursor is not None:
-        _add_turn(turns, shown, None, say("admin.audit.newest"))
+        _add_turn(turns, shown, None, say("page.newest"))
     if page.cursor is not None:
-        _add_turn(turns, shown, page.cursor, say("admin.audit.older"))
-    post = cards.audit(page.items, shown.target)
+        _add_turn(turns, shown, page.cursor, say("page.older"))
+    post = posts.audit(page.items, shown.target)
     await interaction.edit_original_response(**post.editing(), view=without_memory(turns))
 
 
 def _add_turn(turns: View, shown: Shown, cursor: str | None, label: str) -> None:
     button = _turn(shown, cursor, label)
-    if len(button.custom_id or "") <= render.CUSTOM_ID:
+    if len(button.custom_id or "") <= CUSTOM_ID:
         turns.add_item(button)
 
 

@@ -8,9 +8,10 @@ from typing import Any, ParamSpec, TypeVar
 
 from discord.app_commands import Choice
 
-from kernelbot.bot import autocomplete, render
-from kernelbot.bot.admin import cards
+from kernelbot.bot import autocomplete, choosing
+from kernelbot.bot.admin import posts
 from kernelbot.bot.door import Interaction, administrator, ctx_of
+from kernelbot.bot.limits import CHOICES
 from kernelbot.errors import Forbidden, NotFound
 from kernelbot.services import competitions, invitations, persons, standings
 from kernelbot.services import submissions as store
@@ -42,13 +43,13 @@ def for_administrators(
 @for_administrators
 async def people(interaction: Interaction, typed: str) -> list[Choice[str]]:
     found = await persons.like(ctx_of(interaction), await administrator(interaction), typed)
-    return offers(map(cards.person_choice, found))
+    return offers(map(posts.person_choice, found))
 
 
 @for_administrators
 async def submissions(interaction: Interaction, typed: str) -> list[Choice[int]]:
     found = await store.recent(ctx_of(interaction), await administrator(interaction), typed)
-    offered = map(cards.submission_choice, found)
+    offered = map(posts.submission_choice, found)
     return [Choice(name=item.name, value=int(item.value)) for item in offered]
 
 
@@ -56,10 +57,10 @@ async def submissions(interaction: Interaction, typed: str) -> list[Choice[int]]
 async def contests(interaction: Interaction, typed: str) -> list[Choice[str]]:
     found = await competitions.competitions(ctx_of(interaction), await administrator(interaction))
     named = [
-        render.Choice(f"{view.document['name']}: {view.document['title']}", view.document["name"])
+        choosing.Choice(f"{view.document['name']}: {view.document['title']}", view.document["name"])
         for view in found
     ]
-    return offers(render.matching(named, typed))
+    return offers(choosing.matching(named, typed))
 
 
 @for_administrators
@@ -72,7 +73,7 @@ async def boards(interaction: Interaction, typed: str) -> list[Choice[str]]:
 async def gpu(interaction: Interaction, typed: str) -> list[Choice[str]]:
     """Of the leaderboard that is chosen."""
     chosen = getattr(interaction.namespace, "leaderboard", None)
-    return offers(render.matching(autocomplete.kinds(await _boards(interaction), chosen), typed))
+    return offers(choosing.matching(autocomplete.kinds(await _boards(interaction), chosen), typed))
 
 
 async def _boards(interaction: Interaction) -> Sequence[LeaderboardView]:
@@ -93,9 +94,7 @@ async def invites(interaction: Interaction, typed: str) -> list[Choice[int]]:
     offered = [
         item for item in found if item.revoked_at is None and str(item.id).startswith(wanted)
     ]
-    return [
-        Choice(name=cards.invite_choice(item), value=item.id) for item in offered[: render.CHOICES]
-    ]
+    return [Choice(name=posts.invite_choice(item), value=item.id) for item in offered[:CHOICES]]
 
 
 async def lasting(interaction: Interaction, typed: str) -> list[Choice[str]]:
@@ -123,9 +122,9 @@ async def targets(interaction: Interaction, typed: str) -> list[Choice[str]]:
         Choice(name=item.name, value=f"submission:{item.value}")
         for item in await submissions(interaction, typed)
     ]
-    half = render.CHOICES // 2
+    half = CHOICES // 2
     return [*whom[:half], *what[:half]]
 
 
-def offers(found: Iterable[render.Choice]) -> list[Choice[str]]:
+def offers(found: Iterable[choosing.Choice]) -> list[Choice[str]]:
     return [Choice(name=item.name, value=item.value) for item in found]

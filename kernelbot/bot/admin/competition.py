@@ -8,12 +8,13 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from kernelbot.bot import attachments, render
+from kernelbot.bot import attachments
 from kernelbot.bot.admin import choices, confirm, plans
 from kernelbot.bot.admin.allowances import Name
 from kernelbot.bot.door import Interaction, administrator, ctx_of, defer
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import plain
 from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.people import Actor
 from kernelbot.services import archives, organizing, pending
@@ -126,10 +127,10 @@ async def hide(interaction: Interaction, name: Name) -> None:
     await defer(interaction)
     admin = await administrator(interaction)
     found = await organizing.planned_hiding(ctx_of(interaction), admin, name)
-    boards = ", ".join(render.plain(board, 60) for board in found.leaderboards[:20])
+    boards = ", ".join(plain(board, 60) for board in found.leaderboards[:20])
     effect = say(
         "admin.hide.ask",
-        name=render.plain(found.name, 80),
+        name=plain(found.name, 80),
         boards=boards or say("admin.none"),
         waiting=found.waiting,
     )
@@ -141,7 +142,7 @@ async def hide(interaction: Interaction, name: Name) -> None:
 @confirm.act("competition.hide")
 async def _hide(interaction: Interaction, admin: Actor, values: Mapping[str, Any]) -> str:
     found = await organizing.hide(ctx_of(interaction), admin, values["name"])
-    return say("admin.hide.done", name=render.plain(found.name, 80)) + _until_a_start(found)
+    return say("admin.hide.done", name=plain(found.name, 80)) + _until_a_start(found)
 
 
 def _until_a_start(found: Hiding) -> str:

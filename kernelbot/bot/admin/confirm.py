@@ -14,10 +14,12 @@ import discord
 import structlog
 from discord.ui import Button, DynamicItem, View
 
-from kernelbot.bot import render, rest
+from kernelbot.bot import rest
 from kernelbot.bot.door import Interaction, administrator, change, conclude, ctx_of
 from kernelbot.bot.errors import guarded, refusal_in
+from kernelbot.bot.limits import CONTENT
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import cut
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Refused
@@ -52,7 +54,7 @@ async def ask(
     """
     assert name in ACTS
     asked = await pending.ask(ctx_of(interaction), admin, name, values)
-    text = render.cut(effect, render.CONTENT)
+    text = cut(effect, CONTENT)
     await interaction.edit_original_response(
         content=text, embeds=[], attachments=[], view=buttons(asked.id)
     )
@@ -130,9 +132,7 @@ async def _done(interaction: Interaction, admin: Actor, taken: pending.Act) -> s
     """Do it. Once that has returned it is done, whatever fails after it."""
     ctx = ctx_of(interaction)
     try:
-        outcome = render.cut(
-            await ACTS[taken.name](interaction, admin, taken.detail), render.CONTENT
-        )
+        outcome = cut(await ACTS[taken.name](interaction, admin, taken.detail), CONTENT)
     except Refused as error:
         await _end(ctx, taken, refusal_in(error))
         raise

@@ -12,12 +12,14 @@ from discord.app_commands import Choice
 from discord.ui import Button, DynamicItem, View
 
 from kernelbot import report
-from kernelbot.bot import render
+from kernelbot.bot import choosing
 from kernelbot.bot.admin import choices, confirm
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer, defer_change
 from kernelbot.bot.errors import Declined, guarded
+from kernelbot.bot.limits import FIELD_VALUE
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import Post, plain
+from kernelbot.bot.post import BLUE, Post, fitted
+from kernelbot.bot.text import cut_markdown, plain, relative
 from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
@@ -80,7 +82,7 @@ class FleetButton(DynamicItem[Button[Any]], template=r"kb:fleet:(?P<page>[0-9]{1
 
 
 def _page(found: FleetView, running: Sequence[UnderWay], number: int, pages: int) -> Post:
-    embed = discord.Embed(title=say("fleet.title"), colour=render.BLUE)
+    embed = discord.Embed(title=say("fleet.title"), colour=BLUE)
     lines = [_machine(item) for item in found.machines]
     lines += [_device(item, found) for item in found.devices]
     for name, value in lines[number * SHOWN : (number + 1) * SHOWN]:
@@ -90,10 +92,10 @@ def _page(found: FleetView, running: Sequence[UnderWay], number: int, pages: int
     if running and number == 0:
         told = [_run(item) for item in running[:SHOWN]]
         told += [say("fleet.run.more")] if len(running) > SHOWN else []
-        text = render.cut_markdown("\n".join(told), render.FIELD_VALUE)
+        text = cut_markdown("\n".join(told), FIELD_VALUE)
         embed.add_field(name=say("fleet.running"), value=text, inline=False)
     embed.set_footer(text=say("fleet.footer", page=number + 1, pages=pages))
-    return Post(embeds=(render.fitted(embed),))
+    return Post(embeds=(fitted(embed),))
 
 
 def _machine(item: MachineView) -> tuple[str, str]:
@@ -109,7 +111,7 @@ def _machine(item: MachineView) -> tuple[str, str]:
     if not item.current:
         lines.append(say("fleet.stale"))
     if item.seen_at is not None:
-        lines.append(say("fleet.seen", when=render.relative(item.seen_at)))
+        lines.append(say("fleet.seen", when=relative(item.seen_at)))
     kind = say(f"fleet.kind.{item.kind}")
     state = say(f"fleet.state.{item.state}")
     return f"{plain(item.name, 80)} ({kind}): {state}", "\n".join(lines)
@@ -130,7 +132,7 @@ def _device(item: DeviceView, found: FleetView) -> tuple[str, str]:
     elif item.canary_reason:
         lines.append(say("fleet.trouble", trouble=plain(item.canary_reason, 300)))
     if item.canary_at is not None:
-        lines.append(say("fleet.canary", when=render.relative(item.canary_at)))
+        lines.append(say("fleet.canary", when=relative(item.canary_at)))
     return f"{_called(item)}: {say(f'fleet.state.{item.state}')}", "\n".join(lines)
 
 
@@ -157,8 +159,8 @@ def _run(item: UnderWay) -> str:
 @choices.for_administrators
 async def names(interaction: Interaction, typed: str) -> list[Choice[str]]:
     found = await runners.listed(ctx_of(interaction), await administrator(interaction))
-    named = [render.Choice(f"{item.name}: {item.state}", item.name) for item in found]
-    return choices.offers(render.matching(named, typed))
+    named = [choosing.Choice(f"{item.name}: {item.state}", item.name) for item in found]
+    return choices.offers(choosing.matching(named, typed))
 
 
 @app_commands.command(name="drain", description="Have a machine end what it has, take no more")
@@ -200,12 +202,14 @@ async def undrain(interaction: Interaction, machine: Runner) -> None:
 async def devices(interaction: Interaction, typed: str) -> list[Choice[int]]:
     found = await machines.listed(ctx_of(interaction), await administrator(interaction))
     named = [
-        render.Choice(
+        choosing.Choice(
             f"{item.id}: {item.name}, {item.runner or item.host}, {item.state}", str(item.id)
         )
         for item in found
     ]
-    return [Choice(name=item.name, value=int(item.value)) for item in render.matching(named, typed)]
+    return [
+        Choice(name=item.name, value=int(item.value)) for item in choosing.matching(named, typed)
+    ]
 
 
 @app_commands.command(name="quarantine-device", description="Give a device no more runs")
@@ -238,8 +242,10 @@ async def _ask_device(interaction: Interaction, act: str, device: int, reason: s
 
 @confirm.act("device.out")
 async def _take_out(interaction: Interaction, admin: Actor, values: Mapping[str, Any]) -> str:
-    await machines.quarantine(ctx_of(interaction), admin, values["device"], values["reason"])
-    return say("device.out.done", id=values["device"])
+    ctx, device = ctx_of(interaction), values["device"]
+    followed = await machines.quarantine(ctx, admin, device, values["reason"])
+    done = say("device.out.done", id=device)
+    return done if followed else f"{done}\n{say('device.out.later')}"
 
 
 @confirm.act("device.in")

@@ -8,11 +8,13 @@ from typing import Any
 from discord import app_commands
 from discord.app_commands import Choice
 
-from kernelbot.bot import render
+from kernelbot.bot import choosing
 from kernelbot.bot.admin import choices, confirm
 from kernelbot.bot.admin.results import Reason
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
+from kernelbot.bot.limits import CHOICE, CONTENT
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import cut_markdown, plain, relative
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
 from kernelbot.services import intake
@@ -34,7 +36,7 @@ async def paused(interaction: Interaction, typed: str) -> list[Choice[str]]:
 
 
 def _offered(gpus: Sequence[str], typed: str) -> list[Choice[str]]:
-    return choices.offers(render.matching([render.Choice(gpu, gpu) for gpu in gpus], typed))
+    return choices.offers(choosing.matching([choosing.Choice(gpu, gpu) for gpu in gpus], typed))
 
 
 @GROUP.command(name="pause", description="Take no submissions for a while")
@@ -47,7 +49,7 @@ def _offered(gpus: Sequence[str], typed: str) -> list[Choice[str]]:
 async def pause(
     interaction: Interaction,
     reason: Reason,
-    gpu: app_commands.Range[str, 1, render.CHOICE] | None = None,
+    gpu: app_commands.Range[str, 1, CHOICE] | None = None,
     hold: bool = False,
 ) -> None:
     await defer(interaction)
@@ -57,7 +59,7 @@ async def pause(
     effect = say(
         "admin.intake.hold" if hold else "admin.intake.pause",
         what=_what(name),
-        reason=render.plain(reason, MAX_REASON_CHARACTERS),
+        reason=plain(reason, MAX_REASON_CHARACTERS),
     )
     await confirm.ask(
         interaction, admin, "intake.pause", effect, gpu=name, reason=reason, hold=hold
@@ -76,7 +78,7 @@ async def _pause(interaction: Interaction, admin: Actor, values: Mapping[str, An
 @app_commands.describe(gpu="Only this kind (the pause of all if left out)")
 @app_commands.autocomplete(gpu=paused)
 async def resume(
-    interaction: Interaction, gpu: app_commands.Range[str, 1, render.CHOICE] | None = None
+    interaction: Interaction, gpu: app_commands.Range[str, 1, CHOICE] | None = None
 ) -> None:
     await defer(interaction)
     await intake.resume(ctx_of(interaction), await administrator(interaction), gpu)
@@ -88,7 +90,7 @@ async def list_(interaction: Interaction) -> None:
     await defer(interaction)
     found = await intake.listed(ctx_of(interaction), await administrator(interaction))
     text = "\n".join(_line(item) for item in found) or say("admin.intake.none")
-    await interaction.edit_original_response(content=render.cut_markdown(text, render.CONTENT))
+    await interaction.edit_original_response(content=cut_markdown(text, CONTENT))
 
 
 def _line(item: PauseView) -> str:
@@ -96,14 +98,14 @@ def _line(item: PauseView) -> str:
         "admin.intake.line",
         what=_what(item.gpu),
         waits=say("admin.intake.waits.held" if item.holds else "admin.intake.waits.judged"),
-        since=render.relative(item.since),
-        by=render.plain(item.paused_by, 64),
-        reason=render.plain(item.reason, MAX_REASON_CHARACTERS),
+        since=relative(item.since),
+        by=plain(item.paused_by, 64),
+        reason=plain(item.reason, MAX_REASON_CHARACTERS),
     )
 
 
 def _what(gpu: str | None) -> str:
-    return say("admin.intake.all") if gpu is None else render.plain(gpu, 40)
+    return say("admin.intake.all") if gpu is None else plain(gpu, 40)
 
 
 COMMANDS = (GROUP,)

@@ -8,7 +8,7 @@ from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot.admin import cards, choices, confirm
+from kernelbot.bot.admin import choices, confirm, posts
 from kernelbot.bot.admin.allowances import Name
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.errors import Declined
@@ -37,9 +37,9 @@ async def create(
     await defer(interaction)
     admin = await administrator(interaction)
     until = lasting.until(lasts, datetime.now(UTC))
-    ends = None if until == lasting.FOR_EVER else until
+    ends = None if lasting.is_endless(until) else until
     made = await invitations.create(ctx_of(interaction), admin, competition, people, ends)
-    await conclude(interaction, cards.invited(made))
+    await conclude(interaction, posts.invited(made))
 
 
 @GROUP.command(name="list", description="The codes of a competition, without the codes")
@@ -50,7 +50,7 @@ async def listed(interaction: Interaction, competition: Name) -> None:
     found = await invitations.listed(
         ctx_of(interaction), await administrator(interaction), competition
     )
-    post = cards.invites(competition, found, datetime.now(UTC))
+    post = posts.invites(competition, found, datetime.now(UTC))
     await interaction.edit_original_response(**post.editing())
 
 
@@ -68,7 +68,7 @@ async def revoke(
     if known is None:
         raise Declined(say("admin.invite.unknown", id=number))
     values = {"competition": known.competition, "number": number}
-    await confirm.ask(interaction, admin, "revoke", cards.revocation_asked(known), **values)
+    await confirm.ask(interaction, admin, "revoke", posts.revocation_asked(known), **values)
 
 
 @confirm.act("revoke")

@@ -9,15 +9,15 @@ from typing import Any
 from discord import app_commands
 from discord.app_commands import Choice
 
-from kernelbot.bot import render
-from kernelbot.bot.admin import cards, choices, confirm
+from kernelbot.bot.admin import choices, confirm, posts
 from kernelbot.bot.admin.results import Reason
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
+from kernelbot.bot.text import until
 from kernelbot.domain import lasting
 from kernelbot.domain.people import Actor, Role
 from kernelbot.domain.reasons import bounded_reason
-from kernelbot.services import effects, moderation, persons
+from kernelbot.services import effects, moderation, persons, standings
 
 Person = app_commands.Range[str, 1, 100]
 WHO = "Name, #number or @mention"
@@ -28,8 +28,10 @@ WHO = "Name, #number or @mention"
 @app_commands.autocomplete(person=choices.people)
 async def person(interaction: Interaction, person: Person) -> None:
     await defer(interaction)
-    found = await persons.profile(ctx_of(interaction), await administrator(interaction), person)
-    post = cards.person(found, datetime.now(UTC))
+    ctx, admin = ctx_of(interaction), await administrator(interaction)
+    found = await persons.profile(ctx, admin, person)
+    places = await standings.places_of(ctx, admin, found.user_id)
+    post = posts.person(found, places, datetime.now(UTC))
     await interaction.edit_original_response(**post.editing())
 
 
@@ -49,18 +51,18 @@ async def ban(
     bounded_reason(reason)
     until = lasting.until(lasts, datetime.now(UTC))
     effect = await effects.of_ban(ctx_of(interaction), admin, person)
-    text = cards.ban_asked(effect, until, reason, void=void)
+    text = posts.ban_asked(effect, until, reason, void=void)
     values = {"person": f"#{effect.user_id}", "until": until.isoformat(), "reason": reason}
     await confirm.ask(interaction, admin, "ban", text, **values, void=void)
 
 
 @confirm.act("ban")
 async def banned(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
-    until, void = datetime.fromisoformat(asked["until"]), bool(asked["void"])
+    end, void = datetime.fromisoformat(asked["until"]), bool(asked["void"])
     ctx, reason = ctx_of(interaction), asked["reason"]
-    who = await moderation.ban(ctx, admin, asked["person"], until, reason, void=void)
-    named = cards.who(who.name, who.user_id)
-    done = say("admin.ban.done", who=named, until=render.until(until))
+    who = await moderation.ban(ctx, admin, asked["person"], end, reason, void=void)
+    named = posts.who(who.name, who.user_id)
+    done = say("admin.ban.done", who=named, until=until(end))
     return f"{done} {say('admin.ban.voided')}" if void else done
 
 
@@ -70,7 +72,7 @@ async def banned(interaction: Interaction, admin: Actor, asked: Mapping[str, Any
 async def unban(interaction: Interaction, person: Person) -> None:
     await defer(interaction)
     who = await moderation.unban(ctx_of(interaction), await administrator(interaction), person)
-    text = say("admin.unban.done", who=cards.who(who.name, who.user_id))
+    text = say("admin.unban.done", who=posts.who(who.name, who.user_id))
     await conclude(interaction, text)
 
 
@@ -84,10 +86,10 @@ async def role(interaction: Interaction, person: Person, role: Choice[str]) -> N
     plan = await persons.planned_role(ctx_of(interaction), admin, person, role.value)
     change = plan.change
     if not change.changed:
-        await interaction.edit_original_response(content=cards.role_set(change))
+        await interaction.edit_original_response(content=posts.role_set(change))
         return
     values = {"person": f"#{change.user_id}", "role": change.role.value}
-    await confirm.ask(interaction, admin, "role", cards.role_asked(plan), **values)
+    await confirm.ask(interaction, admin, "role", posts.role_asked(plan), **values)
 
 
 @confirm.act("role")
@@ -95,7 +97,7 @@ async def role_given(interaction: Interaction, admin: Actor, asked: Mapping[str,
     ctx = ctx_of(interaction)
     # What was confirmed named them, oneself too.
     change = await persons.set_role(ctx, admin, asked["person"], asked["role"], sure=True)
-    return cards.role_set(change)
+    return posts.role_set(change)
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (person, ban, unban, role)

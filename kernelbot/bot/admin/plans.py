@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import discord
 
-from kernelbot.bot import render
+from kernelbot.bot.limits import CONTENT, DESCRIPTION
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import File, Post, plain
+from kernelbot.bot.post import BLUE, RED, File, Post, fitted
+from kernelbot.bot.text import clean, cut, cut_markdown, plain, relative
 from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.services.organizing import BoardState, CompetitionState, Proposal
 from kernelbot.services.publish import Change, Kind
@@ -27,19 +28,17 @@ def plan(found: Proposal, *, asks: bool) -> Post:
     lines += [say("admin.plan.note", text=plain(note, LINE)) for note in found.notes[:3]]
     shown = len(changes) <= LINES and len(found.notes) <= 3
     text = "\n".join(lines) or say("admin.plan.nothing")
-    fits = (
-        shown and len(text) <= render.DESCRIPTION - 200 and all(len(line) < LINE for line in whole)
-    )
+    fits = shown and len(text) <= DESCRIPTION - 200 and all(len(line) < LINE for line in whole)
     embed = discord.Embed(
         title=say("admin.plan.title", count=len(changes)),
-        description=render.cut_markdown(text, render.DESCRIPTION),
-        colour=render.RED if found.plan.refusals else render.BLUE,
+        description=cut_markdown(text, DESCRIPTION),
+        colour=RED if found.plan.refusals else BLUE,
     )
     at = f" @ {found.source.pinned[:12]}" if found.source.pinned else ""
-    embed.set_footer(text=render.cut(render.clean(f"{found.source.described}{at}"), 200))
+    embed.set_footer(text=cut(clean(f"{found.source.described}{at}"), 200))
     content = _conclusion(found, asks=asks)
     files = () if fits else (File("plan.txt", "\n".join(whole).encode() + b"\n"),)
-    return Post(content=content, embeds=(render.fitted(embed),), files=files)
+    return Post(content=content, embeds=(fitted(embed),), files=files)
 
 
 def _conclusion(found: Proposal, *, asks: bool) -> str:
@@ -64,7 +63,7 @@ def _line(item: Change) -> str:
 
 def _plainly(item: Change) -> str:
     kind = say(f"admin.plan.{item.kind.name.lower()}")
-    return " ".join(render.clean(f"{kind}: {item.what}: {_as_option(item.detail)}").split())
+    return " ".join(clean(f"{kind}: {item.what}: {_as_option(item.detail)}").split())
 
 
 def _as_option(words: str) -> str:
@@ -84,16 +83,14 @@ def applied(changes: Sequence[Change]) -> str:
 
 def mistakes(found: DefinitionErrors) -> Post:
     """Everything that is wrong with the files, at once."""
-    lines = [" ".join(render.clean(str(flaw)).split()) for flaw in found.flaws]
+    lines = [" ".join(clean(str(flaw)).split()) for flaw in found.flaws]
     first = "\n".join(f"- {plain(line, LINE)}" for line in lines[:MISTAKES])
     text = say("admin.plan.mistakes", count=len(lines)) + "\n" + first
     fits = (
-        len(lines) <= MISTAKES
-        and len(text) <= render.CONTENT
-        and all(len(line) < LINE for line in lines)
+        len(lines) <= MISTAKES and len(text) <= CONTENT and all(len(line) < LINE for line in lines)
     )
     files = () if fits else (File("mistakes.txt", "\n".join(lines).encode() + b"\n"),)
-    return Post(content=render.cut_markdown(text, render.CONTENT), files=files)
+    return Post(content=cut_markdown(text, CONTENT), files=files)
 
 
 # --- where competitions stand --------------------------------------------------------------------
@@ -103,7 +100,7 @@ def competitions(found: Iterable[CompetitionState]) -> Post:
     """One field each, those that go on first."""
     order = ("open", "upcoming", "over", "hidden")
     ordered = sorted(found, key=lambda item: order.index(item.state))
-    embed = discord.Embed(title=say("admin.contests.title"), colour=render.BLUE)
+    embed = discord.Embed(title=say("admin.contests.title"), colour=BLUE)
     for item in ordered[:COMPETITIONS]:
         name = (
             f"{plain(item.title, 80)} ({plain(item.name, 60)}): {say(f'admin.state.{item.state}')}"
@@ -112,7 +109,7 @@ def competitions(found: Iterable[CompetitionState]) -> Post:
     if not ordered:
         embed.description = say("admin.contests.none")
     embed.set_footer(text=say("admin.more", count=len(ordered)))
-    left = len(ordered) - len(render.fitted(embed).fields)
+    left = len(ordered) - len(fitted(embed).fields)
     if left:
         embed.set_footer(text=say("admin.more", count=left))
     else:
@@ -125,15 +122,15 @@ def _about(item: CompetitionState) -> str:
     if item.phases:
         names = ", ".join(plain(phase, 40) for phase in item.phases)
         lines.insert(0, say("admin.contests.phases", names=names))
-    return render.cut_markdown("\n".join(lines) or "–", 700)
+    return cut_markdown("\n".join(lines) or "–", 700)
 
 
 def _board(item: BoardState) -> str:
     parts = [say(f"admin.state.{item.state}")]
     if item.state == "upcoming" and item.opens_at is not None:
-        parts.append(say("admin.contests.opens", when=render.relative(item.opens_at)))
+        parts.append(say("admin.contests.opens", when=relative(item.opens_at)))
     if item.state == "open" and item.closes_at is not None:
-        parts.append(say("admin.contests.closes", when=render.relative(item.closes_at)))
+        parts.append(say("admin.contests.closes", when=relative(item.closes_at)))
     if item.frozen_from is not None and item.frozen_until is not None:
         moments = (item.frozen_from, item.frozen_until)
         begin, end = (discord.utils.format_dt(moment, "f") for moment in moments)

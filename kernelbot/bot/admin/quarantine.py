@@ -7,12 +7,20 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 import discord
+import structlog
 from discord import app_commands
 from discord.ui import Button, DynamicItem, TextInput, View
 
 from kernelbot.bot import forms
-from kernelbot.bot.admin import cards, confirm
-from kernelbot.bot.door import Interaction, administrator, ctx_of, defer, defer_change
+from kernelbot.bot.admin import confirm, posts
+from kernelbot.bot.door import (
+    Interaction,
+    administrator,
+    conclude,
+    ctx_of,
+    defer,
+    defer_change,
+)
 from kernelbot.bot.errors import guarded
 from kernelbot.bot.forms import ABOUT, Filled, field
 from kernelbot.bot.messages import say
@@ -21,6 +29,8 @@ from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
 from kernelbot.services import effects, submissions
 from kernelbot.services import quarantine as service
+
+log = structlog.get_logger()
 
 RELEASE, REFUSE, CODE, AFTER = "release", "refuse", "code", "after"
 STYLES = {RELEASE: discord.ButtonStyle.success, REFUSE: discord.ButtonStyle.danger}
@@ -41,15 +51,12 @@ async def _show(interaction: Interaction, admin: Actor, after: str | None, said:
     if not page.items and after is not None:
         after, page = None, await service.waiting(ctx, admin, limit=1)
     item = page.items[0] if page.items else None
-    post = cards.quarantined(item, await service.count(ctx, admin))
+    post = posts.quarantined(item, await service.count(ctx, admin))
     view = View(timeout=None)
     if item is not None:
-        for what, about in (
-            (RELEASE, item.run_id),
-            (REFUSE, item.run_id),
-            (CODE, item.submission_id),
-        ):
-            view.add_item(_button(what, about, say(f"admin.quarantine.{what}")))
+        for what in (RELEASE, REFUSE):
+            view.add_item(_button(what, item.run_id, say(f"admin.quarantine.{what}")))
+        view.add_item(code_button(item.submission_id))
         if after is not None:
             view.add_item(_button(AFTER, 0, say("admin.quarantine.first")))
         if page.cursor is not None:
@@ -63,6 +70,11 @@ async def _show(interaction: Interaction, admin: Actor, after: str | None, said:
 def _button(what: str, about: int, label: str) -> Button[Any]:
     style = STYLES.get(what, discord.ButtonStyle.secondary)
     return Button(label=label, style=style, custom_id=f"kb:aside:{what}:{about}")
+
+
+def code_button(submission_id: int) -> Button[Any]:
+    """Hands a submission's code to an administrator."""
+    return _button(CODE, submission_id, say("admin.quarantine.code"))
 
 
 class AsideButton(
@@ -94,7 +106,7 @@ class AsideButton(
             await defer(interaction)
             admin = await administrator(interaction)
             found = await submissions.code(ctx_of(interaction), admin, self.about)
-            post = cards.code(self.about, found)
+            post = posts.code(self.about, found)
             await interaction.followup.send(**post.sending(), ephemeral=True)
         else:
             await _ask_why(interaction, self.what, self.about)
@@ -117,7 +129,12 @@ async def released(interaction: Interaction, filled: Filled) -> None:
     await defer_change(interaction)
     admin, run_id = await administrator(interaction), _run(filled)
     await service.release(ctx_of(interaction), admin, run_id, filled.get("reason", ""))
-    await _show(interaction, admin, str(run_id), say("admin.release.done", run=run_id))
+    done = say("admin.release.done", run=run_id)
+    try:
+        await _show(interaction, admin, str(run_id), done)
+    except Exception as error:  # it is released, whatever cannot be shown
+        log.warning("the next result set aside could not be shown", error=repr(error))
+        await conclude(interaction, done)
 
 
 async def refused(interaction: Interaction, filled: Filled) -> None:
@@ -126,7 +143,7 @@ async def refused(interaction: Interaction, filled: Filled) -> None:
     admin, run_id, reason = await administrator(interaction), _run(filled), filled.get("reason", "")
     bounded_reason(reason)
     effect = await effects.of_refusal(ctx_of(interaction), admin, run_id)
-    text = cards.refusal_asked(effect, reason)
+    text = posts.refusal_asked(effect, reason)
     await confirm.ask(interaction, admin, REFUSE, text, run=run_id, reason=reason)
 
 

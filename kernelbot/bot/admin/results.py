@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from discord import app_commands
+from discord.ui import View
 
-from kernelbot.bot.admin import cards, choices, confirm
+from kernelbot.bot.admin import choices, confirm, posts, quarantine
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
+from kernelbot.bot.views import without_memory
 from kernelbot.domain.people import Actor
 from kernelbot.domain.reasons import MAX_REASON_CHARACTERS, bounded_reason
 from kernelbot.services import effects, moderation
@@ -28,7 +30,7 @@ async def void(interaction: Interaction, submission: SubmissionId, reason: Reaso
     admin = await administrator(interaction)
     bounded_reason(reason)
     effect = await effects.of_void(ctx_of(interaction), admin, submission)
-    text = cards.void_asked(effect, reason)
+    text = posts.void_asked(effect, reason)
     if effect.void:
         await interaction.edit_original_response(content=text)
         return
@@ -62,7 +64,7 @@ async def rerun(interaction: Interaction, submission: SubmissionId, reason: Reas
     await defer(interaction)
     admin = await administrator(interaction)
     view = await running.rerun(ctx_of(interaction), admin, submission, reason)
-    await conclude(interaction, cards.rerun(view, submission))
+    await conclude(interaction, posts.rerun(view, submission))
 
 
 @app_commands.command(name="first", description="Start a submission before everything else")
@@ -103,7 +105,7 @@ async def rejudge(
         top=top,
         dry_run=dry_run,
     )
-    post = cards.rejudged(found, planned=dry_run)
+    post = posts.rejudged(found, planned=dry_run)
     await interaction.edit_original_response(**post.editing())
 
 
@@ -115,7 +117,10 @@ async def hints(interaction: Interaction, submission: SubmissionId) -> None:
     found = await moderation.hints(
         ctx_of(interaction), await administrator(interaction), submission
     )
-    await interaction.edit_original_response(**cards.hints(submission, found).editing())
+    view = View(timeout=None)
+    view.add_item(quarantine.code_button(submission))
+    post = posts.hints(submission, found)
+    await interaction.edit_original_response(**post.editing(), view=without_memory(view))
 
 
 COMMANDS: tuple[app_commands.Command[Any, ..., None], ...] = (

@@ -1,4 +1,4 @@
-"""Views into what administrators are shown: pure, like ``bot.render``, and for nobody else."""
+"""Views into what administrators are shown: pure, like ``bot.submission_posts``, and for nobody else."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import Any
 import discord
 
 from kernelbot import report
-from kernelbot.bot import render
+from kernelbot.bot import choosing
+from kernelbot.bot.limits import CHOICE, FIELD_VALUE, FIELDS, TITLE
 from kernelbot.bot.messages import say
-from kernelbot.bot.render import File, Post, block, cut, plain, relative, until
+from kernelbot.bot.post import BLUE, GOLD, RED, File, Post, fitted
+from kernelbot.bot.text import block, clean, cut, cut_markdown, file_name, plain, relative, until
 from kernelbot.domain.budget import Balance
 from kernelbot.domain.people import Role
 from kernelbot.judge.protocol import Hint
@@ -23,6 +25,7 @@ from kernelbot.services.submissions import Recent
 from kernelbot.services.views import (
     CodeView,
     InviteView,
+    OwnPlace,
     RejudgeView,
     RunHints,
     SetAside,
@@ -34,6 +37,8 @@ FALLS = 6
 LINES = 12
 REASON = 300
 EVIDENCE = 1200
+ENTRY = 400
+"""Of the audit log: ten fit, so that no page leaves out one."""
 
 
 # --- people --------------------------------------------------------------------------------------
@@ -44,11 +49,11 @@ def who(name: str, user_id: int) -> str:
     return say("admin.who", name=plain(name, 64), id=user_id)
 
 
-def person(found: Profile, now: datetime) -> Post:
+def person(found: Profile, places: Sequence[OwnPlace], now: datetime) -> Post:
     embed = discord.Embed(
-        title=cut(f"{plain(found.name, 64)} · #{found.user_id}", render.TITLE),
+        title=cut(f"{plain(found.name, 64)} · #{found.user_id}", TITLE),
         description=_standing(found, now),
-        colour=render.RED if _banned(found, now) else render.BLUE,
+        colour=RED if _banned(found, now) else BLUE,
     )
     accounts = _accounts(found.identities)
     sent = ", ".join(f"{count:,} {mode}" for mode, count in sorted(found.submissions.items()))
@@ -63,11 +68,14 @@ def person(found: Profile, now: datetime) -> Post:
     for name, value in (
         (say("admin.person.accounts"), accounts or say("admin.none")),
         (say("admin.person.did"), counts),
+        (say("admin.person.places"), "\n".join(map(_held, places))),
         (say("admin.person.latest"), "\n".join(map(_sent, found.latest)) or say("admin.none")),
     ):
-        text = render.cut_markdown(value, render.FIELD_VALUE)
+        if not value:
+            continue
+        text = cut_markdown(value, FIELD_VALUE)
         embed.add_field(name=name, value=text, inline=False)
-    return Post(embeds=(render.fitted(embed),))
+    return Post(embeds=(fitted(embed),))
 
 
 def _banned(found: Profile, now: datetime) -> bool:
@@ -91,6 +99,20 @@ def _account(item: dict[str, str]) -> str:
     if item["provider"] == "discord" and item["subject"].isdigit():
         return say("admin.person.discord", name=name, subject=item["subject"])
     return say("me.account", provider=plain(item["provider"], 32), name=name)
+
+
+def _held(item: OwnPlace) -> str:
+    """With the submission that a decision would be about."""
+    entry = item.standing.entry
+    return say(
+        "admin.person.place",
+        id=entry.submission_id,
+        place=report.ordinal(item.standing.rank),
+        total=item.total,
+        board=plain(item.leaderboard, 40),
+        gpu=plain(item.gpu, 20),
+        time=report.format_time_error(entry.seconds, entry.error),
+    )
 
 
 def _sent(item: Sent) -> str:
@@ -119,21 +141,21 @@ def role_set(change: RoleChange) -> str:
     return say(f"admin.role.{state}_{change.role.value}", who=who(change.name, change.user_id))
 
 
-def person_choice(found: Known) -> render.Choice:
+def person_choice(found: Known) -> choosing.Choice:
     words = [found.name, f"#{found.user_id}", *found.providers]
     if found.role is Role.ADMIN:
         words.append(say("admin.choice.admin"))
     if found.banned:
         words.append(say("admin.choice.banned"))
-    return render.Choice(cut(render.clean(" · ".join(words)), render.CHOICE), f"#{found.user_id}")
+    return choosing.Choice(cut(clean(" · ".join(words)), CHOICE), f"#{found.user_id}")
 
 
-def submission_choice(found: Recent) -> render.Choice:
+def submission_choice(found: Recent) -> choosing.Choice:
     name = (
         f"#{found.id} · {found.user_name} · {found.leaderboard} · {found.mode} · "
         f"{found.status} · {found.created_at:%m-%d %H:%M} UTC"
     )
-    return render.Choice(cut(render.clean(name), render.CHOICE), str(found.id))
+    return choosing.Choice(cut(clean(name), CHOICE), str(found.id))
 
 
 # --- what a decision would do ---------------------------------------------------------------------
@@ -244,7 +266,7 @@ def hints(submission_id: int, found: Sequence[RunHints]) -> Post:
     embed = discord.Embed(
         title=say("admin.hints.title", id=submission_id),
         description=say("admin.hints.decide" if found else "admin.hints.not_yet"),
-        colour=render.BLUE,
+        colour=BLUE,
     )
     by_lines: dict[tuple[Hint, ...], list[str]] = {}
     for item in found:
@@ -252,7 +274,7 @@ def hints(submission_id: int, found: Sequence[RunHints]) -> Post:
     for lines, gpus in by_lines.items():
         name = ", ".join(plain(gpu, 40) for gpu in gpus)
         embed.add_field(name=name, value=hint_lines(lines), inline=False)
-    return Post(embeds=(render.fitted(embed),))
+    return Post(embeds=(fitted(embed),))
 
 
 def hint_lines(found: Sequence[Hint], most: int = HINTS) -> str:
@@ -264,7 +286,7 @@ def hint_lines(found: Sequence[Hint], most: int = HINTS) -> str:
     ]
     if len(found) > most:
         lines.append(say("admin.more", count=len(found) - most))
-    return render.cut_markdown("\n".join(lines) or say("admin.hints.none"), render.FIELD_VALUE)
+    return cut_markdown("\n".join(lines) or say("admin.hints.none"), FIELD_VALUE)
 
 
 def quarantined(item: SetAside | None, waiting: int) -> Post:
@@ -282,29 +304,27 @@ def quarantined(item: SetAside | None, waiting: int) -> Post:
         when=relative(item.finished_at),
     )
     evidence = block(item.evidence, EVIDENCE)
-    embed = discord.Embed(title=title, description=f"{about}\n{evidence}", colour=render.GOLD)
+    embed = discord.Embed(title=title, description=f"{about}\n{evidence}", colour=GOLD)
     times = "\n".join(
-        f"{cut(render.clean(case.spec), 60)}  "
+        f"{cut(clean(case.spec), 60)}  "
         f"{report.format_time_error(case.measurement.ns / 1e9, case.measurement.stderr_ns / case.measurement.ns)}"
         for case in item.cases
         if case.measurement is not None and case.measurement.ns > 0
     )
     if times:
-        table = block(times, render.FIELD_VALUE)
+        table = block(times, FIELD_VALUE)
         embed.add_field(name=say("admin.quarantine.times"), value=table, inline=False)
     name = say("admin.quarantine.hints")
     embed.add_field(name=name, value=hint_lines(item.hints, 6), inline=False)
     embed.set_footer(text=say("admin.quarantine.footer", waiting=waiting))
-    return Post(embeds=(render.fitted(embed),))
+    return Post(embeds=(fitted(embed),))
 
 
 def code(submission_id: int, found: CodeView) -> Post:
     """Somebody's file, for a reviewer."""
-    name = "".join(
-        sign if sign.isalnum() or sign in "._-" else "_" for sign in render.clean(found.file_name)
-    )
+    name = file_name(found.file_name)
     text = say("admin.code", id=submission_id, licence=plain(found.licence, 80))
-    return Post(content=text, files=(File(f"{submission_id}-{cut(name, 80)}", found.content),))
+    return Post(content=text, files=(File(f"{submission_id}-{name}", found.content),))
 
 
 # --- allowances ----------------------------------------------------------------------------------
@@ -313,17 +333,17 @@ def code(submission_id: int, found: CodeView) -> Post:
 def allowance(use: PersonUse) -> Post:
     embed = discord.Embed(
         title=say("admin.allowance.title", name=plain(use.name, 64), id=use.user_id),
-        colour=render.BLUE,
+        colour=BLUE,
     )
     if not use.competitions:
         embed.description = say("me.allowance.none")
-    for item in use.competitions[: render.FIELDS - 1]:
-        text = render.cut_markdown(_used(item), render.FIELD_VALUE)
-        embed.add_field(name=plain(item.competition, 100), value=text, inline=False)
-    if use.grants:
-        text = render.cut_markdown("\n".join(map(_grant_line, use.grants)), render.FIELD_VALUE)
+    if use.grants:  # before what may be more than there is room for
+        text = cut_markdown("\n".join(map(_grant_line, use.grants)), FIELD_VALUE)
         embed.add_field(name=say("admin.allowance.grants"), value=text, inline=False)
-    return Post(embeds=(render.fitted(embed),))
+    for item in use.competitions[: FIELDS - 1]:
+        text = cut_markdown(_used(item), FIELD_VALUE)
+        embed.add_field(name=plain(item.competition, 100), value=text, inline=False)
+    return Post(embeds=(fitted(embed),))
 
 
 def _used(item: CompetitionUse) -> str:
@@ -446,7 +466,7 @@ def audit(entries: Sequence[dict[str, Any]], target: str | None) -> Post:
     title = say("admin.audit.title")
     if target is not None:
         title = say("admin.audit.of", target=plain(target, 100))
-    return _list(title, [_entry(item) for item in entries], say("admin.audit.none"))
+    return _list(title, [cut(_entry(item), ENTRY) for item in entries], say("admin.audit.none"))
 
 
 def _entry(item: dict[str, Any]) -> str:
@@ -462,5 +482,5 @@ def _entry(item: dict[str, Any]) -> str:
 
 
 def _list(title: str, lines: Sequence[str], nothing: str) -> Post:
-    embed = discord.Embed(title=title, description="\n".join(lines) or nothing, colour=render.BLUE)
-    return Post(embeds=(render.fitted(embed),))
+    embed = discord.Embed(title=title, description="\n".join(lines) or nothing, colour=BLUE)
+    return Post(embeds=(fitted(embed),))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
+import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernelbot.bot import render
+from kernelbot.bot import announcement_posts, board_posts, choosing, problem_posts, submission_posts
+from kernelbot.bot.admin import posts as admin_posts
+from kernelbot.bot.post import Post, fitted
+from kernelbot.bot.text import block, clean, cut, cut_markdown, flowing, plain, until
 from kernelbot.domain import lasting
 from kernelbot.domain.notifying import Preferences
 from kernelbot.domain.ranking import Earlier, Entry, Standing
@@ -139,7 +144,7 @@ def make_podium(**changes: Any) -> Podium:
     return Podium(**{**values, **changes})
 
 
-def accepts(post: render.Post) -> None:
+def accepts(post: Post) -> None:
     """Discord would take this message."""
     body = {"content": post.content, "embeds": [embed.to_dict() for embed in post.embeds]}
     files = [(file.name, file.content) for file in post.files]
@@ -147,7 +152,7 @@ def accepts(post: render.Post) -> None:
     assert len(post.key) <= 25
 
 
-def said(post: render.Post) -> str:
+def said(post: Post) -> str:
     parts = [post.content]
     for embed in post.embeds:
         parts += [embed.title or "", embed.description or ""]
@@ -166,7 +171,7 @@ def test_a_profile_begins_with_its_findings_and_says_where_its_files_are() -> No
     )  # fmt: skip
     gone = dataclasses.replace(kept, name="CPU-trace.json.gz", expired_at=NOW)
     run = make_run(mode=Mode.PROFILE, verdict=verdict, artefacts=(kept, gone))
-    post = render.result(make_view(run), None)
+    post = submission_posts.result(make_view(run), None)
 
     accepts(post)
     assert "memory-bound" in said(post)
@@ -190,30 +195,36 @@ def test_any_result_fits_and_is_findable_by_its_key(text: str) -> None:
         run = make_run(gpu=text[:600], kind=kind, message=text, verdict=verdict)
         view = make_view(*[run] * many, file_name=text[:600], leaderboard=text[:60])
 
-        result = render.result(view, 1)
-        for post in (result, render.card(view), render.submissions([view] * 10, True)):
+        result = submission_posts.result(view, 1)
+        for post in (
+            result,
+            submission_posts.card(view),
+            submission_posts.submissions([view] * 10, True),
+        ):
             accepts(post)
-        assert result.embeds[-1].footer.text == render.result_key(812)
-        accepts(render.submission(view, (text[:600], b"code")))
-        accepts(render.accepted(view, "https://discord.com/channels/1/2/3", "trouble"))
+        assert result.embeds[-1].footer.text == submission_posts.result_key(812)
+        accepts(submission_posts.submission(view, (text[:600], b"code")))
+        accepts(submission_posts.accepted(view, "https://discord.com/channels/1/2/3", "trouble"))
 
 
 @settings(max_examples=80, deadline=None)
 @given(text=LONG, limit=st.integers(40, 2000))
 def test_a_code_block_is_left_by_its_own_end_only(text: str, limit: int) -> None:
-    block = render.block(text, limit)
+    shown = block(text, limit)
 
-    assert block.count("```") == 2
-    assert block.startswith("```")
-    assert block.endswith("\n```")
-    assert len(block) <= limit
+    assert shown.count("```") == 2
+    assert shown.startswith("```")
+    assert shown.endswith("\n```")
+    assert len(shown) <= limit
 
 
 @settings(max_examples=80, deadline=None)
 @given(name=TEXTS, title=TEXTS)
 def test_any_name_makes_a_podium_and_a_leaderboard_that_fit(name: str, title: str) -> None:
     accepts(
-        render.podium(make_podium(user_name=name, displaced_name=name, title=title), "notice 1")
+        announcement_posts.podium(
+            make_podium(user_name=name, displaced_name=name, title=title), "notice 1"
+        )
     )
     rows = tuple(make_standing(at, name) for at in range(1, 11))
     page = StandingsPage(
@@ -225,7 +236,7 @@ def test_any_name_makes_a_podium_and_a_leaderboard_that_fit(name: str, title: st
         mine=make_standing(20, name),
         cursor="10",
     )
-    accepts(render.leaderboard(make_board(title=title), page, 0))
+    accepts(board_posts.leaderboard(make_board(title=title), page, 0))
 
 
 def test_a_place_of_an_earlier_version_is_marked() -> None:
@@ -240,7 +251,7 @@ def test_a_place_of_an_earlier_version_is_marked() -> None:
         cursor=None,
     )
 
-    (embed,) = render.leaderboard(make_board(), page, 0).embeds
+    (embed,) = board_posts.leaderboard(make_board(), page, 0).embeds
 
     assert re.search(r"2\*  bob", embed.description or "")
     assert "until it is measured again" in (embed.description or "")
@@ -253,7 +264,7 @@ def test_any_names_make_a_reveal_that_fits(name: str) -> None:
     podium = RevealedPodium(gpu=name, places=(place,) * 10, more=7)
     found = Reveal(leaderboard=name, title=name, channel="", podiums=(podium,) * 8, unjudged=3)
 
-    accepts(render.reveal(found, "notice 1"))
+    accepts(announcement_posts.reveal(found, "notice 1"))
 
 
 def test_a_reveal_says_who_stands_where() -> None:
@@ -264,7 +275,7 @@ def test_a_reveal_says_who_stands_where() -> None:
     podium = RevealedPodium(gpu="H100", places=places, more=0)
     found = Reveal(leaderboard="matmul", title="Matmul", channel="", podiums=(podium,), unjudged=0)
 
-    (embed,) = render.reveal(found, "notice 1").embeds
+    (embed,) = announcement_posts.reveal(found, "notice 1").embeds
 
     assert "The freeze of matmul is over." in (embed.description or "")
     assert "**H100**\n1st: **ada** with 10.0" in (embed.description or "")
@@ -277,7 +288,7 @@ def test_a_statement_is_told_as_discord_reads_markdown() -> None:
         "| a | long |\n|---|---|\n| `x` | y |\nafter\n```c\nint a;\nint b;\n```\nend"
     )
 
-    assert render.flowing(text) == (
+    assert flowing(text) == (
         "# Title\nOne paragraph in two lines.\n\n- a point that goes on\n- another\n\n"
         "```\na  long\nx  y\n```\nafter\n```c\nint a;\nint b;\n```\nend"
     )
@@ -302,7 +313,7 @@ def test_any_statement_fits(statement: str, starter: str) -> None:
         leaderboards=("vectoradd",) * 30,
     )
 
-    accepts(render.problem(view, folder=b"zip"))
+    accepts(problem_posts.problem(view, folder=b"zip"))
 
 
 def test_a_statement_that_is_cut_says_where_it_goes_on() -> None:
@@ -312,10 +323,12 @@ def test_a_statement_that_is_cut_says_where_it_goes_on() -> None:
         starters={}, starter_suffixes={}, leaderboards=("long",),
     )  # fmt: skip
 
-    assert "It goes on in long.zip" in said(render.problem(view, folder=b"zip"))
-    assert [file.name for file in render.problem(view, folder=b"zip").files] == ["long.zip"]
-    assert "It goes on" not in said(render.problem(view, folder=b"0" * (9 << 20)))
-    assert "It goes on" not in said(render.problem(dataclasses.replace(view, statement="short")))
+    assert "It goes on in long.zip" in said(problem_posts.problem(view, folder=b"zip"))
+    assert [file.name for file in problem_posts.problem(view, folder=b"zip").files] == ["long.zip"]
+    assert "It goes on" not in said(problem_posts.problem(view, folder=b"0" * (9 << 20)))
+    assert "It goes on" not in said(
+        problem_posts.problem(dataclasses.replace(view, statement="short"))
+    )
 
 
 LIVE = re.compile(
@@ -339,7 +352,7 @@ def seen(shown: str) -> str:
      "# big", "-# small", "> quoted", "12. listed", "\\[a](http://x)", "discord.gg/abc", "steam://run"],
 )  # fmt: skip
 def test_text_of_people_means_nothing_to_discord(text: str) -> None:
-    shown = render.plain(text)
+    shown = plain(text)
 
     assert not LIVE.search(re.sub(r"\\[^0-9A-Za-z\s]", "¬", shown))
     assert seen(shown) == text
@@ -366,15 +379,15 @@ WORDS = (
 
 @given(text=st.one_of(TEXTS, st.lists(st.sampled_from(WORDS), max_size=12).map("".join)))
 def test_whatever_people_write_is_seen_as_they_wrote_it_and_has_a_bound(text: str) -> None:
-    shown = render.plain(text, 40)
+    shown = plain(text, 40)
 
     assert not LIVE.search(re.sub(r"\\[^0-9A-Za-z\s]", "¬", shown))
-    assert seen(shown) == render.cut(" ".join(render.clean(text).split()), 40).replace("\u200b", "")
+    assert seen(shown) == cut(" ".join(clean(text).split()), 40).replace("\u200b", "")
     assert len(shown) <= 80
 
 
 def test_what_organizers_tell_may_hold_addresses_and_nothing_else() -> None:
-    told = render.bulletin(
+    told = announcement_posts.bulletin(
         "See https://kernels.example/a_b?c=d_e, or [this](https://x.example) **now**", ""
     )
 
@@ -383,13 +396,29 @@ def test_what_organizers_tell_may_hold_addresses_and_nothing_else() -> None:
     )
 
 
+def test_of_all_characters_those_are_dropped_that_nobody_sees() -> None:
+    everything = "".join(map(chr, range(sys.maxunicode + 1)))
+    turning = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+
+    kept = clean(everything)
+
+    assert kept == "".join(
+        character
+        for character in everything
+        if character in "\n\t" or unicodedata.category(character) not in ("Cc", "Cs", "Co")
+        if ord(character) not in turning
+    )
+
+
 def test_marks_that_turn_text_around_are_dropped() -> None:
-    assert render.plain("gpj\u202eexe.\u2066") == "gpjexe."
+    assert plain("gpj\u202eexe.\u2066") == "gpjexe."
 
 
 def mentioned(wanted: Preferences) -> tuple[list[int], bool]:
     """Whom a result to 42 notifies when it is midnight in London, and whether without a sound."""
-    arguments = render.to(42, render.result(make_view(), 42), wanted, NOW).sending()
+    arguments = submission_posts.to(
+        42, submission_posts.result(make_view(), 42), wanted, NOW
+    ).sending()
     mentions = arguments["allowed_mentions"].to_dict()
     assert mentions["parse"] == []
     return mentions.get("users", []), arguments.get("silent", False)
@@ -410,7 +439,9 @@ def test_in_quiet_hours_a_result_comes_without_a_sound() -> None:
 def test_a_retry_after_a_fault_of_ours_is_said_to_cost_nothing() -> None:
     run = make_run(status=Status.RUNNING, progress="check 1 of 5", kind=None, attempt=2)
 
-    assert "This costs you nothing" in said(render.card(make_view(run, status=Status.RUNNING)))
+    assert "This costs you nothing" in said(
+        submission_posts.card(make_view(run, status=Status.RUNNING))
+    )
 
 
 def test_a_queued_run_shows_its_place_and_range() -> None:
@@ -418,7 +449,7 @@ def test_a_queued_run_shows_its_place_and_range() -> None:
         position=3, ahead=2, start_low_s=20, start_high_s=50, finish_low_s=30, finish_high_s=90
     )
     run = make_run(status=Status.QUEUED, kind=None, wait=wait, verdict=None)
-    post = render.card(make_view(run, status=Status.QUEUED))
+    post = submission_posts.card(make_view(run, status=Status.QUEUED))
 
     assert "3rd in line, starts in 20 s to 50 s" in said(post)
     assert "queued" in said(post)
@@ -429,7 +460,7 @@ def test_a_long_table_is_shown_in_part_and_attached_whole() -> None:
         CaseResult(stage=Stage.CHECK, index=at, spec=f"size: {at}", ok=True) for at in range(300)
     )
     verdict = dataclasses.replace(make_verdict(), cases=cases)
-    post = render.result(make_view(make_run(verdict=verdict)), None)
+    post = submission_posts.result(make_view(make_run(verdict=verdict)), None)
 
     (file,) = post.files
     assert file.name == "cases-CPU.txt"
@@ -438,7 +469,7 @@ def test_a_long_table_is_shown_in_part_and_attached_whole() -> None:
 
 
 def test_a_podium_says_who_by_how_much_and_who_was_there() -> None:
-    post = render.podium(make_podium(), "notice 9")
+    post = announcement_posts.podium(make_podium(), "notice 9")
 
     record = "New record: **ada** took **1st** place with **22.40 µs ± 0.09**"
     assert f"{record}, −2.6 % against the time before." in said(post)
@@ -457,13 +488,44 @@ def test_a_place_on_the_podium_is_worded_with_its_margin_and_its_share_of_what_c
         (alone, "**ada** is in **1st** place with **22.40 µs ± 0.09**."),
         ({**alone, "previous_seconds": 28e-6}, "New record: **ada** took **1st** place with **22.40 µs ± 0.09**, −20.0 % against the time before."),
     ):  # fmt: skip
-        assert words in said(render.podium(make_podium(**change), "notice 9"))
+        assert words in said(announcement_posts.podium(make_podium(**change), "notice 9"))
 
 
 def test_the_queue_tells_how_long_the_first_has_waited() -> None:
     item = QueueView(gpu="H100", queued=4, running=1, slots=2, oldest_s=130.0)
 
-    assert "**H100**: 4 waiting, 1 of 2 busy, the first for 2 min" in said(render.queue([item], {}))
+    assert "**H100**: 4 waiting, 1 of 2 busy, the first for 2 min" in said(
+        problem_posts.queue([item], {})
+    )
+
+
+def test_a_line_of_the_list_ends_with_its_time_whatever_its_runs_came_to() -> None:
+    failed = [
+        make_run(
+            gpu=f"A_LONG_NAME_{nth}",
+            kind=VerdictKind.WRONG_ANSWER,
+            message="*out[0][1]* is _-0.0_ " * 20,
+            seconds=None,
+        )
+        for nth in range(3)
+    ]
+
+    post = submission_posts.submissions([make_view(*failed)] * 10, more=False)
+
+    lines = (post.embeds[0].description or "").splitlines()
+    assert len(lines) == 10
+    assert all(line.endswith(f" · <t:{int(NOW.timestamp())}:R>") for line in lines)
+
+
+def test_no_line_of_the_audit_log_is_left_out_however_long_it_is() -> None:
+    entry = {
+        "at": NOW, "actor": "_" * 64, "action": "user.ban", "target": "_" * 200,
+        "detail": {"reason": "*" * 500},
+    }  # fmt: skip
+
+    post = admin_posts.audit([entry] * 10, None)
+
+    assert (post.embeds[0].description or "").count("`user.ban`") == 10
 
 
 def test_an_embed_that_is_too_long_in_all_loses_whole_fields() -> None:
@@ -471,26 +533,26 @@ def test_an_embed_that_is_too_long_in_all_loses_whole_fields() -> None:
     for _ in range(25):
         embed.add_field(name="n" * 300, value="v" * 2000)
 
-    accepts(render.Post(embeds=(render.fitted(embed),)))
+    accepts(Post(embeds=(fitted(embed),)))
 
 
 def test_choices_begin_with_what_begins_like_it_and_are_at_most_25() -> None:
-    choices = [render.Choice(f"name {at}", f"board-{at}") for at in range(40)]
-    choices.append(render.Choice("last", "a-board"))
+    choices = [choosing.Choice(f"name {at}", f"board-{at}") for at in range(40)]
+    choices.append(choosing.Choice("last", "a-board"))
 
-    found = render.matching(choices, "a-")
+    found = choosing.matching(choices, "a-")
 
     assert found[0].value == "a-board"
-    assert len(render.matching(choices, "")) == 25
+    assert len(choosing.matching(choices, "")) == 25
 
 
 def test_a_shortened_statement_closes_the_code_block_it_was_cut_in() -> None:
-    shown = render.cut_markdown("```python\n" + "x = 1\n" * 2000, 500)
+    shown = cut_markdown("```python\n" + "x = 1\n" * 2000, 500)
 
     assert len(shown) <= 500
     assert shown.count("```") == 2
 
 
 def test_an_end_that_never_comes_is_no_date() -> None:
-    assert render.until(lasting.FOR_EVER) == "for ever"
-    assert render.until(datetime(2026, 5, 1, tzinfo=UTC)).startswith("until <t:")
+    assert until(lasting.FOR_EVER) == "for ever"
+    assert until(datetime(2026, 5, 1, tzinfo=UTC)).startswith("until <t:")

@@ -1,0 +1,5 @@
+"""How much Discord takes: characters of its texts, parts of a message, choices."""
+
+CONTENT, TITLE, DESCRIPTION, FIELD_NAME, FIELD_VALUE, FIELDS = 2000, 256, 4096, 256, 1024, 25
+EMBEDS, EMBED_TOTAL, CUSTOM_ID, CHOICES, CHOICE = 10, 6000, 100, 25, 100
+THREAD_NAME, FILES, FILES_BYTES, ALT = 100, 10, 8 << 20, 1024
