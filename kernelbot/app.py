@@ -53,13 +53,16 @@ async def build(settings: Settings) -> AsyncIterator[App]:
 
 
 def database_url(settings: Settings) -> str:
+    """Raises InvalidInput where none is named, or what is named is none."""
     if settings.database_url is None:
         raise InvalidInput(
             "No database is named. Set DATABASE_URL, or start everything with `kernelbot up`, "
             "which brings its own.",
             code="no_database",
         )
-    return settings.database_url.get_secret_value()
+    url = settings.database_url.get_secret_value()
+    database.sqlalchemy_url(url)
+    return url
 
 
 def targets_of(settings: Settings) -> Mapping[str, Target]:

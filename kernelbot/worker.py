@@ -262,8 +262,7 @@ class Worker:
     async def _watch_for_ever(self) -> None:
         while True:
             await asyncio.sleep(WATCH_S * random.uniform(0.5, 1.5))  # noqa: S311  no secret
-            with contextlib.suppress(Unavailable):
-                await canaries.watch(self._app)
+            await self._beside(canaries.watch(self._app), "devices could not be looked after")
 
     def _run_ended(self, task: asyncio.Task[None]) -> None:
         """What went wrong unforeseen is ours: the run falls silent and is tried again elsewhere."""
@@ -506,8 +505,7 @@ class Worker:
     async def _clean_for_ever(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S * random.uniform(0.5, 1.5))  # noqa: S311  no secret
-            with contextlib.suppress(Unavailable):
-                await dispatch.housekeeping(self._app)
+            await self._beside(dispatch.housekeeping(self._app), "what is old could not be removed")
 
     async def _recover_for_ever(self) -> None:
         """What other workers had that are gone: also runs for GPUs that nobody serves now."""
@@ -519,13 +517,17 @@ class Worker:
 
     async def _reveal_for_ever(self) -> None:
         while True:
-            try:
-                await reveal.due(self._app)
-            except Unavailable as error:
-                log.warning("no freeze can be looked for", error=str(error.__cause__))
-            except Exception:  # an announcement is no reason to end runs; it is tried again
-                log.exception("the end of a freeze could not be announced")
+            await self._beside(reveal.due(self._app), "no freeze could be looked for")
             await asyncio.sleep(REVEAL_S)
+
+    async def _beside(self, work: Coroutine[Any, Any, Any], complaint: str) -> None:
+        """What can be done later as well: that it fails is no reason to end runs."""
+        try:
+            await work
+        except Unavailable as error:
+            log.warning(complaint, error=str(error.__cause__))
+        except Exception:
+            log.exception(complaint)
 
     # --- the end -----------------------------------------------------------------------------
 
@@ -657,5 +659,6 @@ if __name__ == "__main__":
     logs.configure(chosen, "worker")
     try:
         asyncio.run(main(chosen))
-    except Refused as error:
-        raise SystemExit(f"The worker cannot start: {error.message}") from error
+    except (Refused, Unavailable) as error:
+        why = f" {error.__cause__}" if isinstance(error, Unavailable) else ""
+        raise SystemExit(f"The worker cannot start: {error.message}{why}") from error

@@ -10,12 +10,15 @@ import itertools
 import os
 import shutil
 import signal
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncpg
+import hypothesis
 import pytest
 import pytest_asyncio
+import structlog
 
 from kernelbot.app import App, build, prepare
 from kernelbot.config import Settings
@@ -25,6 +28,31 @@ from kernelbot.storage.embedded import EmbeddedPostgres
 ADMIN_TOKEN = "kb_test-administrator"
 NUMBERS = itertools.count(1)
 PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
+
+# The command line tells moments by the clock on the wall.
+os.environ["TZ"] = "UTC"
+time.tzset()
+
+# What a busy machine takes for an example says nothing; the same examples in every run, ``search`` draws others.
+hypothesis.settings.register_profile(
+    "search",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "same", hypothesis.settings.get_profile("search"), derandomize=True, database=None
+)
+hypothesis.settings.load_profile("same")
+
+# A traceback with the values of everything that is in sight takes seconds of a busy machine.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        ),
+    ]
+)
 
 # Started in the background by a shell that ignores SIGINT, our processes would ignore it too, and
 # the tests that interrupt them would wait for ever.
@@ -85,8 +113,10 @@ async def database_url(cluster: str, template: str) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> Settings:
-    return make_settings(database_url, tmp_path / "data")
+def settings(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    """Where a module has no ``LEASE_S`` of its own nothing is taken from a worker that is only slow."""
+    lease_s = getattr(request.module, "LEASE_S", 30.0)
+    return make_settings(database_url, tmp_path / "data", lease_s=lease_s)
 
 
 @pytest_asyncio.fixture
@@ -112,7 +142,7 @@ def make_settings(url: str, data_dir: Path, **more: object) -> Settings:
         "lease_s": 2.0,
         "retry_s": 0.2,
         "canary_s": 0.0,
-        "database_timeout_s": 5.0,
+        "database_timeout_s": 15.0,
         "log_json": True,
         **more,
     }

@@ -79,7 +79,7 @@ def make_verdict(
 
 async def claim_one(app: App, gpu: str = "CPU") -> Assignment:
     """Play a worker that takes the next run, and asks again for one whose row somebody else holds this moment."""
-    (assignment,) = await until(lambda: dispatch.claim(app, uuid.uuid4(), {gpu: 1}), 5)
+    (assignment,) = await until(lambda: dispatch.claim(app, uuid.uuid4(), {gpu: 1}))
     return assignment
 
 

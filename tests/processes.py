@@ -30,9 +30,11 @@ def family(pid: int) -> list[int]:
     """A process and everything below it."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").glob("*/children"):
-            with contextlib.suppress(OSError):
-                found += [int(child) for child in task.read_text().split()]
+        with contextlib.suppress(OSError):  # its folder of threads may go while it is being read
+            for task in os.listdir(f"/proc/{parent}/task"):
+                with contextlib.suppress(OSError):
+                    children = Path(f"/proc/{parent}/task/{task}/children").read_text()
+                    found += [int(child) for child in children.split()]
     return found
 
 

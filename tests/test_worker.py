@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from kernelbot import worker as worker_module
 from kernelbot.app import App
@@ -38,6 +38,7 @@ from tests.patience import until
 from tests.processes import alive, family
 
 PATIENCE_S = 120.0
+LEASE_S = 2.0  # what a killed worker had is soon another's
 ENDLESS = b"while True:\n    pass\n"
 
 
@@ -275,8 +276,8 @@ class Held:
 
     async def events(self) -> AsyncIterator[Event]:
         await asyncio.wait([self.outcome])
-        for event in ():
-            yield event
+        for step in ():
+            yield step
 
     async def verdict(self) -> Verdict:
         return await self.outcome
@@ -445,8 +446,13 @@ async def test_a_run_claimed_again_by_its_own_worker_keeps_its_heartbeat(app: Ap
         await until(claimed_again)
         await until(lambda: bench.launches[0].cancelled)
 
-        # Longer than a lease: without its heartbeat the run would be claimed once more.
-        await asyncio.sleep(1.5 * app.settings.lease_s)
+        # Without its heartbeat the run would be claimed once more when the lease is over.
+        before = await rows(app, "SELECT heartbeat FROM pgqueuer")
+
+        async def kept() -> bool:
+            return await rows(app, "SELECT heartbeat FROM pgqueuer") > before
+
+        await until(kept)
         assert len(bench.launches) == 2
         bench.launches[1].outcome.set_result(make_verdict())
         run = await ended(app, ada, view.id)
@@ -497,6 +503,23 @@ async def test_a_worker_that_cannot_beat_any_more_stops(app: App) -> None:
 
     await asyncio.wait_for(task, PATIENCE_S)
     assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+
+
+async def test_old_rows_that_cannot_be_removed_end_no_worker(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "HOUSEKEEPING_S", 0.05)
+    failed: list[object] = []
+    event.listen(app.database.engine.sync_engine, "handle_error", failed.append)
+    await rows(app, "ALTER TABLE run_events RENAME TO elsewhere")
+    worker = Worker(app, [Slot("CPU", Bench())], {})
+    task = asyncio.create_task(worker.run())
+
+    assert await until(lambda: len(failed) > 2 or task.done())
+    assert not task.done()
+
+    worker.stop()
+    await task
 
 
 async def test_a_worker_works_through_a_database_that_cuts_its_connections(app: App) -> None:

@@ -12,18 +12,25 @@ from fastapi import FastAPI
 
 from kernelbot import logs
 from kernelbot.config import Settings
+from kernelbot.errors import Refused
 
 STOP_S = 3
 """Event streams end only with their submissions: at a stop they are cut, and clients come back."""
+START_S = 60
+"""Of several processes one that says nothing for so long is killed, also while it starts: a busy machine takes a while."""
 
 
 def factory() -> FastAPI:
     """What each serving process builds for itself."""
     from kernelbot.api.application import create
-    from kernelbot.app import build
+    from kernelbot.app import build, database_url
 
     settings = Settings()
     logs.configure(settings, "api")
+    try:
+        database_url(settings)
+    except Refused as error:
+        raise SystemExit(f"The API cannot start: {error.message}") from None
     return create(lambda: build(settings))
 
 
@@ -53,6 +60,7 @@ def main() -> None:
             date_header=True,
             timeout_keep_alive=30,
             timeout_graceful_shutdown=STOP_S,
+            timeout_worker_healthcheck=START_S,
         )
 
 

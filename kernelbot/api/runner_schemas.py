@@ -14,6 +14,7 @@ Word = Annotated[str, Field(max_length=200)]
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 GpuName = Annotated[str, Field(min_length=1, max_length=100)]
 Slots = Annotated[dict[GpuName, Annotated[int, Field(ge=0, le=64)]], Field(max_length=64)]
+Lease = Annotated[uuid.UUID, Field(strict=False)]
 RunId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 
 
@@ -58,6 +59,8 @@ class LeaseIn(_Said):
     poll: Annotated[int, Field(ge=1, le=LARGEST_ID)]
     offers: Annotated[list[Slots], Field(max_length=16)]
     free: Annotated[list[Word], Field(max_length=64)] = []  # devices with nothing to do
+    # Leases of the runs that it has; absent: it does not say.
+    holds: Annotated[list[Lease], Field(max_length=256)] | None = None
     wait_s: Annotated[float, Field(ge=0, le=60)]
 
 

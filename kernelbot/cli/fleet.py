@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -112,9 +112,9 @@ def _times(item: Mapping[str, Any], which: str) -> str:
     for part, seconds in sorted(item["seconds"].items()):
         if which == "median":
             band = item["bands"].get(part)
-            shown.append(f"{part} {band['median'] * 1e6:.3g} µs" if band else f"{part} –")
+            shown.append(f"{part} {report.format_time(band['median'])}" if band else f"{part} –")
         else:
-            shown.append(f"{part} {seconds * 1e6:.3g} µs")
+            shown.append(f"{part} {report.format_time(seconds)}")
     return ", ".join(shown) or "–"
 
 
@@ -125,22 +125,28 @@ def _drift(found: Mapping[str, Any]) -> None:
     result(f"Device {device['id']}: {clean(device['name'])} {clean(device['device'])}")
     result(f"State: {clean(device['state'])} {clean(device['reason'])}".rstrip())
     for part, band in sorted(device["bands"].items()):
-        scale, unit = (1.0, "MHz") if part == "clock" else (1e6, "µs")
-        low, middle, high = (band[key] * scale for key in ("low", "median", "high"))
-        result(f"{clean(part)}: {middle:.4g} {unit}, inside {low:.4g} to {high:.4g}")
-    parts = sorted(part for part in device["bands"] if part != "clock")
-    for part in parts:
+        low, middle, high = (_told(part, band[key]) for key in ("low", "median", "high"))
+        result(f"{clean(part)}: {middle}, inside {low} to {high}")
+    timed = {part for item in found["items"] for part in item["seconds"]}
+    for part in sorted(timed | set(device["bands"]) - {"clock"}):
+        band = device["bands"].get(part)
         result()
-        result(f"{clean(part)}, the newest first; | is the median, [ ] the band")
+        result(
+            f"{clean(part)}, the newest first" + ("; | is the median, [ ] the band" if band else "")
+        )
         for item in found["items"]:
             value = item["seconds"].get(part)
-            told = "–" if value is None else f"{value * 1e6:9.1f} µs"
-            line = chart(value, device["bands"][part])
+            told = "–" if value is None else report.format_time(value)
+            line = f"  {chart(value, band)}" if band else ""
             mark = "" if item["good"] else f"  ! {clean(item['reason'])}"
             other = "" if item["compares"] else "  (another driver, torch or canary)"
-            result(f"{moment(item['started_at'])}  {told}  {line}{mark}{other}")
-    if not parts:
+            result(f"{moment(item['started_at'])}  {told:>12}{line}{mark}{other}")
+    if not device["bands"]:
         note(f"There is no band yet: it takes {canary.LEAST} good canaries.")
+
+
+def _told(part: str, value: float) -> str:
+    return f"{value:.4g} MHz" if part == "clock" else report.format_time(value)
 
 
 def chart(value: float | None, band: Mapping[str, float]) -> str:
@@ -172,7 +178,9 @@ def release(device: DeviceId, reason: Reason, url: Url = None, token: Token = No
 
 
 def usage(
-    by: Annotated[str, typer.Option(help="competition, person or target.")] = "competition",
+    by: Annotated[
+        Literal["competition", "person", "target"], typer.Option(help="One line for each of these.")
+    ] = "competition",
     days: Annotated[float, typer.Option(min=0.01, max=366, help="Of the last days.")] = 30.0,
     as_json: AsJson = False,
     url: Url = None,

@@ -81,14 +81,20 @@ def bounds(problem: Problem, device: DeviceKind, verdict: Verdict) -> tuple[floa
 
 
 def read_code(file: Path) -> bytes:
-    """The file's content, at most one byte over what is allowed. Raises Declined."""
+    """The file's content. Raises Declined."""
     try:
         with file.open("rb") as stream:
-            return stream.read(admission.MAX_CODE_BYTES + 1)
+            code = stream.read(admission.MAX_CODE_BYTES + 1)
     except OSError as error:
         raise Declined(
             f"{clean(file)} cannot be read: {error.strerror}.", code="unreadable_file"
         ) from None
+    if len(code) > admission.MAX_CODE_BYTES:
+        raise Declined(
+            f"{clean(file)} has more than {admission.MAX_CODE_BYTES:,} bytes, which is the limit.",
+            code="file_too_large",
+        )
+    return code
 
 
 def _demand_fence(isolation: str, ranks: int) -> None:
@@ -114,8 +120,9 @@ def _show(line: bytes, said: str) -> str:
     except ProtocolError:
         return said
     words = counted(to_json(event))
-    if words != said and (event.kind == "stage" or sys.stderr.isatty()):
-        note(clean(words))
+    if words == said or not (event.kind == "stage" or sys.stderr.isatty()):
+        return said
+    note(clean(words))
     return words
 
 

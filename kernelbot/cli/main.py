@@ -57,11 +57,6 @@ admin_app.add_typer(runner_app, name="runner")
 admin_app.add_typer(device_app, name="device")
 admin_app.add_typer(intake_app, name="intake")
 admin_app.add_typer(allowance_app, name="allowance")
-admin_app.command()(person)
-admin_app.command()(role)
-admin_app.command()(rerun)
-app.command()(runners)
-admin_app.command()(usage)
 
 SubmissionId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="ID")]
 RunId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="RUN")]
@@ -69,7 +64,12 @@ Scopes = Annotated[
     list[str] | None,
     typer.Option("--scope", help="read, submit, tokens or admin; repeat it for several."),
 ]
-Reason = Annotated[str, typer.Option("--reason", help="Kept in the audit log.")]
+Reason = Annotated[
+    str,
+    typer.Option(
+        "--reason", help="Kept in the audit log; of a ban or a decision the person reads it."
+    ),
+]
 After = Annotated[str | None, typer.Option("--cursor", help="Go on after the part before.")]
 PageSize = Annotated[int, typer.Option("--limit", min=1, max=100)]
 
@@ -96,7 +96,7 @@ CaseOption = Annotated[
 
 @app.command()
 def submit(
-    file: Annotated[Path, typer.Argument(help="Your kernel.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your kernel.")],
     leaderboard: Annotated[
         str | None,
         typer.Option("--leaderboard", "-l", help="Else what the file's first lines say."),
@@ -284,7 +284,9 @@ def cancel(
 
 @app.command()
 def leaderboard(
-    name: Annotated[str | None, typer.Argument(help="Left out: all leaderboards.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Left out: all leaderboards.")
+    ] = None,
     gpu: Annotated[str | None, typer.Option("--gpu", "-g")] = None,
     limit: Most = 50,
     as_json: AsJson = False,
@@ -310,7 +312,9 @@ def leaderboard(
 
 @app.command()
 def problems(
-    name: Annotated[str | None, typer.Argument(help="Left out: all problems.")] = None,
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Left out: all problems.")
+    ] = None,
     download: Annotated[
         Path | None,
         typer.Option("--download", metavar="DIR", help="Write its files to DIR/NAME."),
@@ -350,8 +354,8 @@ def _unpack(archive: bytes, target: Path) -> None:
 
 @app.command()
 def join(
-    name: Annotated[str, typer.Argument(help="The competition.")],
-    code: Annotated[str, typer.Argument(help="What its organizer gave you.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The competition.")],
+    code: Annotated[str, typer.Argument(metavar="CODE", help="What its organizer gave you.")],
     url: Url = None,
     token: Token = None,
 ) -> None:
@@ -376,13 +380,18 @@ def queue(as_json: AsJson = False, url: Url = None) -> None:
         render.queues(found["items"])
 
 
+app.command()(runners)
+
+
 # --- judging here ------------------------------------------------------------------------------
 
 
 @app.command()
 def judge(
-    problem_dir: Annotated[Path, typer.Argument(help="A folder with a problem.yaml.")],
-    file: Annotated[Path, typer.Argument(help="Your kernel.")],
+    problem_dir: Annotated[
+        Path, typer.Argument(metavar="PROBLEM_DIR", help="A folder with a problem.yaml.")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Your kernel.")],
     mode: ModeOption = "test",
     device: Device = "cpu",
     case: CaseOption = None,
@@ -427,7 +436,9 @@ def login(
         with Server(profile.Profile(address)) as server:
             token = device_login.token(server)
     secret = token or typer.prompt(f"Token for {clean(address)}", hide_input=True, err=True)
-    with Server(profile.Profile(address, secret.strip(), "you")) as server:
+    with Server(
+        profile.Profile(address, secret.strip(), "--token" if token else "the prompt")
+    ) as server:
         found = server.get("/v1/me")
     profile.write(profile.read().with_token(address, secret.strip()))
     result(f"Signed in to {clean(address)} as {clean(found['name'])}.")
@@ -477,7 +488,7 @@ def list_tokens(as_json: AsJson = False, url: Url = None, token: Token = None) -
 
 @tokens_app.command("create")
 def create_token(
-    name: Annotated[str, typer.Argument(help="What it is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What it is for.")],
     scope: Scopes = None,
     days: TokenDays = None,
     as_json: AsJson = False,
@@ -624,7 +635,7 @@ def ban(
 ) -> None:
     """Let a person submit nothing, for some days or until it is lifted."""
     with connect(url, token) as server:
-        body = _token_wish(reason=reason, days=days, void=void)
+        body = {"reason": reason, "days": days, "void": void}
         server.post(f"/v1/admin/users/{segment(name)}/ban", body, repeat=True)
     result(f"{clean(name)} may not submit.")
 
@@ -682,6 +693,8 @@ def quarantine(
     with connect(url, token) as server:
         found = server.get("/v1/admin/quarantine", cursor=cursor, limit=limit)
     _print_part(found, render.quarantine, as_json)
+    if found["items"] and not as_json:
+        note("Decide with `kernelbot admin release RUN --reason WHY`, or `refuse`.")
 
 
 @admin_app.command()
@@ -776,6 +789,16 @@ def audit(
             "/v1/admin/audit", target=target, servers=servers, cursor=cursor, limit=limit
         )
     _print_part(found, render.audit, as_json)
+    if target and not found["items"]:
+        note(
+            f"Nothing is written down about {clean(target)}; say it as in user:7 or submission:12."
+        )
+
+
+admin_app.command()(usage)
+admin_app.command()(person)
+admin_app.command()(role)
+admin_app.command()(rerun)
 
 
 def _print_part(

@@ -34,7 +34,7 @@ class RoleWord(StrEnum):
 
 def person(name: UserName, as_json: AsJson = False, url: Url = None, token: Token = None) -> None:
     """Who somebody is and what they did."""
-    from kernelbot.cli.render import moment
+    from kernelbot.cli.render import moment, until
 
     with connect(url, token) as server:
         found = server.get(f"/v1/admin/users/{segment(name)}")
@@ -45,7 +45,7 @@ def person(name: UserName, as_json: AsJson = False, url: Url = None, token: Toke
         f"{clean(found['name'])} (#{found['user_id']}), {found['role']}, here since {moment(found['created_at'])}"
     )
     if found["banned_until"] is not None:
-        result(f"  banned until {moment(found['banned_until'])}: {clean(found['ban_reason'])}")
+        result(f"  banned {until(found['banned_until'])}: {clean(found['ban_reason'])}")
     for item in found["identities"]:
         result(f"  {clean(item['provider'])}: {clean(item['name'])} ({clean(item['subject'])})")
     sent = ", ".join(f"{count} {mode}" for mode, count in sorted(found["submissions"].items()))
@@ -71,7 +71,7 @@ def person(name: UserName, as_json: AsJson = False, url: Url = None, token: Toke
 
 def role(
     name: UserName,
-    role: Annotated[RoleWord, typer.Argument(help="What they are to be.")],
+    role: Annotated[RoleWord, typer.Argument(metavar="admin|member", help="What they are to be.")],
     yes: Annotated[
         bool,
         typer.Option("--yes", help="Ask nothing, also where that takes your own rights away."),
@@ -126,7 +126,7 @@ def show(
     url: Url = None,
     token: Token = None,
 ) -> None:
-    """What somebody has used and may use."""
+    """What somebody has used and may use; of hourly limits all of one competition, else those used."""
     from kernelbot.cli.render import moment
 
     with connect(url, token) as server:
@@ -137,8 +137,14 @@ def show(
         return
     table(
         ("Competition", "Of", "Used", "Allowed", "Waiting"),
-        [row for item in found["competitions"] for row in _uses(item)],
+        [
+            row
+            for item in found["competitions"]
+            for row in _uses(item, unused=competition is not None)
+        ],
     )
+    if competition is None:
+        note("Where nothing was used within the hour: --competition NAME.")
     for item in found["grants"]:
         result(
             f"Grant {item['id']}: {item['gpu_s']:,.0f} s more in 24 h in {clean(item['competition'])} on "
@@ -146,7 +152,7 @@ def show(
         )
 
 
-def _uses(item: dict[str, Any]) -> list[tuple[str, ...]]:
+def _uses(item: dict[str, Any], *, unused: bool) -> list[tuple[str, ...]]:
     name = clean(item["competition"])
     rows: list[tuple[str, ...]] = [
         (
@@ -160,6 +166,8 @@ def _uses(item: dict[str, Any]) -> list[tuple[str, ...]]:
     ]
     for one in item["hourly"]:
         for kind in ("ranked", "other"):
+            if not one[f"{kind}_used"] and not unused:
+                continue
             limit = one[f"{kind}_limit"]
             rows.append(
                 (

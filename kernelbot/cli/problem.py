@@ -22,7 +22,7 @@ PROBLEMS = Path("problems")
 
 @problem_app.command("new")
 def new_problem(
-    name: Annotated[str, typer.Argument(help="a-z, 0-9, _ and -.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="a-z, 0-9, _ and -.")],
     root: Root = PROBLEMS,
 ) -> None:
     """Make a problem to begin with: complete, small, and fit to be published as it is."""

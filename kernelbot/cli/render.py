@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from kernelbot import report
 from kernelbot.cli.screen import clean, note, result, table
+from kernelbot.domain import lasting
 from kernelbot.domain.submission import Outcome
 from kernelbot.judge.protocol import Verdict, to_json
 
 Document = Mapping[str, Any]
+
+LIST_SHOWN = 120
+"""Characters of a list in a line of the audit log."""
 
 
 def submission(document: Document, *, whole_log: bool = False) -> None:
@@ -307,6 +311,12 @@ def moment(stamp: str | None) -> str:
     return datetime.fromisoformat(stamp).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
+def until(stamp: str) -> str:
+    """As ``moment``, or that there is no end."""
+    endless = lasting.is_endless(datetime.fromisoformat(stamp))
+    return "for ever" if endless else f"until {moment(stamp)}"
+
+
 def verdict(found: Verdict, bounds: Sequence[float | None] = ()) -> None:
     """What the local judge decided; ``bounds`` are the speed of light of each benchmark, in seconds."""
     words = report.HEADLINES[found.kind]
@@ -329,9 +339,7 @@ def me(found: Document, allowances: Sequence[Document], url: str, origin: str) -
     result(f"This token may: {clean(', '.join(found['scopes']))}")
     expiry(found)
     if found["banned_until"]:
-        result(
-            f"You may not submit until {moment(found['banned_until'])}: {clean(found['ban_reason'])}"
-        )
+        result(f"You may not submit {until(found['banned_until'])}: {clean(found['ban_reason'])}")
     limited = [
         item for item in allowances if (item["ranked_limit"], item["other_limit"]) != (None, None)
     ]
@@ -431,8 +439,23 @@ def audit(items: Sequence[Document]) -> None:
                 item["actor"] or "the system",
                 item["action"],
                 item["target"],
-                ", ".join(f"{key}: {value}" for key, value in item["detail"].items()),
+                _detail(item["detail"]),
             )
             for item in items
         ],
     )
+
+
+def _detail(detail: Mapping[str, Any]) -> str:
+    """What is written down of an act; of long lists their beginning, since ``--json`` has all of it."""
+    told = {key: _worded(value) for key, value in detail.items()}
+    return ", ".join(f"{key}: {words}" for key, words in told.items() if words)
+
+
+def _worded(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Iterable) and not isinstance(value, str):
+        text = ", ".join(map(str, value))
+        return text if len(text) <= LIST_SHOWN else f"{text[:LIST_SHOWN]}…"
+    return "" if value is None else str(value)

@@ -37,7 +37,7 @@ from kernelbot.config import ROOT, Settings
 from kernelbot.errors import Conflict, InvalidInput, KernelbotError, Refused, Unavailable
 from kernelbot.services.catalog import load_catalog
 from kernelbot.storage.database import lost_connection_as_unavailable
-from kernelbot.storage.embedded import EmbeddedPostgres
+from kernelbot.storage.embedded import EmbeddedPostgres, take_charge
 
 PR_SET_PDEATHSIG = 1
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
@@ -218,6 +218,7 @@ class Supervisor:
         self._settings = settings
         self._publishing = publishing
         self._logs = settings.data_dir / "logs"
+        self._charge: int | None = None
         self._postgres: EmbeddedPostgres | None = None
         self._url = ""
         self._stopping = asyncio.Event()
@@ -275,6 +276,10 @@ class Supervisor:
         return True
 
     async def _start(self) -> None:
+        # First of all: what a living one has noted are no leftovers.
+        lock = self._settings.data_dir / "lock"
+        self._charge = await take_charge(lock, "The data folder", note)
+        note("Starting ...")
         await end_leftovers(self._processes_file)
         await _await_port(self._settings.host, self._settings.port)
         if self._settings.database_url is None:
@@ -378,7 +383,9 @@ class Supervisor:
             await child.stop()
         if self._postgres is not None:
             await self._postgres.stop()
-        self._processes_file.unlink(missing_ok=True)
+        if self._charge is not None:
+            self._processes_file.unlink(missing_ok=True)
+            os.close(self._charge)
 
     @property
     def _processes_file(self) -> Path:

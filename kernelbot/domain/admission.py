@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kernelbot.domain.directives import Directives
-from kernelbot.domain.lasting import until_words
+from kernelbot.domain.lasting import span_words, until_words
 from kernelbot.domain.people import Actor
 from kernelbot.errors import (
     Conflict,
@@ -115,7 +115,7 @@ def language(name: str, suffixes: Mapping[str, str]) -> str:
     if ending not in suffixes:
         inline = ending in COMPILED and ".py" in suffixes
         raise InvalidInput(
-            f"A file ending in {ending or 'nothing'!r} is not taken here. "
+            f"A file {f'ending in {ending!r}' if ending else 'whose name has no ending'} is not taken here. "
             f"This problem takes: {', '.join(suffixes)}."
             + (" A Python file can compile such code inline." if inline else ""),
             code="wrong_extension",
@@ -335,7 +335,7 @@ def within_allowance(
     group = "ranked" if mode is Mode.RANKED else "test, benchmark and profile"
     raise RateLimited(
         f"You have used {used} of {limit} {group} submissions to {name} within an hour. "
-        f"Try again in {seconds} s.",
+        f"Try again in {span_words(seconds)}.",
         retry_after_s=seconds,
         code="over_allowance",
         limit=limit,

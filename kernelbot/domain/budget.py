@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kernelbot.domain.lasting import span_words
 from kernelbot.errors import RateLimited
 
 WINDOW = timedelta(hours=24)
@@ -76,7 +77,7 @@ def demand(competition: str, balances: Sequence[Balance], now: datetime) -> None
         under_way = f", and {item.reserved_s:,.0f} wait or run" if item.reserved_s else ""
         raise RateLimited(
             f"You have used {item.used_s:,.0f} of {item.limit_s:,.0f} GPU-seconds that {competition} "
-            f"allows on {item.gpu} within 24 hours{under_way}. Try again in {seconds} s "
+            f"allows on {item.gpu} within 24 hours{under_way}. Try again in {span_words(seconds)} "
             f"({item.more_at:%Y-%m-%d %H:%M} UTC), or choose another GPU.",
             retry_after_s=seconds,
             code="over_gpu_seconds",

@@ -76,11 +76,6 @@ class LeaderboardSpec:
     weight: float = 1.0  # what it counts for in weighted sums and means
     baseline: Mapping[str, float] = field(default_factory=dict)  # seconds by GPU
 
-    def is_open(self, at: datetime) -> bool:
-        """Whether ``at`` lies in the window; the first instant does, the last does not."""
-        started = self.opens is None or self.opens <= at
-        return started and (self.closes is None or at < self.closes)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Registration:

@@ -257,6 +257,8 @@ def _gpu_seconds(top: Section, known: Collection[str]) -> dict[str, float]:
             reason, remedy = f"{shorten(gpu)!r} is unknown", did_you_mean(shorten(gpu), known)
             top.reader.flaw(item.line, path, reason, remedy.strip() or "Use the name of a target")
             continue
+        if name in read:
+            top.reader.flaw(item.line, path, f"{name!r} is given twice", "Keep one of them")
         at = f"{path}.{shorten(gpu)}"
         seconds = top.reader.number(item, at, low=0.0, high=MAX_GPU_SECONDS, above_low=True)
         if seconds:
@@ -286,21 +288,46 @@ def _phases(
         top.reader.flaw(other.line, "problems", reason, "Move them into a phase")
     phases: list[Phase] = []
     boards: tuple[LeaderboardSpec, ...] = ()
-    ended: datetime | None = None
+    before: tuple[Section, datetime | None] | None = None
     items = top.reader.items(node, "phases", limit=MAX_PHASES, what="phases")
     for at, item in enumerate(items):
         section = top.reader.section(item, f"phases[{at}]", _PHASE_KEYS)
         phase = _phase(section, [other.name for other in phases], last=at == len(items) - 1)
         own = replace(_inherited(section, site, inherited), phase=phase.name)
-        if ended and own.opens and own.opens < ended:
-            reason = f"opens before the phase before it closes at {ended.isoformat()}"
-            top.reader.flaw(item.line, section.path, reason, "Let one begin after the other")
-        ended = own.closes
+        if before is not None:
+            _demand_order(section, own, *before)
+        before = section, own.closes
         posed = _leaderboards(section, site, own, scoring, boards)
         _demand_frozen(section, own, posed)
         boards += posed
         phases.append(phase)
     return tuple(phases), boards
+
+
+def _demand_order(
+    section: Section, own: _Inherited, before: Section, ended: datetime | None
+) -> None:
+    """Whoever goes on to a phase is known when it opens: the one before it is over then."""
+    if _unread(before, "closes", ended) or _unread(section, "opens", own.opens):
+        return
+    if ended is None:
+        reason = "the phase before it never closes"
+        remedy = "Add 'closes:' to that one: phases come one after the other"
+    elif own.opens is None:
+        reason = "is open from the start, and the phase before it comes first"
+        remedy = "Add 'opens:', a time when that one is closed"
+    elif own.opens < ended:
+        reason = f"opens before the phase before it closes at {ended.isoformat()}"
+        remedy = "Let one begin after the other"
+    else:
+        return
+    section.reader.flaw(section.line, section.path, reason, remedy)
+
+
+def _unread(section: Section, key: str, moment: datetime | None) -> bool:
+    """Whether a time is given that cannot be read: that is said already, and once."""
+    node = section.get(key)
+    return section.broken or (moment is None and node is not None and node.value is not None)
 
 
 def _phase(section: Section, before: Collection[str], *, last: bool) -> Phase:
@@ -532,6 +559,8 @@ def _baseline(
         if name is None:
             reason, remedy = f"{shorten(gpu)!r} is unknown", f"Use one of: {', '.join(gpus)}"
             reader.flaw(item.line, path, reason, remedy)
+        elif name in read:
+            reader.flaw(item.line, path, f"{name!r} is given twice", "Keep one of them")
         seconds = reader.number(item, f"{path}.{shorten(gpu)}", low=0.0, high=1e6, above_low=True)
         if name and seconds:
             read[name] = seconds

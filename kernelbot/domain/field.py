@@ -271,6 +271,7 @@ class _Task(Reading):
         for key in ("tests", "benchmarks"):
             node = top.get(key)
             for at, item in enumerate(node.value if node and isinstance(node.value, list) else []):
+                item = _spelt_out(item) if isinstance(item.value, str) else item
                 if not isinstance(item.value, dict):
                     continue
                 path = f"{key}[{at}]"

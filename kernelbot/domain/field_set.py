@@ -150,7 +150,7 @@ def _moment(text: str) -> datetime | None:
     try:
         if found is None:
             moment = datetime.fromisoformat(text)
-            return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
         return datetime(*[int(part or 0) for part in found.groups()], tzinfo=UTC)  # type: ignore[misc,arg-type]
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: outside the years 1 to 9999 in UTC
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -15,9 +16,21 @@ ENDLESS = {"forever", "for ever"}
 WRITTEN = re.compile(r"([0-9]{1,6})\s*([mhdw])[a-z]*", re.ASCII)
 
 
+def is_endless(end: datetime) -> bool:
+    return end >= FOR_EVER
+
+
 def until_words(end: datetime) -> str:
     """``until 2026-05-01 12:00 UTC``, or that there is no end."""
-    return "for ever" if end >= FOR_EVER else f"until {end:%Y-%m-%d %H:%M} UTC"
+    return "for ever" if is_endless(end) else f"until {end:%Y-%m-%d %H:%M} UTC"
+
+
+def span_words(seconds: float) -> str:
+    """No less than this, as people say it: ``40 s``, ``3 min``, ``23 h``."""
+    for unit, size in (("s", 1), ("min", 60)):
+        if seconds < 120 * size:
+            return f"{math.ceil(seconds / size)} {unit}"
+    return f"{math.ceil(seconds / 3600)} h"
 
 
 def until(text: str, now: datetime, *, endless: bool = True) -> datetime:

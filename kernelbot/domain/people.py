@@ -11,7 +11,7 @@ from kernelbot.errors import Forbidden
 
 class Scope(StrEnum):
     """What a token may be used for. A person in Discord has all but ``admin``, which administrators have there for
-    the commands of ``/admin`` alone."""
+    the commands of ``/admin`` alone, and to let a command line in that has it for a day."""
 
     READ = "read"  # own submissions, code and logs
     SUBMIT = "submit"  # send and cancel submissions
@@ -47,10 +47,12 @@ class Actor:
             raise Forbidden("This is for administrators.", code="not_an_admin")
         if scope not in self.scopes:
             have = ", ".join(sorted(self.scopes)) or "none"
+            discord = " In Discord you let a command line in that has it for a day: `kernelbot login --discord`."
             raise Forbidden(
                 f"This needs the scope {scope.value!r}; your token has: {have}. "
                 "Use one that has it; with that you can also make another: "
-                f"`kernelbot tokens create NAME --scope {scope.value}`.",
+                f"`kernelbot tokens create NAME --scope {scope.value}`."
+                f"{discord if scope is Scope.ADMIN else ''}",
                 code="missing_scope",
                 detail={"scope": scope.value},
             )

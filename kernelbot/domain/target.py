@@ -7,6 +7,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+SLICE = "MIG"
+"""In what torch calls a slice of a GPU: ``NVIDIA H100 80GB HBM3 MIG 1g.10gb``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
@@ -22,9 +25,12 @@ class Target:
     price: float | None = None  # of one GPU for an hour; None: unknown
 
     def fits(self, device_name: str) -> bool:
-        """Whether a device that calls itself this is one; of a processor every one is."""
+        """Whether a device that calls itself this is one; of a processor every one is, and a slice of a GPU only where
+        the pattern names slices."""
         if self.device == "cpu" and not self.match:
             return True
+        if SLICE in device_name.split() and SLICE not in self.match:
+            return False
         return bool(self.match) and re.search(self.match, device_name) is not None
 
 

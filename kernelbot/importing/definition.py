@@ -117,11 +117,15 @@ def _json(reader: Reader, content: bytes, file: str, line: int = 0) -> Node | No
         return found
 
     try:
-        return _nodes(json.loads(content.decode(), object_pairs_hook=unique), line)
+        found = json.loads(content.decode(), object_pairs_hook=unique)
+        json.dumps(found, ensure_ascii=False).encode()
+        return _nodes(found, line)
     except json.JSONDecodeError as error:
         at, reason = line or error.lineno, f"is not JSON: {error.msg}"
     except UnicodeDecodeError:
         at, reason = line, "is not UTF-8 text"
+    except UnicodeEncodeError:
+        at, reason = line, "holds an escape that stands for half of a character"
     except _Doubled as error:
         at, reason = line, f"is ambiguous: {error}"
     except ValueError:  # Python reads whole numbers up to 4,300 digits

@@ -22,8 +22,8 @@ async def claim(
     """Announcements to deliver now. What is not acknowledged within ``hold_s`` seconds comes again,
     with a higher ``attempt``: whoever gets it then first looks whether it was delivered after all.
 
-    What is for one server comes one by one, not while the server is ``busy``. What is for one leaderboard comes in
-    the order of its writing, until the first of it was tried ``in_order`` times.
+    What is for one server comes one by one, not while the server is ``busy``. What is for one leaderboard, or of
+    machines, comes in the order of its writing, until the first of it was tried ``in_order`` times.
     """
     async with ctx.database.transaction() as connection:
         rows = await outbox.claim(connection, topics, limit, hold_s, busy=busy, in_order=in_order)

@@ -58,7 +58,7 @@ class Offered:
     id: str
     kind: str  # "cpu" | "cuda" | "hip"
     name: str
-    gpus: Sequence[str]  # the targets that it may judge for by itself
+    gpus: Sequence[str]  # the targets that it judges for, by itself if for any
 
 
 @dataclass(frozen=True, kw_only=True)

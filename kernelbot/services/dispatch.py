@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import Event, Job, Mode, Stage, Verdict, VerdictKind
-from kernelbot.services import canaries, competitions, light, record, turns, unposed
+from kernelbot.services import canaries, competitions, figures, light, record, turns, unposed
 from kernelbot.services.context import Context
 from kernelbot.storage import artefacts, devices, fleet, queue
 from kernelbot.storage import submissions as store
@@ -249,7 +249,8 @@ async def finish(ctx: Context, held: Hold, verdict: Verdict, *, keep: bool = Fal
 async def _finish(
     ctx: Context, run_id: int, held: Hold | Row[Any], verdict: Verdict, keep: bool = False
 ) -> bool:
-    ours = verdict.kind is VerdictKind.JUDGE_FAILED
+    # Figures that cannot be scored too: a machine that is too busy to measure may do better the next time.
+    ours = verdict.kind is VerdictKind.JUDGE_FAILED or not figures.sound(verdict)
     delay = await _pause_s(ctx, held.attempt, held.submission_id) if ours else None
     if delay is None:
         return await record.verdict(ctx, run_id, held.submission_id, held.lease, verdict)
@@ -334,7 +335,7 @@ async def recover(ctx: Context) -> int:
         taken = [await store.take(connection, queue_id) for queue_id in queue_ids]
     runs = [run for run in taken if run is not None]
     for run in runs:
-        if run.cancel_requested:
+        if run.cancel_requested and not run.handle:
             await record.cancelled(ctx, run.id, run.submission_id, run.lease)
         elif run.attempt >= ctx.settings.attempts:
             await _fail(ctx, run)

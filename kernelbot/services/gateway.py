@@ -33,6 +33,7 @@ from kernelbot.judge.protocol import (
     load,
     machine_failed,
 )
+from kernelbot.launchers.base import met_no_device
 from kernelbot.services import artefacts, canaries, competitions, dispatch, figures, runners
 from kernelbot.services.canaries import Errand
 from kernelbot.services.context import Context
@@ -62,8 +63,6 @@ MOST_GIVEN_BACK = 3
 MAX_FAULT_CHARACTERS = 20_000
 TOLD = frozenset({"stage", "case", "log"})
 """Kinds of steps that a judge tells."""
-ANSWERED = frozenset({VerdictKind.PASSED, VerdictKind.QUARANTINED, VerdictKind.WRONG_ANSWER})
-"""What only a device can have decided."""
 
 Gone = Callable[[], Awaitable[bool]]
 
@@ -108,9 +107,11 @@ async def lease(
     wait_s: float,
     gone: Gone,
     free: Sequence[str] = (),
+    holds: Sequence[uuid.UUID] | None = None,
 ) -> Leased:
     """The next runs for the first of the offers for which there are any; none after ``wait_s`` seconds.
-    ``free`` are devices with nothing to do: where a canary is due on one, it is the answer.
+    ``free`` are devices with nothing to do: where a canary is due on one, it is the answer. ``holds`` are the leases
+    that the process has: what it was given and has under none of them never reached it, and waits again at once.
 
     ``poll`` is larger than that of every request before it, and makes those take nothing more: they may be
     waiting for a client that has long gone. ``gone`` says whether this one has. Raises Conflict when another
@@ -124,6 +125,11 @@ async def lease(
         units = await store.begin_poll(connection, runner.id, session, poll)
         if units is None:
             raise await _dismissed(connection, runner)
+        lost = [] if holds is None else await store.lost(connection, session, holds)
+    for run in lost:
+        log.warning("an answer did not arrive", runner=runner.name, run=run.id)
+        with contextlib.suppress(Conflict):
+            await give_back(ctx, dispatch.hold(run))
     entrypoints = [queue.entrypoint(name) for name in runner.targets]
     deadline = time.monotonic() + min(wait_s, LONGEST_POLL_S)
     offered = {name for offer in offers for name, count in offer.items() if count > 0}
@@ -145,6 +151,9 @@ async def lease(
             if own and not now.drained and (now.waiting or not asked):
                 asked = True
                 if (errand := await canaries.due(ctx, runner.id, own)) is not None:
+                    if await gone():
+                        await canaries.drop(ctx, errand)
+                        return Leased(runs=(), waiting={}, drained=False)
                     return Leased(runs=(), waiting=now.waiting, drained=False, canary=errand)
             if now.shut:
                 offers = _without(ctx, units, offers, now.shut)
@@ -329,6 +338,7 @@ class Remote(Hold):
     named: bool  # it has said on which of its devices
     fitting: Sequence[str]  # those that are what the target says
     names: frozenset[str]  # what all of its devices are called
+    ranks: int  # devices that it is judged on, where it is judged on a GPU
 
 
 async def held(
@@ -341,7 +351,15 @@ async def held(
         named=row.device_ids is not None,
         fitting=_own(ctx, row),
         names=frozenset(unit["name"] for unit in row.units or ()),
+        ranks=await _ranks(ctx, row),
     )
+
+
+async def _ranks(ctx: Context, row: Row[Any]) -> int:
+    target = ctx.targets.get(row.gpu)
+    async with ctx.database.read() as connection:
+        problem = await competitions.readable(ctx, connection, row.problem_id)
+    return 1 if problem is None or target is None else problem.ranks_on(target.device)
 
 
 async def _row(
@@ -412,7 +430,7 @@ async def cancelled(
 
 
 async def give_back(ctx: Context, hold: Hold) -> None:
-    """It ends, or cannot judge just now: somebody else takes the run, at once the first time. A run that comes back and back has
+    """It ends, cannot judge just now, or never got it: somebody else takes the run, at once the first time. A run that comes back and back has
     failed by our fault, with the pauses and the end that such a run has."""
     async with ctx.database.read() as connection:
         again = await store_runs.steps(
@@ -460,7 +478,7 @@ async def _believed(ctx: Context, runner: Runner, hold: Remote, content: bytes) 
         return machine_failed(
             str(hold.run_id), f"runner {runner.name} sent what is no verdict: {error}"
         )
-    if reason := _doubt(ctx, str(hold.run_id), hold.gpu, found, hold.names):
+    if reason := _doubt(ctx, str(hold.run_id), hold.gpu, found, hold.names, hold.ranks):
         return machine_failed(str(hold.run_id), f"runner {runner.name}: {reason}")
     return replace(found, fault=found.fault[:MAX_FAULT_CHARACTERS])
 
@@ -495,7 +513,7 @@ async def finish_canary(
     unit = (await _units(ctx, runner)).get(errand.device, {})
     try:
         found = await _read(content)
-        reason = _doubt(ctx, run_id, errand.gpu, found, {unit.get("name", "")})
+        reason = _doubt(ctx, run_id, errand.gpu, found, {unit.get("name", "")}, 1)
     except ProtocolError as error:
         reason = f"sent what is no verdict: {error}"
     if reason:
@@ -516,8 +534,15 @@ async def _errand(
     return errand
 
 
-def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: Collection[str]) -> str:
-    """Why a verdict cannot be one of our judge on a device of the run's target; "" when it can."""
+def _doubt(
+    ctx: Context,
+    run_id: str,
+    gpu: str,
+    found: Verdict,
+    announced: Collection[str],
+    ranks: int,
+) -> str:
+    """Why a verdict cannot be one of our judge on so many devices of the run's target; "" when it can."""
     if found.run_id != run_id:
         return f"the verdict is about run {found.run_id[:40]!r}"
     if not figures.sound(found):
@@ -530,12 +555,12 @@ def _doubt(ctx: Context, run_id: str, gpu: str, found: Verdict, announced: Colle
     if target is None:
         return f"{gpu} is no target any more"
     device = found.device
-    if not device.name and found.kind not in ANSWERED:
-        return ""  # it ended before anything was put on a device: what was sent is no program
+    if met_no_device(found):
+        return ""
     if not runners.fits(target, device.kind, device.name) or device.name not in announced:
         return f"the verdict is of the device {device.name[:100]!r}, which is no {gpu} of its own"
-    if target.device != "cpu" and device.count < target.gpus:
-        return f"the verdict is of {device.count} devices; {gpu} has {target.gpus}"
+    if target.device != "cpu" and device.count < ranks:
+        return f"the verdict is of {device.count} devices; it takes {ranks}"
     if not runners.accepted(ctx.settings.demanded_isolation, found.harness.isolation):
         return f"the fence was {found.harness.isolation[:40]!r}"
     return ""

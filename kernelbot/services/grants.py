@@ -149,9 +149,8 @@ async def grant(
         row = await persons.found(connection, word)
         boards = await _boards(connection, admin, competition)
         limit_s, name, competition_id = await _limited(connection, row.id, boards, competition, gpu)
-        await people.hold(
-            connection, row.id
-        )  # of two equal ones at once the second finds the first
+        # Of two equal ones at once the second finds the first.
+        await people.hold(connection, row.id)
         wish = (row.id, competition_id, gpu, gpu_s, reason)
         if twin := await store.twin(connection, admin.user_id, *wish, AGAIN_WITHIN):
             raise Conflict(

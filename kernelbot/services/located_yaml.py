@@ -28,6 +28,8 @@ _LEADING_ZERO = re.compile(r"[-+]?0[0-9_]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]{1,60}|[0-9]{1,60}(\.[0-9]{0,60})?)([eE][-+]?[0-9]{1,4})?")
 _INFINITE = re.compile(r"[-+]?\.(inf|Inf|INF)")
 _NAN = re.compile(r"\.(nan|NaN|NAN)")
+_BEYOND = re.compile(r"\\U(?!000|0010)[0-9a-fA-F]{8}")
+_HALF = re.compile(r"[\ud800-\udfff]")
 
 
 Read = tuple[Node | None, list[Flaw]]
@@ -77,6 +79,9 @@ def _read(content: bytes, file: str) -> Read:
         return None, [Flaw(file=file, line=line, reason=reason, remedy="Remove it")]
     except yaml.MarkedYAMLError as error:
         return None, [*composer.flaws, _syntax_flaw(file, error)]
+    except (ValueError, OverflowError):
+        # PyYAML asks chr() for what an escape stands for, whatever it is.
+        return None, [*composer.flaws, _escape_flaw(file, text)]
 
 
 def written(document: Node) -> str:
@@ -209,6 +214,9 @@ class _Composer:
 
     def _scalar(self, event: yaml.ScalarEvent) -> Node:
         text = str(event.value)
+        if half := _HALF.search(text):
+            reason = f"an escape stands for U+{ord(half[0]):04X}, half of a character"
+            self._stop(event, reason, "Write the character itself")
         if event.style is not None:  # quoted or a block: always text
             return Node(value=text, line=_line(event), text=text)
         if _LEADING_ZERO.fullmatch(text):
@@ -250,6 +258,13 @@ def _plain(text: str) -> Scalar:
 def _line(event: yaml.Event) -> int:
     mark = event.start_mark
     return mark.line + 1 if mark else 0
+
+
+def _escape_flaw(file: str, text: str) -> Flaw:
+    found = _BEYOND.search(text)
+    line = text.count("\n", 0, found.start()) + 1 if found else 0
+    reason = f"the escape {found[0] if found else ''} stands for no character"
+    return Flaw(file=file, line=line, reason=reason, remedy="Write the character itself")
 
 
 def _syntax_flaw(file: str, error: yaml.MarkedYAMLError) -> Flaw:

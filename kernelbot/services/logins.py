@@ -1,7 +1,8 @@
 """Signing in a command line by a code that its owner types where they are known already (RFC 8628's idea).
 
 The command line gets a secret to ask with and a code to show. Whoever types the code lets it in, as
-themselves; the token is made when the command line asks next, so that it lies nowhere in between.
+themselves; the token is made when the command line asks next, so that it lies nowhere in between. An
+administrator may let it in as one, for a day.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from kernelbot.domain.people import PERSONAL_SCOPES, Actor, Scope
-from kernelbot.errors import Conflict, NotFound, RateLimited
+from kernelbot.errors import Conflict, NotFound
 from kernelbot.services import identity
 from kernelbot.services.context import Context
 from kernelbot.services.views import TokenView
@@ -24,6 +25,10 @@ LETTERS = "BCDFGHJKLMNPQRSTVWXZ"
 LASTS = timedelta(minutes=15)
 ASK_EVERY_S = 3
 MOST_WAITING = 10_000
+"""Then the oldest goes: whoever begins very many shuts nobody out who types their code meanwhile."""
+ADMIN_DAYS = 1
+ADMIN_SCOPES = frozenset({Scope.READ, Scope.SUBMIT, Scope.ADMIN})
+"""Not ``tokens``: it can neither renew itself nor make another, so its day is its end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +51,10 @@ class Waiting:
 
 
 async def begin(ctx: Context, client: str) -> Login:
-    """Anybody may ask. Raises RateLimited when too many wait."""
+    """Anybody may ask."""
     secret, ends = secrets.token_urlsafe(32), datetime.now(UTC) + LASTS
     async with ctx.database.transaction() as connection:
-        if await store.forget_expired(connection) >= MOST_WAITING:
-            raise RateLimited("Too many wait to be let in; try again later.", retry_after_s=60)
+        await store.make_room(connection, MOST_WAITING)
         name = identity.display_name(client)
         while True:
             code = "".join(secrets.choice(LETTERS) for _ in range(8))
@@ -69,14 +73,16 @@ async def waiting(ctx: Context, typed: str) -> Waiting:
     return Waiting(code=row.code, client=row.client, asked_at=row.created_at)
 
 
-async def approve(ctx: Context, actor: Actor, typed: str) -> None:
-    """Let it in as this person. Raises NotFound for a code that does not wait."""
-    actor.needs(Scope.TOKENS)
+async def approve(ctx: Context, actor: Actor, typed: str, *, as_admin: bool = False) -> None:
+    """Let it in as this person, with what administrators may do only if they say so. Raises NotFound for a code
+    that does not wait."""
+    actor.needs(Scope.ADMIN if as_admin else Scope.TOKENS)
     async with ctx.database.transaction() as connection:
-        row = await store.approve(connection, _code(typed), actor.user_id)
+        row = await store.approve(connection, _code(typed), actor.user_id, as_admin=as_admin)
         if row is None:
             raise _unknown()
-        await people.record(connection, actor.user_id, "login.approve", f"login:{row.id}")
+        target = f"login:{row.id}"
+        await people.record(connection, actor.user_id, "login.approve", target, as_admin=as_admin)
 
 
 async def collect(ctx: Context, secret: str, channel: str) -> TokenView:
@@ -89,9 +95,12 @@ async def collect(ctx: Context, secret: str, channel: str) -> TokenView:
             if await store.by_digest(connection, digest) is None:
                 raise NotFound("This login has expired; begin another.", code="unknown_login")
             raise Conflict("Nobody has let this login in yet.", code="authorization_pending")
-    actor = Actor(user_id=row.user_id, name="", channel=channel, scopes=PERSONAL_SCOPES)
-    scopes = sorted(scope.value for scope in PERSONAL_SCOPES)
-    return await identity.create_token(ctx, actor, row.client, scopes, None)
+    # Whether they are an administrator is asked again with each request.
+    scopes, days = (ADMIN_SCOPES, ADMIN_DAYS) if row.as_admin else (PERSONAL_SCOPES, None)
+    holder = scopes | {Scope.TOKENS}
+    actor = Actor(user_id=row.user_id, name="", channel=channel, scopes=holder)
+    wanted = sorted(scope.value for scope in scopes)
+    return await identity.create_token(ctx, actor, row.client, wanted, days)
 
 
 def _code(typed: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -21,6 +22,8 @@ from kernelbot.services.paging import MAX_ID, bounded
 from kernelbot.services.runners import RunnerView
 from kernelbot.storage import devices as store
 from kernelbot.storage import fleet as workers
+
+log = structlog.get_logger()
 
 DRIFT = 24
 """Canaries of a device that are shown beside it."""
@@ -215,8 +218,10 @@ async def series(
     return _view(ctx, row, bands[row.id]), tuple(found)
 
 
-async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) -> None:
-    """Take a device out, and have what it gave since its last good canary judged again."""
+async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) -> bool:
+    """Take a device out, and have what it gave since its last good canary judged again. False: it is out, and that
+    did not work now; workers see to it.
+    """
     admin.needs(Scope.ADMIN)
     bounded_reason(reason)
     async with ctx.database.transaction() as connection:
@@ -230,7 +235,12 @@ async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) ->
         if device.quarantined_at is not None:
             raise Conflict(f"Device {device_id} is out already: {device.reason}")
         await canaries.take_out(connection, device_id, reason, admin.user_id)
-    await canaries.watch(ctx)
+    try:
+        await canaries.watch(ctx)
+    except Exception as error:  # whatever it is, the device is out
+        log.warning("workers judge again what a device gave", device=device_id, exc_info=error)
+        return False
+    return True
 
 
 async def release(ctx: Context, admin: Actor, device_id: int, reason: str) -> None:

@@ -61,11 +61,13 @@ async def ban(
 
 
 async def unban(ctx: Context, admin: Actor, user_name: str) -> Named:
+    """Submissions again. Of somebody who is not banned it changes nothing, so it can be repeated."""
     admin.needs(Scope.ADMIN)
     async with ctx.database.transaction() as connection:
         person = await persons.found(connection, user_name)
-        await people.ban(connection, person.id, None, "")
-        await people.record(connection, admin.user_id, "user.unban", f"user:{person.id}")
+        if person.banned_until is not None:
+            await people.ban(connection, person.id, None, "")
+            await people.record(connection, admin.user_id, "user.unban", f"user:{person.id}")
     return Named(user_id=person.id, name=person.name)
 
 
@@ -145,6 +147,8 @@ async def _boards_held(
     yield
     for row in touched:
         await standings.put_standing(connection, row.leaderboard_id, row.gpu, row.user_id)
+    for board_id, gpu in dict.fromkeys((row.leaderboard_id, row.gpu) for row in touched):
+        await record.confirm_podium(connection, board_id, gpu)
 
 
 async def hints(ctx: Context, admin: Actor, submission_id: int) -> tuple[RunHints, ...]:

@@ -40,6 +40,9 @@ log = structlog.get_logger()
 
 CONFIRMS = {VerdictKind.PASSED: "confirmed", VerdictKind.QUARANTINED: "differs"}
 """What becomes of a place that a run was to confirm."""
+AGAIN = "again"
+"""Beside what a confirmation would announce: whether it is a place that nobody tells, of what was measured again or of
+whom another's fall has put there."""
 PODIUM_READS = 50
 """More rows than a podium with its ties needs on most boards; where it does not do, more are read."""
 
@@ -322,9 +325,13 @@ async def _announce_late(connection: AsyncConnection, run: Row[Any], asked: Row[
     now = next((item for item in there if item.entry.user_id == run.user_id), None)
     if now is None or now.rank > ranking.PODIUM or not may_be_told(board):
         return
+    told = {key: value for key, value in asked.announcement.items() if key != AGAIN}
+    # A place that nobody tells is told only where the end of a freeze has left it out.
+    if asked.announcement.get(AGAIN) and not (board.revealed and asked.created_at < board.revealed):
+        return
     if await confirmations.stands(connection, asked.run_id):
         payload = {
-            **asked.announcement,
+            **told,
             "rank": now.rank,
             "tied": now.tied,
             "seconds": now.entry.seconds,
@@ -373,32 +380,65 @@ async def _announce(
     change: PodiumChange,
 ) -> None:
     board = await contests.board_of(connection, run.leaderboard_id)
-    if submission.repeats is not None:
-        return
+    again = submission.repeats is not None
     standing, displaced = change.standing, change.displaced
     light_seconds = await competitions.light_seconds(
         ctx, connection, submission.problem_id, run.gpu
     )
     payload = {
-        "leaderboard": board.name,
-        "title": board.title,
-        "gpu": run.gpu,
-        "channel": board.channel,
-        "user_name": standing.entry.user_name,
-        "rank": standing.rank,
-        "tied": standing.tied,
-        "seconds": standing.entry.seconds,
-        "error": standing.entry.error,
+        **_told(board, run.gpu, standing),
         "previous_seconds": change.previous_seconds,
         "displaced_name": displaced.user_name if displaced else None,
         "displaced_seconds": displaced.seconds if displaced else None,
         "light_seconds": light_seconds,
         "submission_id": submission.id,
     }
-    if await _confirmation_asked(connection, submission, run, payload) or not may_be_told(board):
+    asked = await _confirmation_asked(connection, submission, run, {**payload, AGAIN: again})
+    if asked or again or not may_be_told(board):
         return
     key = f"podium:{run.leaderboard_id}:{run.gpu}:{revision}"
     await tell(connection, run.leaderboard_id, key, "podium", payload)
+
+
+def _told(board: Row[Any], gpu: str, standing: Standing) -> dict[str, Any]:
+    """What is said of a place on a podium, of itself."""
+    return {
+        "leaderboard": board.name,
+        "title": board.title,
+        "gpu": gpu,
+        "channel": board.channel,
+        "user_name": standing.entry.user_name,
+        "rank": standing.rank,
+        "tied": standing.tied,
+        "seconds": standing.entry.seconds,
+        "error": standing.entry.error,
+        "previous_seconds": None,
+        "displaced_name": None,
+        "displaced_seconds": None,
+        "light_seconds": None,
+        "submission_id": standing.entry.submission_id,
+    }
+
+
+async def confirm_podium(connection: AsyncConnection, board_id: int, gpu: str) -> None:
+    """Have those confirmed too whom another's fall has put on a podium: nobody announces that, and it may be worth a
+    prize. The caller holds the board."""
+    board = await contests.board_of(connection, board_id)
+    posed = await contests.posed(connection, board_id)
+    if posed.retired or gpu not in posed.gpus:
+        return
+    for item in await head(connection, board_id, gpu):
+        if max(item.rank, item.position) > ranking.PODIUM or item.entry.unconfirmed:
+            continue
+        sent = await store.submission_of(connection, item.entry.run_id)
+        submission = await store.submission(connection, sent) if sent else None
+        if submission is None or submission.problem_id != posed.problem_id:
+            continue
+        runs = await store.runs_of(connection, [submission.id])
+        run = next(row for row in runs if row.id == item.entry.run_id)
+        await _confirmation_asked(
+            connection, submission, run, {**_told(board, gpu, item), AGAIN: True}
+        )
 
 
 async def tell(

@@ -25,15 +25,18 @@ from kernelbot.services import canaries
 from kernelbot.services.canaries import Offered
 from kernelbot.services.context import Context
 from kernelbot.services.identity import HINT_CHARACTERS, MAX_TOKEN_CHARACTERS, digest
-from kernelbot.storage import fleet, people
+from kernelbot.storage import devices, fleet, people
 from kernelbot.storage import runners as store
 from kernelbot.storage.runners import Known
 
 PREFIX = "kbr_"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST_SLOTS = 64
-PACKAGES = ("httpx2", "structlog", "torch")
-"""What an agent needs beside its program; torch in the build for the machine's devices."""
+MOST_DEVICES = 256
+"""Of one machine, with those that it had before."""
+PACKAGES = ("httpx2", "structlog", "torch", "numpy")
+"""What an agent needs beside its program; torch in the build for the machine's devices, and numpy, which torch
+asks for where a tensor becomes an array and does not bring along."""
 FENCED = ("bubblewrap", "user")
 HOW_TO_JOIN = (
     "An administrator makes one with `kernelbot admin runner create NAME --targets GPU,...`."
@@ -221,13 +224,13 @@ async def revoke(ctx: Context, admin: Actor, name: str) -> None:
 
 
 async def drain(ctx: Context, admin: Actor, name: str, *, drained: bool) -> None:
-    """Let it end what it has and take nothing more, or take work again."""
+    """Let it end what it has and take nothing more, or take work again. Written down where it changes anything."""
     admin.needs(Scope.ADMIN)
     async with ctx.database.transaction() as connection:
         row = await _named(connection, name)
-        await store.drain(connection, row.id, drained=drained)
-        what = "runner.drain" if drained else "runner.resume"
-        await people.record(connection, admin.user_id, what, f"runner:{row.id}", name=row.name)
+        if await store.drain(connection, row.id, drained=drained):
+            what = "runner.drain" if drained else "runner.resume"
+            await people.record(connection, admin.user_id, what, f"runner:{row.id}", name=row.name)
 
 
 async def trust(ctx: Context, admin: Actor, name: str, *, trusted: bool) -> None:
@@ -406,6 +409,12 @@ async def announce(ctx: Context, runner: Runner, said: Announcement) -> uuid.UUI
             for unit in said.units
         ]
         await canaries.put(connection, runner.id, said.host, offered)
+        if await devices.count(connection, runner.id) > MOST_DEVICES:
+            raise Conflict(
+                f"This machine has announced more than {MOST_DEVICES} devices by now; those that are not there any more "
+                f"are forgotten after {canaries.GONE_DAYS} days. A new token begins anew.",
+                code="too_many_devices",
+            )
         # Only then a claim finds the worker, and the worker the machine.
         await fleet.register(
             connection, session, runner.name, said.slots, document, said.judge_digest
@@ -414,13 +423,10 @@ async def announce(ctx: Context, runner: Runner, said: Announcement) -> uuid.UUI
 
 
 def _alone(ctx: Context, slots: Mapping[str, int], unit: Unit) -> list[str]:
-    """The targets for which a device judges by itself."""
-    targets = {name: ctx.targets[name] for name in slots}
-    return [
-        name
-        for name, target in targets.items()
-        if target.gpus == 1 and fits(target, unit.kind, unit.name)
-    ]
+    """The targets for which a device judges by itself; where there are none, those for which it judges together
+    with others: its canaries are for them."""
+    fitting = [name for name in slots if fits(ctx.targets[name], unit.kind, unit.name)]
+    return [name for name in fitting if ctx.targets[name].gpus == 1] or fitting
 
 
 def demand_version(ctx: Context, its_tree: str | None) -> None:

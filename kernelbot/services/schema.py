@@ -59,10 +59,10 @@ MORE_COMPETITIONS = (
     "name: a\ntitle: A\nlicence: MIT\ngpus: [CPU]\nopens: 2026-01-01T00:00:00Z\ncode_opens: 2026-01-01T00:00:00Z\n"
     "visibility: invite\npublic_from: 2026-01-01T00:00:00Z\nchannel: 1189498204333543425\n"
     "scoring: {rule: points, places: 3, missing: baseline}\nfreeze: null\ncloses: null\ngpu_seconds_per_day: 60\n"
-    "phases: [{name: a, opens: null, closes: null, freeze: {from: 2026-01-01T00:00:00Z, until: 2026-02-01T00:00:00Z},"
+    "phases: [{name: a, opens: null, closes: 2026-02-01T00:00:00Z, freeze: {from: 2026-01-01T00:00:00Z, until: 2026-02-01T00:00:00Z},"
     " gpus: [CPU], code_opens: never, title: A, advance: 1, problems: [{problem: vectoradd, points: 1,"
     " opens: null, closes: null, freeze: null, code_opens: never, baseline: {CPU: 1}}]},"
-    " {name: b, freeze: null, code_opens: 2027-01-01T00:00:00Z, problems: [{problem: vectoradd, leaderboard: b, points: 1,"
+    " {name: b, opens: 2026-02-01T00:00:00Z, closes: null, freeze: null, code_opens: 2027-01-01T00:00:00Z, problems: [{problem: vectoradd, leaderboard: b, points: 1,"
     " baseline: 1, code_opens: 2027-01-01T00:00:00Z,"
     " freeze: {from: 2026-01-01T00:00:00Z, until: 2026-02-01T00:00:00Z}}]}]\n",
 )

@@ -484,21 +484,31 @@ async def story(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -
 async def own_places(ctx: Context, actor: Actor) -> tuple[OwnPlace, ...]:
     """Where the reader stands on the leaderboards that they see, the best place first."""
     actor.needs(Scope.READ)
+    return await _places(ctx, actor, actor.user_id)
+
+
+async def places_of(ctx: Context, admin: Actor, user_id: int) -> tuple[OwnPlace, ...]:
+    """Where somebody stands, through every freeze: for organizers."""
+    admin.needs(Scope.ADMIN)
+    return await _places(ctx, admin, user_id)
+
+
+async def _places(ctx: Context, reader: Actor, user_id: int) -> tuple[OwnPlace, ...]:
     async with ctx.database.read() as connection:
-        rows = (await access.of(connection, actor)).of(await contests.boards(connection))
-        own = await store.own_entries(connection, [row.id for row in rows], actor.user_id)
+        rows = (await access.of(connection, reader)).of(await contests.boards(connection))
+        entries = await store.own_entries(connection, [row.id for row in rows], user_id)
     names = {row.id: row.name for row in rows}
-    mine = list(dict.fromkeys(names[board_id] for board_id, _ in own))
+    on = list(dict.fromkeys(names[board_id] for board_id, _ in entries))
     found = []
-    for _, theirs in (await boards(ctx, actor, mine)).values() if mine else ():
-        standing = theirs.by_user.get(actor.user_id)
+    for _, seen in (await boards(ctx, reader, on)).values() if on else ():
+        standing = seen.by_user.get(user_id)
         if standing is not None:
             found.append(
                 OwnPlace(
-                    leaderboard=theirs.leaderboard,
-                    gpu=theirs.gpu,
+                    leaderboard=seen.leaderboard,
+                    gpu=seen.gpu,
                     standing=standing,
-                    total=len(theirs.standings),
+                    total=len(seen.standings),
                 )
             )
     found.sort(key=lambda place: (place.standing.rank, place.leaderboard, place.gpu))

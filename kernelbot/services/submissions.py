@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Container, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,7 +40,7 @@ WAIT_REFRESH_S = 2.0
 RECENT_AMONG = 2000
 """Submissions that are looked through for a name."""
 
-VOID = "Not ranked: a moderator has taken this code off the leaderboard."
+VOID = "Not ranked: an organizer has taken this code off the leaderboard."
 
 CHANGED = SUBMISSION
 """The channel of ``ctx.events`` that names submissions as they change."""
@@ -227,7 +227,7 @@ def _spans(number: int) -> list[tuple[int, int]]:
     while number * size <= MAX_ID and size <= MAX_ID:
         spans.append((number * size, min(number * size + size - 1, MAX_ID)))
         size *= 10
-    return spans if number else [(0, 0)]
+    return (spans if number else []) or [(0, 0)]
 
 
 async def code(ctx: Context, actor: Actor, submission_id: int) -> CodeView:
@@ -291,14 +291,17 @@ async def follow(
         while True:
             # Looked at first: when it is done before its steps are read, they are all there.
             current = await submission(ctx, actor, submission_id)
+            moved = set()
             while steps := await events(ctx, submission_id, after):
                 for event in steps:
                     after = event.id
+                    moved.add(event.run_id)
                     yield event
             if current.done:
                 yield _closing(current)
                 return
-            told, news = _wait_events(current, told)
+            # What a run did after it was looked at is told by now: its wait is of before.
+            told, news = _wait_events(current, told, moved)
             for event in news:
                 yield event
             await _pause(changed, queued=current.status is Status.QUEUED)
@@ -320,12 +323,12 @@ def _closing(current: SubmissionView) -> EventView:
 
 
 def _wait_events(
-    current: SubmissionView, told: tuple[object, ...]
+    current: SubmissionView, told: tuple[object, ...], moved: Container[int | None]
 ) -> tuple[tuple[object, ...], list[EventView]]:
     state: list[object] = []
     news = []
     for run in current.runs:
-        if run.wait is None:
+        if run.wait is None or run.id in moved:
             continue
         words = report.wait_text(run.wait)
         state.append((run.id, words))

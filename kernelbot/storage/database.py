@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from kernelbot.errors import Unavailable
+from kernelbot.errors import InvalidInput, Unavailable
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 MIGRATION_LOCK = 4_611_686_018_427_387_001
@@ -45,7 +45,11 @@ def sqlalchemy_url(url: str) -> str:
     for scheme in ("postgresql+asyncpg://", "postgresql://", "postgres://"):
         if url.startswith(scheme):
             return "postgresql+asyncpg://" + url.removeprefix(scheme)
-    raise ValueError("a database URL begins with postgresql://")
+    raise InvalidInput(
+        "DATABASE_URL is not the address of a Postgres. Write it as "
+        "postgresql://USER:PASSWORD@HOST:5432/NAME.",
+        code="bad_database_url",
+    )
 
 
 def driver_url(url: str) -> str:

@@ -214,6 +214,12 @@ async def put(connection: AsyncConnection, runner_id: int | None, **values: Any)
     await connection.execute(PUT, {"runner": runner_id, **storable(values)})
 
 
+async def count(connection: AsyncConnection, runner_id: int) -> int:
+    """How many devices a machine has or had."""
+    query = text("SELECT count(*) FROM devices WHERE runner_id = :runner")
+    return int((await connection.execute(query, {"runner": runner_id})).scalar_one())
+
+
 async def named(connection: AsyncConnection, device: str) -> Row[Any]:
     """A device that workers have or reach, held."""
     return (await connection.execute(NAMED, {"device": device})).one()

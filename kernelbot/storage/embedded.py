@@ -52,6 +52,33 @@ PR_SET_PDEATHSIG = 1
 Report = Callable[[str], None]
 
 
+async def take_charge(lock: Path, what: str, report: Report) -> int:
+    """The descriptor of a lock on a file's folder: ours until it is closed or we end, however we end.
+
+    ``what`` begins the sentence about the folder. Raises Conflict when another process keeps it.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        holder = ""
+        deadline = time.monotonic() + LOCK_PATIENCE_S
+        while not _try_lock(descriptor):
+            if not holder:
+                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+                report(f"Process {holder} is in charge of {lock.parent}; waiting for it to stop.")
+            if time.monotonic() > deadline:
+                raise Conflict(
+                    f"{what} {lock.parent} is in use by process {holder}. Stop that one first, or "
+                    "choose another folder with --data-dir."
+                )
+            await asyncio.sleep(0.1)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+    return descriptor
+
+
 class EmbeddedPostgres:
     """One cluster in ``home``. ``async with EmbeddedPostgres(home) as url`` or start()/stop().
 
@@ -174,28 +201,8 @@ class EmbeddedPostgres:
         await self.stop()
 
     async def _take_charge(self) -> None:
-        if self._lock is not None:
-            return
-        descriptor = os.open(self.home / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        told = False
-        deadline = time.monotonic() + LOCK_PATIENCE_S
-        while not _try_lock(descriptor):
-            if not told:
-                holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-                self._report(
-                    f"Process {holder} is in charge of {self.home}; waiting for it to stop."
-                )
-                told = True
-            if time.monotonic() > deadline:
-                os.close(descriptor)
-                raise Conflict(
-                    f"The database in {self.home} is in use by process {holder}. Stop that one "
-                    "first, or choose another folder with --data-dir."
-                )
-            await asyncio.sleep(0.1)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._lock = descriptor
+        if self._lock is None:
+            self._lock = await take_charge(self.home / "lock", "The database in", self._report)
 
     async def _clear_remains(self) -> None:
         """End what outlived the last process in charge, and remove what it left behind.

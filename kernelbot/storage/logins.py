@@ -9,7 +9,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 FORGET = text("DELETE FROM logins WHERE expires_at <= now()")
-COUNT = text("SELECT count(*) FROM logins")
+MAKE_ROOM = text(
+    """
+    DELETE FROM logins WHERE user_id IS NULL
+        AND id <= (SELECT id FROM logins ORDER BY id DESC OFFSET :most - 1 LIMIT 1)
+    """
+)
 ADD = text(
     """
     INSERT INTO logins (digest, code, client, expires_at) VALUES (:digest, :code, :client, :ends)
@@ -19,7 +24,7 @@ ADD = text(
 BY_CODE = text("SELECT * FROM logins WHERE code = :code AND expires_at > now()")
 APPROVE = text(
     """
-    UPDATE logins SET user_id = :user
+    UPDATE logins SET user_id = :user, as_admin = :as_admin
     WHERE code = :code AND expires_at > now() AND user_id IS NULL RETURNING *
     """
 )
@@ -27,10 +32,10 @@ BY_DIGEST = text("SELECT * FROM logins WHERE digest = :digest AND expires_at > n
 TAKE = text("DELETE FROM logins WHERE digest = :digest AND user_id IS NOT NULL RETURNING *")
 
 
-async def forget_expired(connection: AsyncConnection) -> int:
-    """How many are left."""
+async def make_room(connection: AsyncConnection, most: int) -> None:
+    """For one more: without those that have expired, and of ``most`` without the oldest that nobody has let in."""
     await connection.execute(FORGET)
-    return int((await connection.execute(COUNT)).scalar_one())
+    await connection.execute(MAKE_ROOM, {"most": most})
 
 
 async def add(
@@ -45,9 +50,12 @@ async def by_code(connection: AsyncConnection, code: str) -> Row[Any] | None:
     return (await connection.execute(BY_CODE, {"code": code})).first()
 
 
-async def approve(connection: AsyncConnection, code: str, user_id: int) -> Row[Any] | None:
+async def approve(
+    connection: AsyncConnection, code: str, user_id: int, *, as_admin: bool
+) -> Row[Any] | None:
     """Once; None: there is no such code that waits."""
-    return (await connection.execute(APPROVE, {"code": code, "user": user_id})).first()
+    values = {"code": code, "user": user_id, "as_admin": as_admin}
+    return (await connection.execute(APPROVE, values)).first()
 
 
 async def by_digest(connection: AsyncConnection, digest: bytes) -> Row[Any] | None:

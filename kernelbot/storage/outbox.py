@@ -18,6 +18,7 @@ CLAIM = text(
     WITH waiting AS (
         SELECT id, attempts, due_at, payload->>'guild_id' AS guild_id,
             CASE WHEN topic IN ('podium', 'reveal') THEN payload->>'leaderboard'
+                 WHEN topic = 'notice' THEN topic
                  WHEN topic = 'post' THEN concat_ws(' ', payload->>'guild_id', payload->>'competition_id',
                                                     payload->>'thing')
             END AS place

@@ -15,6 +15,9 @@ from kernelbot.domain.people import Role
 from kernelbot.storage.database import Database
 from kernelbot.storage.tables import audit_log, identities, tokens, users
 
+GUILD_CHANGED = "guild.change"
+"""As the audit log calls what somebody chooses for a server."""
+
 # The lookup of every signed request: one statement, one index. ``last_used_at`` is written at most
 # once a minute, so that reading does not become writing.
 HOLDER_OF = """
@@ -298,6 +301,19 @@ async def record(
     return int(made.scalar_one())
 
 
+async def latest_of(
+    connection: AsyncConnection, action: str, target: str, limit: int
+) -> Sequence[datetime]:
+    """When this was done to this, the newest first."""
+    query = (
+        select(audit_log.c.created_at)
+        .where(audit_log.c.target == target, audit_log.c.action == action)
+        .order_by(audit_log.c.id.desc())
+        .limit(limit)
+    )
+    return (await connection.execute(query)).scalars().all()
+
+
 async def audit(
     connection: AsyncConnection, target: str | None, before: int, limit: int, *, servers: bool
 ) -> Sequence[Row[Any]]:
@@ -313,7 +329,7 @@ async def audit(
     if target is not None:
         query = query.where(audit_log.c.target == target)
     elif not servers:
-        query = query.where(audit_log.c.action != "guild.change")
+        query = query.where(audit_log.c.action != GUILD_CHANGED)
     return (await connection.execute(query)).all()
 
 

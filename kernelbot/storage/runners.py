@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain.submission import REPEAT_PRIORITY
 from kernelbot.storage import queue
 from kernelbot.storage.database import Database, storable
 from kernelbot.storage.tables import runners
@@ -74,7 +75,9 @@ SIGNS = text(
     """
 )
 REVOKE = text("UPDATE runners SET revoked_at = now(), session = NULL WHERE id = :id")
-DRAIN = text("UPDATE runners SET drained = :drained WHERE id = :id")
+DRAIN = text(
+    "UPDATE runners SET drained = :drained WHERE id = :id AND drained <> :drained RETURNING id"
+)
 TRUST = text("UPDATE runners SET trusted = :trusted WHERE id = :id")
 POLL = text(
     """
@@ -83,6 +86,12 @@ POLL = text(
     RETURNING announcement->'units' AS units
     """
 )
+# Not what is to confirm what it or another machine has measured that nobody vouches for (queue.FOR_WORKER).
+FOR_IT = f"""
+    (m.trusted OR q.priority > {REPEAT_PRIORITY} OR NOT EXISTS (
+        SELECT FROM runs r JOIN confirmations c ON c.run_id = r.id
+        WHERE r.queue_id = q.id AND r.status IN ('queued', 'running')))
+"""
 # How many wait is counted up to a hundred: whoever asks wants to know whether any do.
 LOOK = text(
     f"""
@@ -94,7 +103,7 @@ LOOK = text(
                 SELECT count(*) AS queued FROM (
                     SELECT FROM pgqueuer q
                     WHERE q.entrypoint = e.entrypoint AND q.status = 'queued' AND q.execute_after <= now()
-                          AND NOT {queue.HELD}
+                          AND NOT {queue.HELD} AND {FOR_IT}
                     LIMIT 100) any_hundred) few
             WHERE few.queued > 0) AS waiting
     FROM runners m WHERE m.id = :id
@@ -110,6 +119,12 @@ MAY_HOLD = text(
     FROM runners
     WHERE id = :id AND session = :session AND poll = :poll AND NOT drained AND revoked_at IS NULL
     FOR NO KEY UPDATE
+    """
+)
+LOST = text(
+    """
+    SELECT * FROM runs
+    WHERE worker_id = :session AND status = 'running' AND lease <> ALL(CAST(:leases AS uuid[])) ORDER BY id
     """
 )
 SEEN = text(
@@ -156,8 +171,10 @@ async def revoke(connection: AsyncConnection, runner_id: int) -> None:
     await connection.execute(REVOKE, {"id": runner_id})
 
 
-async def drain(connection: AsyncConnection, runner_id: int, *, drained: bool) -> None:
-    await connection.execute(DRAIN, {"id": runner_id, "drained": drained})
+async def drain(connection: AsyncConnection, runner_id: int, *, drained: bool) -> bool:
+    """Whether that changes anything."""
+    made = await connection.execute(DRAIN, {"id": runner_id, "drained": drained})
+    return made.first() is not None
 
 
 async def trust(connection: AsyncConnection, runner_id: int, *, trusted: bool) -> None:
@@ -211,7 +228,7 @@ async def look(
 ) -> Row[Any]:
     """Whether this request for work ``is_latest`` still, whether its machine is ``drained`` or ``revoked``, which of
     its devices are ``shut`` and why, and how many runs are ``waiting`` by GPU, a hundred at most; those that an organizer
-    holds back wait for nobody."""
+    holds back wait for nobody, and what it may not have does not wait for it."""
     values = {
         "id": runner_id,
         "session": session,
@@ -229,6 +246,14 @@ async def may_hold(
     values = {"id": runner_id, "session": session, "poll": poll}
     row = (await connection.execute(MAY_HOLD, values)).first()
     return ({}, {}) if row is None else (dict(row.slots), dict(row.holds))
+
+
+async def lost(
+    connection: AsyncConnection, session: uuid.UUID, leases: Sequence[uuid.UUID]
+) -> Sequence[Row[Any]]:
+    """The runs that this process was given and that it has under none of these leases."""
+    values = {"session": session, "leases": list(leases)}
+    return (await connection.execute(LOST, values)).all()
 
 
 async def seen(

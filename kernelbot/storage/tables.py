@@ -742,6 +742,7 @@ logins = Table(
     Column("code", String(16), nullable=False, unique=True),
     Column("client", Text, nullable=False),
     Column("user_id", ForeignKey("users.id")),  # who let it in
+    Column("as_admin", Boolean, nullable=False, server_default=text("false")),  # and as what
     _at("created_at", now=True),
     Column("expires_at", DateTime(timezone=True), nullable=False),
 )

@@ -92,7 +92,7 @@ async def untouched(
     connection = await asyncpg.connect(driver_url(f"{server}/postgres"))
     await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     await connection.close()
-    settings = make_settings(f"{server}/{name}", tmp_path_factory.mktemp(name))
+    settings = make_settings(f"{server}/{name}", tmp_path_factory.mktemp(name), lease_s=30.0)
     async with build(settings) as made:
         yield made
 

@@ -19,11 +19,11 @@ import uvicorn
 
 from kernelbot.api.application import create
 from kernelbot.app import build
-from kernelbot.cli.up import free_port
 from kernelbot.config import Settings
 from tests.conftest import ADMIN_TOKEN, process_environment
+from tests.ports import free_port
 
-START_S = 60.0
+START_S = 120.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -53,7 +53,7 @@ async def serving(
     environment: Mapping[str, str], log: Path, *, port: int = 0, processes: int = 1
 ) -> AsyncIterator[Serving]:
     """A server that answers, until this is left. Its log is in ``log`` and in a failure's message."""
-    chosen = port or free_port("127.0.0.1")
+    chosen = port or free_port()
     own = {
         **environment,
         "KERNELBOT_PORT": str(chosen),

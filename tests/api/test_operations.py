@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from kernelbot import logs
+from kernelbot.api import __main__ as serving
 from kernelbot.api import access
 from kernelbot.app import App
 from kernelbot.config import ROOT, Settings
@@ -204,3 +205,23 @@ async def test_every_operation_documents_its_errors_with_the_one_body(
             assert not needs_token or "401" in responses, (method, path)
             assert operation["description"], (method, path)
     assert "HTTPValidationError" not in json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (None, "The API cannot start: No database is named. Set DATABASE_URL"),
+        (
+            "mysql://host/name",
+            "The API cannot start: DATABASE_URL is not the address of a Postgres",
+        ),
+    ],
+)
+def test_without_an_address_of_a_database_it_says_so_and_ends(
+    monkeypatch: pytest.MonkeyPatch, url: str | None, words: str
+) -> None:
+    monkeypatch.setattr(logs, "configure", lambda *settings: None)
+    monkeypatch.setenv("DATABASE_URL", url or "")
+
+    with pytest.raises(SystemExit, match=words):
+        serving.factory()

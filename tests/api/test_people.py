@@ -121,11 +121,15 @@ async def test_a_body_that_is_not_json_is_refused(
     refused(await eve.post("/v1/me/tokens", content=content, headers=headers), status, code)
 
 
-async def test_a_json_body_without_end_is_refused(eve: httpx2.AsyncClient) -> None:
+@pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=b"])
+async def test_a_json_body_without_end_is_refused_whatever_it_is_called(
+    eve: httpx2.AsyncClient, kind: str
+) -> None:
     content = b'{"name": "' + b"x" * 2_000_000 + b'"}'
-    headers = {"content-type": "application/json"}
+    headers = {"content-type": kind}
 
     refused(await eve.post("/v1/me/tokens", content=content, headers=headers), 413, "too_large")
+    refused(await eve.post("/v1/runner/lease", content=content, headers=headers), 413, "too_large")
 
 
 async def test_administration_is_closed_to_members(eve: httpx2.AsyncClient) -> None:

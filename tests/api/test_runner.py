@@ -61,7 +61,7 @@ async def test_a_run_goes_the_whole_way_over_http(app: App, box: Box) -> None:
     said = vars(announcement(app)) | {"units": [vars(unit) for unit in announcement(app).units]}
     named = (await box.http.post("/v1/runner/announce", json=said)).json()
     headers = {"kernelbot-session": named["session"]}
-    asked = {"poll": 1, "offers": [{"CPU": 1}], "wait_s": 5}
+    asked = {"poll": 1, "offers": [{"CPU": 1}], "wait_s": 5, "holds": [str(uuid.uuid4())]}
 
     (run,) = (await box.http.post("/v1/runner/lease", json=asked, headers=headers)).json()["runs"]
     about = headers | {"kernelbot-lease": run["lease"]}
@@ -142,6 +142,7 @@ async def test_a_runners_token_signs_nobody_in_elsewhere(box: Box) -> None:
         {"poll": 1, "offers": [{}] * 17, "wait_s": 1},
         {"poll": 1, "offers": [{"CPU": 1}], "wait_s": 1e9},
         {"poll": 1, "offers": [{"CPU": 1}], "wait_s": 1, "admin": True},
+        {"poll": 1, "offers": [{"CPU": 1}], "wait_s": 1, "holds": ["mine"]},
         {"offers": []},
         [],
     ],
@@ -167,6 +168,35 @@ async def test_bodies_are_bounded_and_whole(app: App, box: Box) -> None:
     refused(events, 422, "invalid_input")
     refused(odd, 400, "bad_event")
     assert (await box.machine.beat(held)).alive == {held.run_id: False}
+
+
+async def test_of_one_machine_few_bodies_are_read_at_once_and_the_others_in_their_turn(
+    app: App, box: Box
+) -> None:
+    await submitted(app, await make_actor(app))
+    held = await box.machine.one()
+    path, about = f"/v1/runner/runs/{held.run_id}/verdict", box.about(held)
+    begun, ending = 0, asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        nonlocal begun
+        begun += 1
+        await ending.wait()
+        yield b"{}"
+
+    sent = [
+        asyncio.create_task(
+            box.http.put(path, content=slow(), headers={**about, "content-length": "2"})
+        )
+        for _ in range(12)
+    ]
+    await until(lambda: begun == 8)
+    await asyncio.sleep(0.3)
+    assert begun == 8
+    ending.set()
+
+    answers = await asyncio.gather(*sent)
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 11
 
 
 @pytest.mark.parametrize(
@@ -230,7 +260,7 @@ async def test_the_poll_of_a_machine_that_was_killed_takes_nothing(
     await until(lambda: _polls(app))
 
     connection.close()  # as the kernel does for a process that is killed
-    await asyncio.sleep(gateway.LOOK_S + 0.5)
+    await asyncio.sleep(gateway.LOOK_S + 2.0)
     await submitted(app, await make_actor(app))
     await asyncio.sleep(1.0)
 

@@ -134,7 +134,7 @@ async def test_a_stop_does_not_wait_for_those_who_watch(server: Serving) -> None
             began = time.monotonic()
             code = await server.stop()
 
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 25  # they would watch for ever
     assert code == 0
 
 

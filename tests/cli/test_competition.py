@@ -56,6 +56,7 @@ async def test_a_closed_class_from_its_file_to_its_standings(
     joined = await kernelbot("join", "class", code)
     kernel = kernelbot.write("k.py")
     sent = await kernelbot("submit", kernel, "-l", "class-add", "--mode", "ranked", "--no-wait")
+    assert sent.code == 0, (applied.err, joined.err, sent.err)
     await judge_one(app, make_verdict(ns=1e6))
     shown = await kernelbot("competition", "standings", "class")
     document = (await kernelbot("competition", "standings", "class", "--json")).document

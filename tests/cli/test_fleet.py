@@ -49,6 +49,7 @@ async def test_an_administrator_sees_what_judges_how_it_drifts_and_takes_it_out(
         assert words in seen.out
     assert "▄▄▄▄!" in seen.out or "▅▅▅▅!" in seen.out
     assert "stream: 100 µs, inside" in drift.out
+    assert " 130 µs  " in drift.out
     assert "its stream takes 130.0 µs" in drift.out
     assert "quarantined: The fan stands still." in after.out
     assert "0.00 GPU-hours" in paid.out

@@ -41,6 +41,12 @@ from tests.services.contest import board, catalog_of, contest, posed_anew, publi
 EVIL = "\x1b[31m[bold red]x[/bold red]\u202e\x07\x9b2J"
 
 
+def administrator(plain: CommandLine, server: Listening) -> CommandLine:
+    """The command line of somebody who is signed in as one."""
+    signed_in = {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN}
+    return CommandLine(plain.home, plain.environment | signed_in)
+
+
 async def test_standings_are_a_table_and_a_document(app: App, kernelbot: CommandLine) -> None:
     for place, name in enumerate(("first", "second")):
         await ranked(app, await make_actor(app, name), ns=1e6 * (1 + place))
@@ -247,10 +253,7 @@ async def test_tokens_are_made_listed_renewed_and_revoked(kernelbot: CommandLine
 async def test_an_administrator_decides_about_times_that_contradict_each_other(
     app: App, server: Listening, plain: CommandLine
 ) -> None:
-    root = CommandLine(
-        plain.home,
-        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
-    )
+    root = administrator(plain, server)
     runs = []
     for name in ("ada", "bob"):
         await submitted(app, await make_actor(app, name))
@@ -278,10 +281,7 @@ async def test_an_administrator_decides_about_times_that_contradict_each_other(
 async def test_an_administrator_has_the_first_rows_judged_again(
     app: App, server: Listening, plain: CommandLine
 ) -> None:
-    root = CommandLine(
-        plain.home,
-        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
-    )
+    root = administrator(plain, server)
     for place, name in enumerate(("ada \x1b[31m", "bob")):
         await ranked(app, await make_actor(app, name), ns=1e6 * (1 + place))
     top = ("admin", "rejudge", "--leaderboard", "vectoradd", "--top", "1")
@@ -313,11 +313,9 @@ async def test_an_administrator_has_the_first_rows_judged_again(
 async def test_an_administrator_knows_people_and_what_they_may_use(
     app: App, server: Listening, plain: CommandLine, shelf: Path
 ) -> None:
-    root = CommandLine(
-        plain.home,
-        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
-    )
-    await published(app, shelf, contest(gpu_seconds_per_day={"CPU": 20.0}))
+    root = administrator(plain, server)
+    limits = {"ranked_per_hour": 9, "other_per_hour": 99}
+    await published(app, shelf, contest(gpu_seconds_per_day={"CPU": 20.0}, **limits))
     ada = await make_actor(app, "ada" + EVIL)
     sent = await submitted(app, ada)
     await judge_one(app, make_verdict(VerdictKind.CRASHED))
@@ -327,6 +325,7 @@ async def test_an_administrator_knows_people_and_what_they_may_use(
         "admin", "allowance", "grant", number, "getting-started", "cpu", "30", "--reason", "A paper"
     )
     shown = await root("admin", "allowance", "show", number)
+    whole = await root("admin", "allowance", "show", number, "--competition", "getting-started")
     ended = await root("admin", "allowance", "end", "1")
     again = await root("admin", "rerun", str(sent.id), "--reason", "Our disk.")
     known = await root("admin", "person", number)
@@ -339,6 +338,9 @@ async def test_an_administrator_knows_people_and_what_they_may_use(
     assert [item.code for item in outcomes] == [0] * 7, outcomes
     assert "\x1b" not in "".join(item.out for item in outcomes)
     assert re.search(r"CPU, GPU-seconds in 24 h +\d+ +50 ", shown.out), shown.out
+    assert "vectoradd, ranked in an hour" in shown.out
+    assert "vectoradd, other in an hour" not in shown.out
+    assert "vectoradd, other in an hour" in whole.out
     assert "Grant 1: 30 s more in 24 h in getting-started on CPU" in shown.out
     assert f"Submission {sent.id} runs once more, as {sent.id + 1}." in again.out
     assert "submissions: 2 ranked; waiting or running: 1" in known.out
@@ -351,10 +353,7 @@ async def test_an_administrator_knows_people_and_what_they_may_use(
 
 
 async def test_an_administrator_moderates(app: App, server: Listening, plain: CommandLine) -> None:
-    root = CommandLine(
-        plain.home,
-        plain.environment | {"KERNELBOT_URL": server.url, "KERNELBOT_TOKEN": ADMIN_TOKEN},
-    )
+    root = administrator(plain, server)
     made = await root("admin", "user", "grace")
     sent = await plain(
         "submit", root.write("k.py"), "-l", "vectoradd", "-g", "CPU", "--mode", "ranked",
@@ -381,13 +380,30 @@ async def test_an_administrator_moderates(app: App, server: Listening, plain: Co
         "admin", "audit", "--target", ban["target"], "--limit", "1", "--cursor", cursor
     )
     denied = await plain("admin", "audit", "--url", server.url, "--token", made.out.strip())
+    unsaid = await root("admin", "ban", "grace", "--reason", "")
 
+    assert unsaid.err.startswith("kernelbot: body.reason: String should have at least 1 character")
     assert [outcome.code for outcome in outcomes] == [0, 0, 0, 0], outcomes
     assert re.search(r"user\.ban +user:\d+ +.*reason: Spam\.", audit.out), audit.out
     assert "user.unban" in newest.out
     assert "user.ban" in older.out
     assert "submission" not in newest.out + older.out
     assert denied.code == 1
+
+
+async def test_a_ban_without_an_end_names_no_year(
+    app: App, server: Listening, plain: CommandLine
+) -> None:
+    root = administrator(plain, server)
+    made = await root("admin", "user", "grace")
+    await root("admin", "ban", "grace", "--reason", "Spam.")
+
+    own = await plain("me", "--url", server.url, "--token", made.out.strip())
+    known = await root("admin", "person", "grace")
+
+    assert "You may not submit for ever: Spam." in own.out
+    assert "  banned for ever: Spam." in known.out
+    assert render.until("2026-05-09T12:00:00+00:00").startswith("until 2026-05-")
 
 
 async def test_the_queue_is_told(kernelbot: CommandLine) -> None:

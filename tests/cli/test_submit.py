@@ -13,13 +13,13 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
-from kernelbot.cli.up import free_port
 from kernelbot.judge.protocol import Event, Stage, VerdictKind
 from kernelbot.services import dispatch, identity
 from tests.api.conftest import token_of
 from tests.api.serving import ROOT, Listening, serving
 from tests.cli.conftest import CommandLine
 from tests.factories import claim_one, judge_one, make_verdict, submitted
+from tests.ports import free_port
 from tests.services.test_artefacts import aged, ended
 
 TO_VECTORADD = ("--leaderboard", "vectoradd", "--gpu", "CPU")
@@ -115,7 +115,7 @@ async def test_an_interrupt_leaves_the_submission_running_and_says_how_to_return
 async def test_watching_survives_a_restart_of_the_server(
     app: App, environment: dict[str, str], plain: CommandLine, tmp_path: Path
 ) -> None:
-    port = free_port("127.0.0.1")
+    port = free_port()
     token = await token_of(app, "ada")
     kernelbot = CommandLine(
         plain.home,
@@ -137,7 +137,7 @@ async def test_watching_survives_a_restart_of_the_server(
 async def test_a_submission_sent_while_the_server_restarts_is_stored_once(
     app: App, environment: dict[str, str], plain: CommandLine, tmp_path: Path
 ) -> None:
-    port = free_port("127.0.0.1")
+    port = free_port()
     token = await token_of(app, "ada")
     kernelbot = CommandLine(
         plain.home,
@@ -246,7 +246,7 @@ async def test_a_wrong_command_line_is_usage(
 
 
 async def test_no_server_is_said_with_what_to_do(plain: CommandLine) -> None:
-    outcome = await plain("leaderboard", "--url", f"http://127.0.0.1:{free_port('127.0.0.1')}")
+    outcome = await plain("leaderboard", "--url", f"http://127.0.0.1:{free_port()}")
 
     assert outcome.code == 21
     assert "kernelbot up" in outcome.err

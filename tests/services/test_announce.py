@@ -33,6 +33,19 @@ async def test_announcements_come_in_the_order_they_were_written(app: App) -> No
     assert [item.key for item in await announce.claim(app, ["podium"], 10, 60)] == ["c", "a", "b"]
 
 
+async def test_a_device_is_back_only_once_it_was_told_as_out(app: App) -> None:
+    await put(app, "out", "back", topic="notice")
+
+    (first,) = await announce.claim(app, ["notice"], 10, 60, in_order=2)
+    assert first.key == "out"
+    assert await announce.claim(app, ["notice"], 10, 60, in_order=2) == ()
+
+    await announce.delivered(app, first.id, "message 7")
+    assert [item.key for item in await announce.claim(app, ["notice"], 10, 60, in_order=2)] == [
+        "back"
+    ]
+
+
 async def test_the_same_key_is_one_announcement(app: App) -> None:
     await put(app, "a", "a")
     await put(app, "a")

@@ -50,7 +50,7 @@ from tests.factories import (
     submitted,
 )
 from tests.services.machines import CPU as AGENTS_CPU
-from tests.services.machines import Machine, administrator, machine
+from tests.services.machines import Machine, administrator, h200, machine
 
 CPU = Offered(id="cpu@box", kind="cpu", name="a processor", gpus=("CPU",))
 GPU = Offered(id="GPU-7", kind="cuda", name="NVIDIA H200", gpus=("H200",))
@@ -139,6 +139,17 @@ async def test_a_device_has_a_canary_when_it_comes_and_then_on_schedule(app: App
     assert await canaries.due(app, None, {GPU.id}) is None
     await later(app)
     assert await canaries.due(app, None, {GPU.id}) is not None
+
+
+async def test_a_client_that_has_gone_gets_no_canary_and_the_next_one_does(app: App) -> None:
+    box = await machine(app)
+    answers = iter([False, True])
+
+    async def goes_while_it_is_given() -> bool:
+        return next(answers, True)
+
+    assert (await box.lease(free=["cpu"], gone=goes_while_it_is_given)).canary is None
+    assert (await box.lease(free=["cpu"])).canary is not None
 
 
 async def test_of_two_who_ask_at_once_one_begins_it_and_who_says_nothing_loses_it(app: App) -> None:
@@ -506,6 +517,27 @@ async def test_a_canary_of_another_device_or_judge_counts_against_the_device(app
     assert found.kind is VerdictKind.JUDGE_FAILED
     assert "another judge" in found.fault
     assert (await the_device(app)).canary_good is False
+
+
+async def test_a_device_that_judges_together_with_others_only_has_canaries_too(app: App) -> None:
+    units = [h200(at) for at in range(4)]
+    box = await machine(app, targets=["H200x4"], slots={"H200x4": 1}, units=units)
+    answer = await box.lease({"H200x4": 1}, free=[unit.id for unit in units])
+    assert answer.canary is not None
+    runner, one = await box.known(), answer.canary
+    device = Device(kind="cuda", name="NVIDIA H200", count=1)
+    harness = Harness(judge_digest=runners.own_judge(app), isolation="bubblewrap")
+    found = dataclasses.replace(
+        timed(), run_id=one.package.job.run_id, device=device, harness=harness
+    )
+    content = dump(found).encode()
+
+    said = await gateway.finish_canary(app, runner, box.session, one.id, one.lease, content)
+
+    assert (said.kind, said.fault) == (VerdictKind.PASSED, "")
+    again = await box.lease({"H200x4": 1}, free=[unit.id for unit in units])
+    assert again.canary is not None
+    assert again.canary.device != one.device
 
 
 async def test_a_machine_gets_no_canary_for_a_device_that_it_has_not_announced(app: App) -> None:

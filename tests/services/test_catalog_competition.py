@@ -107,7 +107,8 @@ def test_only_name_title_licence_gpus_and_problems_are_needed(file: Path) -> Non
 
     assert competition.visibility is Visibility.PUBLIC
     assert (competition.opens, competition.closes, competition.channel) == (None, None, None)
-    assert competition.leaderboards[0].is_open(datetime(1990, 1, 1, tzinfo=UTC))
+    board = competition.leaderboards[0]
+    assert (board.opens, board.closes, board.freeze, board.code_opens) == (None, None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -285,6 +286,8 @@ MISTAKES_OF_THE_REST = [
     ("advance: 10", "advance: none", 16, "phases[0].advance", "whole number", "number"),
     ("gpus: [H100]\n", "advance: 3\n", 22, "phases[1].advance", "no phase after", "Remove"),
     ("opens: 2026-03-20", "opens: 2026-03-10", 19, "phases[1]", "before the phase before it closes", "after the other"),
+    ("    opens: 2026-03-20T00:00:00Z\n", "", 19, "phases[1]", "open from the start", "Add 'opens:'"),
+    ("    closes: 2026-03-15T00:00:00Z\n    freeze: {from: 2026-03-14T00:00:00Z}\n", "", 17, "phases[1]", "before it never closes", "'closes:' to"),
     ("{from: 2026-03-14T00:00:00Z}", "{until: 2026-03-14T00:00:00Z}", 15, "phases[0].freeze", "'from' is missing", "Add 'from: '"),
     ("{from: 2026-03-14T00:00:00Z}", "{from: 2026-03-14T00:00:00Z, until: 2026-03-13T00:00:00Z}", 15, "phases[0].freeze", "not after", "Swap"),
     ("{from: 2026-03-14T00:00:00Z}", "{from: 2026-03-14T00:00:00Z, until: 2026-03-16T00:00:00Z}", 18, "phases[0].problems[0]", "while standings are frozen", "from 2026-03-16"),
@@ -295,6 +298,8 @@ MISTAKES_OF_THE_REST = [
     ("points: 1000", "weight: 2, points: 1000", 18, "phases[0].problems[0].weight", "sums points", "Remove"),
     ("scoring: {rule: points,", "scoring: {rule: geometric_mean,", 18, "phases[0].problems[0].points", "sums none", "rule: points"),
     ("{cpu: 0.5, H100: 1.0e-3}", "{cpu: 0.5}", 18, "phases[0].problems[0]", "no baseline on H100", "in seconds"),
+    ("{cpu: 0.5, H100: 1.0e-3}", "{cpu: 0.5, H100: 1, CPU: 2}", 18, "phases[0].problems[0].baseline", "'CPU' is given twice", "Keep one"),
+    ("team_size: 3", "gpu_seconds_per_day: {H100: 9, h100: 8}", 7, "gpu_seconds_per_day", "'H100' is given twice", "Keep one"),
     ("{cpu: 0.5, H100: 1.0e-3}", "{gpu: 0.5}", 18, "phases[0].problems[0].baseline", "'gpu' is unknown", "CPU, H100"),
     ("prizes:\n", "problems: []\nprizes:\n", 27, "problems", "beside phases", "Move"),
     ("leaderboard: matmul}", "leaderboard: mat}", 29, "prizes[1].leaderboard", "unknown", "'matmul'?"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from kernelbot.errors import Forbidden
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import (
     dispatch,
+    moderation,
+    publish,
     quarantine,
     rejudge,
     reveal,
@@ -24,8 +27,18 @@ from kernelbot.services import (
     submit,
     turns,
 )
+from kernelbot.services.publish import Source
 from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
-from tests.services.contest import HOUR, board, contest, frozen, published
+from tests.patience import until
+from tests.services.contest import (
+    HOUR,
+    board,
+    catalog_of,
+    contest,
+    frozen,
+    posed_anew,
+    published,
+)
 from tests.services.machines import Machine, administrator, machine
 
 
@@ -70,7 +83,9 @@ async def test_a_podium_place_of_a_machine_nobody_vouches_for_waits_for_a_truste
 
     assert await podiums(app) == []
     assert await unconfirmed(app) == [True]
-    assert (await box.lease({"CPU": 1})).runs == ()  # not by the same, nor by another like it
+    # Not by the same, nor by another like it; it is not to keep devices free for it either.
+    found = await box.lease({"CPU": 1})
+    assert (found.runs, found.waiting) == ((), {})
 
     await agreed(app, 1.001e6)
 
@@ -155,6 +170,48 @@ async def test_the_owners_own_next_run_on_a_trusted_machine_confirms_a_place_onc
     assert (await unconfirmed(app), len(await podiums(app))) == ([False], 1)
 
 
+async def test_a_place_that_is_measured_again_is_confirmed_like_any_other_and_announced_by_neither(
+    app: App, shelf: Path
+) -> None:
+    ada = await make_actor(app)
+    await published(app, shelf, contest(board()))
+    await ranked(app, ada, 1e6)
+    before = await podiums(app)
+    await publish.apply(app, posed_anew(catalog_of(app, shelf, contest(board()))), Source())
+    box = await machine(app)
+    held = await box.one()
+    await box.finish(held, box.verdict(held, cases=make_verdict(ns=2e6).cases))
+
+    assert await unconfirmed(app) == [True]
+    await agreed(app, 2.001e6)
+
+    assert await unconfirmed(app) == [False]
+    assert await podiums(app) == before
+
+
+async def test_what_is_measured_again_and_the_end_of_a_freeze_left_out_is_told_once_it_is_confirmed(
+    app: App, shelf: Path
+) -> None:
+    await published(app, shelf, contest(board(freeze=frozen())))
+    await ranked(app, await make_actor(app), 1e6)
+    anew = posed_anew(catalog_of(app, shelf, contest(board(freeze=frozen()))))
+    await publish.apply(app, anew, Source())
+    box = await machine(app)
+    held = await box.one()
+    await box.finish(held, box.verdict(held, cases=make_verdict(ns=2e6).cases))
+    over = posed_anew(
+        catalog_of(app, shelf, contest(board(freeze=frozen(ends=timedelta(seconds=1)))))
+    )
+    await publish.apply(app, over, Source())
+    await until(lambda: reveal.due(app))
+    assert await rows(app, "SELECT payload FROM outbox WHERE topic = 'reveal'") == []
+
+    await agreed(app, 2.001e6)
+
+    (told,) = await podiums(app)
+    assert (told["user_name"], told["rank"], "again" in told) == ("ada", 1, False)
+
+
 @pytest.mark.parametrize("running", [False, True])
 async def test_nobody_waits_for_a_confirmation_that_an_organizer_cancels(
     app: App, running: bool
@@ -212,6 +269,27 @@ async def test_a_place_below_the_podium_is_nobodys_concern(app: App) -> None:
         await ranked(app, await make_actor(app, f"p{nth}"), (1 + nth / 10) * 1e6)
     await measured_by(app, await machine(app), await make_actor(app), 5e6)
     assert await rows(app, "SELECT run_id FROM confirmations") == []
+
+
+async def test_a_place_that_anothers_fall_puts_on_the_podium_is_confirmed_and_announced_by_neither(
+    app: App,
+) -> None:
+    sent = [
+        await ranked(app, await make_actor(app, f"p{nth}"), (1 + nth / 10) * 1e6)
+        for nth in range(3)
+    ]
+    await measured_by(app, await machine(app), await make_actor(app, "fourth"), 5e6)
+    told = await podiums(app)
+    assert await unconfirmed(app) == [False] * 4
+
+    for submission in sent[:2]:  # the second finds it asked for
+        await moderation.void(app, await administrator(app), submission.id, "it copied")
+
+    assert await unconfirmed(app) == [False, True]
+    assert len(await rows(app, "SELECT run_id FROM confirmations")) == 1
+    await agreed(app, 5.001e6)
+    assert await unconfirmed(app) == [False, False]
+    assert await podiums(app) == told
 
 
 async def test_the_end_of_a_freeze_leaves_a_place_out_that_is_told_once_it_is_confirmed(

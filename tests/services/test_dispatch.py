@@ -161,15 +161,15 @@ async def test_a_silent_workers_run_goes_to_another_and_its_late_verdict_is_igno
 async def test_silence_is_measured_in_real_time_and_ended_by_a_heartbeat(
     app: App, database_url: str, tmp_path: Path
 ) -> None:
-    settings = make_settings(database_url, tmp_path, lease_s=0.5)
+    settings = make_settings(database_url, tmp_path, lease_s=1.5)
     async with build(settings) as impatient:
         await submitted(impatient, await make_actor(impatient))
         held = await claim_one(impatient)
         worker = uuid.uuid4()
-        for _ in range(8):  # longer than a lease, in steps shorter than one
+        for _ in range(5):  # longer than a lease, in steps shorter than one
             assert await beat(impatient, worker, held) == {held.run_id: False}
             assert await dispatch.claim(impatient, uuid.uuid4(), {"CPU": 1}) == []
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.3)
 
         (again,) = await until(lambda: dispatch.claim(impatient, uuid.uuid4(), {"CPU": 1}))
 
@@ -180,6 +180,8 @@ async def test_silence_is_measured_in_real_time_and_ended_by_a_heartbeat(
 
 
 async def test_a_fault_of_ours_is_tried_again_after_a_pause_that_doubles(app: App) -> None:
+    slow = app.settings.model_copy(update={"retry_s": 5.0})
+    app = dataclasses.replace(app, settings=slow)
     ada = await make_actor(app)
     view = await submitted(app, ada)
 
@@ -195,7 +197,7 @@ async def test_a_fault_of_ours_is_tried_again_after_a_pause_that_doubles(app: Ap
         pauses.append(float(pause))
         await rows(app, "UPDATE pgqueuer SET execute_after = now()")
 
-    assert pauses == pytest.approx([0.2, 0.4, 0.8], abs=0.01)
+    assert pauses == pytest.approx([5, 10, 20], abs=0.01)
     steps = await submissions.events(app, view.id, 0)
     assert [step.kind for step in steps] == ["started", "retry"] * 3
 
@@ -240,9 +242,17 @@ async def test_what_is_given_back_waits_for_nobody_and_costs_no_attempt(app: App
         assert await dispatch.give_back(app, held)
 
 
-async def test_a_passed_verdict_with_impossible_times_is_our_fault(app: App) -> None:
+async def test_a_passed_verdict_with_impossible_times_is_our_fault_and_is_tried_again(
+    app: App,
+) -> None:
     ada = await make_actor(app)
     view = await submitted(app, ada)
+    held = await claim_one(app)
+
+    assert await dispatch.finish(app, held, make_verdict(ns=0.0))
+
+    assert (await run_of(app, ada, view.id)).status is Status.QUEUED
+    await rows(app, "UPDATE pgqueuer SET execute_after = now()")
     held = dataclasses.replace(await claim_one(app), attempt=app.settings.attempts)
 
     assert await dispatch.finish(app, held, make_verdict(ns=0.0))
@@ -408,6 +418,25 @@ async def test_a_follower_sees_the_wait_then_each_step_and_then_the_end(app: App
         await dispatch.finish(app, held, make_verdict())
 
     assert seen == ["wait", "started", "finished", "done"]
+
+
+async def test_no_wait_is_told_behind_the_start_that_ended_it(app: App) -> None:
+    ada = await make_actor(app)
+    view = await submitted(app, ada)
+    await dispatch.finish(app, await claim_one(app), FAILED)
+    steps = submissions.follow(app, ada, view.id)
+
+    seen = [(await anext(steps)).kind]  # it has looked: the run waits
+    await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+    held = await claim_one(app)
+    seen += [(await anext(steps)).kind for _ in range(2)]
+    rest = asyncio.create_task(anext(steps))
+    await asyncio.wait({rest}, timeout=0.5)
+    await dispatch.progress(app, held, Event(kind="stage", stage=Stage.BUILD))
+    seen.append((await asyncio.wait_for(rest, 30)).kind)
+    await steps.aclose()
+
+    assert seen == ["started", "retry", "started", "stage"]
 
 
 async def test_more_steps_than_one_reading_holds_are_all_told(app: App) -> None:

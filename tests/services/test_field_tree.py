@@ -251,6 +251,8 @@ def test_lists_of_numbers_are_carried(tree: Tree) -> None:
         ('"case": "upper"}\n\n', '"case": "up; per"}\n\n', "cannot travel as text"),
         ('"size": 128', '"siez": 128', "takes no 'siez'"),
         ('{"size": 128, "seed":402}', '{"seed":402}', "needs 'size'"),
+        ('{"size": 128, "seed":402}', "'siez: 128; seed: 402'", "takes no 'siez'"),
+        ('{"size": 128, "seed":402}', "'seed: 402'", "needs 'size'"),
         ("tests:\n", "tests: 3\nolder:\n", "expected a list of cases"),
         ("tests:\n", "tests:\nolder:\n", "expected a list of cases, got nothing"),
         ("files:\n", "fils:\n", "the key 'files' is missing"),
@@ -453,6 +455,7 @@ def test_a_tasks_own_gpus_stand_in_where_the_set_names_none(tree: Tree) -> None:
     [
         ('"2100-12-31"', '"31.12.2100"', "'31.12.2100' is no date"),
         ('"2100-12-31"', '"2100-13-01"', "is no date"),
+        ('"2100-12-31"', '"9999-12-31T23:59:59-12:00"', "is no date"),
         ("name: double_v2", "name: double", "already in this set"),
         ("name: double_v2", "name: Double!", "not a usable name"),
         ("group/double_py\n    name: double_v2", "group/none\n    name: n", "no task.yml in 'group/none'"),

@@ -136,13 +136,13 @@ async def test_a_live_machine_counts_as_capacity_and_a_drained_one_does_not(app:
 async def test_the_first_lease_is_short_until_a_sign_of_life(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gateway, "FIRST_LEASE_S", 0.3)
+    monkeypatch.setattr(gateway, "FIRST_LEASE_S", 1.0)
     await submitted(app, await make_actor(app))
     box = await machine(app)
     held = await box.one()
-    assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+    assert await _claimed(app) == []
 
-    again = (await until(lambda: _claimed(app), 1.5))[0]  # a whole lease would be 2 s
+    again = (await until(lambda: _claimed(app), app.settings.lease_s / 2))[0]
 
     assert (again.run_id, again.attempt) == (held.run_id, 2)
 
@@ -159,7 +159,7 @@ async def test_a_sign_of_life_makes_the_lease_a_whole_one(
     box = await machine(app)
     await box.beat(await box.one())
 
-    await asyncio.sleep(0.6)
+    await asyncio.sleep(0.4)
 
     assert await _claimed(app) == []
 
@@ -229,6 +229,29 @@ async def test_a_client_that_has_gone_gets_nothing_and_costs_no_attempt(app: App
 
     held = await box.one()
     assert held.attempt == 1
+
+
+async def test_what_an_answer_held_that_did_not_arrive_waits_again_at_once_and_costs_no_attempt(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    for number in range(2):
+        await submitted(app, ada, code=CODE + b"# %d" % number)
+    box, another = await machine(app), await machine(app, "another")
+    kept = await box.one()
+    never_heard_of = await box.one()
+
+    assert (await box.lease({"CPU": 0}, holds=[kept])).runs == ()
+    again = await another.one()
+
+    assert (again.run_id, again.attempt) == (never_heard_of.run_id, 1)
+    assert (await box.beat(kept, never_heard_of)).alive == {kept.run_id: False}
+    # Whoever says so of each answer does to the run what giving it back does, and no more.
+    for _ in range(gateway.MOST_GIVEN_BACK):
+        await another.lease({"CPU": 0}, holds=[])
+        await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+        again = await another.one()
+    assert again.attempt == 2
 
 
 async def test_the_first_offer_with_work_is_taken_and_no_other(app: App) -> None:
@@ -571,19 +594,33 @@ async def test_what_ended_before_it_met_a_device_is_believed_and_an_answer_is_no
     assert kinds == [VerdictKind.BUILD_FAILED, VerdictKind.JUDGE_FAILED]
 
 
-async def test_several_devices_must_be_as_many_as_the_target_says(app: App) -> None:
+async def test_several_devices_must_be_as_many_as_the_problem_has_ranks(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
     units = tuple(h200(index) for index in range(4))
     box = await machine(app, targets=("H200x4",), slots={"H200x4": 1}, units=units)
-    await move_to(app, "H200x4", (await submitted(app, await make_actor(app))).id)
+    await move_to(app, "H200x4", (await submitted(app, await make_actor(app), mode="test")).id)
     held = await box.one("H200x4")
     await box.beat(held, devices=[unit.id for unit in units] + ["GPU-of-a-stranger"])
-
     two = Device(kind="cuda", name="NVIDIA H200", count=2)
+    stored = competitions.stored
+    ranks = 3
+
+    async def on_several(*args: Any) -> Any:
+        return replace(await stored(*args), world_size=ranks)
+
+    monkeypatch.setattr(competitions, "stored", on_several)
     found = await box.finish(held, box.verdict(held, device=two))
 
     assert "of 2 devices" in found.fault
     ((named,),) = await rows(app, "SELECT device_ids FROM runs")
     assert sorted(named) == [unit.id for unit in units]
+
+    # On a machine with more devices than that a run sees no others.
+    ranks = 2
+    await rows(app, "UPDATE pgqueuer SET execute_after = now()")
+    held = await box.one("H200x4")
+    assert (await box.finish(held, box.verdict(held, device=two))).kind is VerdictKind.PASSED
 
 
 # --- who may come --------------------------------------------------------------------------------
@@ -613,6 +650,21 @@ async def test_what_a_machine_cannot_prove_it_is_not_announced_with(
         await box.announce(**{**fine, **changes})
 
     assert refused.value.code == code
+
+
+async def test_a_machine_does_not_fill_the_list_of_devices_with_new_ones(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "MOST_DEVICES", 4)
+    box = await machine(app, targets=("H200",), slots={}, units=(h200(0), h200(1)))
+    await box.announce(slots={}, units=(h200(2), h200(1), h200(3)))
+
+    with pytest.raises(Conflict, match="4 devices"):
+        await box.announce(slots={}, units=(h200(4),))
+
+    assert await rows(app, "SELECT count(*) FROM devices") == [(4,)]
+    await box.announce(slots={}, units=(h200(0),))
+    await machine(app, "another", targets=("H200",), slots={}, units=(h200(5),))
 
 
 async def test_a_fence_must_be_as_strong_as_the_server_demands(app: App) -> None:

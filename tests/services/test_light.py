@@ -9,7 +9,7 @@ import pytest
 from kernelbot import report
 from kernelbot.api import present
 from kernelbot.app import App
-from kernelbot.bot import render as bot
+from kernelbot.bot import problem_posts
 from kernelbot.cli import render as cli
 from kernelbot.config import ROOT
 from kernelbot.domain.problem import sealed
@@ -189,7 +189,7 @@ async def test_every_channel_shows_the_speed_of_light_of_a_problem(
 
     document = present.problem(found).model_dump()
     cli.problem(document)
-    (embed,) = bot.problem(found).embeds
+    (embed,) = problem_posts.problem(found).embeds
 
     item = next(item for item in document["speed_of_light"] if item["gpu"] == "H200")
     assert item["limiter"] in ("memory", "compute")

@@ -114,12 +114,12 @@ async def test_the_owner_of_voided_code_is_told_why_wherever_they_look(
 
     for view in (first, again):
         (run,) = (await submissions.submission(app, ada, view.id)).runs
-        assert run.ranking == "Not ranked: a moderator has taken this code off the leaderboard."
+        assert run.ranking == "Not ranked: an organizer has taken this code off the leaderboard."
         assert run.decision is not None
         assert (run.decision.outcome, run.decision.reason) == (Outcome.VOIDED, "It copied.")
         assert run.decision.at <= datetime.now(UTC)
     for item in (await submissions.mine(app, ada)).items:
-        assert item.runs[0].ranking.startswith("Not ranked: a moderator")
+        assert item.runs[0].ranking.startswith("Not ranked: an organizer has taken")
         assert item.runs[0].decision == run.decision
     assert decided(await submissions.events(app, first.id, 0)) == [("voided", "It copied.")]
     (told,) = await announce.claim(app, ["decided"], 9, 60)

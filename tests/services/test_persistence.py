@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import uuid
 from pathlib import Path
 from typing import Any
@@ -233,6 +234,22 @@ async def test_a_cancelled_run_whose_worker_is_gone_ends_without_another(
     assert (await latest(app, on_two)).status is Status.CANCELLED
 
 
+async def test_a_cancelled_run_that_goes_on_elsewhere_is_for_another_to_end(
+    app: App, on_two: Actor
+) -> None:
+    view = await submitted(app, on_two, gpus=("T4",))
+    assert await dispatch.goes_on(app, await claim_one(app, "T4"), "far:1")
+    await submit.cancel(app, on_two, view.id)
+    await fall_silent(app)
+
+    await dispatch.recover(app)
+
+    again = await claim_one(app, "T4")
+    assert again.handle == "far:1"
+    assert await dispatch.cancelled(app, again)
+    assert (await latest(app, on_two)).status is Status.CANCELLED
+
+
 async def test_a_run_that_ended_all_its_workers_is_given_up_where_none_is_left(
     app: App, on_two: Actor
 ) -> None:
@@ -254,7 +271,8 @@ async def test_any_worker_sees_to_it(app: App, on_two: Actor) -> None:
 
     await submitted(app, on_two, gpus=("T4",))
     await claim_one(app, "T4")
-    worker = Worker(app, [Slot("CPU", Idle())], {})  # type: ignore[arg-type]
+    soon = dataclasses.replace(app, settings=app.settings.model_copy(update={"lease_s": 0.5}))
+    worker = Worker(soon, [Slot("CPU", Idle())], {})  # type: ignore[arg-type]
     task = asyncio.create_task(worker.run())
 
     async def waits() -> bool:

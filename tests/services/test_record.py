@@ -338,7 +338,7 @@ async def test_a_voided_code_makes_way_for_ones_next_best_and_comes_back(app: Ap
     assert await moderation.void(app, root, cheat.id, "reads the clock") == 1
     assert await table(app) == [(1, "bob", 2.0, 1), (2, "ada", 3.0, 1)]
     assert await line(app, ada, cheat.id) == (
-        "Not ranked: a moderator has taken this code off the leaderboard."
+        "Not ranked: an organizer has taken this code off the leaderboard."
     )
     assert (await line(app, ada, honest.id)).startswith("Ranked 2nd of 2")
 
@@ -380,7 +380,7 @@ async def test_a_ban_takes_everything_of_the_person_off_the_boards_if_asked_to(a
     await moderation.ban(app, root, "ada", until, "all of it copied", void=True)
 
     assert await table(app) == [(1, "bob", 3.0, 1)]
-    assert "moderator" in await line(app, ada, elsewhere.id)
+    assert "organizer has taken" in await line(app, ada, elsewhere.id)
     await moderation.unban(app, root, "ada")
     assert await table(app) == [(1, "bob", 3.0, 1)]
     await moderation.restore(app, root, first.id, "this one was her own")
@@ -398,7 +398,7 @@ async def test_the_only_code_voided_leaves_the_board_and_sending_it_again_does_n
 
     assert await table(app) == []
     for submission_id in (view.id, again.id):
-        assert "moderator" in await line(app, ada, submission_id)
+        assert "organizer has taken" in await line(app, ada, submission_id)
 
 
 async def test_voiding_while_verdicts_are_recorded_never_deadlocks(app: App) -> None:

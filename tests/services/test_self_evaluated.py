@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from kernelbot.api import present
 from kernelbot.app import App
-from kernelbot.bot import render
+from kernelbot.bot import board_posts
 from kernelbot.domain.field_task import EVALUATOR, FieldTask
 from kernelbot.services import competitions, standings
 from tests.factories import make_actor, ranked
@@ -31,7 +31,7 @@ async def test_a_board_of_a_problem_with_its_own_program_says_so_everywhere(app:
     assert board.self_evaluated
     assert page.self_evaluated
     assert present.standings(page)["self_evaluated"] is True
-    assert "Self-evaluated" in str(render.leaderboard(board, page, 0).embeds[0].to_dict())
+    assert "Self-evaluated" in str(board_posts.leaderboard(board, page, 0).embeds[0].to_dict())
 
 
 async def test_other_boards_do_not(app: App) -> None:
@@ -40,5 +40,5 @@ async def test_other_boards_do_not(app: App) -> None:
 
     assert not board.self_evaluated
     assert not page.self_evaluated
-    assert "Self-evaluated" not in str(render.leaderboard(board, page, 0).embeds[0].to_dict())
+    assert "Self-evaluated" not in str(board_posts.leaderboard(board, page, 0).embeds[0].to_dict())
     assert not any(view.self_evaluated for view in await competitions.problems(app))

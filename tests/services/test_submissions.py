@@ -65,6 +65,14 @@ async def test_an_administrator_sees_everybodys_with_the_scope_alone(app: App) -
         await submissions.submission(app, without, view.id)
 
 
+async def test_of_a_number_that_no_submission_can_have_nothing_is_offered(app: App) -> None:
+    root = await identity.authenticate(app, ADMIN_TOKEN, "api")
+    view = await submitted(app, await make_actor(app))
+
+    assert [item.id for item in await submissions.recent(app, root, f"#{view.id}")] == [view.id]
+    assert await submissions.recent(app, root, "9" * 19) == ()
+
+
 async def test_an_administrator_who_reads_anothers_code_is_written_down_each_time(app: App) -> None:
     root = await identity.authenticate(app, ADMIN_TOKEN, "api")
     view = await submitted(app, await make_actor(app))

@@ -91,7 +91,7 @@ async def test_a_place_put_back_waits_out_its_pause(app: App) -> None:
     await take(app, [first])
     async with app.database.transaction() as connection:
         await connection.execute(text("SELECT 1"))
-        await queue.retry(connection, first, 0.3)
+        await queue.retry(connection, first, 1.0)
 
     assert await take(app, [first, second]) == [second]
     assert await take(app, [first]) == []

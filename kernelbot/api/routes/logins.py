@@ -12,9 +12,7 @@ from kernelbot.services import logins
 router = APIRouter(prefix="/v1/logins", tags=["me"])
 
 
-@router.post(
-    "", status_code=201, response_model=schemas.LoginOut, responses=documented(409, 413, 429)
-)
+@router.post("", status_code=201, response_model=schemas.LoginOut, responses=documented(409, 413))
 async def begin(ctx: Ctx, body: schemas.LoginIn) -> Response:
     """A secret to ask with, and a code: its owner types `/link` with it in Discord."""
     found = await logins.begin(ctx, body.client)

@@ -7,6 +7,7 @@ lease that it holds; 409 says that one of them is over.
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ from kernelbot.services.runners import Announcement, Runner, Unit
 router = APIRouter(prefix="/v1/runner", include_in_schema=False)
 
 BYTES = "application/octet-stream"
+BODIES_AT_ONCE = 8
+"""Of one machine so many bodies are read at once in a process, each up to 8 MiB; others wait, before they are read."""
 
 
 async def _runner(ctx: Ctx, request: Request) -> Runner:
@@ -91,6 +94,7 @@ async def lease(
         body.wait_s,
         request.is_disconnected,
         body.free,
+        body.holds,
     )
     runs = [
         {"run_id": run.run_id, "lease": str(run.lease), "gpu": run.gpu, "attempt": run.attempt}
@@ -138,10 +142,10 @@ async def events(
 
 @router.put("/runs/{run_id}/files/{name}/{piece}")
 async def file(
-    ctx: Ctx, held: Held, name: FileName, piece: Piece, request: Request
+    ctx: Ctx, runner: Caller, held: Held, name: FileName, piece: Piece, request: Request
 ) -> JSONResponse:
     """A piece of a file that a run left."""
-    content = await _body(request, artefacts.MOST_AT_ONCE)
+    content = await _body(ctx, runner, request, artefacts.MOST_AT_ONCE)
     await artefacts.receive(ctx, held, name, piece, content)
     return _done()
 
@@ -152,7 +156,7 @@ async def verdict(
 ) -> JSONResponse:
     """What came of a run. What cannot be believed is recorded as a fault of ours and tried again."""
     gateway.demand_session(runner, session)
-    content = await _body(request, MAX_VERDICT_BYTES)
+    content = await _body(ctx, runner, request, MAX_VERDICT_BYTES)
     # Its token may have been revoked while the verdict was on its way.
     held = await _held(ctx, await _runner(ctx, request), session, run_id, lease)
     found = await gateway.finish(ctx, runner, held, content)
@@ -198,18 +202,19 @@ async def canary_verdict(
     ctx: Ctx, runner: Caller, session: Session, canary_id: Id, lease: Lease, request: Request
 ) -> JSONResponse:
     """What came of a canary."""
-    content = await _body(request, MAX_VERDICT_BYTES)
+    content = await _body(ctx, runner, request, MAX_VERDICT_BYTES)
     found = await gateway.finish_canary(ctx, runner, session, canary_id, lease, content)
     return JSONResponse({"recorded": found.kind.value, "fault": found.fault[:2000]})
 
 
-async def _body(request: Request, most: int) -> bytes:
+async def _body(ctx: Ctx, runner: Runner, request: Request, most: int) -> bytes:
     """The body, once it is known who sends it. Raises TooLarge."""
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > most:
-            raise TooLarge(f"The body is over {most:,} bytes.")
+    async with ctx.cache.setdefault(f"bodies:{runner.id}", asyncio.Semaphore(BODIES_AT_ONCE)):
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > most:
+                raise TooLarge(f"The body is over {most:,} bytes.")
     expected: Any = request.headers.get("content-length")
     if expected is None or not expected.isdigit() or int(expected) != len(content):
         raise InvalidInput("The body is not as long as was said.", code="cut_body")
