@@ -26,6 +26,8 @@ RUN KERNELBOT_PYTHON=/usr/local/bin/python3 KERNELBOT_LOCK=/app/requirements-ser
     && rm -rf /root/.cache
 
 COPY . .
+# Who runs here may not write beside the code, and would compile all of it at each start.
+RUN .venv/bin/python -m compileall -q -j 0 .venv kernelbot runners migrations >/dev/null || true
 ENV PATH=/app/.venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     KERNELBOT_HOST=0.0.0.0 \

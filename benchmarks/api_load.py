@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncpg
@@ -146,7 +147,9 @@ def nothing(number: int) -> bytes:
 
 
 async def measure(port: int, seconds: float) -> dict[str, Load]:
-    async def run(make, expect, connections, pace=None):  # type: ignore[no-untyped-def]
+    async def run(
+        make: Callable[[int], bytes], expect: int, connections: int, pace: float | None = None
+    ) -> Load:
         return await closed_loop(
             "127.0.0.1",
             port,

@@ -70,9 +70,8 @@ async def main() -> None:
     target = targets_of(Settings())[options.target]
     with tempfile.TemporaryDirectory(dir=options.root) as folder:
         os.chmod(folder, 0o755)
-        site = Site(
-            folder=Path(folder), environment=os.environ, devices=devices.cuda_names(), cpu_slots=1
-        )
+        names = [name for name, _ in devices.cuda_devices()]
+        site = Site(folder=Path(folder), environment=os.environ, devices=names, cpu_slots=1)
         launchers = local.FACTORY.make(target, {}, site)
         if not launchers:
             raise SystemExit(f"this machine has no {options.target}")

@@ -30,9 +30,9 @@ import asyncpg
 import httpx2
 import psutil
 
-from kernelbot.cli.up import free_port
 from kernelbot.storage.embedded import running_url
 from tests.fakes.discord import LoopbackDiscord
+from tests.ports import free_port
 
 ADMIN = "kb_chaos-administrator"
 DECK = {
@@ -159,7 +159,7 @@ class Storm:
         self._count = submissions
         self._random = random.Random(seed)
         self._kill_every_s = kill_every_s
-        self._port = free_port("127.0.0.1")
+        self._port = free_port()
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._sent: list[Sent] = []
         self._report = Report()
@@ -366,7 +366,7 @@ class Storm:
                     raise OSError("not running")
                 connection = await asyncpg.connect(url, timeout=5)
                 try:
-                    return await connection.fetch(query)
+                    return list(await connection.fetch(query))
                 finally:
                     await connection.close()
             except DATABASE_GONE:
@@ -409,13 +409,18 @@ class Storm:
         if left["n"]:
             wrong.append(f"{left['n']} places are left in the queue")
         folders = list((self._folder / "data" / "runs").glob("run-*"))
-        judged = [
-            item for item in psutil.process_iter() if _kind(item) in ("referee", "contestant")
-        ]
-        mine = [item for item in judged if str(self._folder) in " ".join(_cmdline(item))]
+        deadline = time.monotonic() + 30  # a worker may have been killed this moment
+        while (mine := self._judging()) and time.monotonic() < deadline:  # noqa: ASYNC110  processes do not notify
+            await asyncio.sleep(0.2)
         if mine:
             wrong.append(f"{len(mine)} processes of the judge were left behind")
         print(f"job directories left by killed workers: {len(folders)}")
+
+    def _judging(self) -> list[psutil.Process]:
+        judged = [
+            item for item in psutil.process_iter() if _kind(item) in ("referee", "contestant")
+        ]
+        return [item for item in judged if str(self._folder) in " ".join(_cmdline(item))]
 
     async def _compare_runs(self) -> None:
         report = self._report

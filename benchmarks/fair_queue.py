@@ -86,8 +86,8 @@ def a_day(seed: int) -> list[Run]:
 
 
 def _mode(chance: random.Random) -> Mode:
-    modes, weights = zip(*MIX, strict=True)
-    return chance.choices(modes, weights)[0]
+    modes = [mode for mode, _ in MIX]
+    return chance.choices(modes, [weight for _, weight in MIX])[0]
 
 
 @dataclass
@@ -362,8 +362,8 @@ def main() -> int:
     alone = statistics.mean(run.takes_s for run in newcomers)
     print("\nranges that were told when it was sent (90 % each)")
     found = calibration(shared)
-    for name, (count, held) in found.items():
-        print(f"{name:36}{count:6}{held:8.1%}")
+    for name, (count, share) in found.items():
+        print(f"{name:36}{count:6}{share:8.1%}")
     held = [found[name][1] for name in ("start, all who were to wait", "end, all")]
     rows = [
         ("newcomers' p95 wait / run time, flood", wait / alone, wait <= 2 * alone, "<= 2"),

@@ -184,7 +184,7 @@ async def steps(app: App, url: str, database: str, runs: int) -> None:
         return found
 
     for poll in range(1, runs + 1):
-        found = await said("lease", gateway.lease(poll, [{GPU: 1}], ["cpu"], 20.0))
+        found = await said("lease", gateway.lease(poll, [{GPU: 1}], ["cpu"], 20.0, []))
         if found.canary is not None:
             raise SystemExit("there are canaries: set KERNELBOT_CANARY_S=0")
         (run,) = found.runs
@@ -230,7 +230,7 @@ async def work(
             return
         at = time.perf_counter()
         try:
-            found = await gateway.lease(poll, [{GPU: 1}], [], 20.0)
+            found = await gateway.lease(poll, [{GPU: 1}], [], 20.0, [])
             for run in found.runs:
                 await judged(gateway, run)
                 leased.append(time.perf_counter() - at)
@@ -270,7 +270,7 @@ async def leases(
 async def doomed(url: str, token: str) -> None:
     """Lease a run, say so, and live until killed."""
     gateway = await joined(url, token)
-    found = await gateway.lease(1, [{GPU: 1}], [], 20.0)
+    found = await gateway.lease(1, [{GPU: 1}], [], 20.0, [])
     (run,) = found.runs
     while True:
         sign = {"run_id": run.run_id, "lease": run.lease, "devices": []}
@@ -311,7 +311,7 @@ async def after_a_kill(app: App, settings: Settings, url: str, times: int) -> bo
 
 async def _next(gateway: Gateway) -> Lease:
     for poll in range(1, 100):
-        if (found := await gateway.lease(poll, [{GPU: 1}], [], 20.0)).runs:
+        if (found := await gateway.lease(poll, [{GPU: 1}], [], 20.0, [])).runs:
             return found.runs[0]
     raise SystemExit("nothing comes")
 
