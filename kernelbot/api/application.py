@@ -22,6 +22,7 @@ from kernelbot.api.routes import (
     logins,
     operations,
     people,
+    popcorn,
     problems,
     runner,
     submissions,
@@ -84,6 +85,7 @@ def create(open_context: Callable[[], AbstractAsyncContextManager[Context]]) -> 
         admin_runners,
         fleet,
         operations,
+        popcorn,
     ):
         app.include_router(routes.router)
     return app

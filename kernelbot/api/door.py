@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from collections.abc import Iterable
@@ -40,8 +41,8 @@ SECONDS = Histogram(
 
 MAX_JSON_BYTES = 64 << 10
 """A name, a reason, a list of scopes. The framework reads a body before it knows who sends it."""
-UPLOADS = "/v1/submissions"
-"""A form, which its route reads and bounds."""
+UPLOADS = re.compile(r"/v1/submissions|/submission/[^/]+/[^/]+/[^/]+|/(?!v1/)[^/]+/[^/]+/[^/]+")
+"""Forms, which their routes read and bound: ours, and the two of popcorn-cli."""
 RUNNERS = "/v1/runner/"
 """What runners send by PUT, verdicts and pieces of files, is read and bounded by its routes."""
 
@@ -105,7 +106,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
         return receive
     if scope["method"] == "PUT" and scope["path"].startswith(RUNNERS):
         return receive
-    if scope["method"] == "POST" and scope["path"] == UPLOADS:
+    if scope["method"] == "POST" and UPLOADS.fullmatch(scope["path"]):
         return receive
     total = 0
 

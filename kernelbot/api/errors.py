@@ -7,7 +7,7 @@ the rest under the same id.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -91,10 +91,14 @@ def crash_answer(request_id: str) -> Response:
 
 def install(app: FastAPI) -> None:
     """Teach the application our body for every kind of error."""
-    app.add_exception_handler(Refused, refused)
-    app.add_exception_handler(Fault, fault)
-    app.add_exception_handler(RequestValidationError, malformed)
-    app.add_exception_handler(HTTPException, http_error)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
+
+
+async def answered(request: Request, error: Exception) -> Response:
+    """What is answered to an error of a kind that has a body of ours."""
+    handler = next(handler for kind, handler in _HANDLERS.items() if isinstance(error, kind))
+    return await handler(request, error)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -169,3 +173,11 @@ async def http_error(request: Request, error: Exception) -> Response:
         headers=error.headers,
         request_id=request.state.id,
     )
+
+
+_HANDLERS: Mapping[type[Exception], Callable[[Request, Exception], Awaitable[Response]]] = {
+    Refused: refused,
+    Fault: fault,
+    RequestValidationError: malformed,
+    HTTPException: http_error,
+}

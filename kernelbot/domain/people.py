@@ -34,7 +34,7 @@ class Actor:
 
     user_id: int
     name: str
-    channel: str  # "api" | "cli" | "discord" | "web"
+    channel: str  # "api" | "cli" | "popcorn" | "discord" | "web"
     role: Role = Role.MEMBER
     scopes: frozenset[Scope] = PERSONAL_SCOPES
     banned_until: datetime | None = None
