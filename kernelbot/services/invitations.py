@@ -67,7 +67,7 @@ async def create(
     ctx: Context, admin: Actor, name: str, most: int | None, expires_at: datetime | None
 ) -> InviteView:
     """A new code, for this many people and until then; it is in this answer only."""
-    code = secrets.token_urlsafe(CODE_BYTES)
+    code = new_code()
     async with ctx.database.transaction() as connection:
         row = await _competition(connection, admin, name)
         if row.visibility != Visibility.INVITE:
@@ -82,6 +82,13 @@ async def create(
         )
         await _write_down(connection, admin, "invite.create", row.name, made.id)
     return _view(row.name, made, code)
+
+
+def new_code() -> str:
+    """None that a command line takes for an option."""
+    while (code := secrets.token_urlsafe(CODE_BYTES)).startswith("-"):
+        pass
+    return code
 
 
 async def listed(ctx: Context, admin: Actor, name: str) -> tuple[InviteView, ...]:

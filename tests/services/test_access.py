@@ -95,6 +95,10 @@ async def test_what_somebody_is_not_invited_to_does_not_exist_for_them(app: App)
         await submitted(app, ada)
 
 
+def test_no_code_is_taken_for_an_option_where_it_is_typed() -> None:
+    assert not [code for code in (invitations.new_code() for _ in range(2000)) if code[0] == "-"]
+
+
 @pytest.mark.usefixtures("by_invitation")
 async def test_a_code_lets_one_in_everywhere_and_nobody_else(app: App) -> None:
     ada, bob = await make_actor(app), await make_actor(app, "bob")
