@@ -18,6 +18,13 @@ async def put(app: App, *keys: str, topic: str = "podium") -> None:
             await outbox.add(connection, key, topic, {"key": key})
 
 
+async def later(app: App, seconds: float) -> None:
+    """So much time passes for what is due."""
+    query = text("UPDATE outbox SET due_at = due_at - make_interval(secs => :seconds)")
+    async with app.database.transaction() as connection:
+        await connection.execute(query, {"seconds": seconds})
+
+
 async def test_an_announcement_is_claimed_by_one_of_many(app: App) -> None:
     await put(app, *"abcdef")
 
@@ -78,9 +85,11 @@ async def test_what_was_delivered_never_comes_again(app: App) -> None:
 async def test_what_nobody_acknowledged_comes_again_counted(app: App) -> None:
     await put(app, "a")
 
-    (first,) = await announce.claim(app, ["podium"], 1, 0.3)
-    assert await announce.claim(app, ["podium"], 1, 0.3) == ()
-    (again,) = await until(lambda: announce.claim(app, ["podium"], 1, 60))
+    (first,) = await announce.claim(app, ["podium"], 1, 60)
+    await later(app, 50)
+    assert await announce.claim(app, ["podium"], 1, 60) == ()
+    await later(app, 10)
+    (again,) = await announce.claim(app, ["podium"], 1, 60)
 
     assert (again.id, first.attempt, again.attempt) == (first.id, 1, 2)
 
@@ -89,10 +98,12 @@ async def test_what_failed_comes_again_after_its_pause(app: App) -> None:
     await put(app, "a")
     (first,) = await announce.claim(app, ["podium"], 1, 60)
 
-    await announce.failed(app, first.id, "x" * 5000, 0.2)
+    await announce.failed(app, first.id, "x" * 5000, 40)
 
+    await later(app, 30)
     assert await announce.claim(app, ["podium"], 1, 60) == ()
-    (again,) = await until(lambda: announce.claim(app, ["podium"], 1, 60))
+    await later(app, 10)
+    (again,) = await announce.claim(app, ["podium"], 1, 60)
     assert again.id == first.id
 
 

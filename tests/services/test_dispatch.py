@@ -161,16 +161,17 @@ async def test_a_silent_workers_run_goes_to_another_and_its_late_verdict_is_igno
 async def test_silence_is_measured_in_real_time_and_ended_by_a_heartbeat(
     app: App, database_url: str, tmp_path: Path
 ) -> None:
-    settings = make_settings(database_url, tmp_path, lease_s=1.5)
-    async with build(settings) as impatient:
-        await submitted(impatient, await make_actor(impatient))
-        held = await claim_one(impatient)
-        worker = uuid.uuid4()
-        for _ in range(5):  # longer than a lease, in steps shorter than one
-            assert await beat(impatient, worker, held) == {held.run_id: False}
-            assert await dispatch.claim(impatient, uuid.uuid4(), {"CPU": 1}) == []
-            await asyncio.sleep(0.3)
+    await submitted(app, await make_actor(app))
+    held = await claim_one(app)
+    worker = uuid.uuid4()
+    query = "UPDATE pgqueuer SET heartbeat = heartbeat - make_interval(secs => :seconds)"
+    for _ in range(3):  # longer than a lease, in steps shorter than one
+        await rows(app, query, seconds=app.settings.lease_s / 2)
+        assert await dispatch.claim(app, uuid.uuid4(), {"CPU": 1}) == []
+        assert await beat(app, worker, held) == {held.run_id: False}
 
+    settings = make_settings(database_url, tmp_path, lease_s=0.5)
+    async with build(settings) as impatient:
         (again,) = await until(lambda: dispatch.claim(impatient, uuid.uuid4(), {"CPU": 1}))
 
     assert (again.run_id, again.attempt) == (held.run_id, 2)

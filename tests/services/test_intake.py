@@ -74,7 +74,7 @@ async def test_what_is_held_keeps_its_place_starts_nowhere_and_starts_when_it_is
 
     async with app.events.on(dispatch.queue.channel()) as woken:
         await intake.resume(app, root, None)
-        assert await woken.wait(5), "workers that wait look again"
+        assert await woken.wait(30), "workers that wait look again"
     assert [item.submission_id for item in await claimed(app)] == [waiting.id]
 
 
