@@ -47,7 +47,9 @@ class Subscription:
     async def wait(self, timeout: float) -> bool:
         """True when woken, False after ``timeout`` seconds without news."""
         try:
-            await asyncio.wait_for(self._changed.wait(), timeout)
+            # Not wait_for: whoever is cancelled at the very moment of the news would go on, uncancelled.
+            async with asyncio.timeout(timeout):
+                await self._changed.wait()
         except TimeoutError:
             return False
         self._changed.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 from sqlalchemy import text
@@ -60,6 +62,22 @@ async def test_several_changes_between_two_waits_are_one(app: App) -> None:
     assert await ear.wait(0.1)
     assert not await ear.wait(0.01)
     assert ear.take() == {"a", "b"}
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_whoever_is_cancelled_when_the_news_comes_is_cancelled(turns: int) -> None:
+    """So many turns of the loop later, or has heard it by then."""
+    ear = Subscription()
+    waiting = asyncio.create_task(ear.wait(60))
+    await asyncio.sleep(0.01)
+    ear.wake("news")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+    asked = waiting.cancel()
+
+    await asyncio.wait({waiting})
+    assert waiting.cancelled() == asked
 
 
 async def test_a_lost_connection_grows_back_and_wakes_everybody(app: App) -> None:
