@@ -656,7 +656,9 @@ KEYS = [line for line in SPEC.splitlines() if line]
 
 
 @settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     at=st.integers(0, len(KEYS) - 1),
