@@ -19,6 +19,8 @@ from runners.agent.update import own_tree
 from runners.agent.wire import Away, Lease, Orders, Refused
 from tests.patience import until
 
+PATIENCE_S = 60.0
+
 
 class Server:
     """A server that has another version, or none, or nobody's token."""
@@ -87,7 +89,7 @@ async def test_a_stop_ends_the_wait_for_the_servers_version(
     running = asyncio.create_task(program._run(server, options(tmp_path)))  # type: ignore[arg-type]
     await until(lambda: server.asked > 3)
     made[0].stop()
-    assert await asyncio.wait_for(running, 10) == (0, None, "")
+    assert await asyncio.wait_for(running, PATIENCE_S) == (0, None, "")
 
 
 async def test_a_process_of_the_server_that_does_not_understand_an_agent_ends_no_agent_for_good(
@@ -102,7 +104,7 @@ async def test_a_process_of_the_server_that_does_not_understand_an_agent_ends_no
     monkeypatch.setattr(server, "announce", announce)
     agent = Agent(server, Options(tmp_path, 1, 5.0), "tree")  # type: ignore[arg-type]
     with pytest.raises(agents.Outdated, match="not permitted"):
-        await asyncio.wait_for(agent.run(), 10)
+        await asyncio.wait_for(agent.run(), PATIENCE_S)
 
 
 @pytest.mark.parametrize("code", ["revoked_token", "unknown_token"])
@@ -110,7 +112,7 @@ async def test_a_token_that_ends_while_the_servers_version_is_fetched_ends_the_a
     tmp_path: Path, made: list[Agent], code: str
 ) -> None:
     server = Server("another", Refused(401, code, "no more"))
-    found = await asyncio.wait_for(program._run(server, options(tmp_path)), 10)  # type: ignore[arg-type]
+    found = await asyncio.wait_for(program._run(server, options(tmp_path)), PATIENCE_S)  # type: ignore[arg-type]
     assert found == (agents.REVOKED, None, "")
 
 
@@ -134,7 +136,7 @@ async def test_an_agent_that_was_stopped_does_not_go_on_as_another_version(
     running = asyncio.create_task(program._run(server, options(tmp_path)))  # type: ignore[arg-type]
     await until(lambda: made)
     made[0].stop()
-    assert await asyncio.wait_for(running, 20) == (0, None, "")
+    assert await asyncio.wait_for(running, PATIENCE_S) == (0, None, "")
 
 
 async def test_a_stop_ends_an_agent_that_cannot_announce_itself(
@@ -146,5 +148,5 @@ async def test_a_stop_ends_an_agent_that_cannot_announce_itself(
     running = asyncio.create_task(agent.run())
     await until(lambda: server.asked > 1)
     agent.stop()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, PATIENCE_S)
     assert not running.cancelled()

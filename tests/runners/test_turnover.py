@@ -215,6 +215,6 @@ async def test_a_sign_of_life_that_hangs_is_given_up_in_time_for_another_within_
     agent._heartbeat_s, agent._lease_s = 0.1, 1.0
     beating = asyncio.create_task(agent._beat_for_ever())
     try:
-        await until(lambda: server.beats > 1)
+        await until(lambda: server.beats > 1, 30)
     finally:
         beating.cancel()

@@ -36,6 +36,7 @@ from tests.patience import until
 from tests.services.contest import board, catalog_of, contest, posed_anew, published
 
 REASON = "A noisy machine."
+PATIENCE_S = 60.0  # whoever waits for ever fails
 FOR_EVER = datetime(9999, 12, 31, tzinfo=UTC)
 HOLD_RUN = text("SELECT id FROM runs WHERE id = :id FOR NO KEY UPDATE NOWAIT")
 
@@ -67,7 +68,7 @@ async def test_a_decision_holds_no_run_while_it_waits_for_the_submission(
         await until(lambda: waiting_for_locks(app))
         await recording.execute(HOLD_RUN, {"id": run_id})
 
-    await asyncio.wait_for(deciding, 10)
+    await asyncio.wait_for(deciding, PATIENCE_S)
 
 
 async def test_standings_are_written_without_waiting_for_a_submission_they_point_at(
@@ -77,7 +78,7 @@ async def test_standings_are_written_without_waiting_for_a_submission_they_point
     best = await ranked(app, ada, 2e6, b"a = 1\n")
     better = await ranked(app, ada, 1e6, b"a = 2\n")
 
-    async with app.database.transaction() as recording, asyncio.timeout(10):
+    async with app.database.transaction() as recording, asyncio.timeout(PATIENCE_S):
         await store.lock(recording, best.id)
         await moderation.void(app, root, better.id, REASON)
 
@@ -89,14 +90,14 @@ async def test_publishing_takes_boards_in_the_order_of_whoever_voids(app: App, s
     await published(app, shelf, contest(board(), board("matmul")))
     turned = posed_anew(catalog_of(app, shelf, contest(board("matmul"), board())))
 
-    async with app.database.transaction() as voiding, asyncio.timeout(20):
+    async with app.database.transaction() as voiding, asyncio.timeout(PATIENCE_S):
         first, second = [row.id for row in await contests.boards(voiding)]
         await store_standings.next_revision(voiding, first, "CPU")
         publishing = asyncio.create_task(publish.apply(app, turned, publish.Source()))
         await until(lambda: waiting_for_locks(app))
         await store_standings.next_revision(voiding, second, "CPU")
 
-    await asyncio.wait_for(publishing, 10)
+    await asyncio.wait_for(publishing, PATIENCE_S)
 
 
 async def test_publishing_recording_and_banning_at_once_never_deadlock(
@@ -115,7 +116,7 @@ async def test_publishing_recording_and_banning_at_once_never_deadlock(
         catalog = catalog_of(app, shelf, contest(*boards[:: (-1) ** turn]))
         catalog = posed_anew(catalog, cpu_tests=({"size": 5 + turn},))
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             await asyncio.gather(
                 publish.apply(app, catalog, publish.Source()),
                 dispatch.finish(app, held, make_verdict(ns=1e6)),
@@ -130,7 +131,7 @@ async def test_what_is_recorded_during_a_ban_is_voided_with_the_rest(app: App) -
     await submitted(app, ada)
     claimed = await claim_one(app)
 
-    async with app.database.transaction() as holder, asyncio.timeout(10):
+    async with app.database.transaction() as holder, asyncio.timeout(PATIENCE_S):
         await holder.execute(text("SELECT FROM leaderboard_gpus FOR UPDATE"))
         recording = asyncio.create_task(dispatch.finish(app, claimed, make_verdict()))
         await until(lambda: waiting_for_locks(app))
@@ -138,7 +139,7 @@ async def test_what_is_recorded_during_a_ban_is_voided_with_the_rest(app: App) -
         banning = asyncio.create_task(moderation.ban(app, root, "ada", tomorrow, REASON, void=True))
         await until(lambda: banned_or_waiting(app, banning))
 
-    await asyncio.wait_for(asyncio.gather(recording, banning), 10)
+    await asyncio.wait_for(asyncio.gather(recording, banning), PATIENCE_S)
     assert (await standings.board(app, None, "vectoradd", "CPU")).standings == ()
 
 
@@ -158,7 +159,7 @@ async def test_decisions_recordings_cancellations_and_voidings_at_once_never_dea
         decide = (quarantine.release, quarantine.refuse)[turn % 2]
         void = (moderation.void, moderation.restore)[turn % 2]
 
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             found = await asyncio.gather(
                 decide(app, root, held.run_id, REASON),
                 dispatch.finish(app, on_t4, make_verdict(ns=1e6 + turn)),
@@ -180,7 +181,7 @@ async def test_withdrawing_a_gpu_waits_for_a_claim_before_it_holds_what_the_clai
     view = await submitted(app, ada, gpus=("T4",))
 
     worker = uuid.uuid4()
-    async with app.database.transaction() as claiming, asyncio.timeout(20):
+    async with app.database.transaction() as claiming, asyncio.timeout(PATIENCE_S):
         await fleet.touch(claiming, worker)
         queue_ids = await turns.take(app, claiming, "T4", 1, worker)
         withdrawing = asyncio.create_task(published(app, shelf, contest(board())))
@@ -188,7 +189,7 @@ async def test_withdrawing_a_gpu_waits_for_a_claim_before_it_holds_what_the_clai
         await store.lock_waiting(claiming, queue_ids)
         assert await store.lease(claiming, queue_ids, worker)
 
-    await asyncio.wait_for(withdrawing, 10)
+    await asyncio.wait_for(withdrawing, PATIENCE_S)
     (run,) = (await submissions.submission(app, ada, view.id)).runs
     assert run.status is Status.RUNNING  # what has begun is judged to its end
 
@@ -198,7 +199,7 @@ async def test_whoever_watches_misses_no_step_that_was_begun_before_a_decision(a
     view = await ranked(app, ada, 1e6)
     before = await submissions.events(app, view.id, 0)
 
-    async with app.database.transaction() as telling, asyncio.timeout(20):
+    async with app.database.transaction() as telling, asyncio.timeout(PATIENCE_S):
         await store.lock(telling, view.id)
         await store.add_event(telling, view.id, None, "rejudge", {})
         voiding = asyncio.create_task(moderation.void(app, root, view.id, REASON))
@@ -208,7 +209,7 @@ async def test_whoever_watches_misses_no_step_that_was_begun_before_a_decision(a
 
         await until(waits_or_is_done)
         seen = await submissions.events(app, view.id, before[-1].id)
-    await asyncio.wait_for(voiding, 10)
+    await asyncio.wait_for(voiding, PATIENCE_S)
 
     after = (seen or before)[-1].id
     told = [*seen, *await submissions.events(app, view.id, after)]
