@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 
@@ -74,11 +74,23 @@ After = Annotated[str | None, typer.Option("--cursor", help="Go on after the par
 PageSize = Annotated[int, typer.Option("--limit", min=1, max=100)]
 
 
+def _mode(word: str) -> str:
+    """As the API reads it, so that the field's words for modes are understood here too."""
+    from kernelbot.domain.submission import parse_mode
+    from kernelbot.errors import InvalidInput
+
+    try:
+        return parse_mode(word).value
+    except InvalidInput as refused:
+        raise typer.BadParameter(refused.message) from None
+
+
 ModeOption = Annotated[
-    Literal["test", "benchmark", "ranked", "profile"],
+    str,
     typer.Option(
         "--mode",
-        case_sensitive=False,
+        parser=_mode,
+        metavar="MODE",
         help="test: is it right; benchmark: and how fast; ranked: it counts; "
         "profile: where the time goes.",
     ),

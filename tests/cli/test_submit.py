@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from kernelbot.app import App
-from kernelbot.judge.protocol import Event, Stage, VerdictKind
+from kernelbot.judge.protocol import Event, Mode, Stage, VerdictKind
 from kernelbot.services import dispatch, identity
 from tests.api.conftest import token_of
 from tests.api.serving import ROOT, Listening, serving
@@ -315,7 +315,7 @@ async def test_on_a_terminal_progress_is_drawn_in_place(app: App, kernelbot: Com
 
     await _until(lambda: b"next in line" in seen)
     await judge_one(app)
-    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await asyncio.wait_for(process.wait(), 120) == 0
     await _until(lambda: b"size: 127" in seen)
     asyncio.get_running_loop().remove_reader(ours)
     os.close(ours)
@@ -332,9 +332,29 @@ def _read(descriptor: int) -> bytes:
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110  a terminal has no event to wait for
             await asyncio.sleep(0.05)
+
+
+async def test_a_mode_by_its_name_in_the_field_is_understood(
+    app: App, kernelbot: CommandLine
+) -> None:
+    sent = await kernelbot(
+        "submit", kernelbot.write("k.py"), *TO_VECTORADD, "--mode", "Leaderboard", "--no-wait"
+    )
+
+    assert sent.code == 0, sent.err
+    assert (await claim_one(app)).job.mode is Mode.RANKED
+
+
+async def test_a_mode_that_there_is_not_is_told_with_those_that_there_are(
+    plain: CommandLine,
+) -> None:
+    outcome = await plain("submit", "k.py", "--mode", "rank", COLUMNS="200")
+
+    assert "There is no mode 'rank'" in outcome.err
+    assert "Did you mean 'ranked'?" in outcome.err
 
 
 async def test_the_files_of_a_profile_are_named_and_saved(

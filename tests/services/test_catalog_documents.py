@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kernelbot.checking.skeleton import files
 from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.services.catalog import load_catalog, load_competition, load_one, load_problem
 
@@ -26,14 +27,17 @@ def blocks(document: str, language: str) -> list[str]:
 
 @pytest.fixture
 def guided(tmp_path: Path) -> Path:
-    """The problem that the guide makes."""
+    """What `kernelbot problem new scale` makes, with what the guide shows in the place of it."""
     folder = tmp_path / "scale"
-    (folder / "examples").mkdir(parents=True)
     reference, example, *_ = blocks(GUIDE, "python")
-    (folder / "reference.py").write_text(reference)
-    (folder / "problem.yaml").write_text(blocks(GUIDE, "yaml")[0])
-    (folder / "statement.md").write_text("Twice x.\n")
-    (folder / "examples" / "cheat_zeros.py").write_text(example)
+    shown = {
+        "reference.py": reference,
+        "problem.yaml": blocks(GUIDE, "yaml")[0],
+        "examples/cheat_zeros.py": example,
+    }
+    for path, content in (files("scale") | shown).items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
     return folder
 
 
@@ -59,12 +63,39 @@ def test_an_example_of_a_competition_loads_and_can_be_scored(file: Path) -> None
 
 
 def test_the_problem_of_the_guide_loads(guided: Path) -> None:
-    assert load_problem(guided).cpu_benchmarks == ({"size": 65536}, {"size": 262144})
+    assert load_problem(guided).cpu_benchmarks == (
+        {"rows": 128, "columns": 512},
+        {"rows": 256, "columns": 1024},
+    )
+
+
+def test_the_guide_shows_what_a_new_problem_begins_with() -> None:
+    made = files("scale")
+    first, hidden, light, native, *_ = (yaml.safe_load(block) for block in blocks(GUIDE, "yaml"))
+    written = yaml.safe_load(made["problem.yaml"])
+
+    assert blocks(GUIDE, "python")[0] == made["reference.py"]
+    assert first == written | {"summary": first["summary"]}
+    assert light["speed_of_light"] == written["speed_of_light"]
+    assert "hidden" in hidden
+    assert "native" in native
+
+
+def test_what_the_guide_adds_to_it_loads(guided: Path) -> None:
+    _, hidden, _, native, *_ = blocks(GUIDE, "yaml")
+    spec = (guided / "problem.yaml").read_text() + hidden + native
+    spec = spec.replace("languages: [python]", "languages: [python, cuda, hip, cpp]")
+    (guided / "problem.yaml").write_text(spec)
+
+    problem = load_problem(guided)
+
+    assert problem.deterministic
+    assert [entry.name for entry in problem.native] == ["x", "out", "rows", "columns"]
 
 
 def test_the_mistakes_in_the_guide_are_the_ones_told(guided: Path) -> None:
     spec = (guided / "problem.yaml").read_text()
-    spec = spec.replace("- {size: 1000}\n", "- {szie: 1000}\n", 1) + "limits: {build: 60 s}\n"
+    spec = spec.replace("outliers}", "outlier, colums: 1}").replace("build: 300", "build: 300 s")
     (guided / "problem.yaml").write_text(spec)
 
     with pytest.raises(DefinitionErrors) as refused:
