@@ -283,6 +283,25 @@ async def test_a_code_lets_one_into_a_closed_competition(
     assert await popcorn.send(CODE, "vectoradd", "CPU", "test")
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/admin/stop"),
+        ("GET", "/admin/stats"),
+        ("DELETE", "/admin/submissions/1"),
+        ("POST", "/admin/leaderboards"),
+        ("GET", "/admin/leaderboards/vectoradd/invites"),
+    ],
+)
+async def test_its_administration_is_told_where_ours_is(
+    popcorn: Popcorn, method: str, path: str
+) -> None:
+    answer = await popcorn.client.request(method, path)
+
+    assert answer.status_code == 404
+    assert "`kernelbot admin`" in answer.json()["detail"]
+
+
 async def test_its_addresses_take_nothing_from_ours(popcorn: Popcorn) -> None:
     for method, path in (("POST", "/v1/me/nothing"), ("GET", "/v1/no/such"), ("GET", "/x")):
         answer = await popcorn.client.request(method, path)

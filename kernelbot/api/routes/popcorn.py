@@ -29,7 +29,15 @@ from kernelbot.api import errors, popcorn
 from kernelbot.api.access import Ctx, Id, NameInPath, Printable, context
 from kernelbot.api.upload import read_draft
 from kernelbot.domain.people import Actor
-from kernelbot.errors import Conflict, Fault, Forbidden, InvalidInput, NotSignedIn, Refused
+from kernelbot.errors import (
+    Conflict,
+    Fault,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    NotSignedIn,
+    Refused,
+)
 from kernelbot.services import artefacts, identity, invitations, standings, submissions, submit
 from kernelbot.services.context import Context
 from kernelbot.services.views import SubmissionView
@@ -112,6 +120,16 @@ async def begin_to_sign_in() -> Response:
     raise InvalidInput(
         f"`popcorn register` signs in at the field's own server only. {HOW_TO_SIGN_IN}",
         code="no_registration",
+    )
+
+
+@router.api_route("/admin/{rest:path}", methods=["GET", "POST", "PUT", "DELETE"])
+async def administer(rest: str) -> Response:
+    """Its words for administration mean other things here: nothing is deleted, and problems come by files."""
+    raise NotFound(
+        "`popcorn admin` is not offered here. `kernelbot admin` and `kernelbot competition` do what it does: "
+        "docs/cli.md lists them.",
+        code="no_such_address",
     )
 
 
