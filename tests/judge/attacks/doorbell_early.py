@@ -1,5 +1,6 @@
-# expect: wrong_answer
-# Says "done" before it has done anything: the buffer is captured as it is then.
+# expect: wrong_answer or disqualified
+# Says "done" before it has done anything: the buffer is captured as it is then. A judge that is slow to stop it finds
+# the answer there, and hears it say so twice.
 import gc
 import sys
 import time

@@ -12,5 +12,5 @@ for _ in range(150):
 
 
 def custom_kernel(data):
-    time.sleep(0.016)
+    time.sleep(0.02)
     return data[0] + data[1]

@@ -21,7 +21,7 @@ def custom_kernel(data):
         for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGSTOP):
             try:
                 os.kill(pid, number)
-            except PermissionError:
+            except (PermissionError, ProcessLookupError):  # another run's may end meanwhile
                 continue
             raise RuntimeError("leak: the referee can be signalled")
     return a + b

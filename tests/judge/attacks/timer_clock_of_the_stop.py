@@ -22,7 +22,7 @@ def spin():
 
 
 def custom_kernel(data):
-    time.sleep(0.016)
+    time.sleep(0.02)
     for _ in range(4):
         threading.Thread(target=spin, daemon=True).start()
     return data[0] + data[1]
