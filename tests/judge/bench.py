@@ -35,6 +35,8 @@ LIMITS = Limits(
 """Of time there is plenty: a first call that imports half of torch is no endless one on a busy machine."""
 SOON = dataclasses.replace(LIMITS, build_s=20, check_s=8)
 """For what never ends."""
+COLD_S = 240.0
+"""For a judge that imports torch first, on a machine that is busy with others that do."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def judge(
     submission: str | bytes,
     job: Job | None = None,
     files: Mapping[str, bytes] | None = None,
-    timeout_s: float = 120,
+    timeout_s: float = COLD_S,
     program: Sequence[str] = PROGRAM,
 ) -> Judged:
     """Stage a directory, have a warm judge judge it, read what came of it."""
@@ -108,7 +110,7 @@ def judge_afresh(
     submission: str | bytes,
     job: Job | None = None,
     files: Mapping[str, bytes] | None = None,
-    timeout_s: float = 120,
+    timeout_s: float = COLD_S,
 ) -> Judged:
     """The same by the judge's command, from a cold start."""
     job = _stage(directory, submission, job, files)

@@ -12,8 +12,10 @@ import pytest
 from kernelbot.judge import cache, folders, staging
 from kernelbot.judge.cache import Cache
 from kernelbot.judge.protocol import Device, Harness, Job, Mode, Verdict
-from tests.judge.bench import a_job, problem
+from tests.judge.bench import COLD_S, a_job, problem
 
+# Runs that share a cache work in a folder of one name, which test processes beside this one must not have.
+ADA, BOB = (f"{name} of {os.getpid()}" for name in ("ada", "bob"))
 COMPILING = """
 import os
 from pathlib import Path
@@ -34,14 +36,14 @@ def judged(tmp_path: Path, job: Job, source: str = COMPILING) -> Verdict:
     directory.mkdir()
     staging.stage(directory, job, problem("add"), source.encode())
     line = staging.command(directory, cache=str(tmp_path / "caches"))
-    subprocess.run(line, capture_output=True, timeout=120, check=True)
+    subprocess.run(line, capture_output=True, timeout=COLD_S, check=True)
     verdict = staging.read_verdict(directory)
     assert verdict.passed, verdict
     return verdict
 
 
 def test_the_same_code_of_the_same_person_finds_what_it_compiled(tmp_path: Path) -> None:
-    job = a_job(cache_key="ada")
+    job = a_job(cache_key=ADA)
     first, again = judged(tmp_path, job).log, judged(tmp_path, job).log
     assert "found []" in first
     assert "found ['at-a-call', 'at-import']" in again
@@ -49,15 +51,15 @@ def test_the_same_code_of_the_same_person_finds_what_it_compiled(tmp_path: Path)
 
 
 def test_nobody_finds_what_another_person_or_other_code_compiled(tmp_path: Path) -> None:
-    judged(tmp_path, a_job(cache_key="ada"))
-    assert "found []" in judged(tmp_path, a_job(cache_key="bob")).log
-    assert "found []" in judged(tmp_path, a_job(cache_key="ada"), COMPILING + "\n# more").log
+    judged(tmp_path, a_job(cache_key=ADA))
+    assert "found []" in judged(tmp_path, a_job(cache_key=BOB)).log
+    assert "found []" in judged(tmp_path, a_job(cache_key=ADA), COMPILING + "\n# more").log
     assert "found []" in judged(tmp_path, a_job()).log
 
 
 def test_a_secret_run_leaves_nothing_that_it_made_after_it_saw_an_input(tmp_path: Path) -> None:
-    judged(tmp_path, a_job(Mode.RANKED, cache_key="ada"))
-    assert "found ['at-import']" in judged(tmp_path, a_job(cache_key="ada")).log
+    judged(tmp_path, a_job(Mode.RANKED, cache_key=ADA))
+    assert "found ['at-import']" in judged(tmp_path, a_job(cache_key=ADA)).log
 
 
 @pytest.fixture

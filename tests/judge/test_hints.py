@@ -101,14 +101,14 @@ def test_a_source_that_keeps_its_reader_busy_is_read_no_longer_than_it_may() -> 
     nested = ("x.to(" * 150 + ")" * 150 + "\n") * 1000
     began = time.monotonic()
     (hint,) = find_in_time(nested.encode(), "submission.py", limit_s=1)
-    assert time.monotonic() - began < 20  # of minutes
+    assert time.monotonic() - began < 60  # of minutes
     assert (hint.rule, hint.line) == ("unusual-text", 1)
     assert len(hint.text) <= LONGEST
 
 
 def test_reading_aside_finds_the_same() -> None:
     source = b"import gc\ngc.get_objects()  # \xff\n"
-    assert find_in_time(source, "submission.py") == find(source, "submission.py") != ()
+    assert find_in_time(source, "submission.py", limit_s=60) == find(source, "submission.py") != ()
 
 
 def test_a_hint_is_short_and_printable() -> None:

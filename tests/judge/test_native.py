@@ -152,8 +152,14 @@ def test_an_exception_is_told_in_its_own_words_but_not_in_a_secret_run(tmp_path:
 
 
 def test_an_endless_kernel_runs_out_of_time(tmp_path: Path) -> None:
-    limits = replace(LIMITS, build_s=4, check_s=2)
-    found = verdict(tmp_path, "for (volatile int64_t at = 0;; at = at + 1) {}", limits=limits)
+    # The first call would have the time that is left for building.
+    body = """
+    static int calls;
+    for (int64_t at = 0; at < n; at++) out[at] = a[at] + b[at];
+    for (volatile int64_t at = 0; calls > 0; at = at + 1) {}
+    calls++;
+    return 0;"""
+    found = verdict(tmp_path, body, limits=replace(LIMITS, check_s=4))
     assert found.kind is VerdictKind.TIMED_OUT
     assert found.stage is Stage.CHECK
 

@@ -10,7 +10,7 @@ import pytest
 
 from kernelbot.judge import sandbox, staging
 from kernelbot.judge.protocol import Mode, Tolerance, Verdict, VerdictKind
-from tests.judge.bench import HERE, a_job, problem
+from tests.judge.bench import COLD_S, HERE, a_job, problem
 
 PR_CAPBSET_DROP, CAP_SYS_ADMIN = 24, 21
 HERE_AVAILABLE = sorted({fence.kind for fence in sandbox.fences()})
@@ -19,7 +19,7 @@ HERE_AVAILABLE = sorted({fence.kind for fence in sandbox.fences()})
 def judged(directory: Path, source: str, isolation: str, mode: Mode = Mode.TEST) -> Verdict:
     staging.stage(directory, a_job(mode), problem("add"), source.encode())
     line = staging.command(directory, isolation=isolation)
-    subprocess.run(line, capture_output=True, timeout=120, check=True)
+    subprocess.run(line, capture_output=True, timeout=COLD_S, check=True)
     return staging.read_verdict(directory)
 
 
@@ -116,7 +116,7 @@ if os.getuid() == 0:
         source = (HERE / "honest" / "ranks_allreduce.py").read_bytes()
         staging.stage(tmp_path, job, problem("allreduce"), source)
         subprocess.run(
-            staging.command(tmp_path), timeout=120, check=True,
+            staging.command(tmp_path), timeout=COLD_S, check=True,
             preexec_fn=lambda: sandbox._prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN),
         )  # fmt: skip
         verdict = staging.read_verdict(tmp_path)
@@ -129,7 +129,7 @@ if os.getuid() == 0:
         source = library + "def custom_kernel(data):\n    return data[0] + data[1]\n"
         staging.stage(tmp_path, a_job(Mode.TEST), problem("add"), source.encode())
         subprocess.run(
-            staging.command(tmp_path), timeout=120, check=True,
+            staging.command(tmp_path), timeout=COLD_S, check=True,
             preexec_fn=lambda: sandbox._prctl(PR_CAPBSET_DROP, CAP_SYS_ADMIN),
         )  # fmt: skip
         verdict = staging.read_verdict(tmp_path)
