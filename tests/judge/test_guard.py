@@ -21,7 +21,7 @@ CONTINUED_BY_A_TIMER = """
 import ctypes
 libc, event, timer = ctypes.CDLL(None), (ctypes.c_int * 16)(0, 0, 18), ctypes.c_void_p()
 assert not libc.timer_create(1, event, ctypes.byref(timer))
-libc.timer_settime(timer, 0, (ctypes.c_long * 4)(0, 0, 1, 0), None)
+libc.timer_settime(timer, 0, (ctypes.c_long * 4)(1, 0, 1, 0), None)
 """
 WORKS = "print(flush=True)\nwhile True: pass\n"
 
@@ -66,9 +66,19 @@ def test_a_disk_that_fills_is_looked_at_before_the_next_round(
     monkeypatch.setattr(Watch, "FILES_EVERY", 1_000_000)
     monkeypatch.setattr(guard, "FILES_BYTES", 1 << 20)
     monkeypatch.setattr(Watch, "SHRINKS", 1 << 18)
-    fills = f"open({str(tmp_path / 'much')!r}, 'wb').write(bytes(64 << 20))\n"
-    with a_tree(f"print(flush=True)\n{fills}{WORKS}") as tree:
+    # More and more, because others may free as much of the same disk meanwhile.
+    fills = f"""
+import os, time
+print(flush=True)
+file, size = os.open({str(tmp_path / "much")!r}, os.O_WRONLY | os.O_CREAT), 64 << 20
+while not os.path.exists({str(tmp_path / "watched")!r}): time.sleep(0.01)
+for at in range(64):
+    os.posix_fallocate(file, at * size, size)
+    time.sleep(0.3)
+"""
+    with a_tree(fills) as tree:
         watch = Watch(tree, 1 << 40, tmp_path)
+        (tmp_path / "watched").touch()
         assert wait_until(lambda: watch.exceeded)
         watch.close()
         assert watch.exceeded == "files"
@@ -104,24 +114,22 @@ def test_a_moment_is_enough_not_to_have_stood_still() -> None:
         wait(0.1)
         assert tree.stood_still()
         os.kill(tree.root, signal.SIGCONT)
-        wait(0.1)
-        assert not tree.stood_still()
+        assert wait_until(lambda: not tree.stood_still())
 
 
 def test_a_child_that_was_continued_and_ended_did_not_stand_still() -> None:
-    parent = f"""
+    parent = """
 import os, signal
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 if not os.fork():
-    exec({CONTINUED_BY_A_TIMER!r})
-    import time
+    signal.signal(signal.SIGCONT, lambda *args: os._exit(0))
     print(flush=True)
-    end = time.monotonic() + 0.3
-    while time.monotonic() < end: pass
-    os._exit(0)
+    while True: pass
 signal.pause()
 """
     with a_tree(parent) as tree:
         tree.stop()
+        (child,) = psutil.Process(tree.root).children()
+        os.kill(child.pid, signal.SIGCONT)
         assert wait_until(lambda: not psutil.Process(tree.root).children())
         assert not tree.stood_still()
