@@ -20,7 +20,10 @@ from kernelbot.errors import Refused
 from tests.bot.scene import Scene
 from tests.fakes.discord import LoopbackDiscord
 
-READY_S = 120.0
+READY_S = 300.0
+ACKNOWLEDGE_S = 30.0
+"""Discord waits three seconds, for which a busy machine may let a process not work at all. That nothing comes before
+the acknowledgement is asserted of every command, button and form (test_failures.py)."""
 
 
 class BotProcess:
@@ -63,13 +66,14 @@ class BotProcess:
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             return await self.process.wait()
 
 
 @pytest_asyncio.fixture
 async def discord(request: pytest.FixtureRequest) -> AsyncIterator[LoopbackDiscord]:
     async with LoopbackDiscord() as made:
+        made.acknowledge_s = ACKNOWLEDGE_S
         request.node.discord = made
         yield made
         made.assert_well_behaved()

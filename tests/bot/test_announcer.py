@@ -130,7 +130,7 @@ async def test_a_server_that_never_answers_holds_up_no_other(
             await asyncio.Event().wait()
         return await send(channel, *arguments, **options)
 
-    monkeypatch.setattr(scene.bot.announcer, "patience_s", 2.0)
+    monkeypatch.setattr(scene.bot.announcer, "patience_s", 6.0)
     with monkeypatch.context() as patch:
         patch.setattr(delivery, "send_once", hang)
         await podium(scene)

@@ -41,6 +41,13 @@ from tests.fakes.discord_world import (
 LONG_S = 90.0
 """Of a 429: discord.py does not wait that long."""
 
+AT_ONCE = 6
+"""People who wait for an answer: a bot that a busy machine lets work seldom tells the last of forty, who waits ten
+seconds for its turn at the database, to come again."""
+
+LONGEST_AWAY_S = rest.LONGEST_PAUSE_S + 60.0
+"""After it was refused the bot comes to the gateway again: its pauses are drawn, and grow with what came before."""
+
 TROUBLES: dict[str, dict[str, Any]] = {
     "500": {},
     "503": {},
@@ -146,6 +153,10 @@ def settled(case: Case) -> bool:
     )
 
 
+def unsettled(cases: list[Case]) -> list[Case]:
+    return [case for case in cases if not settled(case)]
+
+
 async def changes_of_podiums(app: App) -> int:
     async with app.database.read() as connection:
         query = text("SELECT count(*) FROM outbox WHERE topic = 'podium'")
@@ -177,11 +188,13 @@ async def test_whichever_call_fails_people_are_told_and_results_are_brought_once
     later = await made(there, app, guild, CALLS_OF_A_RESULT)
     await process.start()
 
-    for case in at_once:
-        case.fail(there)
+    sent: list[Case] = []
+    for case in (*at_once, *later):
+        await there.until(lambda: len(unsettled(sent)) < AT_ONCE, "most are settled")
+        if case in at_once:
+            case.fail(there)
         await submitted(there, case)
-    for case in later:
-        await submitted(there, case)
+        sent.append(case)
     for case in (*at_once, *later):
         await there.until(lambda case=case: settled(case), case.name)
     for case in later:
@@ -190,7 +203,7 @@ async def test_whichever_call_fails_people_are_told_and_results_are_brought_once
         await factories.judge_one(app, factories.make_verdict(ns=1e6 - 1000 * at))
 
     for case in (*at_once, *later):
-        await there.until(lambda case=case: results(there, case.user), case.name, 60)
+        await there.until(lambda case=case: results(there, case.user), case.name)
     await nothing_waits(app)
     told = {case.name: len(results(there, case.user)) for case in (*at_once, *later)}
     assert told == dict.fromkeys(told, 1)
@@ -233,7 +246,7 @@ async def test_a_bot_killed_at_any_instant_brings_everything_once_after_it_is_ba
     for case in before:
         case.fail(there)
         await submitted(there, case)
-    await there.until(lambda: not any(item.times for item in there.failures), "all calls hang")
+    await there.until(lambda: all(item.hung for item in there.failures), "all calls hang")
 
     await process.kill()
     await hold_ends(app)
@@ -306,14 +319,14 @@ async def test_results_are_brought_while_the_gateway_is_away_from_the_start(
     await factories.judge_one(app)
     await there.until(lambda: in_thread(there, ada, "passed"), "the end on a card")
     there.gateway.refusing = False
-    await there.until(lambda: there.gateway.connected, "the bot is at the gateway")
+    await there.until(lambda: there.gateway.connected, "the bot is at the gateway", LONGEST_AWAY_S)
 
     there.gateway.refusing = True
     await there.gateway.drop(resumable=False)
     await factories.judge_one(app)
     await there.until(lambda: len(results(there, ada)) == 2, "both results")
     there.gateway.refusing = False
-    await there.until(lambda: there.gateway.identified == 2, "a new session")
+    await there.until(lambda: there.gateway.identified == 2, "a new session", LONGEST_AWAY_S)
     assert "CPU" in (await there.answer(await there.slash(ada, channel, "queue"))).text()
 
 
@@ -333,12 +346,12 @@ async def test_a_call_given_up_during_a_global_limit_leaves_the_others_free(
             async with asyncio.timeout(0.3):
                 await client.fetch_user(1)
 
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             assert await client.fetch_user(discord.bot.id)
 
 
 async def test_all_calls_together_keep_a_pace() -> None:
-    pace = rest.Pace(4, 0.2)
+    pace = rest.Pace(4, 0.6)
     loop = asyncio.get_running_loop()
     began, ended = loop.time(), []
 
@@ -348,8 +361,8 @@ async def test_all_calls_together_keep_a_pace() -> None:
 
     await asyncio.gather(*(call() for _ in range(10)))
 
-    # However late a busy machine wakes those that wait.
-    assert [ended[at + 4] - ended[at] > 0.15 for at in range(6)] == [True] * 6
+    # However late a busy machine wakes those that wait, and a little after each was let through.
+    assert [ended[at + 4] - ended[at] > 0.3 for at in range(6)] == [True] * 6
 
 
 def test_a_gateway_that_was_away_for_an_hour_is_tried_at_least_every_minute() -> None:

@@ -111,7 +111,7 @@ async def test_records_of_a_leaderboard_are_told_in_the_order_of_their_making(
 
     monkeypatch.setattr(delivery, "send", the_first_takes_longest)
     at_work = asyncio.create_task(scene.bot.told.run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while len(scene.channel.history()) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     at_work.cancel()
@@ -140,7 +140,7 @@ async def test_a_server_that_never_answers_takes_one_turn_and_holds_up_no_other(
     monkeypatch.setattr(delivery, "send", hang)
     monkeypatch.setattr(scene.bot.told, "at_once", 2)
     at_work = asyncio.create_task(scene.bot.told.run())
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not scene.channel.history():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     at_work.cancel()

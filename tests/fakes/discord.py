@@ -68,6 +68,7 @@ class LoopbackDiscord(Forums):
         super().__init__()
         self.token = token
         self.port = port
+        self.acknowledge_s = ACKNOWLEDGE_S
         self.token_s = TOKEN_S
         self.pace = True  # enforce rate limits
         self.far_s = 0.0  # how long an answer is on its way
@@ -122,7 +123,7 @@ class LoopbackDiscord(Forums):
             "KERNELBOT_DISCORD_GATEWAY_URL": self.gateway_url,
         }
 
-    async def until(self, met: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
+    async def until(self, met: Callable[[], Any], what: str, within_s: float = 120.0) -> Any:
         return await until(self, met, within_s, what)
 
     def fail(
@@ -233,7 +234,7 @@ class LoopbackDiscord(Forums):
         data = {"custom_id": form["custom_id"], "components": rows}
         return await self._interact(5, asked.user, asked.channel, data, f"[{form['title']}]")
 
-    async def answer(self, interaction: Interaction, within_s: float = 60.0) -> Message:
+    async def answer(self, interaction: Interaction, within_s: float = 120.0) -> Message:
         """The bot's answer, once it is more than "thinking…"."""
         await self.until(lambda: interaction.answered, f"an answer to {interaction.what}", within_s)
         assert interaction.original is not None
@@ -403,6 +404,9 @@ class LoopbackDiscord(Forums):
             request.transport.abort()
             return web.Response(status=500)
         if kind == "hang":
+            failure.hung += 1
+            async with self.changed:
+                self.changed.notify_all()
             await self.release.wait()
             return as_json({"code": 0, "message": "too late"}, 500)
         if kind == "429":
@@ -519,7 +523,7 @@ class LoopbackDiscord(Forums):
             raise ApiError(404, 10062, "Unknown interaction")
         if interaction.acknowledged is not None:
             raise ApiError(400, 40060, "Interaction has already been acknowledged.")
-        if self.now() - interaction.created > ACKNOWLEDGE_S:
+        if self.now() - interaction.created > self.acknowledge_s:
             interaction.expired = True
             raise ApiError(404, 10062, "Unknown interaction")
         data = body.get("data") or {}

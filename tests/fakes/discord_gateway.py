@@ -71,7 +71,7 @@ class Gateway:
         return any(session.line is not None for session in self.sessions.values())
 
     async def dispatch(self, name: str, data: dict[str, Any]) -> None:
-        for session in self.sessions.values():
+        for session in list(self.sessions.values()):  # others come while this is sent
             if session.intents & GUILDS or name == "INTERACTION_CREATE":
                 await session.dispatch(name, data)
 

@@ -225,6 +225,7 @@ class Failure:
     retry_after: float = 0.3
     shared: bool = False  # a global 429
     code: int = 0  # Discord's, of a 403 or 404
+    hung: int = 0  # calls that were left without an answer, what was to be done first done
 
 
 class World:

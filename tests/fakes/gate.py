@@ -45,13 +45,17 @@ class Gate:
         if not self._open:
             writer.transport.abort()
             return
-        there, back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
-        self._links |= {writer, back}
+        ends = [writer]
+        self._links.add(writer)  # also what is still on its way through is cut
         try:
-            await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
+            there, back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+            ends.append(back)
+            self._links.add(back)
+            if not writer.transport.is_closing():
+                await asyncio.gather(_pipe(reader, back), _pipe(there, writer))
         finally:
-            self._links -= {writer, back}
-            for end in (writer, back):
+            self._links.difference_update(ends)
+            for end in ends:
                 end.transport.abort()
 
 

@@ -55,19 +55,33 @@ class Line:
             if not self._up:
                 writer.transport.abort()
                 return
-            inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.port)
-            self._open |= {writer, inner}
-            deaf = asyncio.Event()
+            ends = [writer]
+            self._open.add(writer)  # also what is still on its way through is cut
             try:
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(self._forth(reader, inner, deaf))
-                    both.create_task(self._back(inner_reader, writer, deaf))
-            except* OSError:
-                pass
+                inner_reader, inner = await asyncio.open_connection("127.0.0.1", self.port)
+                ends.append(inner)
+                self._open.add(inner)
+                if not writer.transport.is_closing():
+                    await self._both_ways(reader, writer, inner_reader, inner)
             finally:
-                self._open -= {writer, inner}
-                writer.transport.abort()
-                inner.transport.abort()
+                self._open.difference_update(ends)
+                for end in ends:
+                    end.transport.abort()
+
+    async def _both_ways(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        inner_reader: asyncio.StreamReader,
+        inner: asyncio.StreamWriter,
+    ) -> None:
+        deaf = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as both:
+                both.create_task(self._forth(reader, inner, deaf))
+                both.create_task(self._back(inner_reader, writer, deaf))
+        except* OSError:
+            pass
 
     async def _forth(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, deaf: asyncio.Event
