@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 
-async def until(true: Callable[[], Any | Awaitable[Any]], patience_s: float = 30.0) -> Any:
+async def until(true: Callable[[], Any | Awaitable[Any]], patience_s: float = 120.0) -> Any:
     """What ``true`` returns once that is true. Raises TimeoutError; generous, machines are busy."""
     async with asyncio.timeout(patience_s):
         while True:

@@ -44,7 +44,7 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 STEADY_S = 60.0  # alive that long, the next end counts as a first one
 STOP_PATIENCE_S = 20.0  # the worker gives back what it runs within 10
 PORT_PATIENCE_S = 5.0  # for the last of a stream that is being cut; leftovers are ended before
-READY_PATIENCE_S = 60.0
+READY_PATIENCE_S = 180.0  # of a busy machine; one that has died is noticed at once
 DATABASE_PATIENCE_S = 60.0
 LOG_LIMIT_BYTES = 16 * 1024 * 1024
 

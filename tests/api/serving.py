@@ -23,7 +23,7 @@ from kernelbot.config import Settings
 from tests.conftest import ADMIN_TOKEN, process_environment
 from tests.ports import free_port
 
-START_S = 120.0
+START_S = 300.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -45,7 +45,7 @@ class Serving(Listening):
     async def stop(self, *, kill: bool = False) -> int:
         """End it as an operator would, or as a power cut would; its exit code."""
         self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 30)
+        return await asyncio.wait_for(self.process.wait(), 120)
 
 
 @asynccontextmanager
@@ -114,4 +114,4 @@ async def answers(server: Serving) -> None:
 
 def signed_in(server: Serving, token: str = ADMIN_TOKEN) -> httpx2.AsyncClient:
     headers = {"authorization": f"Bearer {token}"}
-    return httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=30)
+    return httpx2.AsyncClient(base_url=server.url, headers=headers, timeout=120)

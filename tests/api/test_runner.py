@@ -23,8 +23,9 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.judge import shipping
 from kernelbot.judge.protocol import dump
-from kernelbot.services import gateway, runners, submissions
+from kernelbot.services import runners, submissions
 from kernelbot.services.dispatch import Assignment
+from kernelbot.services.gateway import LONGEST_POLL_S
 from tests.api.conftest import client, refused
 from tests.api.serving import Serving, serving
 from tests.factories import make_actor, submitted
@@ -258,11 +259,11 @@ async def test_the_poll_of_a_machine_that_was_killed_takes_nothing(
     made = await machine(app)
     connection = await asyncio.to_thread(_ask_for_work, server, made)
     await until(lambda: _polls(app))
+    assert not await _answered(server)
 
     connection.close()  # as the kernel does for a process that is killed
-    await asyncio.sleep(gateway.LOOK_S + 2.0)
+    await until(lambda: _answered(server), LONGEST_POLL_S - 5.0)  # else it ends by itself
     await submitted(app, await make_actor(app))
-    await asyncio.sleep(1.0)
 
     made.poll = 10
     (run,) = (await made.lease()).runs
@@ -271,7 +272,8 @@ async def test_the_poll_of_a_machine_that_was_killed_takes_nothing(
 
 def _ask_for_work(server: Serving, made: Machine) -> socket.socket:
     host, port = server.url.removeprefix("http://").split(":")
-    body = json.dumps({"poll": 5, "offers": [{"CPU": 1}], "wait_s": 25}).encode()
+    asked = {"poll": 5, "offers": [{"CPU": 1}], "wait_s": LONGEST_POLL_S}
+    body = json.dumps(asked).encode()
     connection = socket.create_connection((host, int(port)))
     connection.sendall(
         b"POST /v1/runner/lease HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -280,6 +282,12 @@ def _ask_for_work(server: Serving, made: Machine) -> socket.socket:
         + body
     )
     return connection
+
+
+async def _answered(server: Serving) -> bool:
+    """Whether the server has ended a request for work, if only for itself."""
+    async with httpx2.AsyncClient(base_url=server.url, timeout=60) as client:
+        return 'route="/v1/runner/lease"' in (await client.get("/metrics")).text
 
 
 async def _polls(app: App) -> bool:

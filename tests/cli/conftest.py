@@ -46,7 +46,7 @@ class Started:
     async def says(self, words: str) -> None:
         """Wait until stderr says so."""
         assert self.process.stderr is not None
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(120):
             while words not in self.err:
                 line = await self.process.stderr.readline()
                 assert line, f"it ended without saying {words!r}:\n{self.err}"
@@ -56,7 +56,7 @@ class Started:
         self.process.send_signal(signal.SIGINT)
 
     async def ends(self) -> Outcome:
-        out, err = await asyncio.wait_for(self.process.communicate(), 120)
+        out, err = await asyncio.wait_for(self.process.communicate(), 300)
         assert self.process.returncode is not None
         return Outcome(self.process.returncode, out.decode(), self.err + err.decode())
 

@@ -89,14 +89,14 @@ scoring: {rule: weighted_sum, share: baseline, missing: baseline, count: 2}
 phases:
   - name: heats
     opens: 2026-02-01T00:00:00Z
-    closes: 2027-02-01T00:00:00Z
-    freeze: {from: 2027-01-01T00:00:00Z}
+    closes: 2097-02-01T00:00:00Z
+    freeze: {from: 2097-01-01T00:00:00Z}
     advance: 5
     problems:
       - {problem: vectoradd, leaderboard: cup-add, weight: 2.5, baseline: {CPU: 0.001}}
   - name: final
-    opens: 2027-03-01T00:00:00Z
-    closes: 2027-04-01T00:00:00Z
+    opens: 2097-03-01T00:00:00Z
+    closes: 2097-04-01T00:00:00Z
     problems:
       - {problem: matmul, leaderboard: cup-matmul, baseline: {CPU: 0.001}}
 prizes: [{prize: A book, note: Signed}]
@@ -127,8 +127,8 @@ async def test_a_competition_shows_how_it_is_won_and_who_may_take_part(
     ):
         assert words in shown
     assert re.search("Leaderboard +Weight +Phase", shown)
-    assert re.search(r"cup-add +2\.5 +heats +CPU +2026-02-01 .*2027-01-01 .*2027-02-01", shown)
-    assert re.search("cup +A cup +public +2026-02-01 .* +2027-04-01", listed)
+    assert re.search(r"cup-add +2\.5 +heats +CPU +2026-02-01 .*2097-01-01 .*2097-02-01", shown)
+    assert re.search("cup +A cup +public +2026-02-01 .* +2097-04-01", listed)
 
 
 async def test_what_must_not_change_is_refused_before_anything_is_written(

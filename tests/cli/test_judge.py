@@ -102,6 +102,6 @@ async def test_an_interrupt_ends_the_judge_and_all_it_started(plain: CommandLine
     outcome = await command.ends()
 
     assert outcome.code == 130
-    _, alive = psutil.wait_procs(family, timeout=20)
+    _, alive = psutil.wait_procs(family, timeout=120)
     assert alive == []
     assert not list(plain.home.glob("kernelbot-*"))

@@ -195,7 +195,7 @@ async def test_login_by_discord_waits_until_its_code_was_typed_there(
 
 
 async def _shown_code(app: App) -> str:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(120):
         while True:
             async with app.database.read() as connection:
                 found = (await connection.execute(text("SELECT code FROM logins"))).scalar()

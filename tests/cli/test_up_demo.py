@@ -29,7 +29,7 @@ def test_the_demo_gets_every_expected_verdict_and_touches_no_real_installation(
         "TMPDIR": str(tmp_path),
     }
     done = subprocess.run(
-        COMMAND, cwd=ROOT, env={**os.environ, **theirs}, capture_output=True, text=True, timeout=280
+        COMMAND, cwd=ROOT, env={**os.environ, **theirs}, capture_output=True, text=True, timeout=800
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -48,7 +48,7 @@ def test_ctrl_c_in_the_middle_leaves_nothing_running(tmp_path: Path) -> None:
             stdout=output,
             stderr=output,
         )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while "Sending" not in (words := (tmp_path / "output").read_text()):
         assert process.poll() is None, words
         assert time.monotonic() < deadline, words
@@ -57,8 +57,8 @@ def test_ctrl_c_in_the_middle_leaves_nothing_running(tmp_path: Path) -> None:
 
     process.send_signal(signal.SIGINT)
 
-    assert process.wait(60) == 130
-    _, alive = psutil.wait_procs(children, timeout=30)
+    assert process.wait(120) == 130
+    _, alive = psutil.wait_procs(children, timeout=120)
     assert not alive
     assert [path.name for path in tmp_path.iterdir()] == ["output"]
 
