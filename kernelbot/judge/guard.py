@@ -28,6 +28,10 @@ FILES = 200_000
 """How many files and folders; removing more would keep the machine from the next run."""
 DESCRIPTORS = 50_000
 """Open files of a tree that are looked through for those without a name."""
+SOCKETS = 5_000
+"""Of a tree: the kernel keeps some 200 kB for one that nobody reads, which no process's own figures show."""
+MAPPINGS_BYTES = 64 << 20
+"""Of the lists of what a tree's processes have mapped: some 100 kB where torch is imported."""
 RAN_ON_NS = 50_000
 """Processor time while it is being stopped that is more than waking up to stand still."""
 STIRRED_NS = 5_000
@@ -36,8 +40,9 @@ process, which nobody would know of."""
 CPUCLOCK_SCHED = 2
 PATIENCE_S = 0.02
 """How long a process may take to stop before it is asked what it waits for."""
-RESIDENT, RESIDENT_SHARED = ("RssAnon", "VmSwap"), "RssShmem"
-PROPORTIONAL, PROPORTIONAL_SHARED = ("Pss_Anon", "SwapPss"), "Pss_Shmem"
+TABLES = "VmPTE"
+RESIDENT, RESIDENT_SHARED = ("RssAnon", "VmSwap", TABLES), "RssShmem"
+PROPORTIONAL, PROPORTIONAL_SHARED = ("Pss_Anon", "SwapPss", TABLES), "Pss_Shmem"
 
 
 class Unstoppable(Exception):
@@ -299,37 +304,55 @@ class Tree:
     def memory(self, unmapped: int = 0) -> int:
         """Resident bytes of the tree, pages that forked processes share counted in each.
 
-        ``unmapped``: bytes of files in memory that it holds open, which may be mapped as well.
+        ``unmapped``: bytes of files in memory that it holds, which may be touched by it as well.
         """
-        return self._memory("status", RESIDENT, RESIDENT_SHARED, unmapped)
+        return self._memory(("status",), RESIDENT, RESIDENT_SHARED, unmapped)
 
     def exact_memory(self, unmapped: int = 0) -> int:
         """The same with shared pages counted once; costs milliseconds for each process."""
-        return self._memory("smaps_rollup", PROPORTIONAL, PROPORTIONAL_SHARED, unmapped)
+        files = ("status", "smaps_rollup")
+        return self._memory(files, PROPORTIONAL, PROPORTIONAL_SHARED, unmapped)
 
-    def _memory(self, file: str, private: tuple[str, ...], shared: str, unmapped: int) -> int:
-        found = [_kilobytes(pid, file) for pid in self.members()]
+    def _memory(
+        self, files: tuple[str, ...], private: tuple[str, ...], shared: str, unmapped: int
+    ) -> int:
+        found = [_kilobytes(_speaker(pid), *files) for pid in self.members()]
         own = sum(numbers.get(name, 0) for numbers in found for name in private) << 10
         return own + max(sum(numbers.get(shared, 0) for numbers in found) << 10, unmapped)
 
     def unlinked(self) -> dict[tuple[int, int], int]:
-        """Bytes of files without a name that the tree holds open, by device and number.
+        """Bytes of files without a name that the tree holds open or mapped, by device and number.
 
         Neither a walk over folders nor the processes' own figures show those. Raises Unwatchable.
         """
         found: dict[tuple[int, int], int] = {}
-        looked = 0
-        for pid in self.members():
-            with contextlib.suppress(OSError):
-                for name in os.listdir(f"/proc/{pid}/fd"):
-                    looked += 1
-                    with contextlib.suppress(OSError):
-                        file = os.stat(f"/proc/{pid}/fd/{name}")
-                        if stat.S_ISREG(file.st_mode) and not file.st_nlink:
-                            found[file.st_dev, file.st_ino] = file.st_blocks * 512
-            if looked > DESCRIPTORS:
+        looked = sockets = mapped = 0
+        for pid in map(_speaker, self.members()):
+            held, length = _held(pid)
+            looked += len(held)
+            mapped += length
+            for path in held:
+                with contextlib.suppress(OSError):
+                    file = os.stat(path)
+                    sockets += stat.S_ISSOCK(file.st_mode)
+                    if stat.S_ISREG(file.st_mode) and not file.st_nlink:
+                        found[file.st_dev, file.st_ino] = file.st_blocks * 512
+            if looked > DESCRIPTORS or sockets > SOCKETS or mapped > MAPPINGS_BYTES:
                 raise Unwatchable
         return found
+
+    def files_in_memory(self) -> int:
+        """Files and folders in shared places of the tree's own, each of which takes memory however empty it is."""
+        found: dict[int, int] = {}
+        for pid in self.members():
+            for place in folders.SHARED:
+                with contextlib.suppress(OSError):
+                    theirs = f"/proc/{pid}/root{place}"
+                    device = os.stat(theirs).st_dev
+                    if device not in found and device != os.stat(place).st_dev:
+                        usage = os.statvfs(theirs)
+                        found[device] = usage.f_files - usage.f_ffree
+        return sum(found.values())
 
     def _orphans(self) -> list[int]:
         """Children that this process adopted: what it started itself shares its session."""
@@ -426,14 +449,42 @@ def _worked_ns(pid: int) -> int | None:
         return None
 
 
-def _kilobytes(pid: int, file: str) -> dict[str, int]:
-    """The figures in kB of one of a process's files in /proc."""
-    try:
-        text = _text(f"/proc/{pid}/{file}")
-    except OSError:
-        return {}
-    lines = [line.split() for line in text.splitlines() if line.endswith(" kB")]
-    return {words[0].removesuffix(":"): int(words[-2]) for words in lines}
+def _speaker(pid: int) -> int:
+    """The number by which the kernel tells of a process: where its first thread has ended, one of another that lives."""
+    seen = status(pid)
+    if seen is None or seen.state not in GONE:
+        return pid
+    with contextlib.suppress(OSError):
+        for task in map(int, os.listdir(f"/proc/{pid}/task")):
+            other = status(task)
+            if other is not None and other.state not in GONE:
+                return task
+    return pid
+
+
+def _held(pid: int) -> tuple[list[str], int]:
+    """Paths of what a process has open, and of what without a name it has mapped; and how long a list that took."""
+    held, mappings = [], ""
+    with contextlib.suppress(OSError):
+        held = [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
+    with contextlib.suppress(OSError):
+        mappings = _text(f"/proc/{pid}/maps")
+    for line in mappings.splitlines():
+        if line.endswith(" (deleted)"):
+            start, end = (int(word, 16) for word in line.split(maxsplit=1)[0].split("-"))
+            held.append(f"/proc/{pid}/map_files/{start:x}-{end:x}")
+    return held, len(mappings)
+
+
+def _kilobytes(pid: int, *files: str) -> dict[str, int]:
+    """The figures in kB of some of a process's files in /proc."""
+    found: dict[str, int] = {}
+    for file in files:
+        with contextlib.suppress(OSError):
+            lines = _text(f"/proc/{pid}/{file}").splitlines()
+            figures = [line.split() for line in lines if line.endswith(" kB")]
+            found |= {words[0].removesuffix(":"): int(words[-2]) for words in figures}
+    return found
 
 
 class Watch:
@@ -501,7 +552,8 @@ class Watch:
             found = folders.usage(self._folder, entries=FILES)
         except folders.TooDeep:
             return True
-        return found.bytes + unlinked > FILES_BYTES or found.entries > FILES
+        entries = found.entries + self._tree.files_in_memory()
+        return found.bytes + unlinked > FILES_BYTES or entries > FILES
 
 
 def _free(folder: Path) -> int:

@@ -259,7 +259,8 @@ def bubblewrap(plan: Plan, runtime: Path) -> list[str]:
     flags += _accelerator_binds()
     flags += ["--ro-bind", str(runtime.parent), str(runtime.parent)]
     flags += ["--bind", plan.workdir, plan.workdir]
-    return [*flags, "--chdir", plan.workdir, "--remount-ro", "/", "--"]
+    # Both are files in memory of no bounded size: what is mounted in them stays as it is.
+    return [*flags, "--chdir", plan.workdir, "--remount-ro", "/dev", "--remount-ro", "/", "--"]
 
 
 def _scratch(place: str) -> list[str]:

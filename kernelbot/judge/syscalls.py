@@ -86,11 +86,14 @@ FOR_PROFILERS = ("ptrace", "process_vm_readv", "process_vm_writev", "perf_event_
 CLONE = (56, 220)
 CLONE3 = 435
 NEW_NAMESPACES = 0x7E020000  # every CLONE_NEW* of clone; its lowest byte is a signal
+THREAD, SAME_FILES = 0x10000, 0x400
+CLOSE_RANGE, APART = 436, 2
 ARCHITECTURES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 LOAD, JUMP_EQUAL, JUMP_SET, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
 ALLOW, FAIL = 0x7FFF0000, 0x00050000
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT, SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data
+NUMBER, ARCHITECTURE = 0, 4  # in struct seccomp_data
+FIRST_ARGUMENT, SECOND_ARGUMENT, THIRD_ARGUMENT = 16, 24, 32
 X32 = 0x40000000
 
 
@@ -144,10 +147,17 @@ def filter_program(
         for at, command in enumerate(RESERVATIONS):
             program += [_step(JUMP_EQUAL, command, len(RESERVATIONS) - at, 0)]
         program += [_step(RETURN, ALLOW), unsupported]
+    # A thread that has files open which its process has not could hold what no watch sees.
     program += [
-        _step(JUMP_EQUAL, CLONE[column], 0, 3),
+        _step(JUMP_EQUAL, CLOSE_RANGE, 0, 3),
+        _step(LOAD, THIRD_ARGUMENT),
+        _step(JUMP_SET, APART, 6, 0),
+        _step(RETURN, ALLOW),
+        _step(JUMP_EQUAL, CLONE[column], 0, 5),
         _step(LOAD, FIRST_ARGUMENT),
-        _step(JUMP_SET, NEW_NAMESPACES, 0, 1),
+        _step(JUMP_SET, NEW_NAMESPACES, 2, 0),
+        _step(JUMP_SET, THREAD, 0, 2),
+        _step(JUMP_SET, SAME_FILES, 1, 0),
         _step(RETURN, refuse),
         _step(RETURN, ALLOW),
     ]

@@ -133,3 +133,60 @@ signal.pause()
         os.kill(child.pid, signal.SIGCONT)
         assert wait_until(lambda: not psutil.Process(tree.root).children())
         assert not tree.stood_still()
+
+
+def test_what_is_only_mapped_and_has_no_name_is_seen(tmp_path: Path) -> None:
+    maps = f"""
+import ctypes, mmap, os
+file = os.open({str(tmp_path / "mapped")!r}, os.O_RDWR | os.O_CREAT)
+os.unlink({str(tmp_path / "mapped")!r})
+os.write(file, bytes(1 << 20))
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+assert libc.mmap(None, ctypes.c_size_t(1 << 20), 1, 1, file, ctypes.c_long(0))
+os.close(file)
+print(flush=True)
+while True: pass
+"""
+    with a_tree(maps) as tree:
+        assert sum(tree.unlinked().values()) >= 1 << 20
+
+
+def test_a_program_whose_first_thread_has_ended_is_still_seen() -> None:
+    ends = """
+import ctypes, os, threading, time
+def goes_on():
+    held, file = bytearray(64 << 20), os.memfd_create("held")
+    os.write(file, bytes(1 << 20))
+    print(flush=True)
+    while True: time.sleep(1)
+threading.Thread(target=goes_on).start()
+ctypes.CDLL(None).pthread_exit(None)
+"""
+    with a_tree(ends) as tree:
+        assert wait_until(lambda: psutil.Process(tree.root).status() == psutil.STATUS_ZOMBIE)
+        assert tree.memory() > 64 << 20
+        assert tree.exact_memory() > 64 << 20
+        assert sum(tree.unlinked().values()) >= 1 << 20
+
+
+def test_page_tables_are_memory() -> None:
+    reads = """
+import mmap
+zeros = mmap.mmap(-1, 8 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=mmap.PROT_READ)
+for at in range(0, 8 << 30, 2 << 20): zeros[at]
+print(flush=True)
+while True: pass
+"""
+    with a_tree(WORKS) as usual, a_tree(reads) as tree:
+        assert tree.memory() - usual.memory() > 12 << 20
+        assert tree.exact_memory() - usual.exact_memory() > 12 << 20
+
+
+def test_more_sockets_than_anybody_needs_cannot_be_watched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guard, "SOCKETS", 10)
+    opens = "import socket\nheld = [socket.socketpair() for _ in range(6)]\n" + WORKS
+    with a_tree(opens) as tree, pytest.raises(guard.Unwatchable):
+        tree.unlinked()

@@ -123,3 +123,12 @@ def test_no_filter_is_made_for_a_processor_whose_numbers_are_unknown(
 ) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
     assert syscalls.filter_program() == b""
+
+
+def test_a_thread_has_no_open_files_of_its_own() -> None:
+    program = syscalls.filter_program()
+    thread = "ctypes.c_long(0x10f00 & ~0x400), 0, 0, 0, 0"
+    assert errno_of(syscalls.CLONE[NUMBER], program, thread) == errno.EPERM
+    nothing = "ctypes.c_long(1 << 20), ctypes.c_long(1 << 20), ctypes.c_long({})"
+    assert errno_of(syscalls.CLOSE_RANGE, program, nothing.format(2)) == errno.EPERM
+    assert errno_of(syscalls.CLOSE_RANGE, program, nothing.format(0)) == 0
