@@ -23,6 +23,7 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.bot import desk as looking
 from kernelbot.bot import desk_posts, desk_things, setup_page
+from kernelbot.bot.__main__ import end
 from kernelbot.bot.client import Bot
 from kernelbot.bot.messages import say
 from kernelbot.domain.competition import Competition, Phase, Prize, Registration, Visibility
@@ -58,7 +59,7 @@ class Club:
         # The library waits that long for more servers than it was told of.
         bot._connection.guild_ready_timeout = 0.05
         connected = asyncio.create_task(bot.connect())
-        self.bots.push_async_callback(ended, connected)
+        self.bots.push_async_callback(end, connected)
         await bot.wait_until_ready()
         await self.discord.until(
             lambda: (
@@ -112,12 +113,6 @@ class Club:
     def writes(self) -> int:
         """Calls that changed something, or tried to."""
         return sum(item.method != "GET" for item in self.discord.requests)
-
-
-async def ended(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
 
 
 @pytest_asyncio.fixture
@@ -359,7 +354,7 @@ async def test_records_are_said_in_the_post_once_also_those_of_while_the_bot_was
     failure = club.discord.fail("POST", "/messages", "hang-after")
     at_work = asyncio.create_task(bot.told.tell_due())
     await club.discord.until(lambda: failure.hung and club.beside_card(), "the first")
-    await ended(at_work)
+    await end(at_work)
     await later(app, "UPDATE outbox SET due_at = now() WHERE delivered_at IS NULL")
     again = await club.start()
     await again.told.tell_due()
@@ -385,7 +380,7 @@ async def test_a_bot_that_dies_between_making_and_noting_makes_nothing_twice(
     failure = club.discord.fail(method, part, "hang-after")
     at_work = asyncio.create_task(first.desk.see_to_all())
     await club.discord.until(lambda: failure.hung, f"{method} {part} is carried out")
-    await ended(at_work)
+    await end(at_work)
 
     second, made = await club.start(), club.made()
     await second.desk.see_to_all()
@@ -722,8 +717,7 @@ async def test_a_server_that_hangs_holds_up_no_other(
     await club.discord.until(
         lambda: club.discord.forum_of(other, "getting-started"), "the other goes on"
     )
-    for task in (*bot.desk._seen_to.values(), *bot.desk._edited.values()):
-        await ended(task)
+    await end(*bot.desk._seen_to.values(), *bot.desk._edited.values())
 
 
 async def test_what_fails_is_tried_less_and_less_often_and_stops_nothing_else(

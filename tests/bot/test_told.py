@@ -115,6 +115,7 @@ async def test_records_of_a_leaderboard_are_told_in_the_order_of_their_making(
         while len(scene.channel.history()) < 3:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     at_work.cancel()
+    await asyncio.wait([at_work])
 
     found = [re.findall(r"\*\*(ada|bob|cleo)\*\*", one)[0] for one in said(scene.channel)]
     assert found == ["ada", "bob", "cleo"]
@@ -144,5 +145,6 @@ async def test_a_server_that_never_answers_takes_one_turn_and_holds_up_no_other(
         while not scene.channel.history():  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     at_work.cancel()
+    await asyncio.wait([at_work])
 
     assert len(hanging) == 1
