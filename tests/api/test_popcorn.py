@@ -240,6 +240,7 @@ async def test_ones_submissions_are_listed_and_shown(app: App, popcorn: Popcorn)
     assert (await popcorn.client.get("/user/submissions?offset=1")).json() == [before]
     shown = await popcorn.show(first)
     assert shown["code"].encode() == CODE
+    assert (await popcorn.show(second))["code"] == ""
     assert isinstance(shown["user_id"], str)
     assert shown["runner_queue"] is None
 

@@ -240,9 +240,10 @@ async def my_submissions(
 
 @router.get("/user/submissions/{submission_id}")
 async def one_submission(ctx: Ctx, actor: Member, submission_id: Id) -> Response:
+    """With its code once it has ended: until then this is asked every five seconds by somebody who has it."""
     view = await submissions.submission(ctx, actor, submission_id)
-    code = await submissions.code(ctx, actor, submission_id)
-    return _answer(popcorn.submission(view, code.content.decode("utf-8", "replace")))
+    code = (await submissions.code(ctx, actor, submission_id)).content if view.done else b""
+    return _answer(popcorn.submission(view, code.decode("utf-8", "replace")))
 
 
 @router.delete("/user/submissions/{submission_id}")
