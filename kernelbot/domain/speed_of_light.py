@@ -153,12 +153,23 @@ def _formula(
         return None
     for place, listed in cases:
         for at, case in enumerate(listed):
+            if _is_told(reader, place, at):
+                continue
             try:
                 _amount(found, case)
             except ExpressionError as error:
                 _flaw(reader, node, path, error, f" for {place}[{at}]")
                 return found
     return found
+
+
+def _is_told(reader: Reader, place: str, at: int) -> bool:
+    """Whether something is wrong with a case itself, or with the one that the processor inherits: of a misspelt
+    argument every formula would tell once more."""
+    cases = {f"{place}[{at}]", f"{place.removeprefix('cpu.')}[{at}]"}
+    return any(
+        flaw.path.partition("].")[0].removesuffix("]") + "]" in cases for flaw in reader.flaws
+    )
 
 
 def _flaw(reader: Reader, node: Node, path: str, error: ExpressionError, case: str = "") -> None:

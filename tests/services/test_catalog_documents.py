@@ -95,7 +95,7 @@ def test_what_the_guide_adds_to_it_loads(guided: Path) -> None:
 
 def test_the_mistakes_in_the_guide_are_the_ones_told(guided: Path) -> None:
     spec = (guided / "problem.yaml").read_text()
-    spec = spec.replace("outliers}", "outlier, colums: 1}").replace("build: 300", "build: 300 s")
+    spec = spec.replace("columns: 1000", "colunms: 1000", 1).replace("build: 300", "build: 300 s")
     (guided / "problem.yaml").write_text(spec)
 
     with pytest.raises(DefinitionErrors) as refused:

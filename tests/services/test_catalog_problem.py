@@ -395,6 +395,19 @@ def test_all_mistakes_are_told_at_once(folder: Path) -> None:
     ]
 
 
+def test_a_misspelt_argument_is_told_once_and_not_by_every_formula_again(folder: Path) -> None:
+    spec = (
+        SPEC.replace("{n: 17}", "{m: 17}").replace("  tests: [{n: 4}]\n", "")
+        + "speed_of_light: {reads: 4 * n, writes: 4 * n}\n"
+    )
+    write(folder, "problem.yaml", spec)
+
+    with pytest.raises(DefinitionErrors) as caught:
+        load(folder)
+
+    assert {flaw.path for flaw in caught.value.flaws} == {"tests[1]", "tests[1].m"}
+
+
 def test_the_message_reads_well_in_a_terminal(folder: Path) -> None:
     edited(folder, "title:", "titel:")
 
