@@ -5,7 +5,7 @@ The first line says the verdict: ``# expect: wrong_answer`` (or ``//`` in C++). 
 its measurement must show it; without, it would raise an error that begins with ``leak:``, which is
 none where the part of a fence that it is up against (``behind: own-network``) is not to be had; nor need
 an honest file pass without the part that it lives on. Other lines of the kind: ``mode`` (benchmark),
-``problem`` (add), ``build seconds``, ``device: cuda`` for what needs a GPU, ``only: cpu`` for
+``problem`` (add), ``build seconds``, ``check seconds``, ``device: cuda`` for what needs a GPU, ``only: cpu`` for
 what can run there alone, ``slow``. The class is the
 first word of the name.
 
@@ -113,7 +113,11 @@ class Entry:
 
     def job(self, device: str) -> Job:
         limits = SOON if VerdictKind.TIMED_OUT in self.expected else LIMITS
-        limits = replace(limits, build_s=float(self.header("build seconds") or limits.build_s))
+        limits = replace(
+            limits,
+            build_s=float(self.header("build seconds") or limits.build_s),
+            check_s=float(self.header("check seconds") or limits.check_s),
+        )
         if device == "cuda":  # a CUDA context alone takes more, and starts slowly
             limits = replace(
                 limits, memory_bytes=16 << 30, processes=4096, check_s=max(20.0, limits.check_s)

@@ -18,7 +18,11 @@ CLASSES = {
 
 def parameters(entries: list[Entry]) -> list[object]:
     return [
-        pytest.param(entry, id=entry.name, marks=[pytest.mark.slow] if entry.slow else [])
+        pytest.param(
+            entry,
+            id=entry.name,
+            marks=[pytest.mark.slow, pytest.mark.timeout(900)] if entry.slow else [],
+        )
         for entry in chosen(entries, [], "cpu")
     ]
 

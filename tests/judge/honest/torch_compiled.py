@@ -2,7 +2,8 @@
 # slow
 # mode: test
 # build seconds: 100
-# Compiles at the first call, which takes far longer than checking may.
+# check seconds: 400
+# Compiles at the first call.
 import torch
 
 
