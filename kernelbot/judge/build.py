@@ -27,6 +27,8 @@ ASKED_FOR = re.compile(
     r"(?:[Tt]ried to allocate|Unable to allocate) (\d{1,20}(?:\.\d{1,9})?) (bytes|[KMGTPE]iB)"
 )
 """What torch and numpy say of an allocation that failed."""
+BESIDE_A_GROUP = " |"
+"""What stands before each line of a group of exceptions, and of those in it."""
 LONGEST_LINE = 400
 """Longer lines are no compiler's, and would be a way to keep a regular expression busy."""
 
@@ -136,9 +138,11 @@ def summary(name: str, traceback: str) -> str:
         if len(line) <= LONGEST_LINE and COMPILER_ERROR.match(line):
             return shorten(line)
     lines = [line for line in traceback.splitlines() if line.strip()]
-    last = next(
-        (line for line in reversed(lines) if _begins_with(line, name)), lines[-1] if lines else name
-    )
+    said = [line.lstrip(BESIDE_A_GROUP) for line in lines] or [name]
+    at = next((at for at in reversed(range(len(said))) if _begins_with(said[at], name)), -1)
+    last = said[at].rstrip()
+    if last.endswith(f"{name}:") and 0 <= at < len(said) - 1:  # the message begins with a new line
+        last = f"{last} {said[at + 1]}"
     return shorten(last + _place(lines))
 
 
@@ -169,7 +173,7 @@ def _begins_with(line: str, name: str) -> bool:
 
 def _place(lines: list[str]) -> str:
     """The submission's line that the traceback points at last: its files alone are named shortly."""
-    own = re.compile(r'\s+File "([^"/][^"]*)", line (\d+)')
+    own = re.compile(r'[ |]+File "([^"/][^"]*)", line (\d+)')
     found = [match for line in lines if (match := own.match(line))]
     return f" ({found[-1][1]}, line {found[-1][2]})" if found else ""
 

@@ -246,3 +246,21 @@ def same_bytes(one: Any, other: Any) -> bool:
     if pair[0].numel() % 8 == 0 and all(item.storage_offset() % 8 == 0 for item in pair):
         pair = [item.view(torch.int64) for item in pair]
     return bool(torch.equal(*pair))
+
+
+def untouched(outputs: Sequence[Any], filling: int) -> int:
+    """How many elements consist of nothing but the byte that the outputs were filled with before the call.
+
+    Not of those that are one byte long: there it is a value like any other.
+    """
+    import torch
+
+    words = {2: torch.int16, 4: torch.int32, 8: torch.int64}
+    count = 0
+    for output in outputs:
+        size = output.element_size()
+        if size in words and output.numel():
+            word = int.from_bytes(bytes([filling]) * size, "little", signed=True)
+            flat = output.contiguous().reshape(-1).view(words[size])
+            count += sum(int((part == word).sum()) for part in flat.split(CHUNK))
+    return count

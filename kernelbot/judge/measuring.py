@@ -19,6 +19,7 @@ from typing import Any
 from kernelbot.judge import channel, timing
 from kernelbot.judge.cases import Case, Problem, ProblemFault
 from kernelbot.judge.channel import Arena
+from kernelbot.judge.compare import untouched
 from kernelbot.judge.deck import Deck, Sets
 from kernelbot.judge.device import Meter, keep_busy
 from kernelbot.judge.inside.driver import NoRoom
@@ -96,6 +97,7 @@ class Lane:
         self._budget = budget
         self._build = build  # pays for a process's first call as far as it goes: that one compiles
         self._arenas: list[Arena | Sets] = []  # one for each rank
+        self._poisons: dict[int, int] = {}  # by rank, what the outputs were filled with
         self._ours_s = 0.0  # of the last checked call: input, answer and comparison
 
     def __enter__(self) -> Lane:
@@ -182,7 +184,8 @@ class Lane:
             found, first = self._answered(call, cases, self._decoys(cases) if decoyed else None)
             charged_s -= self._budget.spent_s + self._build.spent_s
             for rank, case in enumerate(cases):
-                self._demand(rank, *problem.verdict(case, first[rank]))
+                complaint, secret = problem.verdict(case, first[rank])
+                self._demand(rank, complaint and complaint + self._left_out(rank, first), secret)
             self._ours_s = time.monotonic() - began + charged_s
             if twice:
                 _, second = self._answered(call, cases)
@@ -211,11 +214,17 @@ class Lane:
 
     def _fill(self, cases: Sequence[Case], decoys: Sequence[Any] | None = None) -> None:
         for rank, (arena, case) in enumerate(zip(self._arenas, cases, strict=True)):
-            poison = secrets.choice(POISONS)
+            poison = self._poisons[rank] = secrets.choice(POISONS)
             if decoys is not None and isinstance(arena, Deck):
                 arena.fill(case.data, poison, decoys[rank])
             else:
                 arena.fill(case.data, poison)
+
+    def _left_out(self, rank: int, outputs: Sequence[list[Any]]) -> str:
+        """What a kernel that leaves elements out would take for its own wrong values."""
+        count = untouched(outputs[rank], self._poisons[rank])
+        are = "element is" if count == 1 else "elements are"
+        return f"; {count} {are} as before the call, as if never written" if count else ""
 
     def _demand(self, rank: int, complaint: str, secret: str) -> None:
         if complaint:
@@ -410,7 +419,7 @@ def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhea
     samples = [contestant.call(EMPTY_S) for _ in range(plan.empty_calls)]
     for arena in arenas:
         arena.close()
-    return _outside(samples, 0.0), Overhead()
+    return Overhead.of_the_quickest([sample.ns for sample in _warm(samples)]), Overhead()
 
 
 def _warm(samples: list[Sample]) -> list[Sample]:

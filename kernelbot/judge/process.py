@@ -58,6 +58,14 @@ OUT_OF_MEMORY_TEXT = (
     "can't allocate memory", "Cannot allocate memory", "CUDA out of memory", "HIP out of memory",
     "CUDA error: out of memory", "HIP error: out of memory",
 )  # fmt: skip
+CAUSES: dict[int, str] = {
+    signal.SIGSEGV: " It touched memory that is not its own.",
+    signal.SIGBUS: " It touched memory behind the end of a file, or of an odd address.",
+    signal.SIGFPE: " It divided an integer by zero.",
+    signal.SIGILL: " It met an instruction that this processor does not have, or a trap of the compiler's.",
+    signal.SIGABRT: " It aborted itself, as for an assertion in C or an exception that no C++ code catches.",
+}
+"""What a signal mostly means, for who has no debugger there."""
 NO_MEMORY = "No memory was left."
 """What may be said of it when inputs are secret: how much was asked for could tell of them."""
 
@@ -261,14 +269,23 @@ class Contestant:
         self._tried[rank] = memory
         return True
 
-    def load(self, timeout_s: float, recipe: dict[str, object] | None = None) -> float:
-        """Import the submission, or compile it by its recipe; returns the seconds it took."""
+    def load(
+        self, timeout_s: float, recipe: dict[str, object] | None = None, *, again: bool = False
+    ) -> float:
+        """Import the submission, or compile it by its recipe; returns the seconds it took.
+
+        ``again``: other processes of the run have done so, of those that are measured some maybe.
+        """
         began = time.monotonic()
+        if again:
+            what = "importing and compiling once more, in the processes that are measured"
+            self._doing = (what, self._job.limits.build_s)
         for rank in self.ranks:
             rank.send({"op": "load", "native": recipe})
         self._tree.go()
         self._expect(channel.READY, timeout_s)
         self._rest()
+        self._doing = None
         self.compiling = True
         return time.monotonic() - began
 
@@ -635,9 +652,12 @@ class Contestant:
             )
             return self.told(failure, rank)
         how = f"was killed by {_signal_name(-code)}" if code < 0 else f"exited with code {code}"
+        cause = CAUSES.get(-code, "")
+        if cause and self._job.submission.endswith(".py"):
+            cause += " After faulthandler.enable() the log says in which line."
         failure = Failure(
             VerdictKind.CRASHED,
-            f"The program {how} {doing}.",
+            f"The program {how} {doing}.{cause}",
             guarded=f"The program ended {doing}.",  # eight bits of an input fit in the code
         )
         return self.told(failure, rank)

@@ -229,6 +229,7 @@ class Referee:
             Stage.CHECK: Budget(job.limits.check_s),
             Stage.MEASURE: Budget(job.limits.measure_s),
         }
+        self._rebuilding = Budget(job.limits.build_s)  # of all processes that are measured
         self._contestants: list[Contestant] = []
         self._fence: sandbox.Fence | None = None
         self._gates = self._sharing = False  # what the first process came up with
@@ -254,7 +255,7 @@ class Referee:
         except Exception as error:
             verdict = _fault("".join(traceback.format_exception(error)), self._job.run_id)
         spent = Spent(
-            build_s=self._budgets[Stage.BUILD].spent_s,
+            build_s=self._budgets[Stage.BUILD].spent_s + self._rebuilding.spent_s,
             check_s=self._budgets[Stage.CHECK].spent_s,
             measure_s=self._budgets[Stage.MEASURE].spent_s,
             device_s=max(0.0, self._held_s - self._doubted_s),
@@ -502,7 +503,8 @@ class Referee:
         return bench
 
     def _build_again(self, spare: Contestant, problem: Problem) -> Bench:
-        """A measured process builds in its own right, out of the build budget.
+        """A measured process builds in its own right: a first time that took more than half of what it
+        may is no reason to be out of time the second time.
 
         What it says then is as secret as in a call: the first process may have left it a note.
         """
@@ -520,12 +522,11 @@ class Referee:
         return Bench(self._job, self.plan, self._meter, lane)
 
     def _load(self, contestant: Contestant) -> None:
-        with self._budgets[Stage.BUILD].charged() as left:
-            contestant.load(left, self._recipe)
+        with self._building.charged() as left:
+            contestant.load(left, self._recipe, again=self._stage is Stage.MEASURE)
 
     def _lane(self, contestant: Contestant, problem: Problem, args: dict[str, Any]) -> Lane:
-        budgets = self._budgets
-        return Lane(contestant, problem, args, budgets[self._stage], budgets[Stage.BUILD])
+        return Lane(contestant, problem, args, self._budgets[self._stage], self._building)
 
     def _check(self, contestant: Contestant, problem: Problem) -> None:
         for index, args in enumerate(self._job.tests):
@@ -600,7 +601,12 @@ class Referee:
     @property
     def _measuring_budgets(self) -> list[Budget]:
         """Those that a measured process spends."""
-        return [self._budgets[Stage.BUILD], self._budgets[Stage.MEASURE]]
+        return [self._rebuilding, self._budgets[Stage.MEASURE]]
+
+    @property
+    def _building(self) -> Budget:
+        """What pays for importing and compiling in this stage."""
+        return self._rebuilding if self._stage is Stage.MEASURE else self._budgets[Stage.BUILD]
 
     @property
     def _planned(self) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from kernelbot.judge.build import no_memory
-from kernelbot.judge.protocol import VerdictKind
+from kernelbot.judge.build import no_memory, summary
+from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.report import HEADLINES
-from tests.judge.bench import judge
+from tests.judge.bench import LIMITS, a_job, judge
 
 WHERE = 'Traceback (most recent call last):\n  File "submission.py", line 3, in custom_kernel\n'
 
@@ -56,3 +57,56 @@ def test_a_message_about_memory_does_not_repeat_its_headline(tmp_path: Path, lin
     assert verdict.message.startswith("Test 0 (n: 1000): No memory was left for ")
     assert verdict.message.endswith(" it asked for (submission.py, line 2).")
     assert HEADLINES[verdict.kind].lower() not in verdict.message.lower()
+
+
+def test_a_message_that_begins_on_a_line_of_its_own_is_told() -> None:
+    traceback = """Traceback (most recent call last):
+  File "submission.py", line 2, in <module>
+RuntimeError:\x20
+undefined value y:
+  File "submission.py", line 4
+"""
+    assert summary("RuntimeError", traceback) == (
+        "RuntimeError: undefined value y: (submission.py, line 4)"
+    )
+
+
+def test_a_group_of_exceptions_is_told_by_its_name() -> None:
+    traceback = """  + Exception Group Traceback (most recent call last):
+  |   File "submission.py", line 2, in custom_kernel
+  | ExceptionGroup: several (2 sub-exceptions)
+  +-+---------------- 1 ----------------
+    | ValueError: one
+    +------------------------------------
+"""
+    assert summary("ExceptionGroup", traceback) == (
+        "ExceptionGroup: several (2 sub-exceptions) (submission.py, line 2)"
+    )
+
+
+def test_an_exception_without_a_line_is_told_by_its_name() -> None:
+    assert summary("KeyError", "") == "KeyError"
+
+
+WHAT_TO_DO = [
+    ("a, b, out = data; out.copy_(a + b)", "; what is written into a buffer has to be returned"),
+    ("import os; os.abort()", " It aborted itself, "),
+    ("a, b, out = data; out[1:] = a[1:] + b[1:]; return out", "; 1 element is as before the call"),
+]
+
+
+@pytest.mark.parametrize(("line", "advice"), WHAT_TO_DO)
+def test_a_message_says_what_was_forgotten(tmp_path: Path, line: str, advice: str) -> None:
+    verdict = judge(tmp_path, f"def custom_kernel(data):\n    {line}\n").verdict
+
+    assert not verdict.passed
+    assert advice in verdict.message
+
+
+def test_a_measured_process_has_as_long_to_build_as_the_checked_one(tmp_path: Path) -> None:
+    slow = "import time\ntime.sleep(4)\ndef custom_kernel(data):\n    return data[0] + data[1]\n"
+    job = a_job(Mode.RANKED, limits=replace(LIMITS, build_s=7.5))
+    verdict = judge(tmp_path, slow, job).verdict
+
+    assert verdict.passed, verdict.message
+    assert verdict.spent.build_s > 8  # of both

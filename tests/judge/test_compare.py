@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernelbot.judge.compare import Mismatch, compare, same_bytes
+from kernelbot.judge.compare import Mismatch, compare, same_bytes, untouched
 from kernelbot.judge.measuring import POISONS
 from kernelbot.judge.protocol import DtypeTolerance, Tolerance
 
@@ -230,3 +230,17 @@ def test_any_single_change_beyond_the_tolerance_is_found(
 def test_what_a_buffer_is_filled_with_is_nowhere_near_zero(dtype: torch.dtype, poison: int) -> None:
     left = torch.full((8,), poison, dtype=torch.uint8).view(dtype).double()
     assert bool((left.isnan() | (left.abs() > 10)).all())
+
+
+@pytest.mark.parametrize("poison", POISONS)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.int64])
+def test_elements_that_were_never_written_are_counted(poison: int, dtype: torch.dtype) -> None:
+    output = torch.zeros(4, 6, dtype=dtype).mT
+    filled = torch.full((3 * dtype.itemsize,), poison, dtype=torch.uint8).view(dtype)
+    output[:3, 1] = filled
+
+    assert untouched([torch.ones(5), output], poison) == 3
+
+
+def test_a_byte_is_a_value_like_any_other() -> None:
+    assert untouched([torch.full((9,), 0x5A, dtype=torch.uint8), torch.empty(0)], 0x5A) == 0

@@ -64,6 +64,7 @@ def listed(result: Any, targets: list[Any], single: bool) -> list[Any]:
     if not isinstance(result, tuple | list):
         raise Mismatch(
             f"custom_kernel returned {kind_of(result)}, expected a tuple of {len(targets)} tensors"
+            f"{advice(result)}"
         )
     if len(result) != len(targets):
         raise Mismatch(f"custom_kernel returned {len(result)} outputs, expected {len(targets)}")
@@ -76,7 +77,7 @@ def check(value: Any, target: Any, which: str) -> None:
     if not isinstance(value, torch.Tensor):
         raise Mismatch(
             f"custom_kernel returned {kind_of(value)}{which}, expected a tensor of "
-            f"shape {list(target.shape)} and dtype {target.dtype}"
+            f"shape {list(target.shape)} and dtype {target.dtype}{advice(value)}"
         )
     for what, got, expected in (
         ("shape", list(value.shape), list(target.shape)),
@@ -90,3 +91,12 @@ def check(value: Any, target: Any, which: str) -> None:
 
 def kind_of(value: Any) -> str:
     return "None" if value is None else f"a value of type {type(value).__name__}"
+
+
+def advice(value: Any) -> str:
+    """What may have been forgotten by who returns this."""
+    if value is None:
+        return "; what is written into a buffer has to be returned as well"
+    if hasattr(value, "__await__"):
+        return "; custom_kernel must not be async: have asyncio.run wait inside of it"
+    return ""
