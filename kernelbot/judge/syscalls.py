@@ -68,6 +68,8 @@ REFUSED: dict[str, tuple[int, int]] = {
     "modify_ldt": (154, -1),
     "uselib": (134, -1),
     "personality": (135, 92),
+    "memfd_secret": (447, 447),  # memory that no watch sees
+    "vmsplice": (278, 75),  # a byte in a pipe holds a huge page that no process has any more
 }
 SOCKET = (41, 198)
 OF_ONE_MACHINE = (

@@ -43,7 +43,17 @@ def errno_of(number: int, program: bytes, arguments: str = "0, 0, 0, 0, 0") -> i
 
 
 @pytest.mark.parametrize(
-    "name", ["ptrace", "process_vm_readv", "bpf", "userfaultfd", "mount", "setns"]
+    "name",
+    [
+        "ptrace",
+        "process_vm_readv",
+        "bpf",
+        "userfaultfd",
+        "mount",
+        "setns",
+        "memfd_secret",
+        "vmsplice",
+    ],
 )
 def test_what_no_kernel_needs_is_refused(name: str) -> None:
     number = syscalls.REFUSED[name][NUMBER]

@@ -405,6 +405,14 @@ def test_a_tiny_kernel_is_sampled_until_its_own_time_is_known_not_that_of_the_ov
     assert not timing.enough(samples, plan, 0.1, overhead_ns=2_100)
 
 
+def test_of_empty_calls_on_a_busy_processor_only_what_the_quickest_took_is_subtracted() -> None:
+    quiet, busy = [70_000.0 + at for at in range(16)], [400_000.0 + 50_000 * at for at in range(32)]
+    assert 70_000 <= Overhead.of_the_quickest(busy + quiet).ns < 70_016
+    assert Overhead.of([*quiet, *busy]).ns > 400_000
+    even = [70_000.0 + 100 * at for at in range(48)]
+    assert Overhead.of_the_quickest(even).ns == pytest.approx(Overhead.of(even).ns, rel=0.02)
+
+
 def test_what_the_empty_call_does_take_is_not_subtracted() -> None:
     overhead = Overhead.of([2_750.0] * 16, timing.EMPTY_KERNEL_NS)
     assert overhead.ns == pytest.approx(2_110)

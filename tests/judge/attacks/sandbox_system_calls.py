@@ -7,9 +7,11 @@ import platform
 libc = ctypes.CDLL(None, use_errno=True)
 NUMBERS = {
     "x86_64": {"ptrace": 101, "process_vm_readv": 310, "perf_event_open": 298, "bpf": 321, "keyctl": 250,
-               "userfaultfd": 323, "unshare": 272, "mount": 165, "io_uring_setup": 425, "pidfd_getfd": 438},
+               "userfaultfd": 323, "unshare": 272, "mount": 165, "io_uring_setup": 425, "pidfd_getfd": 438,
+               "memfd_secret": 447, "vmsplice": 278},
     "aarch64": {"ptrace": 117, "process_vm_readv": 270, "perf_event_open": 241, "bpf": 280, "keyctl": 219,
-                "userfaultfd": 282, "unshare": 97, "mount": 40, "io_uring_setup": 425, "pidfd_getfd": 438},
+                "userfaultfd": 282, "unshare": 97, "mount": 40, "io_uring_setup": 425, "pidfd_getfd": 438,
+                "memfd_secret": 447, "vmsplice": 75},
 }  # fmt: skip
 
 
