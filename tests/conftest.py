@@ -114,9 +114,9 @@ async def database_url(cluster: str, template: str) -> AsyncIterator[str]:
 
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
-    """Where a module has no ``LEASE_S`` of its own nothing is taken from a worker that is only slow."""
-    lease_s = getattr(request.module, "LEASE_S", 30.0)
-    return make_settings(database_url, tmp_path / "data", lease_s=lease_s)
+    """With the module's ``LEASE_S``, where it has one."""
+    own = {"lease_s": request.module.LEASE_S} if hasattr(request.module, "LEASE_S") else {}
+    return make_settings(database_url, tmp_path / "data", **own)
 
 
 @pytest_asyncio.fixture
@@ -133,13 +133,14 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def make_settings(url: str, data_dir: Path, **more: object) -> Settings:
-    """Settings with short periods, so that what is waited for happens soon."""
+    """Settings with short periods, so that what is waited for happens soon; but for the lease: nothing is taken from
+    a worker that is only slow, and tests say when one has fallen silent (``factories.lost_by_its_holder``)."""
     values: dict[str, object] = {
         "database_url": url,
         "data_dir": data_dir,
         "admin_token": ADMIN_TOKEN,
         "heartbeat_s": 0.3,
-        "lease_s": 2.0,
+        "lease_s": 30.0,
         "retry_s": 0.2,
         "canary_s": 0.0,
         "database_timeout_s": 15.0,

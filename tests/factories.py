@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import uuid
 
+from sqlalchemy import text
+
 from kernelbot.app import App
 from kernelbot.domain.people import Actor
 from kernelbot.domain.submission import Draft
@@ -81,6 +83,35 @@ async def claim_one(app: App, gpu: str = "CPU") -> Assignment:
     """Play a worker that takes the next run, and asks again for one whose row somebody else holds this moment."""
     (assignment,) = await until(lambda: dispatch.claim(app, uuid.uuid4(), {gpu: 1}))
     return assignment
+
+
+async def lost_by_its_holder(app: App, run_id: int) -> None:
+    """Nothing more is heard of whoever has this run, until somebody has taken it up."""
+    lease = await _lease(app, run_id)
+
+    async def taken_up() -> bool:
+        async with app.database.transaction() as connection:
+            # Behind the lock of the claim, so that the next one's lease is not over as well.
+            await connection.execute(LOCK_JOB, {"run": run_id})
+            held = (await connection.execute(LEASE, {"run": run_id})).scalar_one() == lease
+            if held:
+                await connection.execute(SILENCE, {"run": run_id})
+        return not held
+
+    await until(taken_up, 120)
+
+
+JOB = "(SELECT queue_id FROM runs WHERE id = :run)"
+LOCK_JOB = text(f"SELECT id FROM pgqueuer WHERE id = {JOB} FOR UPDATE")
+SILENCE = text(f"UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' WHERE id = {JOB}")
+LEASE = text("SELECT lease FROM runs WHERE id = :run")
+
+
+async def _lease(app: App, run_id: int) -> uuid.UUID:
+    async with app.database.read() as connection:
+        found: uuid.UUID | None = (await connection.execute(LEASE, {"run": run_id})).scalar_one()
+    assert found is not None, "nobody has it"
+    return found
 
 
 async def judge_one(app: App, verdict: Verdict | None = None, *, gpu: str = "CPU") -> Assignment:

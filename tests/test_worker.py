@@ -32,13 +32,12 @@ from kernelbot.launchers.registry import FACTORIES
 from kernelbot.services import dispatch, identity, machines, submissions, submit
 from kernelbot.worker import Slot, Worker, demand_fitness, most_ranks, slots_of
 from tests.conftest import ADMIN_TOKEN
-from tests.factories import CODE, make_actor, make_verdict, submitted
+from tests.factories import CODE, lost_by_its_holder, make_actor, make_verdict, submitted
 from tests.launchers.test_slurm import Cluster
 from tests.patience import until
 from tests.processes import alive, family
 
-PATIENCE_S = 120.0
-LEASE_S = 2.0  # what a killed worker had is soon another's
+PATIENCE_S = 300.0
 ENDLESS = b"while True:\n    pass\n"
 
 
@@ -234,6 +233,7 @@ async def test_what_a_killed_worker_left_is_finished_by_another_once(
     # The second attempt is to end soon: nobody waits for the minute that an endless one gets.
     await rows(app, "UPDATE code_blobs SET content = :code", code=CODE)
     await workers.start()
+    await lost_by_its_holder(app, view.runs[0].id)
 
     run = await ended(app, ada, view.id)
     assert (run.kind, run.attempt) == (VerdictKind.PASSED, 2)
@@ -431,19 +431,8 @@ async def test_a_run_claimed_again_by_its_own_worker_keeps_its_heartbeat(app: Ap
 
     async with working(app, bench, slots=2):
         await until(lambda: bench.launches)
-
-        async def claimed_again() -> bool:
-            # Behind the lock of the claim, so that the second attempt is not made stale as well.
-            async with app.database.transaction() as connection:
-                await connection.execute(text("SELECT id FROM pgqueuer FOR UPDATE"))
-                stale = (
-                    "UPDATE pgqueuer SET heartbeat = now() - interval '1 hour' "
-                    "WHERE EXISTS (SELECT FROM runs WHERE attempt = 1)"
-                )
-                await connection.execute(text(stale))
-            return len(bench.launches) > 1
-
-        await until(claimed_again)
+        await lost_by_its_holder(app, view.runs[0].id)
+        await until(lambda: len(bench.launches) > 1)
         await until(lambda: bench.launches[0].cancelled)
 
         # Without its heartbeat the run would be claimed once more when the lease is over.

@@ -78,7 +78,7 @@ class Process:
         """Its exit code."""
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await asyncio.wait_for(self.process.wait(), 120)
 
 
 @contextlib.asynccontextmanager
@@ -113,7 +113,7 @@ async def agent(
                 await asyncio.sleep(0.1)
                 process.send_signal(signal.SIGTERM)
             try:
-                await asyncio.wait_for(process.wait(), 30)
+                await asyncio.wait_for(process.wait(), 60)
             except TimeoutError:
                 process.kill()
                 await process.wait()
@@ -128,5 +128,5 @@ def _prepared(state: Path, token: str) -> tuple[Path, Path]:
 
 async def joined(found: Process) -> None:
     """Wait until it may take work."""
-    await until(lambda: found.process.returncode is not None or found.heard("joined"), 90)
+    await until(lambda: found.process.returncode is not None or found.heard("joined"), 300)
     assert found.process.returncode is None, found.log.read_text()[-4000:]

@@ -60,7 +60,7 @@ async def test_a_machine_that_knows_a_token_and_has_no_server_package_judges_wit
             run = (await submissions.submission(app, ada, view.id)).runs[0]
             return run if run.status is Status.DONE else None
 
-        run = await until(judged, 60)
+        run = await until(judged, 300)
 
         assert run.kind is VerdictKind.PASSED, run.verdict
         there = await runner_view(app, "donor")
@@ -109,6 +109,6 @@ async def test_a_state_folder_is_one_processs_own(site: Site, state: Path) -> No
     held = os.open(state / "lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(held, fcntl.LOCK_EX)
     async with agent(site.line, "any", state) as found:
-        assert await asyncio.wait_for(found.process.wait(), 30) == 1
+        assert await asyncio.wait_for(found.process.wait(), 300) == 1
     assert "another one works in" in found.log.read_text()
     os.close(held)

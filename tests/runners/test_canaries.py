@@ -29,13 +29,13 @@ async def test_an_agent_judges_canaries_and_takes_no_run_on_a_device_that_is_out
         return found[0] if found and found[0].canary_good is not None else None
 
     async with agent(site.line, token, state) as found:
-        device = await until(sung, 90)
+        device = await until(sung, 300)
         assert (device.runner, device.device) == ("donor", "cpu")
         assert device.canary_good, device.canary_reason
         assert sorted(device.seconds) == ["product", "stream"]
 
         await machines.quarantine(app, admin, device.id, "It smells.")
-        await until(lambda: found.heard("takes nothing more"), 30)
+        await until(lambda: found.heard("takes nothing more"), 60)
         ada = await make_actor(app)
         view = await submitted(app, ada, mode="test")
         await machines.release(app, admin, device.id, "It was lunch.")
@@ -44,5 +44,5 @@ async def test_an_agent_judges_canaries_and_takes_no_run_on_a_device_that_is_out
             run = (await submissions.submission(app, ada, view.id)).runs[0]
             return run if run.status is Status.DONE else None
 
-        assert (await until(judged, 60)).kind is VerdictKind.PASSED
+        assert (await until(judged, 300)).kind is VerdictKind.PASSED
         assert await found.stop() == 0

@@ -23,7 +23,7 @@ from kernelbot.app import App
 from kernelbot.judge import shipping
 from kernelbot.services import artefacts, runners, submit
 from runners.agent.agent import REVOKED
-from tests.factories import CODE, make_actor, submitted
+from tests.factories import CODE, lost_by_its_holder, make_actor, submitted
 from tests.fakes.tls import Line, line_to
 from tests.launchers.contract import CORRECT, ENDLESS
 from tests.patience import until
@@ -58,7 +58,7 @@ async def runs_on(app: App, submission_id: int, runner: str) -> None:
         run = await run_of(app, submission_id)
         return run.status == "running" and run.runner == runner and bool(run.progress)
 
-    await until(begun, 60)
+    await until(begun, 300)
 
 
 async def ended(app: App, submission_id: int) -> Any:
@@ -68,7 +68,7 @@ async def ended(app: App, submission_id: int) -> Any:
         run = await run_of(app, submission_id)
         return run if run.status in ("done", "cancelled") else None
 
-    return await until(there, 90)
+    return await until(there, 300)
 
 
 async def verdicts(app: App, submission_id: int) -> int:
@@ -188,7 +188,7 @@ async def test_a_network_that_is_cut_in_the_middle_of_an_upload_loses_and_double
     app, ada = site.app, await make_actor(site.app)
     line.break_within = b"/files/"
     view = await submitted(app, ada, mode="profile")
-    await until(lambda: line.broken == 1, 60)
+    await until(lambda: line.broken == 1, 120)
     line.break_within = b"/verdict"
 
     run = await ended(app, view.id)
@@ -223,7 +223,7 @@ async def test_a_run_whose_lease_was_lost_on_the_way_is_taken_again_and_costs_no
 ) -> None:
     app, ada = site.app, await make_actor(site.app)
     cuts = line.broken
-    first = await submitted(app, ada, mode="test")
+    first = await submitted(app, ada, mode="test", code=SLOW + b"# first\n")
     await runs_on(app, first.id, "victim")
     line.lose_answer_to = b"/v1/runner/lease"  # the next that it asks for
     view = await submitted(app, ada, mode="test", code=CODE + b"# once more")
@@ -261,7 +261,7 @@ async def test_an_agent_whose_verdict_is_not_believed_steps_back_and_says_why(
     await rows(app, rename, old=processor["name"], new="another one")
     view = await submitted(app, ada, mode="test", code=CORRECT + b"# not believed\n")
 
-    told = await until(lambda: _troubled(app, "victim"), 60)
+    told = await until(lambda: _troubled(app, "victim"), 120)
     await rows(app, rename, old="another one", new=processor["name"])
     run = await ended(app, view.id)
 
@@ -284,6 +284,7 @@ async def test_an_agent_that_is_frozen_past_its_lease_loses_the_run_and_its_say(
 
     victim.freeze()
     await step_in(app, "steady")
+    await lost_by_its_holder(app, view.runs[0].id)
     run = await ended(app, view.id)
     victim.thaw()
 
@@ -307,6 +308,7 @@ async def test_a_verdict_for_a_run_that_was_cancelled_meanwhile_changes_nothing(
     victim.freeze()
     await submit.cancel(app, ada, view.id)
     await step_in(app, "steady")
+    await lost_by_its_holder(app, view.runs[0].id)
     run = await ended(app, view.id)  # by whoever takes it up
     await asyncio.sleep(2.0)  # its judge goes on meanwhile, and has a verdict
     victim.thaw()
@@ -332,6 +334,7 @@ async def test_an_agent_that_is_killed_costs_an_attempt_and_one_that_is_stopped_
     assert len(found.remains()) == 1
 
     async with agent(site.line, token, folder / "mortal") as found:
+        await lost_by_its_holder(app, view.runs[0].id)
         run = await ended(app, view.id)
 
         assert (run.verdict, run.attempt, run.runner) == ("passed", 2, "mortal")
@@ -424,8 +427,9 @@ async def test_an_agent_of_another_version_becomes_the_servers_own_until_it_is_s
         await runs_on(app, view.id, "old")
         await runners.revoke(app, await administrator(app), "old")
         await step_in(app, "steady")
-        assert await asyncio.wait_for(found.process.wait(), 60) == REVOKED
+        assert await asyncio.wait_for(found.process.wait(), 300) == REVOKED
         assert await until(lambda: not found.family())
+    await lost_by_its_holder(app, view.runs[0].id)
     run = await ended(app, view.id)
     assert (run.verdict, run.attempt, run.runner) == ("passed", 2, "steady")
 
@@ -435,7 +439,7 @@ async def test_a_machine_without_the_device_of_its_targets_says_so_and_ends(
 ) -> None:
     token = await runner_token(site.app, "boastful", targets=("H200", "H200x4"))
     async with agent(site.line, token, folder / "boastful") as found:
-        code = await asyncio.wait_for(found.process.wait(), 60)
+        code = await asyncio.wait_for(found.process.wait(), 300)
 
     assert code == 6
     assert "its token is for H200, H200x4" in found.log.read_text()

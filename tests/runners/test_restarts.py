@@ -21,7 +21,8 @@ from tests.ports import free_port
 from tests.runners.agents import agent, joined, runner_token
 from tests.runners.test_faults import ended, rows, verdicts
 
-MANY = 4
+MANY = 6
+"""Two are judged at once, and two may be on their way to be recorded."""
 
 
 @dataclass
@@ -87,13 +88,13 @@ async def test_api_and_postgres_restart_under_load_and_every_run_is_judged_once(
         await joined(donor)
 
         first = await many(app)
-        await until(lambda: under_way(app), 60)
+        await until(lambda: under_way(app), 300)
         await server.stop(kill=True)
         async with serving(environment, place.folder / "second.log", port=port):
             await judged_once(app, first)
 
             second = await many(app)
-            await until(lambda: under_way(app), 60)
+            await until(lambda: under_way(app), 300)
             await place.postgres.stop()
             await place.postgres.start()
             await until(lambda: answers(app))
