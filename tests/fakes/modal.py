@@ -309,6 +309,9 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
             call.result = api_pb2.GenericResult(
                 status=api_pb2.GenericResult.GENERIC_STATUS_TERMINATED, exception="cancelled"
             )
+        work = call.work
+        if work is not None:  # it may just be starting
+            await until(lambda: call.process is not None or work.done())
         if call.process is not None:
             inside = family(call.process.pid)
             _signal(reversed(inside), signal.SIGTERM)

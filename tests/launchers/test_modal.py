@@ -30,6 +30,7 @@ from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import load_targets
 from tests.fakes.modal import TOKEN, FakeModal, serving
 from tests.launchers.contract import CORRECT, ENDLESS, LauncherContract, outcome, package
+from tests.launchers.test_local import list_of
 from tests.patience import until
 from tests.processes import alive, family
 
@@ -50,7 +51,8 @@ class There:
 
     def processes(self, marker: str) -> list[int]:
         for call in self.fake.servicer.calls.values():
-            if call.process is not None and list(call.folder.glob(f"run-{marker}-*")):
+            there = any(name.startswith(f"run-{marker}-") for name in list_of(call.folder))
+            if call.process is not None and there:
                 found = family(call.process.pid)
                 self.seen += [pid for pid in found if pid not in self.seen]
         return alive(self.seen)
