@@ -249,18 +249,18 @@ def _remove_entry(entry: os.DirEntry[str]) -> None:
 def _sweep_system_v(uids: set[int]) -> None:
     """Shared memory, queues and semaphores of System V, which outlive whoever made them."""
     libc = ctypes.CDLL(None, use_errno=True)
-    for kind, control, arguments in (
-        ("shm", libc.shmctl, (IPC_RMID, None)),
-        ("msg", libc.msgctl, (IPC_RMID, None)),
-        ("sem", libc.semctl, (0, IPC_RMID)),
+    for kind, identifier, control, arguments in (
+        ("shm", "shmid", libc.shmctl, (IPC_RMID, None)),
+        ("msg", "msqid", libc.msgctl, (IPC_RMID, None)),
+        ("sem", "semid", libc.semctl, (0, IPC_RMID)),
     ):
-        for number, owners in _system_v(kind):
+        for number, owners in _system_v(kind, identifier):
             if owners & uids:
                 control(number, *arguments)
 
 
-def _system_v(kind: str) -> Iterator[tuple[int, set[int]]]:
-    """Identifiers of one kind with the uids of their owner and their maker."""
+def _system_v(kind: str, identifier: str) -> Iterator[tuple[int, set[int]]]:
+    """Identifiers of one kind, by the name of their column, with the uids of their owner and their maker."""
     try:
         names, *lines = Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
     except (OSError, ValueError):
@@ -268,4 +268,4 @@ def _system_v(kind: str) -> Iterator[tuple[int, set[int]]]:
     columns = names.split()
     for line in lines:
         row = dict(zip(columns, map(int, line.split()), strict=False))
-        yield row[f"{kind}id"], {row["uid"], row["cuid"]}
+        yield row[identifier], {row["uid"], row["cuid"]}

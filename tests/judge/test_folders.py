@@ -9,6 +9,7 @@ import fcntl
 import os
 import subprocess
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -241,20 +242,41 @@ if os.getuid() == 0:
         assert owner(tmp_path / "work" / name / name) == UID
         folders.remove(tmp_path / "work")
 
-    def test_shared_memory_of_a_runs_uids_is_swept(tmp_path: Path) -> None:
+    @pytest.mark.parametrize(
+        ("kind", "make"),
+        [
+            ("shm", lambda libc: libc.shmget(0, 4096, 0o1600)),
+            ("msg", lambda libc: libc.msgget(0, 0o1600)),
+            ("sem", lambda libc: libc.semget(0, 1, 0o1600)),
+        ],
+    )
+    def test_what_outlives_a_runs_processes_in_the_kernel_is_swept(
+        kind: str, make: Callable[[ctypes.CDLL], int]
+    ) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         child = os.fork()
         if child == 0:
             with contextlib.suppress(BaseException):
                 os.setresuid(UID, UID, UID)
-                libc.shmget(0, 4096, 0o1600)
+                make(libc)
             os._exit(0)
         os.waitpid(child, 0)
 
         def left() -> bool:
-            names, *rows = Path("/proc/sysvipc/shm").read_text().splitlines()
+            names, *rows = Path(f"/proc/sysvipc/{kind}").read_text().splitlines()
             return any(row.split()[names.split().index("uid")] == str(UID) for row in rows)
 
         assert left()
         folders.sweep({UID})
         assert not left()
+
+    def test_a_queue_of_somebody_elses_is_left_alone() -> None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        queue = libc.msgget(0, 0o1600)
+        assert queue >= 0
+        try:
+            folders.sweep({UID})
+            listed = Path("/proc/sysvipc/msg").read_text().split()
+        finally:
+            libc.msgctl(queue, folders.IPC_RMID, None)
+        assert str(queue) in listed
