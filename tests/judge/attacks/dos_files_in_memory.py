@@ -1,4 +1,5 @@
 # expect: crashed
+# only: cpu
 # Empty files where files are in memory: no bytes of theirs, and a kilobyte of the kernel's each.
 import os
 import time

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import time
 
-SOURCE = """
+# Above the limit, which is higher where CUDA is.
+GIB = 20 if os.path.exists("/dev/nvidiactl") else 3
+SOURCE = f"""
 import ctypes, threading, time
 def fill():
     time.sleep(0.2)
-    held = [bytes(1 << 20) * 1024 for _ in range(3)]
+    held = [bytes(1 << 20) * 1024 for _ in range({GIB})]
     time.sleep(1000)
 threading.Thread(target=fill).start()
 ctypes.CDLL(None).pthread_exit(None)
