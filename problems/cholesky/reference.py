@@ -12,6 +12,10 @@ from task import input_t
 OUTPUTS = 1  # the last entry of data is the output buffer
 KINDS = ("dense", "spectrum", "lowrank", "scaled", "tridiagonal")
 DIRECTIONS = 8
+REST = 0.25
+"""How large is what lowrank matrices have besides, in all directions. Its elements beside the diagonal
+are some REST / sqrt(n), 25 times what is allowed at n = 16384: who takes a few directions and a diagonal
+for the whole matrix, which can be factorised in n^2 steps, is wrong."""
 EPS = torch.finfo(torch.float32).eps
 TOGETHER = 1 << 25  # elements that are checked at once: some 100 MB in fp64
 
@@ -40,7 +44,9 @@ def _matrices(kind: str, batch: int, n: int, source: torch.Generator) -> torch.T
             return (q * 10 ** (-5 * even(batch, 1, n))) @ q.mT
         case "lowrank":
             some = normal(batch, n, DIRECTIONS)
-            return some @ some.mT / DIRECTIONS + torch.diag_embed(1e-3 + 1e-3 * even(batch, n))
+            all_of_them = normal(batch, n, n)
+            a = some @ some.mT / DIRECTIONS + REST / n * (all_of_them @ all_of_them.mT)
+            return a + torch.diag_embed(1e-3 + 1e-3 * even(batch, n))
         case "tridiagonal":
             beside = torch.diag_embed(2 * even(batch, n - 1) - 1, offset=1)
             beside = beside + beside.mT

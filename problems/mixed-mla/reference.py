@@ -11,7 +11,14 @@ from task import KEY, VALUE, input_t
 OUTPUTS = 1  # the last entry of data is the output buffer
 
 SHARPNESS = 1.75
-"""The size of queries: scores are about N(0, 2^2)."""
+"""The size of queries: scores are about N(0, 2^2), but for the offset."""
+
+OFFSET = 120.0
+"""The most by which all scores of a query are larger or smaller; exp takes 88."""
+
+CARRIERS, COMMON = 8, 2.0
+"""Dimensions that carry it, behind the values, and what all entries have there. A power of two is the
+same in mxfp4, whatever lies in its block; queries that have 180 there fit into fp8 unscaled."""
 
 FORMS = ("mxfp4", "fp8", "bf16")
 """Of the cache. An answer is right by any of them."""
@@ -37,14 +44,24 @@ def generate_input(*, seed: int, device: str, batch: int, heads: int, kv: int) -
     With queries of N(0, 1) all weights are nearly 1/kv, and most of the answer is the query itself,
     over 24. Sharper scores let some hundred keys matter, nobody knows which. With still sharper ones
     a query in fp8 would be as wrong as one that leaves keys out.
+
+    Every query has an offset of its own, by which all of its scores are beyond what exp takes: softmax
+    does not see it, but who leaves out the largest score does. The dimensions that carry it are the same
+    to the bit for all entries: however a query is rounded, the scores' differences do not move.
     """
     source = torch.Generator(device=device).manual_seed(seed)
     q = SHARPNESS * torch.randn((batch, heads, KEY), generator=source, device=device)
+    drawn = 2 * torch.rand((batch, heads, 1), generator=source, device=device) - 1
+    offset = OFFSET * (drawn / 6 + (5 / 6) * drawn.sign())
+    behind = torch.randperm(KEY - VALUE, generator=source, device=device)
+    carriers = VALUE + behind[:CARRIERS]
+    q[:, :, carriers] = offset * KEY**0.5 / (CARRIERS * COMMON)
     cache = torch.empty((batch, kv, KEY), dtype=torch.bfloat16, device=device)
     packed = torch.empty((batch, kv, KEY // 2), dtype=torch.uint8, device=device)
     scales = torch.empty((batch, kv, KEY // mxfp4.BLOCK), dtype=torch.float8_e8m0fnu, device=device)
     for at in range(batch):  # a whole cache in fp32, and what quantising needs, would be 30 GB
         cache[at] = mxfp4.drawn_numbers((kv, KEY), source, 1.0)
+        cache[at][:, carriers] = COMMON
         packed[at], scales[at] = mxfp4.quantised(cache[at])
     fp8_scale = cache.abs().amax().float().reshape(1) / torch.finfo(torch.float8_e4m3fn).max
     fp8 = torch.empty(cache.shape, dtype=torch.float8_e4m3fn, device=device)
