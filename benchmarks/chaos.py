@@ -5,8 +5,13 @@
 Runs ``kernelbot up`` over its embedded Postgres with a loopback Discord beside it, sends submissions
 over HTTP as people do (each with an idempotency key, tried again until accepted), and meanwhile ends
 randomly chosen processes with SIGKILL: api, worker, bot, Postgres (postmaster or one backend), the
-judge's referee, the contestant, the supervisor itself. Then lets everything finish and reads the
-truth from the database and from Discord's side. Exit code 0 only if nothing was lost or doubled.
+judge's template, its referee, the contestant, the supervisor itself. Then lets everything finish and
+reads the truth from the database and from Discord's side. Exit code 0 only if nothing was lost or doubled.
+
+The machine sets the pace: of three kills two wait until a submission has ended since the one before,
+so that the platform comes to something however long its processes take to start, and the third does
+not, so that it is hit while it recovers too. When nothing moves for minutes although nothing is killed,
+the storm gives up and tells what is left, what is known about it, and what the processes said last.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import argparse
 import asyncio
 import collections
 import contextlib
+import itertools
 import os
 import random
 import signal
@@ -22,6 +28,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,17 +46,28 @@ DECK = {
     "api": 4,
     "worker": 4,
     "bot": 3,
-    "postgres": 2,
-    "backend": 2,
-    "referee": 5,
-    "contestant": 5,
+    "postgres": 3,
+    "backend": 3,
+    "template": 1,
+    "referee": 6,
+    "contestant": 6,
     "supervisor": 1,
 }
 """How often each is killed in a round; the order within a round is random."""
 FLEETING = ("contestant", "referee")
 SEEK_S = 5.0
 SENDERS = 6
-FINISH_S = 1800.0
+LOOK_S = 1.0
+HASTE = 3
+"""Every so many kills one waits for nothing."""
+PATIENCE_S = 300.0
+"""So long nothing may be accepted or end while nothing is killed: on a busy machine a supervisor has to start, wait
+for its predecessor's Postgres and check the problem, and a worker to wait half a minute and import torch twice."""
+SHORT_PATIENCE_S = 60.0
+"""For the database to tell what is left, when all the rest has been waited for."""
+TOLD = 20
+TAIL = 12
+"""Of what is left that many submissions, and of each log that many lines, are told."""
 # The last is what asyncpg says when a connection is cut in the middle of preparing a statement.
 DATABASE_GONE = (
     OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError,
@@ -111,8 +129,22 @@ WRONG = "# {number}\ndef custom_kernel(data):\n    a, b, out = data\n    return 
 BROKEN = "# {number}\ndef custom_kernel(data:\n    return\n"
 
 
+COUNTS = """
+    SELECT count(*) FILTER (WHERE status IN ('done', 'cancelled')) AS ended,
+           count(*) FILTER (WHERE status NOT IN ('done', 'cancelled')) AS waiting
+    FROM submissions
+"""
+LEFT = """
+    SELECT s.id, s.status, r.id AS run, r.status AS run_status, r.progress, r.attempt, r.lease,
+           r.worker_id AS worker, now() - r.heartbeat_at AS silent, q.status AS place,
+           now() - q.heartbeat AS place_silent, q.execute_after - now() AS again_in
+    FROM submissions s LEFT JOIN runs r ON r.submission_id = s.id LEFT JOIN pgqueuer q ON q.id = r.queue_id
+    WHERE s.status NOT IN ('done', 'cancelled') ORDER BY s.id
+"""
+
+
 class Unexpected(Exception):
-    """The platform did what no client could be prepared for."""
+    """The platform did what no client could be prepared for, or nothing at all."""
 
 
 @dataclass
@@ -129,6 +161,7 @@ class Sent:
 class Report:
     seconds: float = 0.0
     kills: collections.Counter[str] = field(default_factory=collections.Counter)
+    gave_up: int = 0  # how often the supervisor ended by itself and had to be started again
     accepted: int = 0
     retried: int = 0
     redone: int = 0  # runs that needed more than one attempt
@@ -142,6 +175,7 @@ class Report:
             f"{self.accepted} submissions accepted in {self.seconds:.0f} s ({self.retried} requests repeated)"
         )
         print(f"kill -9: {sum(self.kills.values())} ({kills})")
+        print(f"times that the supervisor gave up: {self.gave_up}")
         print(f"verdicts: {dict(self.verdicts)}; runs done again after a kill: {self.redone}")
         print(f"podium changes announced: {self.announcements}")
         print(f"lost or doubled: {len(self.wrong)}")
@@ -150,20 +184,46 @@ class Report:
 
 
 class Storm:
-    """One platform, its visitors, and what befalls it."""
+    """One platform, its visitors, and what befalls it.
+
+    Each kind is killed once. Then the deck is dealt, ``rounds`` times or until everything has ended, and no
+    longer than ``storm_s``; what is left finishes in peace. ``limit_s``: for all of it.
+    """
 
     def __init__(
-        self, folder: Path, *, submissions: int, seed: int, kill_every_s: float, slots: int = 2
+        self,
+        folder: Path,
+        *,
+        submissions: int,
+        seed: int,
+        kill_every_s: float,
+        slots: int = 2,
+        rounds: int | None = None,
+        storm_s: float | None = None,
+        limit_s: float | None = None,
     ) -> None:
         self._folder = folder
         self._count = submissions
         self._random = random.Random(seed)
         self._kill_every_s = kill_every_s
+        self._rounds = rounds
+        self._storm_s = storm_s
+        self._limit_s = limit_s
         self._port = free_port()
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._sent: list[Sent] = []
         self._report = Report()
-        self._every_kind_met = asyncio.Event()
+        # A quick machine would have judged everything before the storm is over: they are let in as it goes on.
+        self._let_in: float = (submissions + 1) // 2
+        self._ended = 0
+        self._ended_by_kill: int | None = 0
+        """How many when something was killed last; None: not looked since."""
+        self._nothing_waits = True
+        """When it was looked last."""
+        self._over = False
+        self._moved = (0, 0, 0)
+        self._moved_at = time.monotonic()
+        self._news = asyncio.Condition()
         self._environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith(("KERNELBOT", "DISCORD"))},
             "KERNELBOT_DATA_DIR": str(folder / "data"),
@@ -187,18 +247,30 @@ class Storm:
             self._environment |= discord.environment()
             self._start()
             try:
-                async with asyncio.TaskGroup() as tasks:
-                    killing = tasks.create_task(self._kill_for_ever())
-                    await self._send_all()
-                    await self._until_done()
-                    killing.cancel()
-                self._ensure_supervised()
-                await self._until_announced()
-                await self._compare()
+                await self._through_it()
             finally:
                 self._stop()
         self._report.seconds = time.monotonic() - begun
         return self._report
+
+    async def _through_it(self) -> None:
+        limit = asyncio.timeout(self._limit_s)
+        try:
+            async with limit:
+                async with asyncio.TaskGroup() as tasks:
+                    watching = tasks.create_task(self._watch())
+                    killing = tasks.create_task(self._kill())
+                    await self._send_all()
+                    await killing
+                    watching.cancel()
+                while not await self._look():  # noqa: ASYNC110  processes do not notify
+                    await asyncio.sleep(LOOK_S)
+                await self._until_announced()
+                await self._compare()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise Unexpected(await self._left(f"not over after {self._limit_s} s")) from None
 
     # --- the platform --------------------------------------------------------------------------
 
@@ -224,7 +296,8 @@ class Storm:
 
     def _ensure_supervised(self) -> None:
         assert self._supervisor is not None
-        if self._supervisor.poll() is not None:
+        if (status := self._supervisor.poll()) is not None:
+            self._report.gave_up += status != -signal.SIGKILL
             self._start()
 
     def _stop(self) -> None:
@@ -246,9 +319,7 @@ class Storm:
 
     async def _sender(self, client: httpx2.AsyncClient, numbers: Any) -> None:
         for number in numbers:
-            if number >= self._count // 2:
-                # A quick machine would have judged everything before the first round is over.
-                await self._every_kind_met.wait()
+            await self._admitted(number)
             user = f"person {number % 25}"
             answer = await self._insist(
                 client,
@@ -309,24 +380,53 @@ class Storm:
 
     # --- what befalls it ---------------------------------------------------------------------------
 
-    async def _kill_for_ever(self) -> None:
+    async def _kill(self) -> None:
+        await self._kill_all_kinds()
+        await self._deal()
+        await self._admit(self._count)
+
+    async def _kill_all_kinds(self) -> None:
         # Those that come and go first: there is nothing to find of them once all that flows is judged.
         lasting = [kind for kind in DECK if kind not in FLEETING]
         self._random.shuffle(lasting)
-        first = [*FLEETING, *lasting]
-        for kind in first:
+        for kind in [*FLEETING, *lasting]:
             while not await self._strike(kind):
-                pass
-        self._every_kind_met.set()
+                if self._over:
+                    return
+
+    async def _deal(self) -> None:
+        begun = time.monotonic()
         deck = [kind for kind, count in DECK.items() for _ in range(count)]
-        while True:
-            self._random.shuffle(deck)
-            for kind in deck:
-                await self._strike(kind)
+        share = max(0, self._count - self._let_in) / len(deck) / (self._rounds or 1)
+        for _ in itertools.count() if self._rounds is None else range(self._rounds):
+            cards = collections.deque(self._random.sample(deck, len(deck)))
+            while cards:
+                late = self._storm_s is not None and time.monotonic() - begun > self._storm_s
+                if late or self._over:
+                    return
+                kind = cards.popleft()
+                if await self._strike(kind):
+                    await self._admit(share if self._rounds else self._count)
+                else:
+                    cards.append(kind)  # it is being started again, or nothing was judged
+
+    async def _admitted(self, number: int) -> None:
+        async with self._news:
+            await self._news.wait_for(lambda: number < self._let_in)
+
+    async def _admit(self, more: float) -> None:
+        """Let the senders send so many more."""
+        async with self._news:
+            self._let_in += more
+            self._news.notify_all()
 
     async def _strike(self, kind: str) -> bool:
         """Whether one of that kind was there to be killed, some time from now."""
+        if sum(self._report.kills.values()) % HASTE:
+            await self._until(lambda: self._recovered or self._idle)
         await asyncio.sleep(self._random.uniform(0.3, 1.7) * self._kill_every_s)
+        if kind in FLEETING and self._idle and len(self._sent) >= self._let_in:
+            await self._admit(1)
         self._ensure_supervised()
         victim = await self._found(kind)
         if victim is None:
@@ -334,8 +434,23 @@ class Storm:
         with contextlib.suppress(psutil.Error):
             victim.send_signal(signal.SIGKILL)
             self._report.kills[kind] += 1
+            self._ended_by_kill = None
         self._ensure_supervised()
         return True
+
+    @property
+    def _recovered(self) -> bool:
+        """Whether a submission has ended since something was killed."""
+        return self._ended_by_kill is not None and self._ended > self._ended_by_kill
+
+    @property
+    def _idle(self) -> bool:
+        """Whether the database has answered since something was killed, and nothing waits to be judged."""
+        return self._ended_by_kill is not None and self._nothing_waits
+
+    async def _until(self, so: Callable[[], bool]) -> None:
+        async with self._news:
+            await self._news.wait_for(so)
 
     async def _found(self, kind: str) -> psutil.Process | None:
         """A process of that kind; the judge's come and go, so it is looked for a while."""
@@ -355,39 +470,92 @@ class Storm:
             return None
         return self._random.choice(found) if found else None
 
+    # --- how it goes ---------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            await self._look()
+            await asyncio.sleep(LOOK_S)
+
+    async def _look(self) -> bool:
+        """Whether everything was accepted and has ended. Raises Unexpected where nothing has moved for long."""
+        all_sent = len(self._sent) == self._count
+        (row,) = await self._rows(COUNTS)
+        async with self._news:
+            self._ended = row["ended"]
+            if self._ended_by_kill is None:
+                self._ended_by_kill = self._ended
+            self._nothing_waits = row["waiting"] == 0
+            self._over = all_sent and self._nothing_waits
+            self._news.notify_all()
+        await self._demand_movement()
+        return self._over
+
+    async def _demand_movement(self) -> None:
+        moved = (len(self._sent), self._ended, sum(self._report.kills.values()))
+        if moved != self._moved:
+            self._moved, self._moved_at = moved, time.monotonic()
+        elif time.monotonic() - self._moved_at > PATIENCE_S:
+            raise Unexpected(await self._left(f"nothing has moved for {PATIENCE_S:.0f} s"))
+
+    async def _left(self, why: str) -> str:
+        """What has not ended, and all that tells why."""
+        lines = [
+            why,
+            f"{len(self._sent)} of {self._count} accepted, {self._ended} ended; "
+            f"killed: {dict(self._report.kills)}; the supervisor gave up {self._report.gave_up} times",
+        ]
+        try:
+            rows = await self._asked(LEFT, SHORT_PATIENCE_S)
+            lines += [f"{len(rows)} have not ended:", *map(_told, rows[:TOLD])]
+        except DATABASE_GONE as error:
+            lines.append(f"the database does not answer: {error!r}")
+        assert self._supervisor is not None
+        with contextlib.suppress(psutil.Error):
+            root = psutil.Process(self._supervisor.pid)
+            alive = [root, *root.children(recursive=True)]
+            lines += ["processes:", *(f"{p.pid} {' '.join(_cmdline(p))[:120]}" for p in alive)]
+        data = self._folder / "data"
+        logs = [self._folder / "up.log", *sorted((data / "logs").glob("*.log"))]
+        for log in [*logs, data / "postgres" / "postgres.log"]:
+            with contextlib.suppress(OSError):
+                said = log.read_text(errors="replace").splitlines()[-TAIL:]
+                lines += [f"{log.name}:", *("  " + line[:400] for line in said)]
+        return "\n".join(lines)
+
     # --- the truth -----------------------------------------------------------------------------------
 
     async def _rows(self, query: str) -> list[asyncpg.Record]:
-        deadline = time.monotonic() + FINISH_S
+        try:
+            return await self._asked(query, PATIENCE_S)
+        except DATABASE_GONE as error:
+            why = f"the database has not answered for {PATIENCE_S:.0f} s"
+            raise Unexpected(await self._left(why)) from error
+
+    async def _asked(self, query: str, patience_s: float) -> list[asyncpg.Record]:
+        """Until there is an answer. A supervisor that is gone is started again, as on any server."""
+        deadline = time.monotonic() + patience_s
         while True:
+            self._ensure_supervised()
             try:
-                url = running_url(self._folder / "data" / "postgres")
-                if url is None:
-                    raise OSError("not running")
-                connection = await asyncpg.connect(url, timeout=5)
-                try:
-                    return list(await connection.fetch(query))
-                finally:
-                    await connection.close()
+                return await self._fetched(query)
             except DATABASE_GONE:
                 if time.monotonic() > deadline:
                     raise
-                await asyncio.sleep(0.3)
+            await asyncio.sleep(0.3)
 
-    async def _until_done(self) -> None:
-        deadline = time.monotonic() + FINISH_S
-        while True:
-            (row,) = await self._rows(
-                "SELECT count(*) AS n FROM submissions WHERE status NOT IN ('done', 'cancelled')"
-            )
-            if row["n"] == 0:
-                return
-            if time.monotonic() > deadline:
-                raise Unexpected(f"{row['n']} submissions have not ended after {FINISH_S:.0f} s")
-            await asyncio.sleep(0.5)
+    async def _fetched(self, query: str) -> list[asyncpg.Record]:
+        url = running_url(self._folder / "data" / "postgres")
+        if url is None:
+            raise OSError("not running")
+        connection = await asyncpg.connect(url, timeout=5)
+        try:
+            return list(await connection.fetch(query, timeout=20))
+        finally:
+            await connection.close(timeout=5)
 
     async def _until_announced(self) -> None:
-        deadline = time.monotonic() + 300
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             (row,) = await self._rows("SELECT count(*) AS n FROM outbox WHERE delivered_at IS NULL")
             if row["n"] == 0 or time.monotonic() > deadline:
@@ -402,6 +570,7 @@ class Storm:
         (stored,) = await self._rows("SELECT count(*) AS n FROM submissions")
         if stored["n"] != self._count:
             wrong.append(f"{stored['n']} submissions are stored, {self._count} were sent")
+        wrong += [f"not ended: {_told(row)}" for row in await self._rows(LEFT)]
         await self._compare_runs()
         await self._compare_standings()
         await self._compare_announcements()
@@ -484,22 +653,29 @@ class Storm:
             self._report.wrong.append(f"{len(shown)} messages for {len(rows)} announcements")
 
 
+def _told(row: asyncpg.Record) -> str:
+    return ", ".join(f"{name} {value}" for name, value in row.items())
+
+
 def _kind(process: psutil.Process) -> str:
     line = " ".join(_cmdline(process))
     for module in ("api", "worker", "bot"):
         if f"-m kernelbot.{module}" in line:
             return module
-    if "-m kernelbot.judge" in line:
+    if "-m kernelbot.judge run" in line:
         return "referee"
+    if "kernelbot.judge" in line and " template " in line:
+        return "template"
     if line.startswith("postgres:"):
         return "backend"
     if "/postgres " in line:
         return "postgres"
     if line.startswith("contestant "):
         return "contestant"
+    # Not what a starting worker tries its fence with: that ends the worker, and most that start so would end.
     with contextlib.suppress(psutil.Error):
         for parent in process.parents():
-            if "-m kernelbot.judge" in " ".join(_cmdline(parent)):
+            if "-m kernelbot.judge run" in " ".join(_cmdline(parent)):
                 return "contestant"
     return ""
 
