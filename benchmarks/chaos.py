@@ -422,9 +422,11 @@ class Storm:
 
     async def _strike(self, kind: str) -> bool:
         """Whether one of that kind was there to be killed, some time from now."""
+        pause = asyncio.sleep(self._random.uniform(0.3, 1.7) * self._kill_every_s)
         if sum(self._report.kills.values()) % HASTE:
-            await self._until(lambda: self._recovered or self._idle)
-        await asyncio.sleep(self._random.uniform(0.3, 1.7) * self._kill_every_s)
+            await asyncio.gather(pause, self._until(lambda: self._recovered or self._idle))
+        else:
+            await pause
         if kind in FLEETING and self._idle and len(self._sent) >= self._let_in:
             await self._admit(1)
         self._ensure_supervised()
