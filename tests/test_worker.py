@@ -31,6 +31,7 @@ from kernelbot.launchers.local import LocalLauncher
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.services import dispatch, identity, machines, submissions, submit
 from kernelbot.worker import Slot, Worker, demand_fitness, most_ranks, slots_of
+from tests import programs
 from tests.conftest import ADMIN_TOKEN
 from tests.factories import CODE, lost_by_its_holder, make_actor, make_verdict, submitted
 from tests.launchers.test_slurm import Cluster
@@ -59,13 +60,12 @@ class Workers:
 
     def __init__(self, environment: dict[str, str]) -> None:
         self._environment = {**environment, "KERNELBOT_WORKER_SLOTS": "1"}
-        self._all: list[asyncio.subprocess.Process] = []
+        self._all: list[programs.Process] = []
 
-    async def start(self) -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "kernelbot.worker", cwd=ROOT, env=self._environment,
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+    async def start(self) -> programs.Process:
+        process = await programs.start(
+            "kernelbot.worker", cwd=ROOT, env=self._environment, stdout=asyncio.subprocess.DEVNULL
+        )
         self._all.append(process)
         return process
 

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -20,6 +19,7 @@ import uvicorn
 from kernelbot.api.application import create
 from kernelbot.app import build
 from kernelbot.config import Settings
+from tests import programs
 from tests.conftest import ADMIN_TOKEN, process_environment
 from tests.ports import free_port
 
@@ -39,7 +39,7 @@ class Listening:
 class Serving(Listening):
     """One that is a process."""
 
-    process: asyncio.subprocess.Process
+    process: programs.Process
     log: Path
 
     async def stop(self, *, kill: bool = False) -> int:
@@ -61,14 +61,8 @@ async def serving(
         "PYTHONPATH": str(ROOT),
     }
     with log.open("ab") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "kernelbot.api",
-            env=own,
-            stdout=output,
-            stderr=output,
-            cwd=log.parent,
+        process = await programs.start(
+            "kernelbot.api", env=own, stdout=output, stderr=output, cwd=log.parent
         )
     server = Serving(f"http://127.0.0.1:{chosen}", own, process, log)
     try:

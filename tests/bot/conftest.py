@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from kernelbot.app import App
 from kernelbot.bot.client import Bot
 from kernelbot.bot.errors import cause_of
 from kernelbot.errors import Refused
+from tests import programs
 from tests.bot.scene import Scene
 from tests.fakes.discord import LoopbackDiscord
 
@@ -33,13 +33,13 @@ class BotProcess:
         self.discord = discord
         self.environment = environment
         self.log = log
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: programs.Process | None = None
 
     async def launch(self) -> None:
         with self.log.open("ab") as log:
-            self.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "kernelbot.bot", env=self.environment, stderr=log, stdout=log
-            )  # fmt: skip
+            self.process = await programs.start(
+                "kernelbot.bot", env=self.environment, stderr=log, stdout=log
+            )
 
     async def start(self) -> None:
         """Until it is at the gateway and its commands are registered."""

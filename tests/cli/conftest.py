@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest_asyncio
 
 from kernelbot.app import App
 from kernelbot.config import Settings
+from tests import programs
 from tests.api.conftest import token_of
 from tests.api.serving import ROOT, Listening, listening
 from tests.factories import CODE
@@ -39,7 +39,7 @@ class Outcome:
 class Started:
     """A command that runs."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: programs.Process) -> None:
         self.process = process
         self.err = ""
 
@@ -69,9 +69,8 @@ class CommandLine:
     environment: dict[str, str]
 
     async def start(self, *arguments: str, **environment: str) -> Started:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "kernelbot", *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
+        process = await programs.start(
+            "kernelbot", *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self.environment | environment,

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from kernelbot.app import App
 from kernelbot.judge.protocol import Event, Mode, Stage, VerdictKind
 from kernelbot.services import dispatch, identity
+from tests import programs
 from tests.api.conftest import token_of
 from tests.api.serving import ROOT, Listening, serving
 from tests.cli.conftest import CommandLine
@@ -281,8 +282,8 @@ async def test_a_real_worker_judges_what_was_submitted(
     server: Listening, kernelbot: CommandLine
 ) -> None:
     example = ROOT / "problems" / "vectoradd" / "starter" / "with_torch.py"
-    worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "kernelbot.worker",
+    worker = await programs.start(
+        "kernelbot.worker",
         env=server.environment, stderr=asyncio.subprocess.DEVNULL, cwd=kernelbot.home,
     )  # fmt: skip
     try:

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import json
 import signal
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ from kernelbot.launchers.modal import ModalLauncher
 from kernelbot.services import dispatch, standings, submissions, submit
 from kernelbot.services.views import RunView
 from kernelbot.worker import Slot, Worker
+from tests import programs
 from tests.factories import (
     claim_one,
     lost_by_its_holder,
@@ -111,12 +111,11 @@ class Scene:
             await launcher.close()
 
     @contextlib.asynccontextmanager
-    async def process(self) -> AsyncIterator[asyncio.subprocess.Process]:
+    async def process(self) -> AsyncIterator[programs.Process]:
         """One that is a process, which is killed in the end."""
-        made = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "kernelbot.worker", cwd=ROOT, env=self.environment,
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
+        made = await programs.start(
+            "kernelbot.worker", cwd=ROOT, env=self.environment, stdout=asyncio.subprocess.DEVNULL
+        )
         try:
             yield made
         finally:

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from kernelbot.app import App
 from kernelbot.services import identity, runners
+from tests import programs
 from tests.conftest import ADMIN_TOKEN
 from tests.fakes.tls import Line
 from tests.patience import until
@@ -41,7 +41,7 @@ async def runner_view(app: App, name: str) -> runners.RunnerView:
 class Process:
     """An agent that runs."""
 
-    process: asyncio.subprocess.Process
+    process: programs.Process
     state: Path
     log: Path
     seen: list[int] = field(default_factory=list)
@@ -89,19 +89,25 @@ async def agent(
     *,
     slots: int = 1,
     environment: Mapping[str, str] | None = None,
-    command: Sequence[str] = (sys.executable, "-m", "runners.agent"),
+    command: Sequence[str] = (),
     more: Sequence[str] = (),
 ) -> AsyncIterator[Process]:
-    """An agent with this token, until this is left."""
+    """An agent with this token, until this is left; that of this tree, or what ``command`` starts."""
     secret, log = _prepared(state, token)
+    arguments = [
+        "--url", line.url, "--ca", str(line.ca), "--token-file", str(secret),
+        "--state", str(state), "--cpu-slots", str(slots), "--drain-s", "30", *more,
+    ]  # fmt: skip
+    own = {**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})}
     with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            "--url", line.url, "--ca", str(line.ca), "--token-file", str(secret),
-            "--state", str(state), "--cpu-slots", str(slots), "--drain-s", "30", *more,
-            env={**os.environ, "PYTHONPATH": str(ROOT), **(environment or {})},
-            stdout=output, stderr=output, cwd="/",
-        )  # fmt: skip
+        if command:
+            process: programs.Process = await asyncio.create_subprocess_exec(
+                *command, *arguments, env=own, stdout=output, stderr=output, cwd="/"
+            )
+        else:
+            process = await programs.start(
+                "runners.agent", *arguments, env=own, stdout=output, stderr=output, cwd="/"
+            )
     found = Process(process, state, log)
     try:
         yield found
