@@ -6,12 +6,13 @@ own is cloned from it in tens of milliseconds, so tests commit for real and see 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import shutil
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -24,9 +25,13 @@ from kernelbot.app import App, build, prepare
 from kernelbot.config import Settings
 from kernelbot.storage.database import driver_url
 from kernelbot.storage.embedded import EmbeddedPostgres
+from tests.processes import alive
 
 ADMIN_TOKEN = "kb_test-administrator"
 NUMBERS = itertools.count(1)
+MEMORY, IN_MEMORY = Path("/dev/shm"), "kernelbot-tests-"
+ROOM_BYTES = 2 << 30
+"""A database has ten megabytes, and some tests leave theirs until all have ended."""
 PROBLEMS = Path(__file__).resolve().parents[1] / "problems"
 
 # The command line tells moments by the clock on the wall.
@@ -68,11 +73,42 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session")
+def memory() -> Iterator[Path | None]:
+    """A folder in memory, where there is room, until no Postgres needs it any more."""
+    if not MEMORY.is_dir():
+        yield None
+        return
+    for left in MEMORY.glob(f"{IN_MEMORY}*"):
+        if not alive([int(left.name.removeprefix(IN_MEMORY))]):
+            shutil.rmtree(left, ignore_errors=True)
+    if shutil.disk_usage(MEMORY).free < ROOM_BYTES:
+        yield None
+        return
+    folder = MEMORY / f"{IN_MEMORY}{os.getpid()}"
+    folder.mkdir(mode=0o700)
+    yield folder
+    shutil.rmtree(folder)
+
+
 @pytest_asyncio.fixture(scope="session")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def cluster(
+    memory: Path | None, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[str]:
     """The URL of a Postgres that is this test process's own."""
     async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as url:
         yield url
+
+
+@pytest_asyncio.fixture(scope="session")
+async def tablespace(cluster: str, memory: Path | None) -> str:
+    """Where databases lie: making the six hundred files of one on a disk takes more than what most tests take."""
+    if memory is not None:
+        # As another user, whom it lets not in, Postgres refuses it.
+        with contextlib.suppress(asyncpg.PostgresError):
+            await _admin(cluster, f"CREATE TABLESPACE memory LOCATION '{memory}'")
+            return "memory"
+    return "pg_default"
 
 
 @pytest.fixture(scope="session")
@@ -90,9 +126,11 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest_asyncio.fixture(scope="session")
-async def template(cluster: str, shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The name of a database with the schema and a few shipped problems in it."""
-    await _admin(cluster, 'CREATE DATABASE "template_kernelbot"')
+async def template(
+    cluster: str, shelf: Path, tablespace: str, tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The name of a database with the schema and a few shipped problems in it; its clones lie where it does."""
+    await _admin(cluster, f'CREATE DATABASE "template_kernelbot" TABLESPACE {tablespace}')
     settings = make_settings(
         _named(cluster, "template_kernelbot"),
         tmp_path_factory.mktemp("template"),
