@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import hypothesis
@@ -23,6 +24,7 @@ import structlog
 
 from kernelbot.app import App, build, prepare
 from kernelbot.config import Settings
+from kernelbot.services.located_yaml import each_once
 from kernelbot.storage.database import driver_url
 from kernelbot.storage.embedded import EmbeddedPostgres
 from tests.processes import alive
@@ -73,6 +75,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def files_read_once() -> Iterator[None]:
+    """Every application reads the same file of devices, and most tests have an application."""
+    with each_once():
+        yield
+
+
 @pytest.fixture(scope="session")
 def memory() -> Iterator[Path | None]:
     """A folder in memory, where there is room, until no Postgres needs it any more."""
@@ -97,6 +106,12 @@ async def cluster(
 ) -> AsyncIterator[str]:
     """The URL of a Postgres that is this test process's own."""
     async with EmbeddedPostgres(tmp_path_factory.mktemp("postgres"), durable=False) as url:
+        # Half of what a connection takes is 4,096 rounds of hashing the password, and each test makes several.
+        word = urlsplit(url)
+        await _admin(
+            url,
+            f"SET scram_iterations = 1; ALTER ROLE {word.username} PASSWORD '{word.password}'",
+        )
         yield url
 
 
