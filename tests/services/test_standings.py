@@ -119,6 +119,7 @@ async def test_the_list_counts_people_once_in_a_while_and_a_single_board_each_ti
     async def listed() -> int:
         return (await standings.leaderboards(app, None))[0].people
 
+    monkeypatch.setattr(standings, "PEOPLE_KEPT_S", 3600.0)  # a busy machine may take a while
     assert await listed() == 0
     await ranked(app, await make_actor(app), 1e6)
 
