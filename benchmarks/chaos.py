@@ -233,6 +233,8 @@ class Storm:
             "KERNELBOT_LEASE_S": "3",
             "KERNELBOT_RETRY_S": "0.2",
             "KERNELBOT_ATTEMPTS": "20",
+            # Two that are shot in a row take the processor out of service until three are good, five minutes apart.
+            "KERNELBOT_CANARY_S": "0",
             "KERNELBOT_WORKER_SLOTS": str(slots),
         }
         self._environment.pop("DATABASE_URL", None)
