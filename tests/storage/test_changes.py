@@ -45,13 +45,12 @@ async def test_one_hears_what_one_asked_for_and_a_star_hears_all(app: App) -> No
 async def test_what_is_rolled_back_was_never_said(app: App) -> None:
     async with app.events.subscribe(7) as ear, app.events.subscribe(8) as other:
         await until(lambda: hears(app, ear, "7"))
-        other.take()
         async with app.database.engine.connect() as connection:
             await changes.notify(connection, changes.SUBMISSION, "8")
             await connection.rollback()
         await until(lambda: hears(app, ear, "7"))
 
-        assert other.take() == set()
+        assert "8" not in other.take()  # an ear that has just grown back may wake everybody, with no word
 
 
 async def test_several_changes_between_two_waits_are_one(app: App) -> None:
