@@ -292,6 +292,7 @@ class Bench:
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
         self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
         self._lag_ns = 0.0  # after which a kernel at the gate should run again
+        self._spared_ns = 0.0  # of the referee's own writing, that no call is charged with
 
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
@@ -306,9 +307,15 @@ class Bench:
             with self._lane(index) as lane:
                 samples, self._decoys[index] = lane.empty(self._plan.empty_calls)
                 found.append(samples)
+        if self._job.world_size > 1:
+            writing = [sample.host_ns for samples in found for sample in _warm(samples)]
+            self._spared_ns = timing.spared(writing)
         # To the device's own clock an empty kernel is the same whatever the case.
         claimed = _claimed([sample for samples in found for sample in _warm(samples)], known_ns)
-        self._overheads = [(_outside(samples, known_ns), claimed) for samples in found]
+        self._overheads = [
+            (Overhead.of([self._charged(sample) for sample in _warm(samples)], known_ns), claimed)
+            for samples in found
+        ]
         lags = [sample.lag_ns for samples in found for sample in samples if sample.revealed]
         self._lag_ns = timing.usual_lag(lags)
 
@@ -364,15 +371,19 @@ class Bench:
                 readings.append(self._meter.read())
             if sample.revealed:
                 held_back = max(0.0, sample.lag_ns - self._lag_ns)
-                series.revealed.append((sample.ns + held_back, sample.late))
+                series.revealed.append((self._charged(sample) + held_back, sample.late))
                 continue
             if hide:
                 decoyed = None  # the input came out in another form, as it may again: each attempt is a call
-            series.add(sample.ns, sample.claimed_ns, sample.late)
+            series.add(self._charged(sample), sample.claimed_ns, sample.late)
             _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
         series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
         series.watts = statistics.median(watts for _, watts in readings)
         return series.without_late(plan.min_samples)
+
+    def _charged(self, sample: Sample) -> float:
+        """The time of a call by the referee's clock, less what the referee was busy with itself."""
+        return sample.ns - min(sample.host_ns, self._spared_ns)
 
     def _enough(self, series: Series, elapsed_s: float) -> bool:
         samples, overhead = series.without_late(1).finest
@@ -425,10 +436,6 @@ def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhea
 def _warm(samples: list[Sample]) -> list[Sample]:
     """Without the first third."""
     return samples[len(samples) // 3 :]
-
-
-def _outside(samples: list[Sample], known_ns: float) -> Overhead:
-    return Overhead.of([sample.ns for sample in _warm(samples)], known_ns)
 
 
 def _claimed(samples: list[Sample], known_ns: float) -> Overhead:

@@ -105,6 +105,7 @@ class Sample:
     late: bool = False  # the gate opened before everything was enqueued
     revealed: bool = False  # a decoy lay in the input's place until the gate was about to open
     lag_ns: int = 0  # how long its device then took to run again
+    host_ns: int = 0  # of ns, in which the referee wrote and waited for nobody
 
 
 class Rank:
@@ -304,8 +305,8 @@ class Contestant:
         if self.ranks[rank].page is None:
             return Arena(layout)
         if self.sharing and all(slot.device != "cpu" for slot in layout.slots):
-            return Deck(layout, rank)
-        return HostDeck(layout, gated=self.gated)
+            return Deck(layout, rank, len(self.ranks))
+        return HostDeck(layout, gated=self.gated, ranks=len(self.ranks))
 
     def prepare(self, arenas: Sequence[Arena | Sets], timeout_s: float) -> None:
         """Show the contestant the layout of a case; its data comes with the call."""
@@ -433,7 +434,7 @@ class Contestant:
                 taken = time_ungated(pages, number, hopeless)
         bells = self._expect(channel.DONE, deadline - time.monotonic())
         claimed = _longest([_claim(bell.text) for bell in bells])
-        return Sample(taken.ns, claimed, late=late, revealed=revealed, lag_ns=taken.lag_ns)
+        return Sample(taken.ns, claimed, late, revealed, taken.lag_ns, taken.host_ns)
 
     def _armed(self, pages: Sequence[Page], hopeless: Callable[[], bool], *, timed: bool) -> bool:
         """Wait until everything is enqueued; a call that waits for the device never will be."""

@@ -53,6 +53,7 @@ def pieces(problems: Path | None) -> list[Piece]:
         Piece("timing", ALONE, ("-m", "benchmarks.timing")),
         Piece("latency", ALONE, ("-m", "benchmarks.verdict_latency")),
         Piece("where", ALONE, ("-m", "benchmarks.verdict_latency", "--where")),
+        Piece("ranks of 8", 8, (*CHECK, "--only", "multi 8")),
         Piece("ranks of 4", 4, (*CHECK, "--only", "multi 4")),
         Piece("ranks of 2", 2, (*CHECK, "--only", "multi 2")),
         Piece("corpus of ranks", 2, (*CHECK, "--corpus", "--workers", "1", "--only", "ranks_")),

@@ -1,7 +1,7 @@
 """Judges vectoradd on a GPU in every mode and prints a table of verdicts and times.
 
 Needs torch with CUDA and this tree, nothing else:  python tests/judge/gpu_check.py [--device cpu] [--corpus]
-Where there are two devices or four, an all-reduce runs on all of them too:  --only multi
+Where there are two, four or eight devices, an all-reduce runs on all of them too:  --only multi
 
 Prints everything that a wrong verdict would need to be understood, and exits 0 only when every
 verdict is the expected one.
@@ -281,7 +281,7 @@ TOGETHER = [
     ("exits on one", Mode.TEST, ALL_REDUCE.replace("    dist.all_reduce(out)", ON_RANK_1.format("__import__('os')._exit(7)")), "crashed"),
     ("waits in vain", Mode.TEST, ALL_REDUCE.replace("    dist.all_reduce(out)", ON_RANK_1.format("return out")), "timed_out"),
 ]  # fmt: skip
-"""Judged as "multi 2 ..." and "multi 4 ..."."""
+"""Judged as "multi 2 ...", "multi 4 ..." and "multi 8 ..."."""
 MULTI = re.compile(r"multi (\d) (.+)")
 AT_LEAST_NS = {
     "slow last rank": 0.9e6,
@@ -393,7 +393,7 @@ def together(devices: int) -> list[tuple[str, Mode, str, str]]:
     """The runs on several devices that this many allow."""
     return [
         (f"multi {count} {name}", mode, source, expected)
-        for count in (2, 4)
+        for count in (2, 4, 8)
         if count <= devices
         for name, mode, source, expected in TOGETHER
     ]

@@ -1,10 +1,11 @@
 """`kernelbot problem check --device cuda` in two halves, for a GPU machine that has torch and nothing else.
 
-    python -m tests.judge.gpu_problems stage DIR [--mode benchmark] [NAME...]   where the command line is installed
-    python -m tests.judge.gpu_problems run DIR [--only WORD] [NAME...]          on the GPU: standard library and torch
-    python -m tests.judge.gpu_problems show DIR [--record] [--table]            where the command line is installed
+    python -m tests.judge.gpu_problems stage DIR [--mode benchmark] [--ranks N] [NAME...]
+    python -m tests.judge.gpu_problems run DIR [--only WORD] [NAME...]    on the GPU: standard library and torch
+    python -m tests.judge.gpu_problems show DIR [--record] [--table]
 
-DIR travels between the two; ``run`` leaves out what is there already, so it can be cut off and repeated.
+The first and the last run where the command line is installed. DIR travels between the two; ``run`` leaves out what is
+there already, so it can be cut off and repeated.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import re
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,12 +39,13 @@ def main() -> int:
     parser.add_argument("names", nargs="*")
     parser.add_argument("--no-examples", dest="examples", action="store_false")
     parser.add_argument("--mode", default="ranked", help="benchmark takes a third of the time")
+    parser.add_argument("--ranks", type=int, help="as many, of the problems for several GPUs alone")
     parser.add_argument("--only", default="", help="submissions whose path contains this")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--table", action="store_true", help="the rows of docs/problems.md")
     options = parser.parse_args()
     if options.what == "stage":
-        stage(options.folder, options.names, options.mode)
+        stage(options.folder, options.names, options.mode, options.ranks)
     elif options.what == "run":
         return run(options.folder.resolve(), options.names, options.examples, options.only)
     else:
@@ -50,8 +53,8 @@ def main() -> int:
     return 0
 
 
-def stage(folder: Path, names: list[str], mode: str) -> None:
-    """A job directory for each audit and each submission."""
+def stage(folder: Path, names: list[str], mode: str, ranks: int | None) -> None:
+    """A job directory for each audit and each submission; with ranks, of another number than the problem's own."""
     from kernelbot.judge import staging
     from kernelbot.judge.protocol import Mode
     from kernelbot.services.catalog import load_problem
@@ -59,6 +62,10 @@ def stage(folder: Path, names: list[str], mode: str) -> None:
     found = sorted(path.parent for path in (ROOT / "problems").glob("*/problem.yaml"))
     for path in [path for path in found if not names or path.name in names]:
         problem = load_problem(path)
+        if ranks:
+            if problem.world_size == 1:
+                continue
+            problem = replace(problem, world_size=ranks)
         place = folder / path.name
         (place / "audit").mkdir(parents=True)
         job = problem.job(run_id="check", mode=Mode.RANKED, device="cuda")

@@ -50,7 +50,9 @@ async def test_what_is_rolled_back_was_never_said(app: App) -> None:
             await connection.rollback()
         await until(lambda: hears(app, ear, "7"))
 
-        assert "8" not in other.take()  # an ear that has just grown back may wake everybody, with no word
+        assert (
+            "8" not in other.take()
+        )  # an ear that has just grown back may wake everybody, with no word
 
 
 async def test_several_changes_between_two_waits_are_one(app: App) -> None:
