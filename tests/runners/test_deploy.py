@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 
-from kernelbot.judge import shipping
+from kernelbot.judge import cgroups, shipping
 from kernelbot.services import runners
 from runners.agent import agent
 from runners.agent.__main__ import _parser
@@ -43,6 +43,20 @@ def test_the_unit_does_not_start_again_what_the_server_will_not_have() -> None:
 def test_the_unit_leaves_what_runs_the_time_that_the_program_gives_it() -> None:
     (seconds,) = settings("TimeoutStopSec")
     assert float(seconds) > _parser().parse_args([]).drain_s
+
+
+def test_the_unit_gives_the_agent_control_groups_and_the_pages_tell_what_that_takes() -> None:
+    assert settings("Delegate") == ["yes"]
+    (own,) = settings("DelegateSubgroup")  # a group with processes of its own hands no limits on
+    assert re.fullmatch(r"[a-z]+", own)
+    assert own != cgroups.INIT
+    page = (ROOT / "docs" / "adding-a-gpu.md").read_text()
+    operations = (ROOT / "docs" / "operations.md").read_text()
+    for place, text in (("unit", UNIT), ("adding-a-gpu", page), ("operations", operations)):
+        assert "systemd 254" in text, place
+        assert "Delegate=yes" in text, place
+    assert f"DelegateSubgroup={own}" in page
+    assert "DelegateSubgroup=" in operations
 
 
 @pytest.mark.parametrize("name", ["Dockerfile.cuda", "Dockerfile.rocm"])
