@@ -518,6 +518,12 @@ ENGLISH: dict[str, str] = {
     "fleet.run": "#{id} on {board}, {mode}, {gpu} of {machine}, for {time}: {progress}",
     "fleet.run.more": "… and more",
     "fleet.unknown": "There is no machine {name}; `/admin fleet` shows those there are.",
+    "fleet.is_worker": (
+        "{name} is a worker of the installation, not an agent: it has no switch that could be turned from here. To have "
+        "nothing more begin on its GPU kinds, `/admin intake pause` with `hold:True`; to take out single devices of it, "
+        "`/admin quarantine-device`. To end it, stop its process where it runs: what it has running is given back "
+        "and judged by another."
+    ),
     "fleet.drain.ask": "**{name} takes nothing more** for {gpus}. What it has running ({running}) ends there.",
     "fleet.drain.done": "{name} takes nothing more. `/admin undrain` lets it take work again.",
     "fleet.undrain.done": "{name} takes work again.",

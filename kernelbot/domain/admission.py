@@ -184,7 +184,7 @@ def leaderboard_name(given: str | None, directives: Directives) -> str:
     wanted, written = (given or "").strip(), (directives.leaderboard or "").strip()
     if not (wanted or written):
         raise InvalidInput(
-            "No leaderboard is named. Name one in the request, or begin the file with "
+            "No leaderboard is named. Name one as you send it, or begin the file with "
             "'#!kernelbot leaderboard NAME'.",
             code="no_leaderboard",
         )

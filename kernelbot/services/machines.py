@@ -229,8 +229,8 @@ async def quarantine(ctx: Context, admin: Actor, device_id: int, reason: str) ->
         if canaries.is_elsewhere(device):
             raise Conflict(
                 f"{device.device} is no machine: each run there has another one, so there is none to take out. "
-                f"Hold its queue back with `kernelbot admin intake pause REASON --gpu {device.gpus[0]} --hold`; "
-                "a release begins its band anew."
+                f"Pause the intake of {device.gpus[0]} with hold, and nothing begins there; a release begins its band "
+                "anew."
             )
         if device.quarantined_at is not None:
             raise Conflict(f"Device {device_id} is out already: {device.reason}")
@@ -263,7 +263,7 @@ async def _one(connection: AsyncConnection, device_id: int) -> Row[Any]:
     rows = await store.every(connection, device_id) if 0 < device_id <= MAX_ID else ()
     if not rows:
         raise NotFound(
-            f"There is no device {device_id}; `kernelbot runners` shows those there are.",
+            f"There is no device {device_id}; the list of machines shows those there are.",
             code="unknown_device",
         )
     return rows[0]

@@ -248,7 +248,7 @@ async def _named(connection: Any, name: str) -> Row[Any]:
     row = await store.by_name(connection, name)
     if row is None:
         raise NotFound(
-            f"There is no runner {name[:64]!r}; `kernelbot admin runner list` shows those there are.",
+            f"There is no runner {name[:64]!r}; the list of runners shows those there are.",
             code="unknown_runner",
         )
     return row

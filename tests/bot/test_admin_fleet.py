@@ -72,6 +72,19 @@ async def test_a_machine_is_drained_when_it_is_confirmed_and_takes_work_again(sc
     assert "There is no machine nobody" in words(unknown.response)
 
 
+async def test_of_a_worker_that_cannot_be_drained_is_said_what_to_do_in_its_place(
+    scene: Scene,
+) -> None:
+    await scene.organizer()
+    async with scene.app.database.transaction() as connection:
+        await fleet.register(connection, uuid.uuid4(), "rack-7", {"CPU": 4}, {}, "0" * 64)
+
+    for command in ("admin drain", "admin undrain"):
+        told = words((await scene.slash(command, machine="rack-7")).response)
+        assert "rack-7 is a worker of the installation" in told
+        assert "`/admin intake pause` with `hold:True`" in told
+
+
 async def test_a_device_is_taken_out_and_let_in_after_a_yes_each(scene: Scene) -> None:
     number = await device(scene)
     out = await scene.slash(

@@ -172,10 +172,19 @@ async def drain(interaction: Interaction, machine: Runner) -> None:
     found = await runners.listed(ctx_of(interaction), admin)
     known = next((item for item in found if item.name == machine), None)
     if known is None:
-        raise Declined(say("fleet.unknown", name=plain(machine, 64)))
+        raise await _not_drained(interaction, admin, machine)
     kinds = ", ".join(plain(gpu, 30) for gpu in known.targets)
     effect = say("fleet.drain.ask", name=plain(known.name, 64), gpus=kinds, running=known.running)
     await confirm.ask(interaction, admin, "fleet.drain", effect, machine=known.name)
+
+
+async def _not_drained(interaction: Interaction, admin: Actor, name: str) -> Declined:
+    """What is no agent takes no word from here: a worker is a process of whoever started it."""
+    there = (await machines.fleet(ctx_of(interaction), admin)).machines
+    worker = next((item for item in there if item.kind == "worker" and item.name == name), None)
+    if worker is None:
+        return Declined(say("fleet.unknown", name=plain(name, 64)))
+    return Declined(say("fleet.is_worker", name=plain(name, 64)))
 
 
 @confirm.act("fleet.drain")
@@ -189,9 +198,10 @@ async def _drain(interaction: Interaction, admin: Actor, values: Mapping[str, An
 @app_commands.autocomplete(machine=names)
 async def undrain(interaction: Interaction, machine: Runner) -> None:
     await defer(interaction)
-    await runners.drain(
-        ctx_of(interaction), await administrator(interaction), machine, drained=False
-    )
+    ctx, admin = ctx_of(interaction), await administrator(interaction)
+    if machine not in {item.name for item in await runners.listed(ctx, admin)}:
+        raise await _not_drained(interaction, admin, machine)
+    await runners.drain(ctx, admin, machine, drained=False)
     await conclude(interaction, say("fleet.undrain.done", name=plain(machine, 64)))
 
 
