@@ -54,6 +54,7 @@ def submission(view: SubmissionView, now: datetime | None = None) -> schemas.Sub
         status=view.status,
         done=view.done,
         repeated=view.repeated,
+        note=view.note,
         repeats=view.repeats,
         created_at=view.created_at,
         finished_at=view.finished_at,

@@ -194,6 +194,11 @@ class SubmissionOut(BaseModel):
     status: Status
     done: bool
     repeated: bool = Field(description="Accepted before under the same Idempotency-Key.")
+    note: str = Field(
+        default="",
+        description="What you should look at, as a file that names another leaderboard than the request. "
+        "Empty where there is nothing, and in every answer but the one to submitting.",
+    )
     repeats: int | None = Field(
         default=None,
         description="The submission that this one measures again: on a newer version of its problem or, where "

@@ -73,6 +73,8 @@ def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
             mode=view.mode.value,
         )
     ]
+    if view.note:
+        lines.append(plain(view.note, 500))
     lines += [f"{plain(run.gpu)}: {plain(report.headline(run))}." for run in view.runs[:ROWS]]
     if link:
         lines.append(say("accepted.follow", link=link))

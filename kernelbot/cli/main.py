@@ -135,6 +135,8 @@ def submit(
     with connect(url, token) as server:
         accepted = server.submit(file, code, fields, key=str(uuid.uuid4()))
         note(f"Submission {accepted['id']} to {clean(accepted['leaderboard'])} is accepted.")
+        if accepted.get("note"):
+            note(f"Warning: {clean(accepted['note'])}")
         if no_wait:
             _tell_accepted(accepted, as_json=as_json)
             return

@@ -191,15 +191,17 @@ def leaderboard_name(given: str | None, directives: Directives) -> str:
     return wanted or written
 
 
-def not_contradicted(name: str, problem: str, directives: Directives) -> None:
-    """The file may name the leaderboard that is meant, or the problem it poses as starters do."""
+def other_leaderboard(name: str, problem: str, directives: Directives) -> str:
+    """What to tell somebody whose file names another leaderboard than the request did; empty if it
+    does not. The request is believed: samples of the field's say what they were called where they
+    come from. A file may name the problem that the leaderboard poses, as starters do."""
     written = (directives.leaderboard or "").strip()
-    if written and written.lower() not in (name.lower(), problem.lower()):
-        raise InvalidInput(
-            f"You named the leaderboard {name!r}, your file says {written[:80]!r}. "
-            "Change one of them.",
-            code="contradicting_leaderboard",
-        )
+    if not written or written.lower() in (name.lower(), problem.lower()):
+        return ""
+    return (
+        f"Your file says the leaderboard {written[:80]!r}, you named {name!r}: it went to {name!r}. "
+        "If that is wrong, cancel it and leave the name out, or change the file's first lines."
+    )
 
 
 def gpus(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,17 +46,18 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
     async with ctx.database.transaction() as connection:
         await store.lock_person(connection, actor.user_id)
         board = await _board(connection, actor, name, key)
+        note = admission.other_leaderboard(board.name, board.problem, written)
         before = _accepted_before(ctx, board, draft, mode, key)
         if before is None:
-            await _not_contradicted(connection, actor, board, written)
             entry = _admitted(ctx, draft, written, board, mode, now)
             balances = await allowances.of_board(ctx, connection, actor.user_id, board, entry.gpus)
             budget.demand(board.competition, balances, now)
-            return await _store(ctx, connection, actor, draft, board, entry, key)
+            view = await _store(ctx, connection, actor, draft, board, entry, key)
+            return replace(view, note=note)
     async with ctx.database.read() as connection:
         row = await store.submission(connection, before)
         assert row is not None, "submissions are never deleted"
-        return await submissions.view(ctx, connection, row, repeated=True)
+        return replace(await submissions.view(ctx, connection, row, repeated=True), note=note)
 
 
 def _idempotency_key(draft: Draft) -> str | None:
@@ -79,20 +80,6 @@ async def _board(connection: AsyncConnection, actor: Actor, name: str, key: str 
         known = [row.name for row in seen.of(await contests.boards(connection))]
         raise admission.unknown_leaderboard(name, known)
     return board
-
-
-async def _not_contradicted(
-    connection: AsyncConnection, actor: Actor, board: Row[Any], written: directives.Directives
-) -> None:
-    """A file's header may name what is no leaderboard here: samples of the field's say what they were
-    called where they come from."""
-    try:
-        admission.not_contradicted(board.name, board.problem, written)
-    except InvalidInput:
-        seen = await access.of(connection, actor)
-        known = {row.name.lower() for row in seen.of(await contests.boards(connection))}
-        if (written.leaderboard or "").strip().lower() in known:
-            raise
 
 
 def _accepted_before(

@@ -134,6 +134,7 @@ class SubmissionView:
     finished_at: datetime | None
     runs: tuple[RunView, ...]
     repeated: bool = False  # accepted before under the same idempotency key
+    note: str = ""  # what whoever sends it should look at; in the answer to sending it alone
     repeats: int | None = None  # the submission that this one measures again
 
     @property

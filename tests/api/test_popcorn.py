@@ -225,6 +225,17 @@ async def test_an_older_one_is_told_everything_in_the_stream(app: App, popcorn: 
     assert "Ranked 1st of 1" in report
 
 
+async def test_a_sample_that_names_another_board_is_taken_and_the_stream_says_so(
+    app: App, popcorn: Popcorn
+) -> None:
+    sample = b"#!POPCORN leaderboard matmul\n" + CODE
+    watching = asyncio.create_task(popcorn.stream(sample, "vectoradd", "CPU", "profile"))
+    await judge_one(app)
+    await asyncio.wait_for(watching, 60)
+
+    assert any("you named 'vectoradd'" in line for line in popcorn.shown)
+
+
 async def test_ones_submissions_are_listed_and_shown(app: App, popcorn: Popcorn) -> None:
     first = await popcorn.send(CODE, "vectoradd", "CPU", "leaderboard")
     await judge_one(app, make_verdict(ns=22_400.0))

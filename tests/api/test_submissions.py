@@ -54,6 +54,15 @@ async def test_the_files_first_lines_say_where_it_goes(
     assert (body["leaderboard"], body["mode"]) == ("vectoradd", "test")
 
 
+async def test_a_file_that_names_another_board_goes_to_the_one_in_the_request_and_says_so(
+    ada: httpx2.AsyncClient, submit: Submit
+) -> None:
+    body = (await submit(ada, b"#!POPCORN leaderboard matmul\n" + CODE)).json()
+
+    assert body["leaderboard"] == "vectoradd"
+    assert body["note"].startswith("Your file says the leaderboard 'matmul', you named 'vectoradd'")
+
+
 async def test_a_judged_submission_shows_cases_times_and_whether_it_is_ranked(
     app: App, ada: httpx2.AsyncClient, submit: Submit
 ) -> None:

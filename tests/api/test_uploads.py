@@ -56,7 +56,6 @@ async def stored(app: App) -> int:
         (b"x" * (MAX_BODY_BYTES + 1), 413, "file_too_large", "1,000,000"),
         (b"#!kernelbot leaderbord vectoradd\n", 400, "bad_directive", "Did you mean"),
         (b"#!kernelbot gpu\n", 400, "bad_directive", "Line 1"),
-        (b"#!kernelbot leaderboard matmul\n", 400, "contradicting_leaderboard", "'matmul'"),
         (b"#!kernelbot gpu H100\n", 400, "contradicting_gpu", "H100"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,

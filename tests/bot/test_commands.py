@@ -104,8 +104,8 @@ REFUSED = {
         "1,000,001 bytes; the limit is 1,000,000",
     ),
     "directives that contradict the command": (
-        {"file": ("kernel.py", b"#!kernelbot leaderboard matmul\n" + factories.CODE)},
-        "matmul",
+        {"file": ("kernel.py", b"#!kernelbot gpu H100\n" + factories.CODE)},
+        "H100",
     ),
 }
 
@@ -121,6 +121,17 @@ async def test_a_refusal_says_what_is_wrong_and_stores_nothing(
     assert said in result.response.content.replace("\\", "")
     assert "id `" not in result.response.content
     assert "not submitted anything" in listed.response.content
+
+
+async def test_a_file_that_names_another_board_goes_to_the_one_that_was_chosen(
+    scene: Scene,
+) -> None:
+    result = await scene.submit(
+        file=("kernel.py", b"#!kernelbot leaderboard matmul\n" + factories.CODE)
+    )
+
+    assert "accepted: kernel.py for vectoradd, test" in result.response.content
+    assert "you named 'vectoradd'" in result.response.content
 
 
 async def test_a_file_that_is_too_large_is_not_downloaded(scene: Scene) -> None:

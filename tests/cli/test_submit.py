@@ -98,6 +98,17 @@ async def test_without_waiting_the_number_is_the_result(app: App, kernelbot: Com
     assert f"kernelbot watch {outcome.out.strip()}" in outcome.err
 
 
+async def test_a_file_that_names_another_board_is_warned_of(
+    app: App, kernelbot: CommandLine
+) -> None:
+    file = kernelbot.write("k.py", b"#!POPCORN leaderboard vectoradd_py\nimport torch\n")
+
+    outcome = await kernelbot("submit", file, *TO_VECTORADD, "--no-wait")
+
+    assert outcome.code == 0, outcome.err
+    assert "Warning: Your file says the leaderboard 'vectoradd_py'" in outcome.err
+
+
 async def test_an_interrupt_leaves_the_submission_running_and_says_how_to_return(
     app: App, kernelbot: CommandLine
 ) -> None:

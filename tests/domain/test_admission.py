@@ -217,7 +217,10 @@ def test_enough_gpus_and_a_processor_are_taken() -> None:
 
 def test_a_file_may_name_its_leaderboard_or_the_problem_that_it_poses() -> None:
     for written in (None, "Spring-Add", "vectoradd"):
-        admission.not_contradicted("spring-add", "VectorAdd", Directives(leaderboard=written))
+        found = admission.other_leaderboard(
+            "spring-add", "VectorAdd", Directives(leaderboard=written)
+        )
+        assert found == ""
 
 
 def test_the_leaderboard_comes_from_the_request_or_the_file_and_case_does_not_contradict() -> None:
@@ -226,11 +229,10 @@ def test_the_leaderboard_comes_from_the_request_or_the_file_and_case_does_not_co
     assert admission.leaderboard_name("MatMul", Directives(leaderboard="matmul")) == "MatMul"
 
 
-def test_a_request_and_a_file_that_name_different_leaderboards_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="'a', your file says 'b'") as refusal:
-        admission.not_contradicted("a", "problem", Directives(leaderboard="b"))
+def test_a_request_is_believed_before_a_file_that_names_another_leaderboard() -> None:
+    found = admission.other_leaderboard("a", "problem", Directives(leaderboard="b"))
 
-    assert refusal.value.code == "contradicting_leaderboard"
+    assert found.startswith("Your file says the leaderboard 'b', you named 'a': it went to 'a'.")
 
 
 def test_no_leaderboard_at_all_is_answered_with_the_line_to_write() -> None:

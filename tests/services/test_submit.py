@@ -320,17 +320,25 @@ async def test_the_files_header_says_where_it_goes(app: App) -> None:
     assert [run.gpu for run in view.runs] == ["T4", "L4"]
 
 
-async def test_a_header_that_names_no_board_of_this_site_contradicts_none_that_is_named(
-    app: App,
+@pytest.mark.parametrize("written", ["vectoradd_py", "matmul"])
+async def test_a_board_that_is_named_is_believed_before_the_one_in_the_files_header(
+    app: App, written: str
 ) -> None:
-    header = b"#!POPCORN leaderboard vectoradd_py\n"
+    header = f"#!POPCORN leaderboard {written}\n".encode()
+    ada = await make_actor(app)
 
     view = await submitted(
-        app, await make_actor(app), code=header + CODE, leaderboard="vectoradd", gpus=("H100",)
+        app, ada, code=header + CODE, leaderboard="vectoradd", gpus=("H100",), idempotency_key="k"
+    )
+    again = await submitted(
+        app, ada, code=header + CODE, leaderboard="vectoradd", gpus=("H100",), idempotency_key="k"
     )
 
     assert view.leaderboard == "vectoradd"
     assert [run.gpu for run in view.runs] == ["H100"]
+    assert again.repeated
+    for answer in (view, again):
+        assert f"Your file says the leaderboard '{written}', you named 'vectoradd'" in answer.note
 
 
 @pytest.mark.parametrize("name", ["vectorad", "a\0b", "\ud800", "x" * 5000])

@@ -173,6 +173,8 @@ async def submit_and_watch(
 ) -> AsyncIterator[ServerSentEvent]:
     """Watching only: it is stored, and goes on when nobody does."""
     began = time.monotonic()
+    if view.note:
+        yield _event("status", status="processing", elapsed_time=0.0, message=view.note)
     try:
         async for event in submissions.follow(ctx, actor, view.id):
             elapsed = round(time.monotonic() - began, 2)
