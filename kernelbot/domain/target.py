@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+AMD = re.compile(r"\bAMD\b|Instinct|Radeon|MI\d{3}")
 SLICE = "MIG"
 """In what torch calls a slice of a GPU: ``NVIDIA H100 80GB HBM3 MIG 1g.10gb``."""
 
@@ -23,6 +24,11 @@ class Target:
     """What its entry says of each of those, by the launcher's name."""
     aliases: tuple[str, ...] = ()  # what it is called elsewhere
     price: float | None = None  # of one GPU for an hour; None: unknown
+
+    @property
+    def amd(self) -> bool:
+        """Whether it is AMD's: what is pasted on such a machine fetches another build of torch."""
+        return self.device != "cpu" and AMD.search(f"{self.about} {self.match}") is not None
 
     def fits(self, device_name: str) -> bool:
         """Whether a device that calls itself this is one; of a processor every one is, and a slice of a GPU only where

@@ -21,7 +21,7 @@ from kernelbot.domain.target import Target, spellings
 from kernelbot.errors import Conflict, Forbidden, InvalidInput, NotFound, NotSignedIn, did_you_mean
 from kernelbot.judge import shipping
 from kernelbot.judge.protocol import judge_digest
-from kernelbot.services import canaries
+from kernelbot.services import canaries, joining
 from kernelbot.services.canaries import Offered
 from kernelbot.services.context import Context
 from kernelbot.services.identity import HINT_CHARACTERS, MAX_TOKEN_CHARACTERS, digest
@@ -34,9 +34,6 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 MOST_SLOTS = 64
 MOST_DEVICES = 256
 """Of one machine, with those that it had before."""
-PACKAGES = ("httpx2", "structlog", "torch", "numpy")
-"""What an agent needs beside its program; torch in the build for the machine's devices, and numpy, which torch
-asks for where a tensor becomes an array and does not bring along."""
 FENCED = ("bubblewrap", "user")
 HOW_TO_JOIN = (
     "An administrator makes one with `kernelbot admin runner create NAME --targets GPU,...`."
@@ -149,22 +146,7 @@ async def create(
         targets=wanted,
         trusted=trusted,
         secret=secret,
-        command=joining(ctx.settings.url, secret),
-    )
-
-
-def joining(url: str, secret: str) -> str:
-    """The three lines to paste on the machine: what it needs and the token, the program, and go. The program comes
-    from this server, not from whoever has its name in a package registry; the token lies beside the interpreter's
-    folder, which submissions can read."""
-    place = "kernelbot-agent"
-    return (
-        f"python3 -m venv {place} && {place}/bin/pip install {' '.join(PACKAGES)} && "
-        f"(umask 077; echo {secret} > {place}.token)\n"
-        f'curl -fsS -H "Authorization: Bearer $(cat {place}.token)" {url}/v1/runner/program | '
-        f"tar -xz -C {place}\n"
-        f"PYTHONPATH={place}/program {place}/bin/python -m runners.agent --url {url} "
-        f"--token-file {place}.token"
+        command=joining.lines(ctx.settings.url, secret, [ctx.targets[gpu] for gpu in wanted]),
     )
 
 

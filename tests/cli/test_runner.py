@@ -26,7 +26,7 @@ async def test_an_administrator_lets_a_machine_in_and_shuts_it_out(
     assert made.code == drained.code == resumed.code == gone.code == 0, made.err
     assert len(made.out.strip().splitlines()) == 3
     assert "kbr_" in made.out
-    assert made.out.count("kernelbot-agent.token") == 3  # not in the venv: submissions read that
+    assert made.out.count("kernelbot-agent.token") == 4  # not in the venv: submissions read that
     assert server.url in made.out
     (item,) = listed.document["items"]
     assert item["targets"] == ["H200", "H200x4", "B200"]
