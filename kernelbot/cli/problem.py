@@ -78,6 +78,8 @@ def check_problem(
     """Whether problems are fit to be published: do their checks refuse what is not computed?"""
     from kernelbot.cli import problem_check, problem_report
 
+    if record:
+        problem_check.demand_whole(examples=examples)
     checked = problem_check.check(folders, device, examples=examples)
     if as_json:
         document(problem_report.documents(checked))

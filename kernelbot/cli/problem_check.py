@@ -25,7 +25,7 @@ from kernelbot.cli.warm_judge import WarmJudge
 from kernelbot.config import Settings
 from kernelbot.domain import roofline
 from kernelbot.domain.definition import DefinitionErrors
-from kernelbot.domain.peaks import Peaks, of_device
+from kernelbot.domain.peaks import Peaks, by_gpu, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
 from kernelbot.judge.protocol import Mode, Verdict
@@ -36,10 +36,6 @@ from kernelbot.services.devices import load_devices
 DEFINITIONS = ("problem.yaml", "task.yml")
 NO_GPU = "torch sees none here"
 """How the fault of every case ends on a machine without one."""
-
-
-SHOWN = ("A100 80GB SXM", "H100 SXM", "H200", "B200", "MI300X")
-"""Models whose speed of light an author sees who checks on a processor."""
 
 
 @dataclass(frozen=True)
@@ -297,7 +293,7 @@ def _written(file: Path) -> Audit | None:
 def light_of(problem: Problem, device: DeviceKind, audit: Audit) -> Light:
     known = load_devices(Settings().devices_file)
     peaks = None if device == "cpu" else of_device(known, audit.device_name)
-    models = [peaks] if peaks else [model for model in known if model.name in SHOWN]
+    models = (peaks,) if peaks else by_gpu(known)
     bounds = [problem.bounds("cuda", model) for model in models]
     seconds = [
         tuple(None if bound is None else bound.seconds for bound in row)
@@ -349,6 +345,16 @@ def outcome_of(
 
 
 # --- checked.json ------------------------------------------------------------------------------
+
+
+def demand_whole(*, examples: bool) -> None:
+    """Before anything is checked: what is noted is taken for a problem whose examples were judged too."""
+    if not examples:
+        raise Declined(
+            "`--record` notes that a problem was checked whole, and `--no-examples` leaves out whether its "
+            "examples get their verdicts. Leave one of the two out. Nothing was checked.",
+            code="not_whole",
+        )
 
 
 def record(checked: Sequence[Checked], device: DeviceKind) -> list[Path]:

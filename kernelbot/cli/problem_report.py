@@ -15,6 +15,8 @@ from kernelbot.domain import roofline
 from kernelbot.judge.protocol import spec, to_json
 
 MARKS = {Level.REFUSED: ("✗", "bold red"), Level.WARNING: ("!", "yellow"), Level.NOTE: ("·", "dim")}
+SIDE_BY_SIDE = 10
+"""GPUs of one table of speeds of light."""
 WORDS = {Level.REFUSED: "refused", Level.WARNING: "warning", Level.NOTE: "note"}
 
 
@@ -115,18 +117,37 @@ def _light(checked: Checked) -> None:
     assert problem is not None
     if not any(seconds is not None for row in light.seconds for seconds in row):
         return
-    names = [f"Light on {model}" for model in light.models]
     reference = ("Reference",) if light.reference else ()
-    rows = [
-        (
-            spec(case),
-            *("" if seconds is None else report.format_time(seconds) for seconds in row),
-            *(light.reference[at : at + 1]),
-        )
-        for at, (case, row) in enumerate(zip(problem.benchmarks, light.seconds, strict=True))
-    ]
-    table(("Benchmark", *names, *reference), rows)
+    for begin in range(0, len(light.models), SIDE_BY_SIDE):
+        models = slice(begin, begin + SIDE_BY_SIDE)
+        rows = [
+            (
+                spec(case),
+                *("" if item is None else report.format_time(item) for item in row[models]),
+                *(light.reference[at : at + 1]),
+            )
+            for at, (case, row) in enumerate(zip(problem.benchmarks, light.seconds, strict=True))
+        ]
+        table(("Benchmark, at the speed of light on", *light.models[models], *reference), rows)
+    if not light.reference:
+        result(_unplaced(checked))
     result()
+
+
+def _unplaced(checked: Checked) -> str:
+    """Why nothing is said of where the reference and the examples stand."""
+    if checked.light.peaks is not None:
+        return "Where the reference stands is not known: not every benchmark was timed."
+    assert checked.audit is not None
+    if checked.audit.device == "cpu":
+        return (
+            "Where reference and starters stand under it is left out: times of a processor say nothing of "
+            "that. `--device cuda` on a machine with a GPU tells it."
+        )
+    return (
+        f"Where reference and starters stand under it is left out: {clean(checked.audit.device_name)} is not "
+        "in the file of devices (KERNELBOT_DEVICES_FILE). Add its peaks there."
+    )
 
 
 def _agreement(found: Agreement | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kernelbot.domain.definition import Node, Reader, Section, shorten
 
@@ -81,6 +81,16 @@ def fastest(models: Sequence[Peaks]) -> Peaks | None:
         flops={dtype: max(model.rate(dtype) for model in models) for dtype in dtypes},
         devices=tuple(device for model in models for device in model.devices),
     )
+
+
+def by_gpu(models: Iterable[Peaks]) -> tuple[Peaks, ...]:
+    """One for each GPU, in their order: models of one GPU are called by the same first word ("H100 PCIe",
+    "H100 SXM"), and it is as fast as any of them."""
+    found: dict[str, list[Peaks]] = {}
+    for model in models:
+        found.setdefault(model.name.partition(" ")[0], []).append(model)
+    best = {name: fastest(group) for name, group in found.items()}
+    return tuple(replace(item, name=name) for name, item in best.items() if item is not None)
 
 
 # --- reading -----------------------------------------------------------------------------------

@@ -95,4 +95,4 @@ def test_every_shipped_problem_was_checked_as_it_is(path: Path) -> None:
 
     found = ledger.holds(entries, load_problem(path.parent))
 
-    assert found, "run: kernelbot problem check problems/* --no-examples --record"
+    assert found, "run: kernelbot problem check problems/* --record"

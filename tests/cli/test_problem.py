@@ -46,6 +46,13 @@ def reference(data):
 """
 
 
+ONE_GPU = """\
+{name}:
+  devices: [{name}]
+  peaks: [{{source: made up, bandwidth: {at}, cache: 1e6}}]
+"""
+
+
 def write_problem(
     folder: Path,
     *,
@@ -98,6 +105,41 @@ async def test_a_package_that_submissions_may_rely_on_and_is_not_here_is_told(
     (found,) = [found for found in item["findings"] if "package" in found["text"]]
     assert found["level"] == "warning"
     assert "'nowhere_at_all', and it cannot be imported here" in found["text"]
+
+
+async def test_nothing_is_noted_of_a_problem_whose_examples_were_left_out(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    folder = write_problem(tmp_path / "double")
+
+    outcome = await plain("problem", "check", str(folder), "--no-examples", "--record")
+
+    assert outcome.code == 1
+    assert "Leave one of the two out. Nothing was checked." in outcome.err
+    assert not (tmp_path / ledger.FILE).exists()
+
+
+async def test_the_speed_of_light_is_shown_on_every_gpu_of_the_file_and_what_it_lacks_is_told(
+    plain: CommandLine, tmp_path: Path
+) -> None:
+    folder = write_problem(tmp_path / "double")
+    with (folder / "problem.yaml").open("a") as file:
+        file.write("speed_of_light: {bytes: 8 * size}\n")
+    devices = tmp_path / "devices.yaml"
+    devices.write_text(
+        ONE_GPU.format(name="Q9 SXM", at=2e12) + ONE_GPU.format(name="Q9 PCIe", at=1e12)
+    )
+
+    outcome = await plain(
+        "problem", "check", str(folder), "--no-examples", KERNELBOT_DEVICES_FILE=str(devices)
+    )
+
+    assert outcome.code == 0, outcome.err
+    assert re.search(
+        r"Benchmark, at the speed of light on +Q9\nsize: 1000 +4\.00 ns\n", outcome.out
+    )
+    assert "Where reference and starters stand under it is left out" in outcome.out
+    assert "`--device cuda` on a machine with a GPU tells it." in outcome.out
 
 
 async def test_checking_on_a_gpu_is_declined_once_where_there_is_none(
@@ -161,14 +203,13 @@ async def test_each_problem_that_must_not_be_published_is_refused_with_its_reaso
 ) -> None:
     folders = [str(path) for path in broken.values()]
 
-    outcome = await plain("problem", "check", *folders, "--no-examples", "--json", "--record")
+    outcome = await plain("problem", "check", *folders, "--no-examples", "--json")
 
     assert outcome.code == 1, outcome.err
     assert outcome.document["fit"] is False
     for item in outcome.document["items"]:
         refusals = [found["text"] for found in item["findings"] if found["level"] == "refused"]
         assert any(WORDS[item["problem"]] in text for text in refusals), (item["problem"], refusals)
-    assert not (broken["vacuous"].parent / ledger.FILE).exists()
     (vacuous,) = [item for item in outcome.document["items"] if item["problem"] == "vacuous"]
     assert vacuous["noise_floor"]["error"] > 0
     assert vacuous["noise_floor"]["distance"] < vacuous["margin_tolerances"]
@@ -234,9 +275,10 @@ async def test_a_broken_example_and_a_folder_that_does_not_load_are_told(
         "# expect: passed\ndef custom_kernel(data):\n    return 3 * data[0]\n"
     )
 
-    outcome = await plain("problem", "check", str(folder), str(tmp_path / "nothing"))
+    outcome = await plain("problem", "check", str(folder), str(tmp_path / "nothing"), "--record")
 
     assert outcome.code == 1
+    assert not (tmp_path / ledger.FILE).exists()
     assert "examples/wrong.py must get passed, it got wrong answer" in outcome.out
     assert "double must not be published" in outcome.out
     assert "is no problem that can be loaded" in outcome.out
