@@ -33,8 +33,7 @@ WORD = 8
 class Secrets:
     """Which words come late and which are asked for, drawn anew for every call.
 
-    Ranks share what may be drawn: the referee's clock waits for all of it, and with four times as many words it was
-    1 to 4 us apart from one process to another on four H200s, three times as far as with these.
+    Ranks share what may be drawn: writing four times as many words takes the referee longer, and not always as long.
     """
 
     def __init__(self, layout: Layout, device: str, *, gated: bool = True, ranks: int = 1) -> None:

@@ -292,29 +292,32 @@ class Bench:
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
         self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
         self._lag_ns = 0.0  # after which a kernel at the gate should run again
-        self._spared_ns = 0.0  # of the referee's own writing, that no call is charged with
+        self._spared_ns: list[float] = []  # per benchmark, of the referee's own writing in a call
 
     def calibrate(self, contestant: Contestant) -> None:
         """Time empty calls; nothing submitted has run in the process yet."""
         keep_busy(self._job.device, self._job.world_size, self._plan.warm_s)
         self._meter.learn()
         if self._job.device == "cpu":
-            self._overheads = [_empty_on_cpu(contestant, self._plan)] * len(self._job.benchmarks)
+            count = len(self._job.benchmarks)
+            self._overheads = [_empty_on_cpu(contestant, self._plan)] * count
+            self._spared_ns = [0.0] * count
             return
-        known_ns = timing.EMPTY_KERNEL_NS if contestant.gated else 0.0
+        known_ns = timing.EMPTY_KERNEL_NS
         found = []
         for index in range(len(self._job.benchmarks)):
             with self._lane(index) as lane:
                 samples, self._decoys[index] = lane.empty(self._plan.empty_calls)
                 found.append(samples)
-        if self._job.world_size > 1:
-            writing = [sample.host_ns for samples in found for sample in _warm(samples)]
-            self._spared_ns = timing.spared(writing)
+        self._spared_ns = [
+            timing.spared([sample.host_ns for sample in _warm(samples)], self._job.world_size)
+            for samples in found
+        ]
         # To the device's own clock an empty kernel is the same whatever the case.
         claimed = _claimed([sample for samples in found for sample in _warm(samples)], known_ns)
         self._overheads = [
-            (Overhead.of([self._charged(sample) for sample in _warm(samples)], known_ns), claimed)
-            for samples in found
+            (Overhead.of([charged(sample, spared) for sample in _warm(samples)], known_ns), claimed)
+            for samples, spared in zip(found, self._spared_ns, strict=True)
         ]
         lags = [sample.lag_ns for samples in found for sample in samples if sample.revealed]
         self._lag_ns = timing.usual_lag(lags)
@@ -345,6 +348,7 @@ class Bench:
         """Samples until the estimate is good enough, every one a checked call on a fresh input."""
         plan = self._plan
         outside, claimed = self._overheads[index]
+        spared_ns = self._spared_ns[index]
         skew_ns = timing.SKEW_NS if self._job.world_size > 1 else 0.0
         series = Series(outside_overhead=outside, claimed_overhead=claimed, skew_ns=skew_ns)
         lane.warm_up(plan.warmup, plan.wall_s)
@@ -371,19 +375,15 @@ class Bench:
                 readings.append(self._meter.read())
             if sample.revealed:
                 held_back = max(0.0, sample.lag_ns - self._lag_ns)
-                series.revealed.append((self._charged(sample) + held_back, sample.late))
+                series.revealed.append((charged(sample, spared_ns) + held_back, sample.late))
                 continue
             if hide:
                 decoyed = None  # the input came out in another form, as it may again: each attempt is a call
-            series.add(self._charged(sample), sample.claimed_ns, sample.late)
+            series.add(charged(sample, spared_ns), sample.claimed_ns, sample.late)
             _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
         series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
         series.watts = statistics.median(watts for _, watts in readings)
         return series.without_late(plan.min_samples)
-
-    def _charged(self, sample: Sample) -> float:
-        """The time of a call by the referee's clock, less what the referee was busy with itself."""
-        return sample.ns - min(sample.host_ns, self._spared_ns)
 
     def _enough(self, series: Series, elapsed_s: float) -> bool:
         samples, overhead = series.without_late(1).finest
@@ -436,6 +436,11 @@ def _empty_on_cpu(contestant: Contestant, plan: Plan) -> tuple[Overhead, Overhea
 def _warm(samples: list[Sample]) -> list[Sample]:
     """Without the first third."""
     return samples[len(samples) // 3 :]
+
+
+def charged(sample: Sample, spared_ns: float) -> float:
+    """The time of a call by the referee's clock, less what the referee was busy with itself, up to a bound."""
+    return sample.ns - min(sample.host_ns, spared_ns)
 
 
 def _claimed(samples: list[Sample], known_ns: float) -> Overhead:

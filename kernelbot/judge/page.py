@@ -70,7 +70,6 @@ class Page:
         self._memory = mmap.mmap(self.descriptor, PAGE_BYTES)
         self._address = address_of(self._memory)
         self.words = memoryview(self._memory)[:WORDS_BYTES].cast("I")
-        self.scratch = ctypes.create_string_buffer(2 * WORD * PROBES)
         self._held = bytearray(WORD * PROBES)
 
     def choose(self, at: int) -> None:
@@ -88,9 +87,12 @@ class Page:
             pass
         return True
 
-    def share(self, place: int, given: Any) -> tuple[int, int, int]:
-        """Where to, where from and how much: to copy a tensor of words into the page."""
-        return self._address + place, given.data_ptr(), WORD * given.numel()
+    def share(self, place: int, given: Any) -> tuple[memoryview, bytes]:
+        """Where to and what: to copy a tensor of words into the page, with nothing left to work out."""
+        size = WORD * given.numel()
+        return memoryview(self._memory)[place : place + size], ctypes.string_at(
+            given.data_ptr(), size
+        )
 
     def hold(self, count: int) -> None:
         """Take the words that were asked for: what is written there from now on comes too late."""
@@ -125,19 +127,20 @@ def time_gated(
     Whichever process is last ends the call. The caller checks for failure. ``reveal`` puts the true inputs in place of
     decoys, by work of the referee's on the devices: the kernels at the gates are not to be timed until they run again.
     """
-    wanted, move, clock = number & MASK, ctypes.memmove, monotonic_ns
+    wanted, clock = number & MASK, monotonic_ns
     words = [page.words for page in pages]
     late = [page.share(WITHHELD_AT, given) for page, given in zip(pages, withheld, strict=True)]
     chosen = [page.share(ASKED_AT, given) for page, given in zip(pages, asked, strict=True)]
-    scratch = pages[0].scratch
+    blanks = [(place, NOTHING[: len(place)]) for place, _ in (*late, *chosen)]
+    scratch = memoryview(bytearray(NOTHING))
+    kept = [(scratch[: len(given)], given) for _, given in (*late, *chosen)]
 
     def rehearse() -> None:
-        """Code and memory that were not used for a while take microseconds. What is written here is looked at by
-        nobody before it is written once more."""
+        """Code and memory that were not used for a while take microseconds. What stands in the pages then is used by
+        nobody: all of it is written once more."""
         clock()
-        for target, source, size in (*late, *chosen):
-            move(scratch, source, size)
-            move(target, NOTHING, size)
+        for place, given in (*kept, *blanks):
+            place[:] = given
         for each in words:
             each[SCRATCH] = wanted
 
@@ -155,16 +158,16 @@ def time_gated(
             _await(each, PONG, wanted, hopeless)
         lag = clock() - pinged
     began = clock()
-    for share in late:
-        move(*share)
+    for place, given in late:
+        place[:] = given
     written = clock() - began
     for each in words:
         each[GATE] = wanted
     for each in words:
         _await(each, ANSWER, wanted, hopeless)
     answered = clock()
-    for share in chosen:
-        move(*share)
+    for place, given in chosen:
+        place[:] = given
     for each in words:
         each[ASKED] = wanted
     written += clock() - answered

@@ -298,7 +298,9 @@ class Hint:
 
     rule: str
     line: int  # 1-based
-    text: str  # the line itself, shortened; of rule "early" what was seen of a process that was left out
+    text: (
+        str  # the line itself, shortened; of rules "early" and "clock" what was seen of one process
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -243,6 +243,7 @@ class Referee:
         self._quarantine: tuple[str, str] | None = None  # rule and evidence
         self._doubted = ""  # evidence of the process that was measured again
         self._doubted_s = 0.0  # what that one took
+        self._contradicted = ""  # evidence of some processes, not of all
         self._reason = ""  # what really went wrong in a hidden case, for the operator
         self._hidden_from = 0.0  # when the hidden cases began to be checked
         self._held_from = 0.0  # when the first process was started that makes the device its own
@@ -261,7 +262,8 @@ class Referee:
             device_s=max(0.0, self._held_s - self._doubted_s),
         )
         # Without figures for the owner, who could learn by them how far one may go.
-        doubted = (Hint(rule="early", line=1, text=self._doubted),) if self._doubted else ()
+        doubts = (("early", self._doubted), ("clock", self._contradicted))
+        doubted = tuple(Hint(rule=rule, line=1, text=text) for rule, text in doubts if text)
         return replace(
             verdict, run_id=self._job.run_id, stage=self._stage, device=self._device,
             harness=self._harness, spent=spent, hints=doubted,
@@ -647,6 +649,9 @@ class Referee:
             )
             self._cases.append(case)
             hidden = timing.contradictions(self.series[index]) if gated else ""
+            some = timing.doubts(self.series[index]) if gated and not hidden else ""
+            if some and not self._contradicted:
+                self._contradicted = f"benchmark {index} ({spec(args)}): {some}"
             below = timing.below(found, floors[index]) if index < len(floors) else ""
             early = timing.foresights(self.series[index])
             for rule, evidence in (("clock", hidden), ("early", early), ("floor", below)):

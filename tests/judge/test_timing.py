@@ -24,9 +24,9 @@ from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
 from kernelbot.judge.inside.driver import NoRoom
-from kernelbot.judge.measuring import Decoyed, room_for_us
+from kernelbot.judge.measuring import Decoyed, charged, room_for_us
 from kernelbot.judge.page import Page, cores_beside, on_one_core, stuck, time_gated
-from kernelbot.judge.process import Failure, lack, patience_ns
+from kernelbot.judge.process import Failure, Sample, lack, patience_ns
 from kernelbot.judge.protocol import Measurement, Mode, VerdictKind
 from kernelbot.judge.timing import CUDA_PLAN, Overhead, Series
 from tests.judge import bench
@@ -174,6 +174,23 @@ def test_ranks_that_begin_at_different_times_accuse_nobody(claim: float, accused
 
 def test_one_process_alone_accuses_nobody_of_three() -> None:
     runs = [a_series(claim=0.5), a_series(), a_series()]
+    assert timing.contradictions(runs) == ""
+
+
+def test_what_one_process_of_three_says_is_told_to_who_looks_at_the_run() -> None:
+    honest, lying = [a_series(seed=at) for at in range(2)], a_series(claim=0.5)
+    assert "are hidden" in timing.doubts([*honest, lying])
+    assert timing.doubts(honest) == ""
+
+
+@pytest.mark.parametrize("claim", [math.nan, 0.0])
+def test_a_clock_that_falls_silent_once_the_submission_runs_is_evidence(claim: float) -> None:
+    runs = [a_series(seed=at) for at in range(3)]
+    for run in runs:
+        run.claimed[7] = claim
+    assert "no time in 1 of 24 calls" in timing.contradictions(runs)
+    for run in runs:
+        run.claimed_overhead = Overhead()  # it never spoke
     assert timing.contradictions(runs) == ""
 
 
@@ -512,22 +529,40 @@ def test_ranks_together_have_as_many_words_to_wait_for_as_one() -> None:
 
 
 def test_half_as_much_writing_again_as_is_usual_is_nobodys_time_and_no_more() -> None:
-    assert timing.spared([9_000.0, 8_000.0, 100_000.0]) == 14_500
-    assert timing.spared([]) == 0
+    spared_ns = timing.spared([3_000.0, 2_000.0, 100_000.0], ranks=4)
+    assert spared_ns == 5_500
+    call = Sample(50_000, host_ns=4_000)
+    assert charged(call, spared_ns) == 46_000
+    assert charged(replace(call, host_ns=20_000), spared_ns) == 44_500
 
 
-def test_what_is_rehearsed_leaves_only_the_words_that_count() -> None:
+def test_what_is_nobodys_time_has_an_end_however_busy_the_host_is() -> None:
+    assert timing.spared([220_000.0] * 8, ranks=4) == 4 * timing.MOST_SPARED_NS
+
+
+@pytest.mark.parametrize(("empty", "ranks"), [([3_000.0] * 8, 1), ([], 4)])
+def test_all_of_one_ranks_call_counts(empty: list[float], ranks: int) -> None:
+    assert timing.spared(empty, ranks) == 0
+
+
+def test_before_the_gate_opens_the_pages_hold_nothing_of_what_is_late_or_asked_for() -> None:
     page = Page()
     late, asked = torch.tensor([[8, 5], [16, 6]]), torch.tensor([24])
-    page.words[gates.ANSWER] = page.words[gates.PROBED] = 1  # as if it had answered
-    time_gated([page], 1, [late], [asked], lambda: True)
     contestants = mmap.mmap(page.descriptor, gates.PAGE_BYTES)
-    found = torch.frombuffer(contestants, dtype=torch.int64)
-    at = gates.WITHHELD_AT // 8
-    assert found[at : at + 5].tolist() == [8, 5, 16, 6, 0]
-    at = gates.ASKED_AT // 8
-    assert found[at : at + 2].tolist() == [24, 0]
-    del found
+    contestants[gates.WITHHELD_AT :] = b"\xff" * (gates.PAGE_BYTES - gates.WITHHELD_AT)
+    words = memoryview(contestants).cast("q")
+    at_late, at_asked = gates.WITHHELD_AT // 8, gates.ASKED_AT // 8
+    seen: list[list[int]] = []
+
+    def reveal() -> None:
+        assert page.words[gates.GATE] == 0
+        seen.append([*words[at_late : at_late + 5], *words[at_asked : at_asked + 2]])
+
+    time_gated([page], 1, [late], [asked], lambda: True, reveal)
+    assert seen == [[0, 0, 0, 0, -1, 0, -1]]
+    assert [*words[at_late : at_late + 5]] == [8, 5, 16, 6, -1]
+    assert [*words[at_asked : at_asked + 2]] == [24, -1]
+    words.release()
     contestants.close()
     page.close()
 

@@ -93,7 +93,8 @@ class Runtime:
             os.sched_setaffinity(0, hello["cores"])
             torch.cuda.set_device(rank)
             torch.zeros(1, device="cuda").add_(1).cpu()
-            self.gates = NoGates(self.page) if hello["plain"] else gates_on(self.page)
+            plain = hello["plain"]
+            self.gates = NoGates(self.page, holding=False) if plain else gates_on(self.page)
         if page is None or meeting is not None:
             torch.set_num_threads(hello["threads"])
         if meeting is not None:
