@@ -30,6 +30,7 @@ from kernelbot.bot import (
     submissions,
     submit,
     views,
+    whereto,
 )
 from kernelbot.bot.announcer import Announcer
 from kernelbot.bot.autocomplete import Index
@@ -124,6 +125,7 @@ class Bot(discord.Client):
             *me.DYNAMIC,
             *link.DYNAMIC,
             *submissions.DYNAMIC,
+            *whereto.DYNAMIC,
             *competitions.DYNAMIC,
             *setup.DYNAMIC,
             *admin.DYNAMIC,

@@ -33,6 +33,13 @@ ENGLISH: dict[str, str] = {
         "Discord does not let me show you its card now; the result comes as soon as it does. "
         "`/submission id:{id}` shows it at any time."
     ),
+    "where.board": "I have {file}. Which leaderboard is it for? It is kept for two hours.",
+    "where.gpu": (
+        "I have {file}. Which GPUs is it for? Choose one or several, and it is on its way. It is kept for two hours."
+    ),
+    "where.choose.board": "Leaderboard",
+    "where.choose.gpu": "GPU, one or several",
+    "where.sent": "This file is sent already; `/submissions` shows it.",
     "card.sent": "{file}, sent {when}",
     "card.attempt": "Attempt {attempt}: our machine failed before. This costs you nothing.",
     "state.queued": "queued",

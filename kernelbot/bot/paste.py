@@ -11,13 +11,12 @@ import discord
 from discord import SelectOption, TextStyle, app_commands
 from discord.ui import Label, Select, TextInput
 
-from kernelbot.bot import autocomplete, errors, forms
+from kernelbot.bot import autocomplete, errors, forms, whereto
 from kernelbot.bot.choosing import Choice
 from kernelbot.bot.door import Interaction, defer
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.forms import Filled, field
 from kernelbot.bot.messages import say
-from kernelbot.bot.taking import take
 from kernelbot.bot.text import cut
 from kernelbot.domain.submission import Draft
 from kernelbot.judge.protocol import Mode
@@ -119,7 +118,7 @@ async def sent(interaction: Interaction, filled: Filled) -> None:
     await defer(interaction)
     code = filled.get("code", "").encode()
     try:
-        await take(
+        await whereto.send(
             interaction,
             Draft(
                 code=code,

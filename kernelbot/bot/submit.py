@@ -8,11 +8,10 @@ from typing import Any
 import discord
 from discord import app_commands
 
-from kernelbot.bot import attachments, autocomplete, paste, submission_posts
+from kernelbot.bot import attachments, autocomplete, paste, submission_posts, whereto
 from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.errors import Declined
 from kernelbot.bot.messages import say
-from kernelbot.bot.taking import take
 from kernelbot.domain.admission import MAX_CODE_BYTES
 from kernelbot.domain.submission import Draft
 from kernelbot.judge.protocol import Mode
@@ -60,7 +59,7 @@ async def submit(
         # Discord may deliver an interaction twice after a reconnect; it counts once.
         idempotency_key=f"discord:{interaction.id}",
     )
-    await take(interaction, draft)
+    await whereto.send(interaction, draft)
 
 
 @app_commands.command(name="cancel", description="Stop one of your submissions")

@@ -63,6 +63,7 @@ async def _say(interaction: Interaction, post: Post) -> None:
     """Into the answer to the command. Its failure changes nothing about the submission."""
     try:
         async with asyncio.timeout(ANSWERED_WITHIN_S):
-            await interaction.edit_original_response(**post.editing())
+            # With no menu in it any more from which the leaderboard or GPUs were chosen.
+            await interaction.edit_original_response(**post.editing(), view=None)
     except rest.NO_ANSWER as error:
         log.warning("an acknowledgement was lost", error=repr(error))

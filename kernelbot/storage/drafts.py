@@ -1,4 +1,4 @@
-"""Definition files that an organizer sent, until they are applied."""
+"""Files that were sent and wait: an organizer's definitions until they are applied, a kernel until it is said where to."""
 
 from __future__ import annotations
 

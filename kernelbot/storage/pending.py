@@ -39,6 +39,12 @@ async def mark(connection: AsyncConnection, pending_id: int, *, taken: bool) -> 
     )
 
 
+async def say(connection: AsyncConnection, pending_id: int, detail: Mapping[str, Any]) -> None:
+    await connection.execute(
+        pending_acts.update().where(pending_acts.c.id == pending_id).values(detail=dict(detail))
+    )
+
+
 async def end(connection: AsyncConnection, pending_id: int, outcome: str) -> None:
     values = {"ended_at": func.now(), "outcome": outcome}
     await connection.execute(
