@@ -27,6 +27,7 @@ CUTLASS = "v4.5.2"
 CUTLASS_URL = "https://github.com/NVIDIA/cutlass.git"
 
 LONGEST_S = 3600
+"""Of a call that names no time of its own; the launcher's do, by what their run may take."""
 STARTUP_S = 900
 CORES = 4.0
 MEMORY_MIB = 32 << 10

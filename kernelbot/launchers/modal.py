@@ -56,6 +56,11 @@ POLL_S = 25.0
 AWAY_S = 2.0
 """Pause after Modal could not be reached."""
 COUNT_S = 15.0
+TIME_LIMITS_S = (*(600 << step for step in range(8)), 86_400)
+"""Of containers: each takes the shortest that its run fits into. Few, since Modal keeps a pool for each; the last is the
+longest that Modal allows."""
+PACKING_S = 60.0
+"""What a container does before and after its judge."""
 GRACE_S = 5.0
 MOST_RUNS = 100
 MOST_BYTES = parcels.MAX_OUTCOME_BYTES + 1024
@@ -72,7 +77,7 @@ REMEDIES = {
     "VersionError": UPDATE,
     "UnimplementedError": UPDATE,
     "ImageBuildError": DEPLOY,
-    "FunctionTimeoutError": "the container was still at work after LONGEST_S of runners/modal_app.py",
+    "FunctionTimeoutError": "the container was still at work after all the time that its run may take",
     "OutputExpiredError": "it ended a week ago, with no worker to take what came of it",
 }
 """What an operator can do about an error, or what it means; by the name of its class."""
@@ -117,7 +122,7 @@ class ModalLauncher:
         """There is nothing to get ready."""
 
     async def start(self, package: Package) -> Launch:
-        """Raises ValueError for a job that is too large to be sent."""
+        """Raises ValueError for a job that is too large to be sent, or may take longer than any container."""
         begun = asyncio.create_task(self._begun(package))
         try:
             return await asyncio.shield(begun)
@@ -143,15 +148,23 @@ class ModalLauncher:
         return self._followed(call, _jobs(package))
 
     async def _begun(self, package: Package) -> ModalLaunch:
+        limit_s = _time_limit_s(_jobs(package))
         parcel = await asyncio.to_thread(self._packed, package)
         try:
             async with asyncio.timeout(self._start_s):
-                client = await self._connected()
-                call = await _spawned(client, self._function, parcel)
+                call = await (await self._deployed(limit_s)).spawn.aio(parcel)
         except Exception as error:
             raise OSError(f"Modal takes no run for {self._function}: {_words(error)}") from error
-        log.info("called Modal", run=package.job.run_id, call=call.object_id)
+        log.info("called Modal", run=package.job.run_id, call=call.object_id, limit_s=limit_s)
         return self._followed(call, _jobs(package))
+
+    async def _deployed(self, limit_s: int) -> modal.Function[[bytes], bytes, bytes]:
+        """The function, with containers that end after so long. Raises whatever Modal's package does."""
+        library, client = await asyncio.to_thread(_library), await self._connected()
+        found: modal.Function[[bytes], bytes, bytes] = library.Function.from_name(
+            APP, self._function, client=client
+        )
+        return found.with_options(timeout=limit_s)
 
     def _packed(self, package: Package) -> bytes:
         first = b"" if package.canary is None else self._packed(package.canary)
@@ -161,7 +174,7 @@ class ModalLauncher:
 
     def _followed(self, call: modal.FunctionCall[bytes], jobs: list[Job]) -> ModalLaunch:
         patience_s = self._queue_s + sum(parcels.deadline_s(item.limits) for item in jobs)
-        launch = ModalLaunch(call, jobs[0], patience_s, self._away_s)
+        launch = ModalLaunch(call, jobs[0], patience_s, self._away_s, _time_limit_s(jobs))
         self._running.add(launch)
         if self._counting is None or self._counting.done():
             self._counting = asyncio.create_task(self._count())
@@ -175,13 +188,12 @@ class ModalLauncher:
 
     async def _count(self) -> None:
         """Ask how many calls wait, as long as there are any of ours."""
-        library = await asyncio.to_thread(_library)
-        while any(not launch.over for launch in self._running):
+        while limits := {launch.limit_s for launch in self._running if not launch.over}:
             try:
                 async with asyncio.timeout(self._start_s):
-                    client = await self._connected()
-                    function = library.Function.from_name(APP, self._function, client=client)
-                    self._waiting = (await function.get_current_stats.aio()).backlog
+                    pools = [await self._deployed(limit_s) for limit_s in sorted(limits)]
+                    found = [await pool.get_current_stats.aio() for pool in pools]
+                    self._waiting = sum(stats.backlog for stats in found)
             except Exception as error:  # it says how long others wait, and nothing about a run
                 log.warning("Modal does not say how much waits", error=_words(error))
             await asyncio.sleep(self._count_s)
@@ -215,10 +227,30 @@ def _jobs(package: Package) -> list[Job]:
     return [package.job, *([] if package.canary is None else [package.canary.job])]
 
 
-class ModalLaunch:
-    """One call."""
+def _time_limit_s(jobs: list[Job]) -> int:
+    """Of the container that judges them. Raises ValueError where none may live for as long."""
+    wanted_s = PACKING_S + sum(parcels.deadline_s(job.limits) for job in jobs)
+    for limit_s in TIME_LIMITS_S:
+        if wanted_s <= limit_s:
+            return limit_s
+    raise ValueError(
+        f"the run may take {wanted_s:.0f} s in all, and Modal gives a container {TIME_LIMITS_S[-1]} s; "
+        "lower the problem's limits, or serve its GPU in another way"
+    )
 
-    def __init__(self, call: modal.FunctionCall[bytes], job: Job, patience_s: float, away_s: float):
+
+class ModalLaunch:
+    """One call; its container ends after ``limit_s``."""
+
+    def __init__(
+        self,
+        call: modal.FunctionCall[bytes],
+        job: Job,
+        patience_s: float,
+        away_s: float,
+        limit_s: int,
+    ):
+        self.limit_s = limit_s
         self._call = call
         self._job = job
         self._patience_s = patience_s
@@ -413,13 +445,6 @@ def _away() -> tuple[type[Exception], ...]:
     from modal import exception
 
     return (*(getattr(exception, name) for name in ASK_AGAIN), aiohttp.ClientError, OSError)
-
-
-async def _spawned(client: modal.Client, name: str, parcel: bytes) -> modal.FunctionCall[bytes]:
-    """Raises whatever Modal's package does."""
-    import modal
-
-    return await modal.Function.from_name(APP, name, client=client).spawn.aio(parcel)
 
 
 def _words(error: BaseException) -> str:

@@ -53,6 +53,7 @@ class Call:
     folder: Path
     function: str
     parcel: bytes
+    limit_s: int = 0  # of its container; 0: that of the function as it is deployed
     process: asyncio.subprocess.Process | None = None
     result: api_pb2.GenericResult | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -73,6 +74,7 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
         self.refusals: list[Status] = []  # of the next requests for what came of a call
         self.store_says: list[int] = []  # to the next requests for a blob
         self.calls: dict[str, Call] = {}
+        self.bound: dict[str, int] = {}  # functions with a time limit of their caller's
         self.blobs: dict[str, bytes] = {}
         self.blob_url = ""
         self.uploads = self.downloads = 0
@@ -102,13 +104,27 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
             )
         )
 
+    async def FunctionBindParams(self, stream: Stream[Any, Any]) -> None:
+        request = await stream.recv_message()
+        options = request.function_options
+        asked = [item.name for item, value in options.ListFields() if value != type(value)()]
+        if asked != ["timeout_secs"]:
+            raise GRPCError(Status.INVALID_ARGUMENT, f"only its time is to be changed, not {asked}")
+        name = f"{request.function_id}-{options.timeout_secs}"
+        self.bound[name] = options.timeout_secs
+        metadata = _metadata(request.function_id.removeprefix("fu-"))
+        await stream.send_message(
+            api_pb2.FunctionBindParamsResponse(bound_function_id=name, handle_metadata=metadata)
+        )
+
     async def FunctionMap(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
         (item,) = request.pipelined_inputs
         packed = self.blobs.pop(item.input.args_blob_id, item.input.args)
         (parcel,), _ = pickle.loads(packed)
         name = f"fc-{len(self.calls)}"
-        call = self.calls[name] = Call(self._folder / name, request.function_id, parcel)
+        limit_s = self.bound.get(request.function_id, 0)
+        call = self.calls[name] = Call(self._folder / name, request.function_id, parcel, limit_s)
         call.work = asyncio.create_task(self._serve(call))
         await self.admitting.wait()
         answered = api_pb2.FunctionPutInputsResponseItem(idx=0, input_id=f"in-{name}")

@@ -22,9 +22,17 @@ from kernelbot.config import ROOT
 from kernelbot.domain.target import Target
 from kernelbot.judge import parcels
 from kernelbot.judge.artefacts import CHUNK_BYTES
-from kernelbot.judge.protocol import Artefact, Device, Harness, Verdict, VerdictKind, judge_digest
+from kernelbot.judge.protocol import (
+    Artefact,
+    Device,
+    Harness,
+    Limits,
+    Verdict,
+    VerdictKind,
+    judge_digest,
+)
 from kernelbot.launchers import modal
-from kernelbot.launchers.base import Site
+from kernelbot.launchers.base import Package, Site
 from kernelbot.launchers.modal import ModalLauncher
 from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import load_targets
@@ -94,6 +102,40 @@ async def test_a_service_that_is_away_is_no_place_to_run(place: There) -> None:
     await launcher.close()
 
 
+def within(measure_s: float) -> Package:
+    sent = package(CORRECT)
+    limits = Limits(build_s=60.0, check_s=30.0, measure_s=measure_s)
+    return dataclasses.replace(sent, job=dataclasses.replace(sent.job, limits=limits))
+
+
+async def test_a_container_may_live_as_long_as_its_run_may_take_with_its_canary(
+    place: There,
+) -> None:
+    place.fake.servicer.busy = True
+    canary = package(CORRECT, run_id="c")
+    short, long = within(10.0), within(3600.0)
+    with_canary = dataclasses.replace(within(60.0), canary=canary)
+    for sent in (short, long, with_canary):
+        await place.launcher.start(sent)
+
+    given = [call.limit_s for call in place.fake.servicer.calls.values()]
+
+    assert given == [600, 9600, 1200]
+    assert parcels.deadline_s(long.job.limits) < given[1]
+    both_s = parcels.deadline_s(with_canary.job.limits) + parcels.deadline_s(canary.job.limits)
+    assert 600 < both_s < given[2]
+    await until(lambda: place.launcher.backlog == 3)  # Modal counts each time limit by itself
+
+
+async def test_a_run_that_may_take_longer_than_any_container_is_refused_before_anything_is_called(
+    place: There,
+) -> None:
+    with pytest.raises(ValueError, match=r"may take 86580 s in all, and Modal .* 86400 s; lower"):
+        await place.launcher.start(within(43_110.0))
+
+    assert not place.fake.servicer.calls
+
+
 class Mine(Exception):
     """Of a class that an answer may not name."""
 
@@ -117,7 +159,7 @@ ENDS = {
     "UNSPECIFIED": "RemoteError",
     "FAILURE": "RemoteError: the container ended with 137",
     "TERMINATED": "RemoteError: the container ended with 137",
-    "TIMEOUT": "LONGEST_S of runners/modal_app.py",
+    "TIMEOUT": "after all the time that its run may take",
     "INIT_FAILURE": "RemoteError: the container ended with 137",
     "INTERNAL_FAILURE": "InternalFailure",
     "IDLE_TIMEOUT": "RemoteError",

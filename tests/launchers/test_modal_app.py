@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import re
 import sys
@@ -12,10 +13,12 @@ from pathlib import Path
 import pytest_asyncio
 
 from kernelbot.config import ROOT
+from kernelbot.domain.problem_file import LONGEST_STAGE_S
 from kernelbot.judge import parcels
-from kernelbot.judge.protocol import Mode
-from kernelbot.launchers.modal import APP, TOKEN
+from kernelbot.judge.protocol import Job, Limits, Mode
+from kernelbot.launchers.modal import APP, TOKEN, _time_limit_s
 from kernelbot.launchers.targets import load_targets
+from kernelbot.services import canaries
 from kernelbot.services.catalog import load_problem
 from runners import modal_app
 from tests.fakes import modal
@@ -123,7 +126,15 @@ def test_nothing_in_the_image_is_whatever_is_newest() -> None:
     assert f"cuda-nsight-compute-{major}-{minor}" in modal_app.SYSTEM
 
 
+def with_canary(job: Job, limits: Limits) -> list[Job]:
+    return [dataclasses.replace(job, limits=item) for item in (limits, canaries.LIMITS)]
+
+
 def test_no_run_can_take_longer_than_its_container_may() -> None:
+    hours = Limits(build_s=LONGEST_STAGE_S, check_s=LONGEST_STAGE_S, measure_s=LONGEST_STAGE_S)
     for path in (ROOT / "problems").glob("*/problem.yaml"):
-        job = load_problem(path.parent).job(run_id="1", mode=Mode.TEST, device="cpu")
-        assert parcels.deadline_s(job.limits) < modal_app.LONGEST_S, path
+        job = load_problem(path.parent).job(run_id="1", mode=Mode.RANKED, device="cuda")
+        for limits in (job.limits, hours):  # and the most that a problem may ask for
+            jobs = with_canary(job, limits)
+            wanted_s = sum(parcels.deadline_s(item.limits) for item in jobs)
+            assert wanted_s < _time_limit_s(jobs) <= 24 * 3600, path
