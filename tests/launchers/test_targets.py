@@ -39,6 +39,10 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
         "Tesla T4": "T4",
         "NVIDIA L4": "L4",
         "NVIDIA A100-SXM4-80GB": "A100",
+        "NVIDIA A100 80GB PCIe": "A100",
+        "NVIDIA A100-SXM4-40GB": None,  # of another bandwidth
+        "NVIDIA A100-PCIE-40GB": None,
+        "NVIDIA A100-SXM4-80GB MIG 1g.10gb": None,
         "NVIDIA B200": "B200",
         "AMD Instinct MI300X": "MI300X",
         "NVIDIA L40S": None,
@@ -48,6 +52,17 @@ def test_the_shipped_targets_load_and_tell_their_devices_apart() -> None:
     for name, target in names.items():
         found = [kind for kind, entry in targets.items() if shares(entry, [name])]
         assert found == ([target] if target else []), name
+
+
+def test_every_shipped_target_that_modal_serves_has_a_price_of_one_gpu() -> None:
+    targets = load_targets(ROOT / "runners" / "targets.yaml")
+    rented = [target for target in targets.values() if "modal" in target.launchers]
+
+    assert all(target.price for target in rented)
+    alike: dict[str, set[float | None]] = {}
+    for target in rented:
+        alike.setdefault(target.settings["modal"]["gpu"], set()).add(target.price)
+    assert all(len(prices) == 1 for prices in alike.values())
 
 
 def test_labels_of_the_field_name_shipped_targets() -> None:

@@ -17,6 +17,7 @@ import pytest
 from kernelbot.judge import cgroups, shipping
 from kernelbot.launchers.targets import load_targets
 from kernelbot.services import joining
+from runners import modal_app
 from runners.agent import agent
 from runners.agent.__main__ import _parser
 from tests.architecture.test_imports import STANDARD, imports, modules
@@ -81,6 +82,24 @@ def test_an_image_copies_what_an_agent_runs_and_starts_it_with_options_that_it_h
     assert {part.partition("/")[0] for part in shipping.PARTS} <= places
     options = re.findall(r'"([^"]*)"', entry)[3:] + shlex.split(shown)
     assert str(_parser().parse_args(options).state) == "/state"
+
+
+@pytest.mark.parametrize(
+    ("name", "pinned"),
+    [
+        ("Dockerfile.cuda", re.escape(modal_app.CUDA_IMAGE)),  # one CUDA wherever it is judged
+        (
+            "Dockerfile.rocm",
+            r"rocm/pytorch:rocm\d+\.\d+\.\d+_ubuntu24\.04_py3\.12_pytorch_release_\d+\.\d+\.\d+",
+        ),
+    ],
+)
+def test_an_image_begins_with_one_that_stays_the_same(name: str, pinned: str) -> None:
+    text = (FOLDER / name).read_text()
+    given = dict(re.findall(r"^ARG (\w+)=(\S+)$", text, re.M))
+    (base,) = re.findall(r"^FROM (\S+)$", text, re.M)
+
+    assert re.fullmatch(pinned, given.get(base.removeprefix("$"), base))
 
 
 def test_the_extra_and_the_three_lines_name_every_package_that_an_agent_imports() -> None:
