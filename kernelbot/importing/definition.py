@@ -30,6 +30,7 @@ TOLERANCES = {
 DTYPES = (*TOLERANCES, "int64", "int32", "int16", "int8", "bool")
 RESERVED = frozenset(("torch", "source", "drawn", "definition", *GIVEN_BY_JUDGE))
 """Names that the written reference.py uses itself."""
+ALLOWANCE_KEYS = ("max_atol", "max_rtol", "required_matched_ratio")
 TOP_KEYS = (
     "name", "description", "op_type", "tags", "axes", "inputs", "outputs", "reference",
     "custom_inputs_entrypoint", "constraints", "hf_id", "version", "author",
@@ -42,6 +43,15 @@ class Tensor:
 
     shape: tuple[str, ...] | None
     dtype: str
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a workload says of how far an answer may be off; None where it does not."""
+
+    rtol: float | None = None
+    atol: float | None = None
+    share: float = 1.0  # of the elements that must be within
 
 
 @dataclass
@@ -60,6 +70,8 @@ class Definition:
     constraints: list[Expression] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)  # constraints about data, not about sizes
     drawn: set[str] = field(default_factory=set)  # numbers among the inputs that are random
+    allowances: set[Allowance] = field(default_factory=set)  # of all workloads
+    unused: set[str] = field(default_factory=set)  # what else workloads say of tolerance
 
     def axes(self, case: Case) -> dict[str, int]:
         """Every axis for a case. Raises ExpressionError."""
@@ -362,8 +374,32 @@ def _workload(reader: Reader, document: Node, found: Definition) -> Case:
             reader.flaw(section.line, f"inputs.{name}", "is missing", "Say where it comes from")
         else:
             _input(reader, given[name], f"inputs.{name}", tensor, found, case)
+    found.allowances.add(_allowance(section, found))
     _hold(reader, section.line, found, case)
     return case
+
+
+def _allowance(workload: Section, found: Definition) -> Allowance:
+    if not _given(workload, "tolerance"):
+        return Allowance()
+    node = workload.values["tolerance"]
+    said = node.value if isinstance(node.value, dict) else {}
+    found.unused |= {shorten(key) for key in said if key not in ALLOWANCE_KEYS}
+    section = workload.reader.section(node, "tolerance", (*ALLOWANCE_KEYS, *said))
+
+    def number(key: str, high: float) -> float | None:
+        item = section.get(key)
+        if item is None or item.value is None:
+            return None
+        return workload.reader.number(item, section.at(key), low=0.0, high=high)
+
+    share = number("required_matched_ratio", 1.0)
+    # A relative tolerance of 1 accepts zeros everywhere.
+    return Allowance(
+        rtol=number("max_rtol", 0.999),
+        atol=number("max_atol", 1e30),
+        share=1.0 if share is None else share,
+    )
 
 
 def _input(

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from kernelbot.domain.definition import DefinitionErrors, Flaw, shorten
 from kernelbot.domain.problem_file import MAX_STATEMENT
-from kernelbot.importing.definition import TOLERANCES, Definition, Tensor, read
+from kernelbot.importing.definition import TOLERANCES, Allowance, Definition, Tensor, read
 from kernelbot.importing.folder import Imported, chosen, fenced, name_of, problem_yaml
 
 
@@ -26,9 +26,7 @@ def imported(definition: bytes, workloads: bytes, *, name: str, file: str, lines
         reason = f"nothing of {shorten(found.name)!r} can be the name of a problem"
         raise DefinitionErrors([Flaw(file=file, path="name", reason=reason, remedy="Give --name")])
     tests, benchmarks = chosen(cases, [found.elements(case) for case in cases])
-    notes = [
-        "Tolerances follow from each output's type alone: narrow or widen them by what the check says."
-    ]
+    tolerances, notes = _tolerances(found)
     if found.unread:
         notes.append(f"Not checked: {'; '.join(map(shorten, found.unread))}.")
     if len(benchmarks) < len(cases):
@@ -42,10 +40,7 @@ def imported(definition: bytes, workloads: bytes, *, name: str, file: str, lines
                 summary=found.description or f"The kernel {found.name}.",
                 tests=tests,
                 benchmarks=benchmarks,
-                tolerances=[
-                    TOLERANCES.get(tensor.dtype, {"rtol": 0, "atol": 0})
-                    for tensor in found.outputs.values()
-                ],
+                tolerances=tolerances,
                 contestant_files=["definition.py", "task.py"],
             ),
             "statement.md": _statement(name, found),
@@ -57,6 +52,51 @@ def imported(definition: bytes, workloads: bytes, *, name: str, file: str, lines
         },
         tuple(notes),
     )
+
+
+def _tolerances(found: Definition) -> tuple[list[dict[str, float]], list[str]]:
+    """Of each output, and what its author should know of them."""
+    by_type = [
+        TOLERANCES.get(tensor.dtype, {"rtol": 0, "atol": 0}) for tensor in found.outputs.values()
+    ]
+    allowed = sorted(found.allowances, key=repr)
+    notes = []
+    if found.unused:
+        notes.append(f"Not used of the workloads' tolerances: {', '.join(sorted(found.unused))}.")
+    if len(allowed) > 1:
+        told = ", ".join(_allowed_words(item) for item in allowed[:4])
+        more = f" and {len(allowed) - 4} more" if len(allowed) > 4 else ""
+        notes.append(
+            f"The workloads have tolerances that differ ({told}{more}), and a problem has one: each output has that "
+            "of its type. Narrow or widen it by what the check says."
+        )
+        return by_type, notes
+    (own,) = allowed
+    said = {"rtol": own.rtol, "atol": own.atol}
+    given = {key: value for key, value in said.items() if value is not None}
+    if own.share < 1:
+        notes.append(
+            f"The workloads ask for {own.share:.6g} of the elements to be within tolerance; here every one must be. "
+            "Widen it if right answers are refused."
+        )
+    if not given:
+        notes.append(
+            "Tolerances follow from each output's type alone: narrow or widen them by what the check says."
+        )
+        return by_type, notes
+    notes.append(
+        f"The tolerance is that of the workloads ({_allowed_words(own)}); whole numbers and truth values are compared exactly."
+    )
+    tensors = found.outputs.values()
+    return [
+        {**base, **given} if tensor.dtype in TOLERANCES else base
+        for tensor, base in zip(tensors, by_type, strict=True)
+    ], notes
+
+
+def _allowed_words(item: Allowance) -> str:
+    said = [("rtol", item.rtol), ("atol", item.atol)]
+    return " ".join(f"{key} {value:g}" for key, value in said if value is not None) or "none"
 
 
 def _shape_text(shape: Sequence[str]) -> str:
@@ -119,6 +159,7 @@ import copy
 
 import definition
 import torch
+from task import in_order
 
 OUTPUTS = @OUTPUTS@
 
@@ -133,11 +174,10 @@ def reference(data):
     torch.backends.cudnn.allow_tf32 = False
     with torch.no_grad():
         answer = definition.run(*inputs)
-    answers = answer if isinstance(answer, tuple | list) else (answer,)
     buffers = data[len(data) - OUTPUTS :]
     placed = tuple(
         torch.as_tensor(found, dtype=buffer.dtype, device=buffer.device).expand_as(buffer)
-        for found, buffer in zip(answers, buffers, strict=True)
+        for found, buffer in zip(in_order(answer), buffers, strict=True)
     )
     return placed[0] if OUTPUTS == 1 else placed
 @DRAWN@'''
@@ -180,27 +220,28 @@ input_t = tuple[{given}]
 
 output_t = {returned}
 """{_names(found.outputs)}"""
+
+
+def in_order(answer):
+    """What run() of definition.py returned, an output each: it may name them."""
+    if isinstance(answer, dict):
+        return tuple(answer[name] for name in {tuple(found.outputs)!r})
+    return tuple(answer) if isinstance(answer, tuple | list) else (answer,)
 '''
 
 
 def _starter(name: str, found: Definition) -> str:
-    count = len(found.outputs)
-    fill = (
-        f"{next(iter(found.outputs))}.copy_(answer)"
-        if count == 1
-        else f"for buffer, value in zip(data[-{count}:], answer, strict=True):\n"
-        "        buffer.copy_(value)"
-    )
     return f"""\
 #!kernelbot leaderboard {name}
 from definition import run
-from task import input_t, output_t
+from task import in_order, input_t, output_t
 
 
 def custom_kernel(data: input_t) -> output_t:
     {_names(found.inputs)}, {_names(found.outputs)} = data
-    answer = run({_names(found.inputs)})
-    {fill}
+    answers = in_order(run({_names(found.inputs)}))
+    for buffer, answer in zip(data[-{len(found.outputs)}:], answers, strict=True):
+        buffer.copy_(answer)
     return {_names(found.outputs)}
 """
 

@@ -143,6 +143,41 @@ def test_a_constraint_about_data_is_left_to_the_reader() -> None:
     assert "Not checked: x[0].item() > 0." in imported.notes
 
 
+TOLERANCE = {"max_atol": 0.5, "max_rtol": 0.01, "required_matched_ratio": 0.99}
+
+
+def test_a_tolerance_that_all_workloads_share_is_the_problems(tmp_path: Path) -> None:
+    outputs = {
+        "total": {"shape": ["rows"], "dtype": "float32"},
+        "count": {"shape": ["rows"], "dtype": "int32"},
+    }
+    lines = [workload(rows) | {"tolerance": TOLERANCE} for rows in (1, 2)]
+    imported = of_definition(definition(outputs=outputs), *lines)
+
+    cases_of(imported, tmp_path)
+    total, count = load_problem(tmp_path / "row-sums").tolerances
+    assert (total.rtol, total.atol) == (0.01, 0.5)
+    assert (count.rtol, count.atol) == (0.0, 0.0)
+    assert any("0.99 of the elements" in note for note in imported.notes)
+    assert any("rtol 0.01 atol 0.5" in note for note in imported.notes)
+
+
+def test_tolerances_that_differ_are_told_and_those_of_the_types_taken(tmp_path: Path) -> None:
+    lines = [workload(1) | {"tolerance": TOLERANCE | {"cap": 3}}, workload(2)]
+    imported = of_definition(definition(), *lines)
+
+    cases_of(imported, tmp_path)
+    (total,) = load_problem(tmp_path / "row-sums").tolerances
+    assert (total.rtol, total.atol) == (1e-3, 1e-4)
+    assert "Not used of the workloads' tolerances: cap." in imported.notes
+    assert any("differ (rtol 0.01 atol 0.5, none)" in note for note in imported.notes)
+
+
+def test_a_tolerance_that_would_accept_anything_is_refused() -> None:
+    with pytest.raises(DefinitionErrors, match=r"tolerance\.max_rtol"):
+        of_definition(definition(), workload(1) | {"tolerance": {"max_rtol": 1.0}})
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
