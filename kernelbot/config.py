@@ -143,6 +143,11 @@ class Settings(BaseSettings):
         description="The kind of fence a worker accepts around a submission. fenced: bubblewrap or user. "
         "Empty: the strongest that works, and where others can reach this server, fenced.",
     )
+    evidence: Literal["", "outside-clock"] = Field(
+        default="",
+        description="What the times of a ranked run on a GPU must rest on; with less it is set aside for an organizer. "
+        "Empty: whatever the machine allows.",
+    )
     include_paths: str = Field(
         default="",
         description="Folders, apart by colons, that CUDA C++, HIP and C++ submissions may include from, "

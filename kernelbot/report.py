@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from kernelbot.domain import evidence
 from kernelbot.domain.roofline import percent
 from kernelbot.domain.submission import Outcome, Status
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import CaseResult, Mode, Spent, Stage, Verdict, VerdictKind
 
 HEADLINES = {
     VerdictKind.PASSED: "Passed",
@@ -103,6 +105,10 @@ EARLIER_SIGN = "*"
 EARLIER_NOTE = f"{EARLIER_SIGN} : place and time on the version of the problem before, until it is measured again."
 
 
+DEVICE_TIMED_SIGN = "^"
+DEVICE_TIMED_NOTE = f"{DEVICE_TIMED_SIGN} : timed by the device's own events only, not by the judge's clock as well."
+
+
 UNCONFIRMED_SIGN = "?"
 UNCONFIRMED_NOTE = f"{UNCONFIRMED_SIGN} : measured by a machine nobody vouches for; a trusted one is to confirm it."
 
@@ -124,6 +130,64 @@ def case_light(case: CaseResult, bounds: Sequence[float | None]) -> float | None
         return None
     best = bounds[case.index]
     return best / (case.measurement.ns * 1e-9) if best and case.measurement.ns > 0 else None
+
+
+def evidence_text(said: str) -> str:
+    """What the times of a run rest on: ``outside-clock (the judge's own clock)``."""
+    words = evidence.WORDS.get(said)
+    return f"{said} ({words})" if words else said
+
+
+def weak_text(verdict: Verdict) -> str:
+    """That times rest on less than the judge's own clock; nothing where they do not, or where there are none."""
+    said = verdict.harness.evidence
+    words = evidence.WORDS.get(said)
+    if said == evidence.OUTSIDE or not words or not verdict.measurements:
+        return ""
+    return f"Timed by {words}."
+
+
+def spent_text(spent: Spent, kind: str, *, at_most: bool) -> str:
+    """What a run took: ``4.2 s in all, 1.3 s to build, the GPU held for 2.1 s``. ``at_most``: as of
+    ranked runs, of which the owner is told steps that are rounded up."""
+    if not max(spent.wall_s, spent.device_s):
+        return ""
+    device = "CPU" if kind == "cpu" else "GPU"
+    parts = [
+        *([f"{_seconds(spent.wall_s)} in all"] if spent.wall_s else []),
+        f"{_seconds(spent.build_s)} to build",
+        f"the {device} held for {_seconds(spent.device_s)}",
+    ]
+    return f"{'at most ' if at_most else ''}{', '.join(parts)}"
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= 100 or value == int(value) else f"{value:.1f} s"
+
+
+def timing_notes(told: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, ...]:
+    """What is to be known about the times of some cases, ``told`` with each: once where it is of all of them."""
+    cases: dict[str, list[str]] = {}
+    for spec, warnings in told:
+        for warning in dict.fromkeys(warnings):
+            cases.setdefault(warning, []).append(spec)
+    return tuple(
+        f"{where}: {warning}"
+        for warning, specs in cases.items()
+        for where in (["every case"] if 1 < len(specs) == len(told) else specs)
+    )
+
+
+def timing_summary(verdict: Verdict) -> str:
+    """The same in a few words: ``noisy (2 cases), host-bound (1 case)``."""
+    heads = Counter(
+        head
+        for item in verdict.measurements
+        for head in {warning.partition(":")[0] for warning in item.warnings}
+    )
+    return ", ".join(
+        f"{head} ({count} {'case' if count == 1 else 'cases'})" for head, count in heads.items()
+    )
 
 
 def case_rows(run: Run) -> tuple[CaseRow, ...]:

@@ -14,8 +14,10 @@ from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
 from kernelbot.judge.protocol import (
     CaseResult,
+    Harness,
     Measurement,
     Mode,
+    Spent,
     Stage,
     Verdict,
     VerdictKind,
@@ -204,3 +206,79 @@ def test_the_head_of_a_log_says_how_much_follows() -> None:
 
 def test_only_secret_runs_hide_their_log() -> None:
     assert [mode for mode in Mode if not report.shows_log(mode)] == [Mode.RANKED]
+
+
+@pytest.mark.parametrize(
+    ("spent", "kind", "at_most", "text"),
+    [
+        (Spent(), "cuda", False, ""),
+        (
+            Spent(wall_s=4.23, build_s=1.26, device_s=2.1),
+            "cuda",
+            False,
+            "4.2 s in all, 1.3 s to build, the GPU held for 2.1 s",
+        ),
+        (
+            Spent(wall_s=8.0, build_s=0.0, device_s=4.0),
+            "hip",
+            True,
+            "at most 8 s in all, 0 s to build, the GPU held for 4 s",
+        ),
+        (
+            Spent(wall_s=123.4, build_s=100.2, device_s=2.0),
+            "cpu",
+            False,
+            "123 s in all, 100 s to build, the CPU held for 2 s",
+        ),
+        (Spent(device_s=2.0), "cuda", False, "0 s to build, the GPU held for 2 s"),
+    ],
+)
+def test_what_a_run_took_is_a_line(spent: Spent, kind: str, at_most: bool, text: str) -> None:
+    assert report.spent_text(spent, kind, at_most=at_most) == text
+
+
+def warned(*of_cases: tuple[str, ...]) -> Verdict:
+    found = make_verdict()
+    timed = found.cases[-1]
+    assert timed.measurement is not None
+    cases = [
+        dataclasses.replace(
+            timed, index=at, measurement=dataclasses.replace(timed.measurement, warnings=notes)
+        )
+        for at, notes in enumerate(of_cases)
+    ]
+    return dataclasses.replace(found, cases=tuple(cases))
+
+
+def test_what_is_to_be_known_of_times_is_told_of_each_case_or_once_of_all() -> None:
+    told = [("size: 1", ["noisy: wide", "slow clock"]), ("size: 2", ["noisy: wide", "noisy: wide"])]
+
+    assert report.timing_notes(told) == ("every case: noisy: wide", "size: 1: slow clock")
+    assert report.timing_notes(told[:1]) == ("size: 1: noisy: wide", "size: 1: slow clock")
+    assert report.timing_notes([("size: 1", [])]) == ()
+
+
+def test_in_few_words_it_is_how_many_cases_each_is_of() -> None:
+    found = warned(("noisy: wide",), ("noisy: wider", "host-bound: 3 of 20"), ())
+
+    assert report.timing_summary(found) == "noisy (2 cases), host-bound (1 case)"
+    assert report.timing_summary(make_verdict()) == ""
+
+
+def test_times_that_rest_on_less_than_the_outside_clock_are_told_as_such() -> None:
+    def by(evidence: str) -> str:
+        found = dataclasses.replace(make_verdict(), harness=Harness(evidence=evidence))
+        return report.weak_text(found)
+
+    assert by("device-events-bounded") == "Timed by the device's own events only."
+    assert by("self-evaluated") == "Timed by the problem's own program."
+    assert by("outside-clock") == by("host-clock") == ""
+    assert report.evidence_text("outside-clock") == "outside-clock (the judge's own clock)"
+    assert report.evidence_text("something-new") == "something-new"
+
+
+def test_a_run_without_times_is_not_told_what_they_rest_on() -> None:
+    failed = make_verdict(VerdictKind.CRASHED)
+    weak = dataclasses.replace(failed, harness=Harness(evidence="device-events-bounded"))
+
+    assert report.weak_text(weak) == ""

@@ -284,6 +284,7 @@ def standing(item: Standing) -> dict[str, Any]:
         "submitted_at": entry.submitted_at.isoformat(),
         "earlier_version": item.earlier is not None,
         "unconfirmed": entry.unconfirmed,
+        "device_timed": entry.device_timed,
     }
 
 

@@ -114,7 +114,9 @@ class HarnessOut(BaseModel):
     torch: str
     triton: str
     isolation: str
-    evidence: str = Field(description="What the deciding clock rests on.")
+    evidence: str = Field(
+        description="What the deciding clock rests on: outside-clock, device-events-bounded or self-evaluated."
+    )
     fences: list[str] = Field(description="Everything that held the submission, by name.")
 
 
@@ -309,6 +311,11 @@ class StandingOut(BaseModel):
     unconfirmed: bool = Field(
         default=False,
         description="Measured by a machine that nobody vouches for; a trusted one has not said the same yet.",
+    )
+    device_timed: bool = Field(
+        default=False,
+        description="On a GPU, and timed by the device's own events only: `harness.evidence` of a run that counts in it "
+        "is not `outside-clock`.",
     )
 
 

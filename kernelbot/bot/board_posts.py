@@ -72,6 +72,8 @@ def board_notes(page: StandingsPage) -> list[str]:
         notes.append(plain(report.EARLIER_NOTE))
     if any(item.entry.unconfirmed for item in page.items):
         notes.append(plain(report.UNCONFIRMED_NOTE))
+    if any(item.entry.device_timed for item in page.items):
+        notes.append(plain(report.DEVICE_TIMED_NOTE))
     return notes
 
 
@@ -80,6 +82,7 @@ def _standing_row(item: Standing, mine: Standing | None, best: float | None) -> 
     earlier = item.earlier is not None
     timing = report.score_text(item.entry.seconds, item.entry.error, None if earlier else best)
     sign = f" {report.UNCONFIRMED_SIGN}" if item.entry.unconfirmed else ""
+    sign += f" {report.DEVICE_TIMED_SIGN}" if item.entry.device_timed else ""
     return f"{_row_start(own, item.rank, item.tied, item.entry.user_name, earlier)}  {timing}{sign}"
 
 

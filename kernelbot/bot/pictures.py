@@ -116,6 +116,7 @@ def _place(item: Standing, light: float | None) -> Place:
         "=" if item.tied else "",
         report.EARLIER_SIGN if item.earlier else "",
         report.UNCONFIRMED_SIGN if entry.unconfirmed else "",
+        report.DEVICE_TIMED_SIGN if entry.device_timed else "",
     ]
     share = best / entry.seconds if best and entry.seconds > 0 else None
     return Place(

@@ -46,6 +46,10 @@ SMALLEST_BLOCK = 60
 """A code block of fewer characters tells nothing; its text goes as a file alone."""
 
 
+FACTS_FROM = 1000
+"""Characters that a run has in a message, from which on it is told how its times came about."""
+
+
 def card_key(submission_id: int) -> str:
     return f"submission {submission_id}"
 
@@ -196,7 +200,8 @@ def _run_result(
     meaning = "" if against is None else compared(run, against)
     room = share - len(title) - 40
     last = _last_lines(run, room)
-    also = "\n".join(line for line in (_left(view, run, attached), meaning) if line)
+    facts = _facts(run) if share >= FACTS_FROM else ""
+    also = "\n".join(line for line in (_left(view, run, attached), meaning, facts) if line)
     also = cut(also, room - len(last) - 1) if room - len(last) > SMALLEST_BLOCK else ""
     ranking = "\n".join(line for line in (also, last) if line)
     left = room - len(ranking)
@@ -222,6 +227,22 @@ def _run_result(
             files.append(File(f"log-{file_part(run.gpu)}.txt", clean(log).encode()))
     colours = {VerdictKind.PASSED: GREEN, VerdictKind.QUARANTINED: GOLD, None: GREY}
     return titled(title, "\n".join([*parts, ranking]), colours.get(run.kind, RED)), files
+
+
+def _facts(run: RunView) -> str:
+    """What its times rest on where that is not the judge's own clock, what is to be known about them, what it took."""
+    found = run.verdict
+    if found is None:
+        return ""
+    notes = report.timing_summary(found)
+    ranked = run.mode is Mode.RANKED
+    took = report.spent_text(found.spent, found.device.kind, at_most=ranked)
+    lines = [
+        report.weak_text(found),
+        f"Times: {cut(notes, 160)}." if notes else "",
+        f"Spent: {took}." if took else "",
+    ]
+    return "\n".join(plain(line, 250) for line in lines if line)
 
 
 def compared(run: RunView, against: Comparison) -> str:

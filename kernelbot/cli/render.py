@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from kernelbot import report
 from kernelbot.cli.screen import clean, note, result, table
 from kernelbot.domain import lasting
 from kernelbot.domain.submission import Outcome
-from kernelbot.judge.protocol import Verdict, to_json
+from kernelbot.judge.protocol import Mode, Spent, Verdict, to_json
 
 Document = Mapping[str, Any]
 
@@ -39,6 +40,10 @@ def run(document: Document, *, whole_log: bool = False) -> None:
         result(f"  Rule: {clean(document['rule'])}")
         result(f"  Evidence: {clean(document['evidence'])}")
     log(document["log"], whole=whole_log)
+    judged(document["device"], document["harness"])
+    if document["spent"] and document["device"]:
+        ranked = document["mode"] == Mode.RANKED
+        spent(document["spent"], document["device"]["kind"], at_most=ranked)
     if decided := document["decision"]:
         result(f"  {clean(report.decision_text(decided['outcome'], decided['reason']))}")
     result(f"  {clean(document['ranking'])}")
@@ -51,6 +56,23 @@ def cases(rows: Sequence[Document]) -> None:
             ("Stage", "Case", "Result"),
             [(row["stage"], row["spec"], case_text(row)) for row in rows],
         )
+    told = [(row["spec"], row["measurement"]["warnings"]) for row in rows if row["measurement"]]
+    for line in report.timing_notes(told):
+        result(f"  Note on {clean(line)}")
+
+
+def judged(device: Document | None, harness: Document | None) -> None:
+    """What judged, behind which fence, and what its times rest on; nothing of what was never begun."""
+    if device and harness and harness["isolation"] != "not-run":
+        on = clean(device["name"] or device["kind"])
+        evidence = clean(report.evidence_text(harness["evidence"]))
+        result(f"  Judged on {on}, isolation: {clean(harness['isolation'])}, evidence: {evidence}")
+
+
+def spent(document: Document, kind: str, *, at_most: bool) -> None:
+    known = Spent(**{item.name: document.get(item.name, 0.0) for item in fields(Spent)})
+    if text := report.spent_text(known, kind, at_most=at_most):
+        result(f"  Spent: {text}.")
 
 
 def case_text(case: Document) -> str:
@@ -169,6 +191,8 @@ def standings(page: Document) -> None:
         result(report.EARLIER_NOTE)
     if any(item.get("unconfirmed") for item in page["items"]):
         result(report.UNCONFIRMED_NOTE)
+    if any(item.get("device_timed") for item in page["items"]):
+        result(report.DEVICE_TIMED_NOTE)
     if page.get("self_evaluated"):
         result("Self-evaluated: measured by the problem's own program, beside each submission.")
     if best:
@@ -191,7 +215,8 @@ def _standing(item: Document, mine: Document | None, best: float | None) -> tupl
     earlier = item.get("earlier_version")
     return (
         f"{item['rank']}{' =' if item['tied'] else ''}{f' {report.EARLIER_SIGN}' if earlier else ''}"
-        f"{f' {report.UNCONFIRMED_SIGN}' if item.get('unconfirmed') else ''}",
+        f"{f' {report.UNCONFIRMED_SIGN}' if item.get('unconfirmed') else ''}"
+        f"{f' {report.DEVICE_TIMED_SIGN}' if item.get('device_timed') else ''}",
         f"{item['user_name']} (you)" if me else item["user_name"],
         report.score_text(item["seconds"], item["error"], None if earlier else best),
         item["submission_id"],
@@ -328,8 +353,8 @@ def verdict(found: Verdict, bounds: Sequence[float | None] = ()) -> None:
     log(found.log, whole=True)
     if found.fault:
         result(f"  The judge itself failed: {clean(found.fault, lines=True)}")
-    device = found.device
-    result(f"  Judged on {clean(device.name or device.kind)}, isolation: {found.harness.isolation}")
+    judged(to_json(found.device), to_json(found.harness))
+    spent(to_json(found.spent), found.device.kind, at_most=False)
     if found.self_evaluated:
         result("  Self-evaluated: this is what the problem's own program says.")
 

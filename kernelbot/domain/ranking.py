@@ -36,6 +36,7 @@ class Entry:
     unconfirmed: bool = (
         False  # nobody vouches for the machine, and no trusted one has said the same
     )
+    device_timed: bool = False  # a GPU's time that the judge's own clock has not seen
 
 
 @dataclass(frozen=True, kw_only=True)

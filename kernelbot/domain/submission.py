@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from kernelbot.domain import evidence
 from kernelbot.errors import InvalidInput, did_you_mean
 from kernelbot.judge.protocol import Mode, VerdictKind
 
@@ -101,11 +102,13 @@ def parse_mode(word: str) -> Mode:
         ) from None
 
 
-def ranking_note(mode: Mode, status: Status, verdict: VerdictKind | None, note: str = "") -> str:
+def ranking_note(
+    mode: Mode, status: Status, verdict: VerdictKind | None, note: str = "", rule: str = ""
+) -> str:
     """The last line of every report: ranked or not ranked, and why.
 
     ``note`` is what the recording of the run had to add (a ban, a new version of the problem, that it was
-    judged again), or why it was never begun.
+    judged again), or why it was never begun; ``rule`` the one that a run was set aside by.
     """
     if status is Status.CANCELLED:
         return f"Not ranked: {note or 'it was cancelled.'}"
@@ -117,6 +120,8 @@ def ranking_note(mode: Mode, status: Status, verdict: VerdictKind | None, note: 
         return "Not ranked: our machine failed, not your code. It does not count against you; send it again."
     if mode is not Mode.RANKED:
         return f"Not ranked: this was a {mode.value} run. Submit with mode 'ranked' to count."
+    if verdict is VerdictKind.QUARANTINED and rule == evidence.RULE:
+        return "Not ranked: its times rest on too little; an organizer will look and decide."
     if verdict is VerdictKind.QUARANTINED:
         return "Not ranked: its times contradict each other; an organizer will look and decide."
     if verdict is not VerdictKind.PASSED:

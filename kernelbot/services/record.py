@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import ranking, scoring
+from kernelbot.domain import evidence, ranking, scoring
 from kernelbot.domain.competition import is_visible, own_channel
 from kernelbot.domain.desk import board_key
 from kernelbot.domain.ranking import Entry, PodiumChange, Standing
@@ -60,6 +60,7 @@ async def verdict(
         if submission is None:
             return False
         found = _sound(found, Mode(submission.mode))
+        found = evidence.held(found, Mode(submission.mode), ctx.settings.evidence)
         score, note = await _score(ctx, connection, submission, run_id, found)
         if rejudge.is_one(submission) and not note:
             found, score, note = await rejudge.held_against(

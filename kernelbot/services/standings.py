@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import admission, ranking
+from kernelbot.domain import admission, evidence, ranking
 from kernelbot.domain.competition import Freeze, freeze_at
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.ranking import Earlier, Entry, Standing
@@ -39,6 +39,9 @@ from kernelbot.storage.standings import Revision
 
 BOARDS_KEPT = 500
 """Ranked boards kept in memory by a process; the least recently read goes first."""
+
+EVIDENCE_KEPT = 20_000
+"""Entries of which a process remembers what their times rest on."""
 
 RECORDS_SHOWN = 300
 """Of a story: more steps than that cannot be told apart."""
@@ -418,19 +421,54 @@ async def standings(
     start = bisect.bisect_right(found.standings, after, key=lambda item: item.position)
     items = found.standings[start : start + limit]
     more = start + limit < len(found.standings)
+    own = found.by_user.get(actor.user_id) if actor else None
+    *told, mine = await _with_evidence(ctx, [*items, own])
     return StandingsPage(
         leaderboard=found.leaderboard,
         gpu=found.gpu,
         revision=found.revision,
         total=len(found.standings),
-        items=items,
-        mine=found.by_user.get(actor.user_id) if actor else None,
+        items=tuple(item for item in told if item is not None),
+        mine=mine,
         cursor=str(items[-1].position) if more else None,
         self_evaluated=found.self_evaluated,
         light_seconds=found.light_seconds,
         frozen_until=found.frozen_until,
         seen_through=found.seen_through,
     )
+
+
+async def _with_evidence(ctx: Context, items: Sequence[Standing | None]) -> list[Standing | None]:
+    """The items, those marked whose times the judge's own clock has not seen. It is read once of an entry, and only of
+    those that somebody looks at."""
+    kept: OrderedDict[tuple[int, int, float], bool] = ctx.cache.setdefault(
+        "evidence", OrderedDict()
+    )
+    keys = [
+        None if item is None else (item.entry.run_id, item.entry.runs, item.entry.seconds)
+        for item in items
+    ]
+    known = {key: kept.get(key) for key in keys if key is not None}
+    if missing := [key for key, weak in known.items() if weak is None]:
+        async with ctx.database.read() as connection:
+            rows = await store.evidence(connection, {run: runs for run, runs, _ in missing})
+        # What a problem's own program says is told of the whole board.
+        weak = {
+            row.id
+            for row in rows
+            if evidence.is_weak(row.kind, row.evidence) and row.evidence != evidence.OWN_PROGRAM
+        }
+        found = {key: key[0] in weak for key in missing}
+        known |= found
+        kept |= found
+        while len(kept) > EVIDENCE_KEPT:
+            kept.popitem(last=False)
+    return [
+        replace(item, entry=replace(item.entry, device_timed=True))
+        if item is not None and key is not None and known[key]
+        else item
+        for item, key in zip(items, keys, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -464,13 +502,14 @@ async def story(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -
             hidden_from=freeze.begins if freeze else None,
             limit=RECORDS_SHOWN,
         )
+    first = await _with_evidence(ctx, found.standings[: ranking.PODIUM])
     ends = [row.at, freeze.begins if freeze else None, posed.closes_at if posed else None]
     return BoardStory(
         leaderboard=found.leaderboard,
         title=posed.title if posed else "",
         gpu=found.gpu,
         total=len(found.standings),
-        first=found.standings[: ranking.PODIUM],
+        first=tuple(item for item in first if item is not None),
         records=tuple(
             RecordView(user_id=item.user_id, seconds=item.seconds, at=item.created_at)
             for item in reversed(rows)

@@ -388,7 +388,7 @@ def _run_view(
         progress=row.progress,
         kind=kind,
         message=verdict.message if verdict else "",
-        ranking=ranking_note(mode, status, kind, row.note),
+        ranking=ranking_note(mode, status, kind, row.note, verdict.rule if verdict else ""),
         note=row.note,
         seconds=row.seconds,
         error=row.error,

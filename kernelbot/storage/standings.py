@@ -330,6 +330,32 @@ BESTS = text(
 )
 
 
+# What the times rest on of the runs that count for some entries; of each entry its first ones, as many as are pooled
+# in it: a freeze shows no more of them.
+EVIDENCE = text(
+    f"""
+    SELECT DISTINCT id, kind, evidence FROM (
+        SELECT e.id, wanted.count, v.document->'device'->>'kind' AS kind,
+               v.document->'harness'->>'evidence' AS evidence,
+               row_number() OVER (PARTITION BY e.id ORDER BY r.id) AS place
+        FROM unnest(CAST(:runs AS bigint[]), CAST(:counts AS integer[])) AS wanted (id, count)
+        JOIN runs e ON e.id = wanted.id
+        JOIN runs r ON r.leaderboard_id = e.leaderboard_id AND r.gpu = e.gpu AND r.user_id = e.user_id
+                   AND r.code_digest = e.code_digest AND r.problem_digest = e.problem_digest
+        JOIN verdicts v ON v.run_id = r.id
+        WHERE {COUNTS} AND {STANDS}
+    ) found
+    WHERE place <= count
+    """  # noqa: S608  made of constants
+)
+
+
+async def evidence(connection: AsyncConnection, pooled: Mapping[int, int]) -> Sequence[Row[Any]]:
+    """``pooled``: the runs that entries name, with how many count in each. Rows of ``id``, ``kind`` and ``evidence``."""
+    values = {"runs": list(pooled), "counts": list(pooled.values())}
+    return (await connection.execute(EVIDENCE, values)).all()
+
+
 # Who was faster than everybody before, on the version of the problem that is posed. Of what is void, and of a
 # sick device's where another has measured it, nothing was ever a record.
 RECORDS = text(

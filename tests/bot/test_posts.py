@@ -24,7 +24,16 @@ from kernelbot.domain.notifying import Preferences
 from kernelbot.domain.ranking import Earlier, Entry, Standing
 from kernelbot.domain.submission import Status
 from kernelbot.domain.waiting import Wait
-from kernelbot.judge.protocol import CaseResult, Mode, Stage, Verdict, VerdictKind
+from kernelbot.judge.protocol import (
+    CaseResult,
+    Device,
+    Harness,
+    Mode,
+    Spent,
+    Stage,
+    Verdict,
+    VerdictKind,
+)
 from kernelbot.services.views import (
     ArtefactView,
     LeaderboardView,
@@ -255,6 +264,59 @@ def test_a_place_of_an_earlier_version_is_marked() -> None:
 
     assert re.search(r"2\*  bob", embed.description or "")
     assert "until it is measured again" in (embed.description or "")
+
+
+def test_a_place_that_the_device_timed_alone_is_marked() -> None:
+    first = make_standing(1, "ada")
+    marked = dataclasses.replace(first, entry=dataclasses.replace(first.entry, device_timed=True))
+    page = StandingsPage(
+        leaderboard="vectoradd",
+        gpu="H200",
+        revision=1,
+        total=2,
+        items=(marked, make_standing(2, "bob")),
+        mine=None,
+        cursor=None,
+    )
+
+    (embed,) = board_posts.leaderboard(make_board(), page, 0).embeds
+
+    rows = (embed.description or "").splitlines()
+    assert [row.endswith(" ^") for row in rows if "µs" in row] == [True, False]
+    assert "timed by the device" in (embed.description or "")
+
+
+def test_a_result_says_what_its_times_rest_on_what_to_know_about_them_and_what_it_took() -> None:
+    found = make_verdict()
+    checked, timed = found.cases
+    assert timed.measurement is not None
+    noted = dataclasses.replace(timed.measurement, warnings=("host-bound: 3 of 20 calls waited",))
+    verdict = dataclasses.replace(
+        found,
+        cases=(checked, dataclasses.replace(timed, measurement=noted)),
+        device=Device(kind="cuda", name="NVIDIA H200"),
+        harness=Harness(evidence="device-events-bounded"),
+        spent=Spent(wall_s=8.0, build_s=2.0, device_s=4.0),
+    )
+    view = make_view(make_run(verdict=verdict, mode=Mode.RANKED))
+
+    (embed,) = submission_posts.result(view, 1).embeds
+
+    for line in (
+        "Timed by the device's own events only.",
+        "Times: host-bound (1 case).",
+        "Spent: at most 8 s in all, 2 s to build, the GPU held for 4 s.",
+    ):
+        assert line in (embed.description or "").replace("\\", "")
+
+
+def test_a_result_by_the_judge_s_own_clock_says_nothing_of_it() -> None:
+    found = dataclasses.replace(make_verdict(), harness=Harness(evidence="outside-clock"))
+
+    (embed,) = submission_posts.result(make_view(make_run(verdict=found)), 1).embeds
+
+    assert "Timed by" not in (embed.description or "")
+    assert "Times:" not in (embed.description or "")
 
 
 @settings(max_examples=40, deadline=None)

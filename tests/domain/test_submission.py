@@ -79,3 +79,13 @@ def test_what_was_judged_again_is_said_instead_of_what_the_verdict_alone_would_m
     line = ranking_note(Mode.RANKED, Status.DONE, verdict, "the place stays.")
 
     assert line == "Not ranked: the place stays."
+
+
+def test_a_run_that_rests_on_too_little_is_not_said_to_contradict_itself() -> None:
+    told = [
+        ranking_note(Mode.RANKED, Status.DONE, VerdictKind.QUARANTINED, rule=rule)
+        for rule in ("evidence", "clock")
+    ]
+
+    assert "rest on too little" in told[0]
+    assert "contradict each other" in told[1]
