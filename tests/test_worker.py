@@ -542,10 +542,14 @@ async def test_several_gpus_of_a_machine_are_one_slot_and_in_no_other_run_meanwh
     slots = slots_of(app, ["NVIDIA H200"] * 9)
 
     offered = [slot.gpu for slot in slots if slot.gpu != "CPU"]
-    assert offered == ["H200"] * 9 + ["H200x4"] * 2
+    assert offered == ["H200"] * 9 + ["H200x2"] * 4 + ["H200x4"] * 2 + ["H200x8"]
     launchers = [slot.launcher for slot in slots if slot.gpu != "CPU"]
     assert all(isinstance(launcher, LocalLauncher) for launcher in launchers)
-    *single, first, second = (item for item in launchers if isinstance(item, LocalLauncher))
+    by_gpu: dict[str, list[LocalLauncher]] = {}
+    for slot in slots:
+        if isinstance(slot.launcher, LocalLauncher):
+            by_gpu.setdefault(slot.gpu, []).append(slot.launcher)
+    single, (first, second) = by_gpu["H200"], by_gpu["H200x4"]
     taken, held = await first._devices(4)
     assert taken == [0, 1, 2, 3]
     waiting = asyncio.create_task(single[3]._devices(1))

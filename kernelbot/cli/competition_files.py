@@ -14,6 +14,7 @@ from kernelbot.cli import publication
 from kernelbot.cli.screen import note
 from kernelbot.cli.up import read_settings
 from kernelbot.config import Settings
+from kernelbot.domain.definition import DefinitionErrors, Flaw
 from kernelbot.services import publish
 from kernelbot.services.publish import Hiding, Plan, Source
 from kernelbot.services.sources import Opened, opened
@@ -24,9 +25,19 @@ from kernelbot.storage.embedded import EmbeddedPostgres, running_url
 def check(source: str) -> list[str]:
     """The leaderboards that the files define. Raises DefinitionErrors with all their mistakes."""
     settings = read_settings({})
+    targets = app.targets_of(settings)
     with opened(source) as files:
-        catalog = files.load(app.targets_of(settings), settings.problems_dir)
+        catalog = files.load(targets, settings.problems_dir)
         publication.tell_notes(catalog)
+        wrong = [
+            Flaw(
+                file=source, path=f"leaderboard {item.leaderboard}", reason=item.reason,
+                remedy=item.remedy,
+            )
+            for item in publish.misfits(catalog, targets)
+        ]  # fmt: skip
+        if wrong:
+            raise DefinitionErrors(wrong)
         return catalog.leaderboards
 
 

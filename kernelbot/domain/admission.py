@@ -11,7 +11,7 @@ import codecs
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -142,20 +142,35 @@ def runs_on(language: str, devices: Mapping[str, str]) -> None:
             )
 
 
-def enough_gpus(ranks: int, wanted: Sequence[str], counts: Mapping[str, int]) -> None:
+def has_gpus(count: int, ranks: int, sizes: Collection[int]) -> bool:
+    """Whether a problem runs on kinds of GPU of which a run has ``count``: one of the ``sizes`` that it lists, or, if
+    it lists none, at least as many as it has ``ranks``, which then leave the others idle."""
+    return count in sizes if sizes else count >= ranks
+
+
+def ranks_in_words(ranks: int, sizes: Collection[int]) -> str:
+    """``4``, or ``2, 4 or 8``."""
+    *others, last = map(str, sizes or (ranks,))
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def enough_gpus(
+    ranks: int, sizes: Collection[int], wanted: Sequence[str], counts: Mapping[str, int]
+) -> None:
     """``counts``: how many GPUs a run has on each kind that is offered; processors are not among them."""
     for gpu in wanted:
-        if counts.get(gpu, ranks) < ranks:
-            fit = [name for name, count in counts.items() if count >= ranks]
+        if gpu in counts and not has_gpus(counts[gpu], ranks, sizes):
+            fit = [name for name, count in counts.items() if has_gpus(count, ranks, sizes)]
             raise InvalidInput(
-                f"This problem runs on {ranks} GPUs at once, and {gpu} has {counts[gpu]}. "
+                f"This problem runs on {ranks_in_words(ranks, sizes)} GPUs at once, and {gpu} has "
+                f"{counts[gpu]}. "
                 + (
                     f"Choose from: {', '.join(fit)}."
                     if fit
                     else "Ask the host to offer a kind that has them."
                 ),
                 code="too_few_gpus",
-                detail={"gpu": gpu, "needed": ranks, "choices": fit},
+                detail={"gpu": gpu, "needed": min(sizes, default=ranks), "choices": fit},
             )
 
 

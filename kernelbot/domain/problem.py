@@ -99,6 +99,7 @@ class Problem:
     cpu_hidden: tuple[HiddenCase, ...] = ()
     deterministic: bool = False  # two calls on one input must agree bit for bit
     world_size: int = 1  # processes, one per device, that run a submission together
+    world_sizes: tuple[int, ...] = ()  # all that it is for, rising; empty: no other than world_size
     cpu_world_size: int = 1
     packages: tuple[str, ...] = ()  # what a submission may import beside torch and triton
     digest: str = ""
@@ -139,7 +140,17 @@ class Problem:
         return self.cpu_limits if device == "cpu" else self.limits
 
     def ranks_on(self, device: DeviceKind) -> int:
+        if self.task is not None:
+            return self.task.world_size
         return self.cpu_world_size if device == "cpu" else self.world_size
+
+    def on_gpus(self, count: int) -> Problem:
+        """The problem as it is judged on a kind of GPU of which a run has so many."""
+        return self.with_ranks(count) if count in self.world_sizes else self
+
+    def with_ranks(self, count: int) -> Problem:
+        """The same version of the problem with as many ranks on GPUs, whatever it is for."""
+        return replace(self, world_size=count)
 
     def work(self, device: DeviceKind) -> tuple[Work, ...]:
         """The least that each benchmark takes; empty: nobody has said."""
@@ -277,6 +288,7 @@ class Problem:
             "cpu_hidden": [to_json(case) for case in self.cpu_hidden],
             "deterministic": self.deterministic,
             "world_size": self.world_size if self.world_size > 1 else 0,
+            "world_sizes": list(self.world_sizes),
             "cpu_world_size": self.cpu_world_size if self.cpu_world_size > 1 else 0,
         }
         return {key: rule for key, rule in rules.items() if rule}
@@ -289,6 +301,7 @@ class Problem:
             "languages", "tests", "benchmarks", "cpu_tests", "cpu_benchmarks", "contestant_files", "tags",
         ):  # fmt: skip
             values[key] = tuple(values[key])
+        values["world_sizes"] = tuple(values.get("world_sizes", ()))
         for key in ("hidden", "cpu_hidden"):
             values[key] = tuple(HiddenCase(**item) for item in values.get(key, ()))
         values["tolerances"] = tuple(_tolerance_of(item) for item in values["tolerances"])

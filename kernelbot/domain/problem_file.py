@@ -82,7 +82,7 @@ def read_problem(
     tests, benchmarks = _required_cases(top, "tests"), _required_cases(top, "benchmarks")
     limits = _limits(top.get("limits"), "limits", Limits(), reader)
     hidden = _hidden(reader, top.get("hidden"), "hidden")
-    world_size = _world_size(top)
+    world_size, *others = _world_sizes(top)
     cpu = _cpu(top, tests, benchmarks, limits, hidden, world_size)
     tolerances = _tolerances(top)
     contestant_files, starters = _contestant_files(top, files), _starters(top, files)
@@ -95,7 +95,8 @@ def read_problem(
     listed = tuple(
         (place, tuple(case_of_ranks(case, ranks) for case in cases))
         for place, cases, ranks in (
-            ("tests", tests, world_size), ("benchmarks", benchmarks, world_size),
+            *(("tests", tests, ranks) for ranks in (world_size, *others)),
+            *(("benchmarks", benchmarks, ranks) for ranks in (world_size, *others)),
             ("cpu.tests", cpu.tests, cpu.world_size), ("cpu.benchmarks", cpu.benchmarks, cpu.world_size),
         )
     )  # fmt: skip
@@ -126,6 +127,7 @@ def read_problem(
         cpu_hidden=cpu.hidden,
         deterministic=_deterministic(top),
         world_size=world_size,
+        world_sizes=tuple(sorted([world_size, *others])) if _lists_world_sizes(top) else (),
         cpu_world_size=cpu.world_size,
         packages=_packages(top),
     )
@@ -181,13 +183,38 @@ def _deterministic(top: Section) -> bool:
     return node is not None and node.value is True
 
 
-def _world_size(top: Section) -> int:
+def _lists_world_sizes(top: Section) -> bool:
     node = top.get("world_size")
-    size = (node and top.reader.whole(node, "world_size", low=1, high=MOST_RANKS)) or 1
-    if node and size > 1 and top.get("native") is not None:
+    return node is not None and isinstance(node.value, list)
+
+
+def _world_sizes(top: Section) -> list[int]:
+    """At least one; the first is meant where nothing says how many devices there are."""
+    node, reader = top.get("world_size"), top.reader
+    if node is None:
+        return [1]
+    if _lists_world_sizes(top):
+        sizes = _listed_world_sizes(reader, node)
+    else:
+        sizes = [reader.whole(node, "world_size", low=1, high=MOST_RANKS) or 1]
+    if sizes != [1] and top.get("native") is not None:
         reason = "an entry point in C cannot be given the other ranks"
-        top.reader.flaw(node.line, "world_size", reason, "Remove 'native', or judge on one device")
-    return size
+        reader.flaw(node.line, "world_size", reason, "Remove 'native', or judge on one device")
+    return sizes
+
+
+def _listed_world_sizes(reader: Reader, node: Node) -> list[int]:
+    sizes: list[int] = []
+    for at, item in enumerate(
+        reader.items(node, "world_size", limit=MOST_RANKS, what="numbers of devices")
+    ):
+        path = f"world_size[{at}]"
+        size = reader.whole(item, path, low=2, high=MOST_RANKS)
+        if size in sizes:
+            reader.flaw(item.line, path, f"{size} is listed twice", "Remove one")
+        elif size:
+            sizes.append(size)
+    return sizes or [2]  # what else is wrong is that of a problem for several
 
 
 def _statement(reader: Reader, file: str, content: bytes | None) -> str:

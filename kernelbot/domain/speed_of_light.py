@@ -158,7 +158,9 @@ def _formula(
             try:
                 _amount(found, case)
             except ExpressionError as error:
-                _flaw(reader, node, path, error, f" for {place}[{at}]")
+                ranks = case.get("world_size", 1)
+                several = f" with {ranks} ranks" if ranks > 1 else ""
+                _flaw(reader, node, path, error, f" for {place}[{at}]{several}")
                 return found
     return found
 

@@ -149,7 +149,7 @@ async def _assembled(ctx: Context, run: Row[Any]) -> Assignment:
     async with ctx.database.read() as connection:
         problem = await competitions.stored(ctx, connection, run.problem_id)
     target = ctx.targets.get(run.gpu) or Target(name=run.gpu, device="cuda", match="$^")
-    job = problem.job(
+    job = problem.on_gpus(target.gpus).job(
         run_id=str(run.id),
         mode=Mode(run.mode),
         device=target.device,

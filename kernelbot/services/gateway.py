@@ -359,7 +359,9 @@ async def _ranks(ctx: Context, row: Row[Any]) -> int:
     target = ctx.targets.get(row.gpu)
     async with ctx.database.read() as connection:
         problem = await competitions.readable(ctx, connection, row.problem_id)
-    return 1 if problem is None or target is None else problem.ranks_on(target.device)
+    if problem is None or target is None:
+        return 1
+    return problem.on_gpus(target.gpus).ranks_on(target.device)
 
 
 async def _row(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from kernelbot.domain import peaks as known_peaks
 from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.problem import Problem
+from kernelbot.domain.target import Target
 from kernelbot.judge.protocol import spec
 from kernelbot.services.context import Context
 from kernelbot.services.views import LightView
@@ -28,8 +29,12 @@ def bounds(ctx: Context, problem: Problem, gpu: str, device: str = "") -> tuple[
     """Seconds that each benchmark takes at the speed of light."""
     target = ctx.targets.get(gpu)
     kind = target.device if target else "cuda"
-    found = problem.bounds(kind, peaks(ctx, gpu, device))
+    found = _on(target, problem).bounds(kind, peaks(ctx, gpu, device))
     return tuple(None if item is None else item.seconds for item in found)
+
+
+def _on(target: Target | None, problem: Problem) -> Problem:
+    return problem.on_gpus(target.gpus) if target else problem
 
 
 def table(ctx: Context, problem: Problem, gpus: Iterable[str]) -> tuple[LightView, ...]:
@@ -38,7 +43,9 @@ def table(ctx: Context, problem: Problem, gpus: Iterable[str]) -> tuple[LightVie
         LightView(gpu=gpu, case=spec(case), seconds=found.seconds, limiter=found.limiter)
         for gpu in dict.fromkeys(gpus)
         for case, found in zip(
-            problem.benchmarks, problem.bounds("cuda", peaks(ctx, gpu)), strict=True
+            problem.benchmarks,
+            _on(ctx.targets.get(gpu), problem).bounds("cuda", peaks(ctx, gpu)),
+            strict=True,
         )
         if found is not None
     )

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from kernelbot.domain import admission
 from kernelbot.domain.competition import Competition, LeaderboardSpec
 from kernelbot.domain.problem import Problem
 from kernelbot.domain.target import Target
@@ -299,11 +300,14 @@ async def _plan(
     for competition in catalog.competitions.values():
         changes += _of_competition(competition, now, source)
         for spec in competition.leaderboards:
-            changes += _too_few_gpus(spec, catalog.problems[spec.problem], ctx.targets)
             board = now.boards.get(spec.name.lower())
             if board is not None:
                 changes += _of_board(spec, board, competition, catalog, now, source)
     waiting = await unposed.found(connection, _taken_from_now_on(catalog, rows, source))
+    changes += [
+        _change(Kind.REFUSED, f"leaderboard {item.leaderboard}", f"{item.reason}. {item.remedy}")
+        for item in misfits(catalog, ctx.targets)
+    ]
     changes += _ended(waiting, {row.id: row.name for row in rows})
     shown = dict.fromkeys(row.competition for row in rows if not row.retired)
     for name in shown:
@@ -358,18 +362,33 @@ def _ended(waiting: Sequence[tuple[Row[Any], str]], names: Mapping[int, str]) ->
         yield _change(Kind.CHANGED, f"leaderboard {names[board_id]}", detail)
 
 
-def _too_few_gpus(
-    spec: LeaderboardSpec, problem: Problem, targets: Mapping[str, Target]
-) -> Iterator[Change]:
-    """Kinds on which every submission would be refused."""
-    for gpu in spec.gpus:
-        target = targets.get(gpu)
-        if target and target.device != "cpu" and target.gpus < problem.world_size:
-            detail = (
-                f"{problem.name} runs on {problem.world_size} GPUs at once, and {gpu} has {target.gpus}. "
-                f"Name a kind with 'gpus: {problem.world_size}' or more in the file of targets"
-            )
-            yield _change(Kind.REFUSED, f"leaderboard {spec.name}", detail)
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """A kind of GPU on which every submission to a leaderboard would be refused."""
+
+    leaderboard: str
+    reason: str
+    remedy: str
+
+
+def misfits(catalog: Catalog, targets: Mapping[str, Target]) -> Iterator[Misfit]:
+    """Kinds that have another number of GPUs than the problem runs on at once."""
+    for competition in catalog.competitions.values():
+        for spec in competition.leaderboards:
+            problem = catalog.problems[spec.problem]
+            ranks, sizes = problem.ranks_on("cuda"), problem.world_sizes
+            words = admission.ranks_in_words(ranks, sizes)
+            for gpu in spec.gpus:
+                target = targets.get(gpu)
+                if target is None or target.device == "cpu":
+                    continue
+                if not admission.has_gpus(target.gpus, ranks, sizes):
+                    more = "" if sizes else " or more"
+                    yield Misfit(
+                        leaderboard=spec.name,
+                        reason=f"{problem.name} runs on {words} GPUs at once, and {gpu} has {target.gpus}",
+                        remedy=f"Name a kind with 'gpus: {words}'{more} in the file of targets",
+                    )
 
 
 def _of_competition(competition: Competition, now: _Now, source: Source) -> Iterator[Change]:

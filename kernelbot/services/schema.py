@@ -53,6 +53,7 @@ MORE_PROBLEMS = (
     "speed_of_light: {bytes: a}\n",
     _light("a"),
     _light("1.5"),
+    _light("1.5").replace("world_size: 2\ncpu", "world_size: [4, 2, 8]\ncpu"),
     _light("1.5").replace("reads: 1.5, writes: 1.5", "bytes: 1.5"),
 )
 MORE_COMPETITIONS = (

@@ -134,7 +134,7 @@ def _admitted(
     language = admission.language(file_name, suffixes)
     known = {gpu: ctx.targets[gpu].device for gpu in gpus if gpu in ctx.targets}
     admission.runs_on(language, known)
-    admission.enough_gpus(board.world_size, gpus, _counts(ctx, board.gpus))
+    admission.enough_gpus(board.world_size, board.world_sizes or (), gpus, _counts(ctx, board.gpus))
     limit, used, oldest = {
         "ranked": (board.ranked_per_hour, board.used_ranked, board.oldest_ranked),
         "other": (board.other_per_hour, board.used_other, board.oldest_other),

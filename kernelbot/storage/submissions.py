@@ -36,6 +36,7 @@ FACTS = text(
            p.document->'languages' AS languages, g.gpus, used.*,
            coalesce((p.document->>'world_size')::int, (p.document->'task'->>'world_size')::int, 1)
                AS world_size,
+           p.document->'world_sizes' AS world_sizes,
            jsonb_array_length(p.document->'benchmarks') AS benchmarks,
            jsonb_array_length(p.document->'cpu_benchmarks') AS cpu_benchmarks,
            before.id AS before_id, before.code_digest AS before_code,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.conftest import ADMIN_TOKEN
 from tests.factories import judge_one, make_verdict
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+PROBLEMS = DOCS.parent / "problems"
 
 CLASS = """\
 name: class
@@ -262,6 +264,23 @@ async def test_a_problem_set_of_the_field_can_be_checked_alone_and_its_notes_are
             assert told.code == 0, told.err
             assert told.err.count("this site has no GPU 'Moon'") == 1
             assert "twice" in told.out
+
+
+async def test_checking_files_tells_kinds_with_too_few_gpus_as_planning_does(
+    organizer: CommandLine, kernelbot: CommandLine, shelf: Path
+) -> None:
+    shutil.copytree(PROBLEMS / "all-to-all", shelf / "all-to-all")
+    text = CLASS.replace("[CPU]", "[CPU, H100, H200x4]").replace("vectoradd", "all-to-all")
+    file = kernelbot.write("class.yaml", text)
+
+    for command in ("check", "plan"):
+        told = await organizer("competition", command, file)
+        said = " ".join((told.out + told.err).split())
+        assert told.code != 0
+        assert "class-add" in said
+        assert "all-to-all runs on 4 GPUs at once, and H100 has 1." in said
+        assert "Name a kind with 'gpus: 4' or more" in said
+        assert "H200x4" not in said
 
 
 @pytest.mark.parametrize(

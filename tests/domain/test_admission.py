@@ -197,19 +197,32 @@ COUNTS = {"one": 1, "four": 4, "eight": 8}
 def test_a_kind_with_too_few_gpus_is_refused_with_those_that_have_enough() -> None:
     words = r"runs on 4 GPUs at once, and one has 1\. Choose from: four, eight\."
     with pytest.raises(InvalidInput, match=words) as refusal:
-        admission.enough_gpus(4, ["four", "one"], COUNTS)
+        admission.enough_gpus(4, (), ["four", "one"], COUNTS)
 
     assert (refusal.value.code, refusal.value.detail["choices"]) == (
         "too_few_gpus",
         ["four", "eight"],
     )
     with pytest.raises(InvalidInput, match="Ask the host to offer a kind that has them"):
-        admission.enough_gpus(4, ["one"], {"one": 1})
+        admission.enough_gpus(4, (), ["one"], {"one": 1})
 
 
 def test_enough_gpus_and_a_processor_are_taken() -> None:
-    admission.enough_gpus(4, ["four", "eight", "CPU"], COUNTS)
-    admission.enough_gpus(1, ["one"], COUNTS)
+    admission.enough_gpus(4, (), ["four", "eight", "CPU"], COUNTS)
+    admission.enough_gpus(1, (), ["one"], COUNTS)
+
+
+def test_a_problem_that_lists_its_sizes_is_for_kinds_of_just_these() -> None:
+    admission.enough_gpus(4, [4, 8], ["four", "eight", "CPU"], COUNTS)
+    with pytest.raises(InvalidInput, match="runs on 4 or 8 GPUs at once, and one has 1") as refusal:
+        admission.enough_gpus(4, [4, 8], ["one"], COUNTS)
+    assert (refusal.value.detail["needed"], refusal.value.detail["choices"]) == (
+        4,
+        ["four", "eight"],
+    )
+    words = r"runs on 2, 3 or 4 GPUs at once, and eight has 8\. Choose from: four\."
+    with pytest.raises(InvalidInput, match=words):
+        admission.enough_gpus(4, [2, 3, 4], ["eight"], COUNTS)
 
 
 # --- where it goes ------------------------------------------------------------------------------

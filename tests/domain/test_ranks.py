@@ -102,6 +102,63 @@ def test_formulas_know_how_many_ranks_share_the_work() -> None:
     assert [(work.bytes, work.link_bytes) for work in posed.work("cpu")] == [(2.5, 5)]
 
 
+def test_a_problem_for_several_numbers_of_devices_has_as_many_ranks_as_a_kind_has() -> None:
+    light = {"reads": "n / world_size", "link_bytes": "n * (world_size - 1)"}
+    posed = several({"world_size": [4, 8, 2], "cpu": {"world_size": 2}, "speed_of_light": light})
+
+    assert (posed.world_size, posed.world_sizes) == (4, (2, 4, 8))
+    ranks = [posed.on_gpus(count).ranks_on("cuda") for count in (1, 2, 3, 4, 8)]
+    assert ranks == [4, 2, 4, 4, 8]
+    alike = posed.on_gpus(8)
+    job = alike.job(run_id="r", mode=Mode.TEST, device="cuda")
+    assert (job.world_size, job.problem_digest) == (8, posed.digest)
+    assert [(work.bytes, work.link_bytes) for work in alike.work("cuda")] == [(0.625, 35)]
+    assert alike.ranks_on("cpu") == 2
+
+
+def test_the_numbers_of_devices_that_a_problem_is_for_are_kept_and_decide_about_results() -> None:
+    posed = several({"world_size": [4, 2]})
+
+    stored = json.loads(json.dumps(posed.to_document(), allow_nan=False))
+    assert Problem.from_document(stored, posed.files) == posed
+    versions = ({}, {"world_size": [4]}, {"world_size": [2, 4]}, {"world_size": [4, 2, 8]})
+    assert len({posed.digest, *(several(item).digest for item in versions)}) == 5
+    assert several({"world_size": [4, 2, 8]}).digest == several({"world_size": [4, 8, 2]}).digest
+
+
+def test_one_number_of_devices_is_for_kinds_that_have_more_too() -> None:
+    posed = several({"world_size": 4})
+
+    assert posed.world_sizes == ()
+    assert "world_sizes" not in posed.to_document()
+    assert posed.on_gpus(8).ranks_on("cuda") == 4
+
+
+@pytest.mark.parametrize(
+    ("sizes", "path", "reason"),
+    [
+        ([4, 2, 4], "world_size[2]", "4 is listed twice"),
+        ([4, 1], "world_size[1]", "1 is out of range"),
+        ([9], "world_size[0]", "9 is out of range"),
+        ([], "world_size", "is an empty list"),
+        (["all"], "world_size[0]", "expected a whole number, got the text 'all'"),
+    ],
+)
+def test_a_list_of_numbers_of_devices_that_is_wrong_is_told_with_its_place(
+    sizes: list[object], path: str, reason: str
+) -> None:
+    assert flaws({"world_size": sizes}) == [(path, reason)]
+
+
+def test_formulas_are_tried_on_every_number_of_devices() -> None:
+    light = {"reads": "n / (8 - world_size)"}
+
+    ((path, reason),) = flaws({"world_size": [4, 8, 2], "speed_of_light": light})
+
+    assert path == "speed_of_light.reads"
+    assert "for tests[0] with 8 ranks" in reason
+
+
 @pytest.mark.parametrize("size", [0, 9, "all", 2.5])
 def test_a_world_size_that_no_machine_has_is_refused(size: object) -> None:
     assert "world_size" in [path for path, _ in flaws({"world_size": size})]

@@ -16,7 +16,6 @@ import re
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,9 +62,9 @@ def stage(folder: Path, names: list[str], mode: str, ranks: int | None) -> None:
     for path in [path for path in found if not names or path.name in names]:
         problem = load_problem(path)
         if ranks:
-            if problem.world_size == 1:
+            if problem.world_size == 1 or ranks not in (problem.world_sizes or (ranks,)):
                 continue
-            problem = replace(problem, world_size=ranks)
+            problem = problem.with_ranks(ranks)
         place = folder / path.name
         (place / "audit").mkdir(parents=True)
         job = problem.job(run_id="check", mode=Mode.RANKED, device="cuda")
@@ -135,12 +134,16 @@ def show(folder: Path, *, record: bool, table: bool) -> None:
     from kernelbot.cli import problem_check, problem_report
     from kernelbot.cli.problem_check import Checked
     from kernelbot.judge import staging
+    from kernelbot.judge.protocol import JOB_FILE
     from kernelbot.services.catalog import load_problem
 
     checked = []
+    asked = []  # with as many ranks as the problem itself asks for: of others no record speaks
     staged: dict[str, int] = {}  # submissions by problem
     for place in sorted(path for path in folder.iterdir() if (path / "audit").is_dir()):
-        problem = load_problem(ROOT / "problems" / place.name)
+        written = load_problem(ROOT / "problems" / place.name)
+        ranks = json.loads((place / "audit" / JOB_FILE).read_text()).get("world_size", 1)
+        problem = written.with_ranks(ranks)
         audit = problem_check.read_audit(place / "audit", problem, "cuda", "")
         light = problem_check.light_of(problem, "cuda", audit)
         item = Checked(ROOT / "problems" / place.name, problem=problem, audit=audit, light=light)
@@ -158,14 +161,19 @@ def show(folder: Path, *, record: bool, table: bool) -> None:
         if item.outcomes:
             item.findings += findings.of_examples(item.outcomes, problem.limits)
         checked.append(item)
+        if ranks == written.world_size:
+            asked.append(item)
         if table:
             print(row(item))
         else:
             problem_report.show(item)
     if record:  # what was not judged is not known to get its verdict
-        whole = [item for item in checked if len(item.outcomes) == staged[item.problem.name]]
+        whole = [item for item in asked if len(item.outcomes) == staged[item.problem.name]]
         print(problem_check.record(whole, "cuda"))
-        print("not wholly judged:", *(item.problem.name for item in checked if item not in whole))
+        print(
+            "not wholly judged, or with other ranks:",
+            *(item.problem.name for item in checked if item not in whole),
+        )
 
 
 def row(item: Checked) -> str:

@@ -16,7 +16,7 @@ from kernelbot.domain.problem import sealed
 from kernelbot.domain.scoring import Scoring
 from kernelbot.judge.protocol import CaseResult, Device, Mode, Stage, Verdict
 from kernelbot.services import competitions, light, publish, standings, submissions
-from kernelbot.services.catalog import load_catalog
+from kernelbot.services.catalog import load_catalog, load_problem
 from kernelbot.services.publish import Source
 from tests.factories import (
     claim_one,
@@ -163,6 +163,21 @@ async def test_floors_are_far_below_what_good_kernels_were_measured_at(
     )
 
     assert job.floors_ns[index] < 0.7 * microseconds * 1e3
+
+
+async def test_a_problem_for_several_gpus_is_held_against_what_as_many_can_do_as_a_kind_has(
+    app: App,
+) -> None:
+    shipped = load_problem(ROOT / "problems" / "gemm-reduce-scatter")
+    posed = dataclasses.replace(shipped, world_sizes=(2, 4, 8))
+
+    best = {gpu: light.bounds(app, posed, gpu)[-1] for gpu in ("H200x2", "H200x4", "H200x8")}
+    two, four, eight = (seconds or 0.0 for seconds in best.values())
+    assert two == pytest.approx(2 * four, rel=0.01)  # each rank has twice the operations
+    assert four > eight > 0
+    shown = [item for item in light.table(app, posed, best) if item.case.endswith("False")]
+    assert [item.seconds for item in shown[-1:]] == [eight]
+    assert light.bounds(app, shipped, "H200x8") == light.bounds(app, shipped, "H200x4")
 
 
 async def test_a_board_says_what_its_scores_are_held_against(app: App) -> None:

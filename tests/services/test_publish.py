@@ -14,6 +14,7 @@ import pytest
 from kernelbot.app import App
 from kernelbot.domain.competition import Competition, Prize
 from kernelbot.domain.competition_scoring import CompetitionScoring, Share
+from kernelbot.domain.field_task import FieldTask
 from kernelbot.domain.people import Actor
 from kernelbot.errors import Conflict, NotFound
 from kernelbot.judge.protocol import VerdictKind
@@ -169,6 +170,41 @@ async def test_a_problem_for_several_gpus_is_not_offered_on_kinds_with_fewer(
         "matmul runs on 4 GPUs at once, and H200 has 1. "
         "Name a kind with 'gpus: 4' or more in the file of targets"
     )
+
+
+async def test_a_problem_for_some_numbers_of_gpus_is_offered_on_kinds_with_just_these(
+    app: App, shelf: Path
+) -> None:
+    spec = board("all", problem="matmul", gpus=("CPU", "H200", "H200x2", "H200x4", "H200x8"))
+    catalog = posed_anew(
+        catalog_of(app, shelf, contest(spec, name="round")),
+        "matmul",
+        world_size=4,
+        world_sizes=(2, 4),
+    )
+
+    plan = await publish.plan(app, catalog, ELSEWHERE)
+
+    found = [change.detail for change in plan.refusals if change.what == "leaderboard all"]
+    remedy = "Name a kind with 'gpus: 2 or 4' in the file of targets"
+    assert found == [
+        f"matmul runs on 2 or 4 GPUs at once, and H200 has 1. {remedy}",
+        f"matmul runs on 2 or 4 GPUs at once, and H200x8 has 8. {remedy}",
+    ]
+
+
+async def test_a_task_of_the_field_for_several_gpus_is_not_offered_on_kinds_with_fewer(
+    app: App, shelf: Path
+) -> None:
+    spec = board("all", problem="matmul", gpus=("H100", "MI300Xx8"))
+    catalog = posed_anew(
+        catalog_of(app, shelf, contest(spec, name="round")), "matmul", task=FieldTask(world_size=8)
+    )
+
+    plan = await publish.plan(app, catalog, ELSEWHERE)
+
+    (refusal,) = [change for change in plan.refusals if change.what == "leaderboard all"]
+    assert refusal.detail.startswith("matmul runs on 8 GPUs at once, and H100 has 1. Name a kind")
 
 
 async def test_nobody_takes_a_leaderboard_from_somebody_elses_competition(

@@ -429,6 +429,26 @@ async def test_a_problem_for_several_gpus_is_refused_on_a_kind_with_one(app: App
         assert [run.gpu for run in view.runs] == [gpu]
 
 
+async def test_a_problem_for_some_numbers_of_gpus_has_as_many_ranks_as_the_kind_has_gpus(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    several = '{"world_size": 4, "cpu_world_size": 2, "world_sizes": [2, 4]}'
+    await rows(app, f"UPDATE problems SET document = document || '{several}'")
+    await rows(
+        app,
+        "INSERT INTO leaderboard_gpus (leaderboard_id, gpu, place, offered)"
+        " SELECT id, gpu, 99, true FROM leaderboards, unnest('{H200x2,H200x4,H200x8}'::text[]) gpu",
+    )
+
+    words = r"2 or 4 GPUs at once, and H200x8 has 8\. Choose from: H200x2, H200x4\."
+    with pytest.raises(InvalidInput, match=words):
+        await submitted(app, ada, gpus=["H200x8"])
+    for gpu, ranks in (("H200x2", 2), ("H200x4", 4), ("CPU", 2)):
+        await submitted(app, ada, gpus=[gpu])
+        assert (await claim_one(app, gpu)).job.world_size == ranks
+
+
 # --- cancelling ----------------------------------------------------------------------------------
 
 
