@@ -40,7 +40,12 @@ async def test_a_kind_that_there_is_not_is_said_before_anything_is_asked(scene: 
     told = await scene.slash("admin intake pause", gpu="CPUU", reason="x")
 
     assert "Did you mean 'CPU'?" in words(told.response)
-    assert await scene.typed("admin intake pause", "gpu", "h2") == ["H200", "H200x2", "H200x4", "H200x8"]
+    assert await scene.typed("admin intake pause", "gpu", "h2") == [
+        "H200",
+        "H200x2",
+        "H200x4",
+        "H200x8",
+    ]
 
 
 async def test_a_paused_kind_is_offered_also_when_it_left_the_file_of_targets(scene: Scene) -> None:
