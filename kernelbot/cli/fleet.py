@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from kernelbot import report
+from kernelbot.cli import banners
 from kernelbot.cli.options import AsJson, Token, Url, connect
 from kernelbot.cli.screen import clean, document, note, result, table
 from kernelbot.domain import canary
@@ -42,6 +43,8 @@ def runners(
             found = server.get(f"/v1/admin/devices/{device}/canaries", limit=limit)
         else:
             found = server.get("/v1/admin/fleet")
+        told = [] if as_json else banners.current(server)
+    banners.tell(told)
     if as_json:
         document(found)
     elif device is not None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 import kernelbot
+from kernelbot.cli import banners
 from kernelbot.cli.competition import competition_app
 from kernelbot.cli.exits import Exit, of_submission
 from kernelbot.cli.failure import CommandFailed, Declined
@@ -137,6 +138,7 @@ def submit(
         note(f"Submission {accepted['id']} to {clean(accepted['leaderboard'])} is accepted.")
         if accepted.get("note"):
             note(f"Warning: {clean(accepted['note'])}")
+        banners.tell(banners.current(server), {run["gpu"] for run in accepted["runs"]})
         if no_wait:
             _tell_accepted(accepted, as_json=as_json)
             return
@@ -383,15 +385,16 @@ def join(
 
 @app.command()
 def queue(as_json: AsJson = False, url: Url = None) -> None:
-    """How many runs wait and run for each GPU kind."""
+    """How many runs wait and run for each GPU kind, and what everybody should know of the machines."""
     from kernelbot.cli import render
 
     with connect(url, None) as server:
-        found = server.get("/v1/queues")
+        found = {**server.get("/v1/queues"), "notices": banners.current(server)}
     if as_json:
         document(found)
     else:
         render.queues(found["items"])
+        banners.tell(found["notices"])
 
 
 app.command()(runners)

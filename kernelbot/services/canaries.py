@@ -485,7 +485,8 @@ def _kinds(device: Row[Any]) -> str:
 
 
 async def notices(ctx: Context) -> tuple[Notice, ...]:
-    """What holds now, for a banner in every channel; no machine is named."""
+    """Which devices are out of service now; no machine is named. Channels ask for
+    ``banners.notices``, which has these too."""
     async with ctx.database.read() as connection:
         rows = await store.every(connection)
     found: dict[str, Notice] = {}

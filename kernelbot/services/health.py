@@ -7,10 +7,9 @@ import time
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import fairness
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import fleet_metrics, standings, turns
+from kernelbot.services import banners, fleet_metrics, standings
 from kernelbot.services.context import Context
 from kernelbot.storage import fleet, outbox
 
@@ -51,24 +50,14 @@ async def _queues(ctx: Context, registry: CollectorRegistry) -> None:
         ["gpu"],
         registry=registry,
     )
-    async with ctx.database.read() as connection:
-        ready = await fleet.ready(connection)
-    for view in await standings.queues(ctx):
-        late = ready.get(view.gpu, 0.0) > ctx.settings.stalled_s
-        held = view.paused is not None and view.paused.holds
-        held_up = late and not held and view.slots > view.running
-        held_up = held_up and await _may_start(ctx, view.gpu)
-        stalled.labels(view.gpu).set(held_up)
+    views = await standings.queues(ctx)
+    held_up = await banners.stalled(ctx, views)
+    for view in views:
+        stalled.labels(view.gpu).set(view.gpu in held_up)
         queued.labels(view.gpu).set(view.queued)
         running.labels(view.gpu).set(view.running)
         slots.labels(view.gpu).set(view.slots)
         oldest.labels(view.gpu).set(view.oldest_s or 0)
-
-
-async def _may_start(ctx: Context, gpu: str) -> bool:
-    """Whether anything would be given to who asks now: not what the reserve for short runs keeps back."""
-    async with ctx.database.read() as connection:
-        return bool(fairness.order(await turns.state(ctx, connection, gpu), 1))
 
 
 async def _ended(connection: AsyncConnection, registry: CollectorRegistry) -> None:

@@ -406,11 +406,17 @@ async def test_a_ban_without_an_end_names_no_year(
     assert render.until("2026-05-09T12:00:00+00:00").startswith("until 2026-05-")
 
 
-async def test_the_queue_is_told(kernelbot: CommandLine) -> None:
-    await kernelbot("submit", kernelbot.write("k.py"), "-l", "vectoradd", "-g", "CPU", "--no-wait")
+async def test_the_queue_is_told_and_what_everybody_should_know_of_the_machines(
+    kernelbot: CommandLine,
+) -> None:
+    sent = await kernelbot(
+        "submit", kernelbot.write("k.py"), "-l", "vectoradd", "-g", "CPU", "--no-wait"
+    )
 
     outcome = await kernelbot("queue")
 
+    for err in (sent.err, outcome.err):
+        assert re.search(r"Note: CPU.*: no machine that judges for .* is connected\.", err), err
     assert re.search(r"CPU +1 +0 +no worker connected .*taken", outcome.out), outcome.out
 
 

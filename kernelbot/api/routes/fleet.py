@@ -11,7 +11,7 @@ from kernelbot.api import schemas
 from kernelbot.api.access import SECURED, Ctx, Limit, Member, json_response
 from kernelbot.api.errors import documented
 from kernelbot.api.routes import admin
-from kernelbot.services import canaries, machines, usage
+from kernelbot.services import banners, machines, usage
 from kernelbot.services.machines import DeviceView
 
 router = APIRouter(prefix="/v1", tags=["admin"])
@@ -26,8 +26,8 @@ DECISION = {
 
 @router.get("/notices", response_model=out.NoticesOut, responses=documented(), tags=["operations"])
 async def notices(ctx: Ctx) -> Response:
-    """What everybody should know now: GPU kinds of which a device is out of service."""
-    items = [out.NoticeOut.model_validate(vars(item)) for item in await canaries.notices(ctx)]
+    """What everybody should know now: GPU kinds that nobody serves, queues that stand still, devices out of service."""
+    items = [out.NoticeOut.model_validate(vars(item)) for item in await banners.notices(ctx)]
     return json_response(out.NoticesOut(items=items))
 
 
