@@ -92,6 +92,7 @@ class Method:
     name: str
     found: dict[str, list[float]]
     wall_s: float = 0.0
+    device_s: float = 0.0  # in which the GPU was held
     warnings: tuple[str, ...] = ()
 
 
@@ -113,7 +114,11 @@ def main() -> int:
         "wall_s": round(time.monotonic() - began, 1),
         "truth_us": truth,
         "methods": {
-            method.name: {"us": method.found, "wall_s": round(method.wall_s, 1)}
+            method.name: {
+                "us": method.found,
+                "wall_s": round(method.wall_s, 1),
+                "device_s": round(method.device_s, 1),
+            }
             for method in (ours, *baselines)
         },
     }
@@ -178,7 +183,7 @@ def _ours(processes: int) -> Method:
             f"outside {outside:.2f}, device {device:.2f} us; {combined.sm_mhz:.0f} MHz, {combined.watts:.0f} W"
             + "".join(f"; {warning}" for warning in combined.warnings)
         )
-    return Method("this judge", found, wall, tuple(notes))
+    return Method("this judge", found, wall, verdict.spent.device_s, tuple(notes))
 
 
 # --- the others ----------------------------------------------------------------------------------
@@ -186,9 +191,18 @@ def _ours(processes: int) -> Method:
 
 def _in_processes(name: str, measure: Callable[[], Any], count: int) -> Method:
     began = time.monotonic()
-    runs = [_forked(measure) for _ in range(count)]
-    found = {kind: [run[kind] for run in runs] for kind in KINDS}
-    return Method(name, found, time.monotonic() - began)
+    runs = [_forked(functools.partial(_holding, measure)) for _ in range(count)]
+    found = {kind: [run[kind] for run, _ in runs] for kind in KINDS}
+    return Method(name, found, time.monotonic() - began, sum(held_s for _, held_s in runs))
+
+
+def _holding(measure: Callable[[], Any]) -> tuple[Any, float]:
+    """What a function returns, and the seconds from before a context is made until then."""
+    import torch
+
+    began = time.monotonic()
+    torch.zeros(1, device="cuda")
+    return measure(), time.monotonic() - began
 
 
 def _forked(measure: Callable[[], Any]) -> Any:
@@ -370,7 +384,8 @@ def _print(truth: dict[str, dict[str, float]], methods: list[Method]) -> None:
         right = statistics.fmean(float(a < b) for a in first for b in second)
         count = sum(map(len, method.found.values()))
         print(
-            f"  {method.name:12} {right:.2f}   {method.wall_s / count:.2f} s, {method.wall_s:.1f} s in all"
+            f"  {method.name:12} {right:.2f}   {method.wall_s / count:.2f} s, {method.wall_s:.1f} s in all; "
+            f"GPU held for {method.device_s / count:.2f} s, {method.device_s:.1f} s in all"
         )
     results = {kind: _as_ranked(us) for kind, us in methods[0].found.items()}
     print("  results of ranked runs, by drawing from these processes, each kernel for itself:")
