@@ -90,7 +90,8 @@ class Plan:
         return 1 - 0.05 / len(self.looks)
 
 
-CPU_PLAN = Plan()
+# A processor's processes differ too; each is worth half a second of what somebody waits for.
+CPU_PLAN = Plan(wall_s=0.7, processes=2, most_processes=3)
 CUDA_PLAN = Plan(
     warmup=2, looks=(6, 12, 24, 48), target=0.004, finest_ns=80.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12,
     decoys=2, warm_s=0.05, duty=0.3,
