@@ -13,7 +13,7 @@ import time
 import weakref
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ import discord
 import structlog
 
 from kernelbot.bot import attachments, delivery, rest, submission_posts, views
-from kernelbot.bot.door import CHANNEL
+from kernelbot.bot.door import CHANNEL, Interaction
 from kernelbot.bot.messages import speaking
 from kernelbot.bot.places import Place, Places
 from kernelbot.bot.post import Post
@@ -57,6 +57,14 @@ class _Said:
     of: SubmissionView
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """The answer to a command, seen by its sender alone, which stands in for a card that cannot be brought to them."""
+
+    interaction: Interaction
+    told: Post
+
+
 class Cards:
     """All open cards, driven by one loop: ``run`` for ever, ``open`` for each new submission."""
 
@@ -72,6 +80,8 @@ class Cards:
         self._lines: weakref.WeakValueDictionary[int, asyncio.Lock] = weakref.WeakValueDictionary()
         self._fresh: set[int] = set()  # opened by this process; nothing of it was tried before
         self._expected: set[int] = set()  # accepted, their place is being made
+        # Of people who can be written to nowhere. What is lost with this process is shown by ``/submission``.
+        self._answers: dict[int, _Answer] = {}
         self._busy: set[int] = set()
         self._wake = asyncio.Event()
 
@@ -101,6 +111,11 @@ class Cards:
             self.mark(view.id, EDIT_EVERY_S)
             message = await self._place(view, place.channel_id, again=False)
         return place.link(message.id)
+
+    def answer_in(self, submission_id: int, interaction: Interaction, told: Post) -> None:
+        """Where a card cannot be brought to its owner: it goes on in the answer to their command, which says ``told``,
+        as long as Discord lets us edit it."""
+        self._answers[submission_id] = _Answer(interaction, told)
 
     def mark(self, submission_id: int, delay_s: float = 0.0) -> None:
         """Look at this card soon, but not before it may be edited again."""
@@ -185,6 +200,8 @@ class Cards:
     async def _bring(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
         """The card as things are now, and what there is to say beside it; in a direct message where
         the card's channel is closed to us or to its owner. False: unreachable, the card is closed."""
+        if await self._answered(card, view, said):
+            return True
         owner = int(card.user_subject)
         if said is not None and not await self._places.reads(card.channel_id, owner):
             return await self._move(card, view, said)
@@ -271,12 +288,38 @@ class Cards:
             return False
         return True
 
+    async def _answered(self, card: Card, view: SubmissionView, said: _Said | None) -> bool:
+        """Into the answer to the command, where that stands in for the card and Discord still takes it."""
+        answer = self._answers.get(view.id)
+        if answer is None or answer.interaction.is_expired():
+            return False
+        post = (
+            said.post if said else replace(answer.told, embeds=submission_posts.card(view).embeds)
+        )
+        if said is None and post.digest == card.shown:
+            return True
+        buttons = views.result_buttons(view) if said else views.card_buttons(view)
+        self._edited[view.id] = time.monotonic()
+        try:
+            await answer.interaction.edit_original_response(**post.replacing(), view=buttons)
+        except discord.HTTPException as error:
+            if error.status >= 500:
+                raise
+            log.info("an answer takes no edits any more", submission=view.id, error=str(error))
+            self._answers.pop(view.id, None)
+            return False
+        await store.shown(self._ctx, view.id, post.digest)
+        return True
+
     async def _close(self, submission_id: int) -> None:
         await store.close_card(self._ctx, submission_id)
         self._forget(submission_id)
 
     def _forget(self, submission_id: int) -> None:
-        for kept in (self._due, self._edited, self._failures, self._locks, self._channels):
+        kept: dict[int, Any]
+        for kept in (
+            self._due, self._edited, self._failures, self._locks, self._channels, self._answers,
+        ):  # fmt: skip
             kept.pop(submission_id, None)
         self._fresh.discard(submission_id)
 

@@ -26,8 +26,8 @@ ENGLISH: dict[str, str] = {
     "accepted.again": "**#{id}** accepted (you had sent this before): {file} for {board}, {mode}.",
     "accepted.follow": "Follow it here: {link}",
     "accepted.unreachable": (
-        "I could neither open a thread here nor write to you directly, so follow it with "
-        "`/submission id:{id}`. Allow direct messages from this server to change that."
+        "I could neither open a thread here nor write to you directly, so it goes on here, visible to you alone, for "
+        "a quarter of an hour; `/submission id:{id}` shows it at any time. Allow direct messages from this server to change that."
     ),
     "accepted.later": (
         "Discord does not let me show you its card now; the result comes as soon as it does. "
@@ -680,6 +680,19 @@ ENGLISH: dict[str, str] = {
     ),
     "help.setup": "**For you who manage this server**: `/setup` chooses where announcements and competitions go.",
     "help.admin": "**For you who run competitions**: `/admin`.",
+    "accepted.not_here.forum": (
+        "A forum has no private threads, so this is in our direct messages; from a text channel it is a thread of yours."
+    ),
+    "accepted.not_here.voice": (
+        "A voice channel has no threads, so this is in our direct messages; from a text channel it is a thread of yours."
+    ),
+    "accepted.not_here.news": (
+        "A channel for announcements has no private threads, so this is in our direct messages; from a text channel it is "
+        "a thread of yours."
+    ),
+    "accepted.not_here.refused": (
+        "Discord did not let me make a thread for you here, so this is in our direct messages."
+    ),
     "accepted.no_threads": "It is a direct message: to make a thread for you here I lack {names}.",
     "share.lacking": "I may not write in {channel}: I lack {names}. Share it in another channel.",
     # --- servers: permissions as Discord calls them ---------------------------------------------------

@@ -34,6 +34,9 @@ class Place:
     channel_id: int
     guild_id: int | None = None
     lacking: tuple[str, ...] = ()  # permissions without which it is no thread
+    why: str = (
+        ""  # it is no thread otherwise: the end of a key of the catalogue, "accepted.not_here.…"
+    )
 
     def link(self, message_id: int) -> str:
         return (
@@ -58,7 +61,8 @@ class Places:
         if isinstance(channel, discord.Thread):
             channel = channel.parent
         lacking: tuple[str, ...] = ()
-        if isinstance(channel, discord.TextChannel | discord.ForumChannel):
+        why = ""
+        if isinstance(channel, discord.abc.GuildChannel):
             wanted = await preferences.of(self._ctx, user_id)
             # Who manages a server's threads reads private ones too.
             direct = wanted.direct or not await competitions.is_public(self._ctx, competition)
@@ -66,7 +70,8 @@ class Places:
             known = None if direct else await self._known(user_id, channel, user, competition)
             if known is not None:
                 return Place(known, channel.guild.id)
-            if isinstance(channel, discord.TextChannel) and not direct:
+            why = "" if direct else _no_threads_in(channel)
+            if isinstance(channel, discord.TextChannel) and not direct and not why:
                 lacking = permissions.missing(interaction.app_permissions, permissions.THREADS)
                 if not lacking:
                     try:
@@ -74,7 +79,8 @@ class Places:
                         return Place(thread, channel.guild.id)
                     except rest.NO_ANSWER as error:
                         log.info("no thread", channel=channel.id, error=repr(error))
-        return Place(await self.direct(interaction.user.id), lacking=lacking)
+                        why = "refused"
+        return Place(await self.direct(interaction.user.id), lacking=lacking, why=why)
 
     async def direct(self, subject: int) -> int:
         """The id of the direct-message channel with a Discord user."""
@@ -131,6 +137,15 @@ class Places:
             await _seat(thread, subject)
 
         return await _held(taken())
+
+
+def _no_threads_in(channel: discord.abc.GuildChannel) -> str:
+    """Why there are no private threads in such a channel; nothing where there are."""
+    if isinstance(channel, discord.ForumChannel):
+        return "forum"
+    if isinstance(channel, discord.VoiceChannel | discord.StageChannel):
+        return "voice"
+    return "news" if isinstance(channel, discord.TextChannel) and channel.is_news() else ""
 
 
 async def _seat(thread: discord.Thread, subject: int) -> None:

@@ -47,14 +47,22 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
                 link = await cards.open(view, place, str(interaction.user.id))
         if place.lacking:
             trouble = say("accepted.no_threads", names=", ".join(place.lacking))
+        elif place.why:
+            trouble = say(f"accepted.not_here.{place.why}")
     except Exception as error:
         foreseen = isinstance(error, (*rest.NO_ANSWER, Unavailable))
         log.warning(
             "a card could not be placed", submission=view.id, error=repr(error),
             exc_info=None if foreseen else error,
         )  # fmt: skip
-        closed = getattr(error, "code", None) in delivery.UNREACHABLE
-        trouble = say("accepted.unreachable" if closed else "accepted.later", id=view.id)
+        if getattr(error, "code", None) in delivery.UNREACHABLE:
+            told = submission_posts.accepted(view, trouble=say("accepted.unreachable", id=view.id))
+            cards.answer_in(view.id, interaction, told)
+            await first
+            await _say(interaction, told)
+            cards.mark(view.id)
+            return
+        trouble = say("accepted.later", id=view.id)
     await first
     await _say(interaction, submission_posts.accepted(view, link, trouble))
 

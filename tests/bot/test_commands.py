@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import re
 import uuid
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from simcord.builders import ChannelHandle
 from sqlalchemy import text
 
 from kernelbot.bot import board_posts, messages
@@ -19,7 +21,7 @@ from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import cards, dispatch, identity, invitations, moderation
 from tests import factories
-from tests.bot.scene import FILE, Scene, words
+from tests.bot.scene import FILE, Scene, labels, words
 from tests.conftest import ADMIN_TOKEN
 from tests.services import contest
 
@@ -190,6 +192,105 @@ async def test_a_thread_that_cannot_be_made_becomes_a_direct_message(scene: Scen
     result = await scene.submit()
 
     assert "https://discord.com/channels/@me/" in result.response.content
+
+
+def public_thread(scene: Scene, parent: Any) -> Any:
+    made = scene.env.backend.create_thread(parent.id, "talk", owner_id=scene.ada.id)
+    return ChannelHandle(scene.env, scene.guild, made)
+
+
+async def forum_post(scene: Scene) -> Any:
+    forum = scene.guild.create_forum_channel("problems")
+    await scene.env.settle()
+    return public_thread(scene, forum)
+
+
+async def announcements(scene: Scene) -> Any:
+    return scene.guild.create_news_channel("news")
+
+
+async def voice(scene: Scene) -> Any:
+    return scene.guild.create_voice_channel("lounge")
+
+
+WITHOUT_THREADS = {
+    "a forum post": (forum_post, "A forum has no private threads"),
+    "an announcement channel": (announcements, "A channel for announcements has no private"),
+    "a voice channel": (voice, "A voice channel has no threads"),
+}
+
+
+@pytest.mark.parametrize(("place", "why"), WITHOUT_THREADS.values(), ids=WITHOUT_THREADS)
+async def test_where_there_are_no_private_threads_it_is_said_why_and_where_the_card_is(
+    scene: Scene, place: Callable[[Scene], Awaitable[Any]], why: str
+) -> None:
+    channel = await place(scene)
+    first = await scene.ada.slash(channel, "submit", file=FILE, leaderboard="vectoradd", gpu="CPU")
+    await scene.submit()
+    then = await scene.ada.slash(channel, "submit", file=FILE, leaderboard="vectoradd", gpu="CPU")
+
+    assert why in first.response.content
+    assert "https://discord.com/channels/@me/" in first.response.content
+    (thread,) = scene.channel.threads
+    assert f"https://discord.com/channels/{scene.guild.id}/{thread.id}/" in then.response.content
+    assert why not in then.response.content
+
+
+async def test_in_a_thread_of_a_text_channel_a_private_thread_beside_it_is_made(
+    scene: Scene,
+) -> None:
+    talk = public_thread(scene, scene.channel)
+
+    result = await scene.ada.slash(
+        talk, "submit", file=FILE, leaderboard="vectoradd", gpu="CPU", mode="test"
+    )
+
+    (thread,) = [item for item in scene.channel.threads if item.id != talk.id]
+    assert f"/{scene.guild.id}/{thread.id}/" in result.response.content
+
+
+async def looked_at(scene: Scene) -> bool:
+    """What the loop of the cards does, at the time by which commands go here."""
+    with scene.env.time_context():
+        return await scene.bot.cards.refresh(1)
+
+
+async def test_who_can_be_written_to_nowhere_follows_it_where_it_was_asked(scene: Scene) -> None:
+    channel = await announcements(scene)
+    scene.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, times=None)
+
+    result = await scene.ada.slash(
+        channel, "submit", file=FILE, leaderboard="vectoradd", gpu="CPU", mode="test"
+    )
+    told = result.response.content
+    await looked_at(scene)
+    card, cancel = words(result.response), labels(result.response)
+    await factories.judge_one(scene.app)
+    await looked_at(scene)
+
+    assert result.ephemeral
+    assert "**#1** accepted" in told
+    assert "nor write to you directly, so it goes on here, visible to you alone" in told
+    assert "#1 · vectoradd · test · queued" in card
+    assert cancel == ["Cancel"]
+    assert "#1 on vectoradd: passed." in words(result.response)
+    assert "Re-run" in labels(result.response)
+
+
+async def test_after_the_answer_takes_no_edits_the_result_is_kept_for_submission(
+    scene: Scene,
+) -> None:
+    channel = await announcements(scene)
+    scene.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, times=None)
+    await scene.ada.slash(channel, "submit", file=FILE, leaderboard="vectoradd", gpu="CPU")
+    scene.env.inject_error("PATCH", "/webhooks/*", status=401, code=50027)
+
+    await factories.judge_one(scene.app)
+    reached = await looked_at(scene)
+    shown = await scene.slash("submission", id=1)
+
+    assert not reached
+    assert "#1 on vectoradd: passed." in words(shown.response)
 
 
 async def test_who_has_left_their_thread_is_in_it_again_for_the_next_submission(
