@@ -23,12 +23,12 @@ from kernelbot.cli.failure import Declined
 from kernelbot.cli.screen import clean
 from kernelbot.cli.warm_judge import WarmJudge
 from kernelbot.config import Settings
-from kernelbot.domain import roofline
+from kernelbot.domain import imports, roofline
 from kernelbot.domain.definition import DefinitionErrors
 from kernelbot.domain.peaks import Peaks, by_gpu, of_device
 from kernelbot.domain.problem import DeviceKind, Example, Problem
 from kernelbot.judge import staging
-from kernelbot.judge.protocol import Mode, Verdict
+from kernelbot.judge.protocol import Mode, Verdict, VerdictKind
 from kernelbot.services import checks
 from kernelbot.services.catalog import BESIDE_PROBLEMS, load_problem, root_of
 from kernelbot.services.devices import load_devices
@@ -99,7 +99,7 @@ def check(folders: Sequence[Path], device: DeviceKind, *, examples: bool) -> lis
     for (item, problem), audit in zip(loaded, audits, strict=True):
         item.audit = audit
         item.findings += [Finding(level=Level.NOTE, text=str(note)) for note in problem.notes]
-        item.findings += _missing_packages(problem)
+        item.findings += _missing_packages(problem) + _foreign_imports(problem)
         item.findings += findings.of_audit(audit)
         item.light = light_of(problem, device, audit)
     if examples and loaded:
@@ -128,6 +128,23 @@ def _missing_packages(problem: Problem) -> list[Finding]:
         )
         for name in problem.packages
         if importlib.util.find_spec(name) is None
+    ]
+
+
+def _foreign_imports(problem: Problem) -> list[Finding]:
+    """Examples that must pass and would not be taken, for what they import."""
+    offered = (*problem.packages, *imports.modules(problem.contestant_files))
+    return [
+        Finding(
+            level=Level.WARNING,
+            text=f"{example.path}, line {line}: imports {name!r}, which is not among 'packages', so such a file "
+            "is not taken where the problem is published.",
+        )
+        for example in problem.examples
+        if problem.packages
+        and example.path.endswith(".py")
+        and example.expect is VerdictKind.PASSED
+        for line, name in imports.foreign(problem.files[example.path].decode(), offered)
     ]
 
 

@@ -101,7 +101,7 @@ class Problem:
     world_size: int = 1  # processes, one per device, that run a submission together
     world_sizes: tuple[int, ...] = ()  # all that it is for, rising; empty: no other than world_size
     cpu_world_size: int = 1
-    packages: tuple[str, ...] = ()  # what a submission may import beside torch and triton
+    packages: tuple[str, ...] = ()  # may be imported beside what always may; none: nobody looks
     digest: str = ""
     content_digest: str = ""
     # What is right in the files it was read from and will surprise; not kept with it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.domain import admission, budget, directives
+from kernelbot.domain import admission, budget, directives, imports
 from kernelbot.domain.admission import Window
 from kernelbot.domain.budget import Balance
 from kernelbot.domain.people import Actor, Scope
@@ -39,7 +40,8 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
     actor.needs(Scope.SUBMIT)
     now = datetime.now(UTC)
     admission.not_banned(actor, now)
-    written = directives.parse(admission.code_text(draft.code))
+    code = admission.code_text(draft.code)
+    written = directives.parse(code)
     mode = parse_mode(draft.mode)
     key = _idempotency_key(draft)
     name = admission.leaderboard_name(draft.leaderboard, written)
@@ -50,6 +52,10 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
         before = _accepted_before(ctx, board, draft, mode, key)
         if before is None:
             entry = _admitted(ctx, draft, written, board, mode, now)
+            if board.packages and entry.language == "python":
+                await asyncio.to_thread(
+                    imports.demand_offered, entry.file_name, code, board.packages, board.beside
+                )
             balances = await allowances.of_board(ctx, connection, actor.user_id, board, entry.gpus)
             budget.demand(board.competition, balances, now)
             view = await _store(ctx, connection, actor, draft, board, entry, key)

@@ -39,6 +39,8 @@ FACTS = text(
            p.document->'world_sizes' AS world_sizes,
            jsonb_array_length(p.document->'benchmarks') AS benchmarks,
            jsonb_array_length(p.document->'cpu_benchmarks') AS cpu_benchmarks,
+           p.document->'packages' AS packages,
+           CASE WHEN p.document->'packages' IS NOT NULL THEN p.document->'contestant_files' END AS beside,
            before.id AS before_id, before.code_digest AS before_code,
            before.mode AS before_mode, before.leaderboard_id AS before_board,
            before.profile_case AS before_case,

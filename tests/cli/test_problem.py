@@ -96,14 +96,18 @@ async def test_a_package_that_submissions_may_rely_on_and_is_not_here_is_told(
     folder = write_problem(tmp_path / "double")
     with (folder / "problem.yaml").open("a") as file:
         file.write("packages: [nowhere_at_all, pytest]\n")
+    (folder / "examples" / "correct.py").write_text(
+        "# expect: passed\nimport scipy, pytest\n\n\ndef custom_kernel(data):\n    return 2 * data[0]\n"
+    )
 
     file = str(folder / "problem.yaml")
     outcome = await plain("problem", "check", file, "--no-examples", "--json")
 
     assert outcome.code == 0, outcome.err
     (item,) = outcome.document["items"]
-    (found,) = [found for found in item["findings"] if "package" in found["text"]]
+    found, other = [found for found in item["findings"] if "package" in found["text"]]
     assert found["level"] == "warning"
+    assert "examples/correct.py, line 2: imports 'scipy'" in other["text"]
     assert "'nowhere_at_all', and it cannot be imported here" in found["text"]
 
 

@@ -341,6 +341,23 @@ async def test_a_board_that_is_named_is_believed_before_the_one_in_the_files_hea
         assert f"Your file says the leaderboard '{written}', you named 'vectoradd'" in answer.note
 
 
+async def test_where_a_problem_lists_packages_a_file_that_imports_another_is_refused(
+    app: App,
+) -> None:
+    ada = await make_actor(app)
+    code = CODE + b"\n\ndef late():\n    import scipy\n"
+    await submitted(app, ada, code=code)
+    await rows(app, 'UPDATE problems SET document = document || \'{"packages": ["cutlass"]}\'')
+    before = await count(app, "submissions")
+
+    with pytest.raises(InvalidInput, match="imports 'scipy'") as refusal:
+        await submitted(app, ada, code=code)
+
+    assert refusal.value.code == "package_not_offered"
+    assert await count(app, "submissions") == before
+    await submitted(app, ada, code=CODE + b"\nimport cutlass, task\n")
+
+
 @pytest.mark.parametrize("name", ["vectorad", "a\0b", "\ud800", "x" * 5000])
 async def test_an_unknown_board_is_not_found(app: App, name: str) -> None:
     with pytest.raises(NotFound) as refusal:
