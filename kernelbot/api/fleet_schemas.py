@@ -6,6 +6,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
+from kernelbot.api.schemas import QueueOut
+
 
 class NoticeOut(BaseModel):
     """What everybody should know about the machines."""
@@ -71,6 +73,10 @@ class MachineOut(BaseModel):
     judge_digest: str
     current: bool = Field(description="Whether that is the judge of this server.")
     seen_at: datetime | None
+    host: str
+    isolation: str = Field(description="The fence that stands there; empty where it was not said.")
+    driver: str
+    torch: str
 
 
 class FleetOut(BaseModel):
@@ -78,6 +84,24 @@ class FleetOut(BaseModel):
 
     machines: list[MachineOut]
     devices: list[DeviceStateOut]
+
+
+class HeldOut(BaseModel):
+    """A run that a machine has now."""
+
+    submission_id: int
+    leaderboard: str
+    gpu: str
+    mode: str
+    progress: str
+    so_far_s: float
+
+
+class StoryOut(FleetOut):
+    """All about one machine; several workers of one host are one."""
+
+    held: list[HeldOut]
+    queues: list[QueueOut] = Field(description="Of the GPU kinds that it serves.")
 
 
 class CanaryOut(BaseModel):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -10,7 +12,7 @@ import typer
 
 from kernelbot import report
 from kernelbot.cli import banners
-from kernelbot.cli.options import AsJson, Token, Url, connect
+from kernelbot.cli.options import AsJson, Token, Url, connect, segment
 from kernelbot.cli.screen import clean, document, note, result, table
 from kernelbot.domain import canary
 
@@ -22,14 +24,16 @@ device_app = typer.Typer(
 DeviceId = Annotated[int, typer.Argument(min=1, max=2**63 - 1, metavar="DEVICE")]
 Reason = Annotated[str, typer.Argument(metavar="REASON", help="For the log.")]
 
+WIDE = 150  # columns of a terminal
 WIDTH = 41  # of a chart, an odd number: the median has a column
 
 
 def runners(
-    device: Annotated[
-        int | None,
+    which: Annotated[
+        str | None,
         typer.Argument(
-            min=1, max=2**63 - 1, metavar="DEVICE", help="Instead: how this one drifted."
+            metavar="NAME|DEVICE",
+            help="Instead: all about this machine; of a number, how this device drifted.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many of its canaries.")] = 30,
@@ -38,17 +42,22 @@ def runners(
     token: Token = None,
 ) -> None:
     """What judges: agents, workers, what they reach at Modal, and how every device drifts."""
+    device = which is not None and which.isascii() and which.isdigit()
     with connect(url, token) as server:
-        if device is not None:
-            found = server.get(f"/v1/admin/devices/{device}/canaries", limit=limit)
+        if which is not None and device:
+            found = server.get(f"/v1/admin/devices/{which}/canaries", limit=limit)
+        elif which is not None:
+            found = server.get(f"/v1/admin/fleet/{segment(which)}")
         else:
             found = server.get("/v1/admin/fleet")
         told = [] if as_json else banners.current(server)
     banners.tell(told)
     if as_json:
         document(found)
-    elif device is not None:
+    elif device:
         _drift(found)
+    elif which is not None:
+        _story(found)
     else:
         _fleet(found)
 
@@ -59,31 +68,61 @@ def _fleet(found: Mapping[str, Any]) -> None:
     if not found["machines"]:
         note("Nothing judges here: start a worker, or let a machine in.")
     else:
+        more = ("Fence", "Driver") if is_wide() else ()
         table(
-            ("Runner", "Kind", "State", "Load", "Trusted", "Judge", "Last seen"),
+            ("Runner", "Kind", "State", "Load", "Trusted", "Judge", "Last seen", *more),
             [
                 (
                     item["name"],
                     item["kind"],
-                    item["state"] + (f": {item['trouble']}" if item["trouble"] else ""),
+                    _state(item),
                     _load(item),
                     "yes" if item["trusted"] else "no",
                     _judge(item),
                     moment(item["seen_at"]),
+                    *(item[name] or "–" for name in ("isolation", "driver")[: len(more)]),
                 )
                 for item in found["machines"]
             ],
         )
+    _devices(found)
+
+
+def is_wide() -> bool:
+    """Whether there is room for what is good to know: on a wide terminal, and in a pipe."""
+    return not sys.stdout.isatty() or shutil.get_terminal_size().columns >= WIDE
+
+
+def _state(item: Mapping[str, Any]) -> str:
+    return str(item["state"]) + (f": {item['trouble']}" if item["trouble"] else "")
+
+
+def _devices(found: Mapping[str, Any]) -> None:
+    from kernelbot.cli.render import moment
+
     if found["devices"]:
         result()
         table(
-            ("Device", "Of", "What", "State", "Last canary", "Median", "Now", "Drift"),
+            (
+                "Device",
+                "Of",
+                "What",
+                "State",
+                "Faults",
+                "Clock",
+                "Last canary",
+                "Median",
+                "Now",
+                "Drift",
+            ),
             [
                 (
                     item["id"],
                     item["runner"] or item["host"],
                     f"{item['name']} {item['device']}" if item["kind"] != "cpu" else item["name"],
                     item["state"] + (f": {item['reason']}" if item["reason"] else ""),
+                    _faults(item["outcomes"]),
+                    f"{item['sm_mhz']:.0f} MHz" if item["sm_mhz"] else "–",
                     moment(item["canary_at"]),
                     _times(item, "median"),
                     _times(item, "now"),
@@ -92,7 +131,58 @@ def _fleet(found: Mapping[str, Any]) -> None:
                 for item in found["devices"]
             ],
         )
-        result("Drift: the last canaries, half to twice the median; ! is outside the band.")
+        result(
+            "Faults: of the last runs those that ended by our fault. Clock: in the last canary. "
+            "Drift: the last canaries, half to twice the median; ! is outside the band."
+        )
+
+
+def _faults(outcomes: str) -> str:
+    """``1 of 20``."""
+    return f"{outcomes.count(canary.FAULT)} of {len(outcomes)}" if outcomes else "–"
+
+
+def _story(found: Mapping[str, Any]) -> None:
+    """All about one machine."""
+    from kernelbot.cli.render import moment, queues
+
+    for item in found["machines"]:
+        told = {
+            "Kind": f"{item['kind']}, {'trusted' if item['trusted'] else 'not trusted'}",
+            "State": _state(item),
+            "Load": _load(item),
+            "Host": item["host"],
+            "Fence": item["isolation"],
+            "Driver": item["driver"],
+            "PyTorch": item["torch"],
+            "Judge": _judge(item),
+            "Last seen": moment(item["seen_at"]),
+        }
+        result(clean(item["name"]))
+        for name, value in told.items():
+            result(f"  {name + ':':<10} {clean(value) or '–'}")
+    _devices(found)
+    result()
+    if found["held"]:
+        table(
+            ("Judges", "Leaderboard", "GPU", "Mode", "Stage", "For"),
+            [
+                (
+                    item["submission_id"],
+                    item["leaderboard"],
+                    item["gpu"],
+                    item["mode"],
+                    item["progress"] or "–",
+                    report.duration_text(item["so_far_s"]),
+                )
+                for item in found["held"]
+            ],
+        )
+    else:
+        result("It judges nothing now.")
+    if found["queues"]:
+        result()
+        queues(found["queues"])
 
 
 def _load(item: Mapping[str, Any]) -> str:

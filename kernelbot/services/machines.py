@@ -16,15 +16,17 @@ from kernelbot.domain.canary import Band
 from kernelbot.domain.people import Actor, Scope
 from kernelbot.domain.reasons import bounded_reason
 from kernelbot.errors import Conflict, NotFound
-from kernelbot.services import canaries, runners
+from kernelbot.services import canaries, runners, standings
 from kernelbot.services.context import Context
 from kernelbot.services.paging import MAX_ID, bounded
 from kernelbot.services.runners import RunnerView
+from kernelbot.services.views import QueueView
 from kernelbot.storage import devices as store
 from kernelbot.storage import fleet as workers
 
 log = structlog.get_logger()
 
+MOST_HELD = 100
 DRIFT = 24
 """Canaries of a device that are shown beside it."""
 
@@ -70,6 +72,10 @@ class MachineView:
     judge_digest: str
     current: bool  # whether that is this server's judge
     seen_at: datetime | None
+    host: str = ""
+    isolation: str = ""  # the fence that stands there
+    driver: str = ""
+    torch: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +98,15 @@ class UnderWay:
     mode: str
     progress: str
     so_far_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MachineStory:
+    """All about one machine. Several workers of one host are one."""
+
+    fleet: FleetView
+    held: tuple[UnderWay, ...]  # the runs that it has now
+    queues: tuple[QueueView, ...]  # of the GPU kinds that it serves
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,8 +156,31 @@ async def fleet(ctx: Context, admin: Actor) -> FleetView:
 async def under_way(ctx: Context, admin: Actor, most: int = 50) -> tuple[UnderWay, ...]:
     """What runs now, the longest first."""
     admin.needs(Scope.ADMIN)
+    return await _under_way(ctx, most, None)
+
+
+async def story(ctx: Context, admin: Actor, name: str) -> MachineStory:
+    """All about the agent, or the workers of the host, of this name. Raises NotFound."""
+    found = await fleet(ctx, admin)
+    those = tuple(item for item in found.machines if item.name.lower() == name.lower())
+    if not those:
+        raise NotFound(
+            f"There is no runner {name[:64]!r}; `kernelbot runners` shows those there are.",
+            code="unknown_runner",
+        )
+    names = {item.name for item in those}
+    devices = tuple(item for item in found.devices if (item.runner or item.host) in names)
+    kinds = {gpu for item in those for gpu in item.slots}
+    held = [run for each in sorted(names) for run in await _under_way(ctx, MOST_HELD, each)]
+    queues = tuple(view for view in await standings.queues(ctx) if view.gpu in kinds)
+    drift = {item.id: found.drift[item.id] for item in devices}
+    only = FleetView(machines=those, devices=devices, drift=drift)
+    return MachineStory(fleet=only, held=tuple(held), queues=queues)
+
+
+async def _under_way(ctx: Context, most: int, machine: str | None) -> tuple[UnderWay, ...]:
     async with ctx.database.read() as connection:
-        rows = await workers.under_way(connection, bounded(most))
+        rows = await workers.under_way(connection, bounded(most), machine)
     return tuple(UnderWay(**{**row._mapping, "so_far_s": float(row.so_far_s or 0)}) for row in rows)
 
 
@@ -177,6 +215,10 @@ def _agent(ctx: Context, item: RunnerView) -> MachineView:
         judge_digest=item.judge_digest,
         current=item.judge_digest in ("", runners.own_judge(ctx)),
         seen_at=item.last_seen_at,
+        host=item.host,
+        isolation=item.isolation,
+        driver=item.driver,
+        torch=item.torch,
     )
 
 
@@ -185,7 +227,7 @@ def _worker(ctx: Context, row: Row[Any]) -> MachineView:
         name=row.host,
         kind="worker",
         state="silent" if float(row.silent_s) > ctx.alive_s else "ready",
-        trouble="",
+        trouble="; ".join(row.device.get("troubles", ())),
         trusted=True,
         slots=row.slots,
         elsewhere=tuple(row.device.get("elsewhere", ())),
@@ -193,6 +235,10 @@ def _worker(ctx: Context, row: Row[Any]) -> MachineView:
         judge_digest=row.judge_digest,
         current=row.judge_digest == runners.own_judge(ctx),
         seen_at=row.heartbeat_at,
+        host=row.host,
+        isolation=str(row.device.get("isolation", "")),
+        driver=str(row.device.get("driver", "")),
+        torch=str(row.device.get("torch", "")),
     )
 
 

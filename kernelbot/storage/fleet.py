@@ -213,11 +213,14 @@ UNDER_WAY = text(
     JOIN leaderboards l ON l.id = r.leaderboard_id
     LEFT JOIN runners n ON n.id = r.runner_id
     LEFT JOIN workers w ON w.id = r.worker_id
-    WHERE r.status = 'running' ORDER BY r.started_at LIMIT :most
+    WHERE r.status = 'running' AND (CAST(:machine AS text) IS NULL OR coalesce(n.name, w.host, '') = :machine)
+    ORDER BY r.started_at LIMIT :most
     """
 )
 
 
-async def under_way(connection: AsyncConnection, most: int) -> Sequence[Row[Any]]:
-    """The runs in progress, the longest first, with the machine that has each."""
-    return (await connection.execute(UNDER_WAY, {"most": most})).all()
+async def under_way(
+    connection: AsyncConnection, most: int, machine: str | None = None
+) -> Sequence[Row[Any]]:
+    """The runs in progress, the longest first, with the machine that has each; those of one alone where it is named."""
+    return (await connection.execute(UNDER_WAY, {"most": most, "machine": machine})).all()

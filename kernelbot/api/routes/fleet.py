@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Response
 
 from kernelbot.api import fleet_schemas as out
-from kernelbot.api import schemas
-from kernelbot.api.access import SECURED, Ctx, Limit, Member, json_response
+from kernelbot.api import present, schemas
+from kernelbot.api.access import SECURED, Ctx, Limit, Member, NameInPath, json_response
 from kernelbot.api.errors import documented
 from kernelbot.api.routes import admin
 from kernelbot.services import banners, machines, usage
-from kernelbot.services.machines import DeviceView
+from kernelbot.services.machines import DeviceView, FleetView
 
 router = APIRouter(prefix="/v1", tags=["admin"])
 
@@ -39,14 +39,31 @@ async def notices(ctx: Ctx) -> Response:
 )
 async def fleet(ctx: Ctx, actor: Member) -> Response:
     """Agents, workers, what they reach elsewhere, and every device with its canaries."""
-    found = await machines.fleet(ctx, actor)
+    return json_response(out.FleetOut(**_fleet(await machines.fleet(ctx, actor))))
+
+
+@router.get(
+    "/admin/fleet/{name}",
+    response_model=out.StoryOut,
+    responses=documented(401, 403, 404),
+    dependencies=SECURED,
+)
+async def one(ctx: Ctx, actor: Member, name: NameInPath) -> Response:
+    """All about one agent or one host with workers: what it is, its devices, the runs that it has, what waits for its kinds."""
+    found = await machines.story(ctx, actor, name)
+    held = [out.HeldOut.model_validate(vars(item)) for item in found.held]
+    queues = [present.queue(item) for item in found.queues]
+    return json_response(out.StoryOut(**_fleet(found.fleet), held=held, queues=queues))
+
+
+def _fleet(found: FleetView) -> dict[str, Any]:
     devices = []
     for item in found.devices:
         made, drift = _device(item), found.drift[item.id]
         made.drift, made.goods = [share for share, _ in drift], [good for _, good in drift]
         devices.append(made)
     shown = [out.MachineOut.model_validate(vars(item)) for item in found.machines]
-    return json_response(out.FleetOut(machines=shown, devices=devices))
+    return {"machines": shown, "devices": devices}
 
 
 @router.get(
