@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from kernelbot.domain.budget import EVERY_GPU
 from kernelbot.domain.competition import (
@@ -79,6 +79,10 @@ class _Inherited:
     freeze: tuple[datetime, datetime | None] | None = None  # without an end: until it closes
     code_opens: datetime | str = NEVER
     phase: str = ""
+
+
+ANYWHERE = _Inherited(closes=datetime.max.replace(tzinfo=UTC))
+"""What entries are read with that have no phase yet: nothing that they inherit speaks against them."""
 
 
 def read_competition(
@@ -286,6 +290,9 @@ def _phases(
     if other := top.get("problems"):
         reason = "is given beside phases, which have problems of their own"
         top.reader.flaw(other.line, "problems", reason, "Move them into a phase")
+        if isinstance(other.value, list) and other.value:
+            # For what is wrong with them wherever they stand; a phase may say GPUs and times.
+            _leaderboards(top, site, ANYWHERE, scoring, (), placed=False)
     phases: list[Phase] = []
     boards: tuple[LeaderboardSpec, ...] = ()
     before: tuple[Section, datetime | None] | None = None
@@ -349,7 +356,10 @@ def _leaderboards(
     inherited: _Inherited,
     scoring: CompetitionScoring | None,
     before: tuple[LeaderboardSpec, ...],
+    *,
+    placed: bool = True,
 ) -> tuple[LeaderboardSpec, ...]:
+    """``before`` are those of earlier phases; unless ``placed``, nobody is to say yet on which GPUs."""
     remedy = "Add 'problems:' with one line '- {problem: vectoradd}' each"
     node = section.required("problems", remedy)
     if node is None:
@@ -362,7 +372,8 @@ def _leaderboards(
         board = _leaderboard(inner, site, inherited, scoring)
         _check_name(inner, board, [other.name for other in (*before, *boards)])
         # The names that were given: a misspelt one is said already, and once.
-        if not inner.broken and not (board.gpus or inner.get("gpus") or _gives(section, "gpus")):
+        named = not placed or inner.broken or board.gpus or inner.get("gpus")
+        if not (named or _gives(section, "gpus")):
             said = "Add 'gpus: [...]' here or for the whole competition"
             section.reader.flaw(inner.line, inner.path, "names no GPU", said)
         boards.append(board)

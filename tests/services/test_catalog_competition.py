@@ -337,6 +337,28 @@ def test_all_mistakes_are_told_at_once(file: Path) -> None:
     assert len(flaws(file)) >= 7
 
 
+def test_problems_beside_phases_are_read_too_for_what_is_wrong_with_them_anywhere(
+    file: Path,
+) -> None:
+    file.write_text(
+        WHOLE.replace(
+            "prizes:\n",
+            "problems:\n"
+            "  - {problem: matmull, points: 1, baseline: 2}\n"
+            "  - {problem: vectoradd, leaderboard: b, point: 1, baseline: 2}\n"
+            "  - {problem: vectoradd, leaderboard: c, points: 1, baseline: 2}\n"
+            "prizes:\n",
+        )
+    )
+
+    told = [(flaw.path, flaw.reason) for flaw in flaws(file)]
+
+    assert [path for path, _ in told] == [
+        "problems", "problems[0].problem", "problems[1]", "problems[1]",
+    ], told  # fmt: skip
+    assert "unknown key 'point'" in told[2][1]
+
+
 def test_a_prize_of_the_whole_needs_standings_of_the_whole(file: Path) -> None:
     file.write_text(SPEC + "prizes: [{prize: A cup}]\n")
 
