@@ -278,8 +278,8 @@ async def test_checking_files_tells_kinds_with_too_few_gpus_as_planning_does(
         said = " ".join((told.out + told.err).split())
         assert told.code != 0
         assert "class-add" in said
-        assert "all-to-all runs on 4 GPUs at once, and H100 has 1." in said
-        assert "Name a kind with 'gpus: 4' or more" in said
+        assert "all-to-all runs on 2, 4 or 8 GPUs at once, and H100 has 1." in said
+        assert "Name a kind with 'gpus: 2, 4 or 8'" in said
         assert "H200x4" not in said
 
 

@@ -132,7 +132,7 @@ def edition(folder: Path, entries: list[Sent], gpu: str, several: str) -> dict[s
         kept[several] = targets.get(several) or _several(targets, several)
         path = problems / SEVERAL[0] / "problem.yaml"
         ranks = f"world_size: {kept[several]['gpus']}"
-        changed, count = re.subn(r"(?m)^world_size: \d+$", ranks, path.read_text())
+        changed, count = re.subn(r"(?m)^world_size: .+$", ranks, path.read_text())
         if count != 1:
             raise SystemExit(f"{path} does not say once how many ranks it has")
         path.write_text(changed)
