@@ -27,8 +27,9 @@ from kernelbot.bot.places import Place, Places
 from kernelbot.bot.post import Post
 from kernelbot.domain.people import ALL_SCOPES, Actor, Role
 from kernelbot.errors import Unavailable
+from kernelbot.services import banners, comparison, preferences, standings, submissions
 from kernelbot.services import cards as store
-from kernelbot.services import comparison, preferences, submissions
+from kernelbot.services.canaries import Notice
 from kernelbot.services.context import Context
 from kernelbot.services.views import Card, SubmissionView
 
@@ -82,6 +83,8 @@ class Cards:
         self._expected: set[int] = set()  # accepted, their place is being made
         # Of people who can be written to nowhere. What is lost with this process is shown by ``/submission``.
         self._answers: dict[int, _Answer] = {}
+        self._notices: tuple[Notice, ...] = ()
+        self._noticed_at: float | None = None
         self._busy: set[int] = set()
         self._wake = asyncio.Event()
 
@@ -216,16 +219,31 @@ class Cards:
     async def _show(self, card: Card, view: SubmissionView, said: _Said | None) -> None:
         if card.message_id is None:
             await self._place(view, card.channel_id, again=True)
-        elif (post := submission_posts.card(view)).digest != card.shown:
+        elif (post := await self._post(view)).digest != card.shown:
             await self._edit(card.channel_id, card.message_id, post, view)
             await store.shown(self._ctx, view.id, post.digest)
         if said is not None:
             await self._say(card.channel_id, said)
 
+    async def _post(self, view: SubmissionView) -> Post:
+        return submission_posts.card(view, await self.notices_of(view))
+
+    async def notices_of(self, view: SubmissionView) -> tuple[Notice, ...]:
+        """What everybody should know of the machines that are still to judge it; asked once for many cards."""
+        now = time.monotonic()
+        if self._noticed_at is None or now - self._noticed_at >= SWEEP_S:
+            self._noticed_at = now
+            try:
+                queues = await standings.queues(self._ctx)
+                self._notices = await banners.beside(self._ctx, queues)
+            except Exception as error:  # no card and no result waits for it
+                log.warning("notices are not read", error=repr(error))
+        return banners.about(self._notices, [run.gpu for run in view.runs if not run.status.final])
+
     async def _place(
         self, view: SubmissionView, channel_id: int, *, again: bool
     ) -> discord.Message:
-        post = submission_posts.card(view)
+        post = await self._post(view)
         message = await delivery.send_once(
             self._client.get_partial_messageable(channel_id),
             post,
@@ -293,9 +311,7 @@ class Cards:
         answer = self._answers.get(view.id)
         if answer is None or answer.interaction.is_expired():
             return False
-        post = (
-            said.post if said else replace(answer.told, embeds=submission_posts.card(view).embeds)
-        )
+        post = said.post if said else replace(answer.told, embeds=(await self._post(view)).embeds)
         if said is None and post.digest == card.shown:
             return True
         buttons = views.result_buttons(view) if said else views.card_buttons(view)

@@ -11,7 +11,7 @@ from kernelbot.bot.door import Interaction, ctx_of, defer, person
 from kernelbot.bot.setup import may_set_up
 from kernelbot.domain.people import Role
 from kernelbot.errors import Unavailable
-from kernelbot.services import competitions, standings, waits
+from kernelbot.services import banners, competitions, standings, waits
 
 
 @app_commands.command(name="leaderboard", description="Who is fastest")
@@ -50,7 +50,7 @@ async def queue(interaction: Interaction) -> None:
     ctx, actor = ctx_of(interaction), await person(interaction)
     queues = await standings.queues(ctx)
     now = await waits.of_newcomer(ctx, actor, {item.gpu: item.slots for item in queues})
-    post = problem_posts.queue(queues, now)
+    post = problem_posts.queue(queues, now, await banners.beside(ctx, queues))
     await interaction.edit_original_response(**post.editing())
 
 

@@ -69,6 +69,7 @@ ENGLISH: dict[str, str] = {
     "choice.closed": " (closed)",
     "board.title": "{title} on {gpu}",
     "board.empty": "Nobody is ranked here yet. Be the first!",
+    "notice.line": "⚠ {text}",
     "notice.out": "Out of service",
     "notice.back": "Back in service",
     "board.tied": "= shares its rank: the times cannot be told apart.",

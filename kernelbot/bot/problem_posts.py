@@ -14,6 +14,7 @@ from kernelbot.bot.messages import say
 from kernelbot.bot.post import BLUE, File, Post, fitted, titled
 from kernelbot.bot.text import clean, cut, cut_markdown, file_part, flowing, plain
 from kernelbot.domain.waiting import Wait
+from kernelbot.services.canaries import Notice
 from kernelbot.services.views import LeaderboardView, ProblemView, QueueView
 
 
@@ -75,9 +76,12 @@ def _speed_of_light(view: ProblemView) -> str:
     return f"\n\n{say('problem.light')}\n" + "\n".join(lines[:5]) if lines else ""
 
 
-def queue(queues: Iterable[QueueView], now: Mapping[str, Wait]) -> Post:
-    """``now``: how long the reader would wait on each."""
-    lines = [_queue_line(item, now.get(item.gpu)) for item in queues]
+def queue(
+    queues: Iterable[QueueView], now: Mapping[str, Wait], notices: Iterable[Notice] = ()
+) -> Post:
+    """``now``: how long the reader would wait on each; ``notices``: what everybody should know of the machines."""
+    lines = [say("notice.line", text=plain(item.text, 400)) for item in notices]
+    lines += [_queue_line(item, now.get(item.gpu)) for item in queues]
     text = "\n".join(lines) or say("queue.none")
     return Post(embeds=(fitted(titled(say("queue.title"), text, BLUE)),))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -40,8 +40,11 @@ from kernelbot.domain import ranking
 from kernelbot.domain.notifying import Preferences
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import Mode, VerdictKind
+from kernelbot.services.canaries import Notice
 from kernelbot.services.views import Comparison, Difference, RunView, SubmissionView
 
+NOTICES = 3
+"""About the machines, beside a submission."""
 SMALLEST_BLOCK = 60
 """A code block of fewer characters tells nothing; its text goes as a file alone."""
 
@@ -66,7 +69,9 @@ def share_key(submission_id: int) -> str:
     return f"share {submission_id}"
 
 
-def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
+def accepted(
+    view: SubmissionView, link: str = "", trouble: str = "", notices: Iterable[Notice] = ()
+) -> Post:
     """The ephemeral answer to ``/submit``: what was taken, where it stands, where to look."""
     lines = [
         say(
@@ -80,6 +85,7 @@ def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
     if view.note:
         lines.append(plain(view.note, 500))
     lines += [f"{plain(run.gpu)}: {plain(report.headline(run))}." for run in view.runs[:ROWS]]
+    lines += _notices(notices)
     if link:
         lines.append(say("accepted.follow", link=link))
     if trouble:
@@ -87,15 +93,20 @@ def accepted(view: SubmissionView, link: str = "", trouble: str = "") -> Post:
     return Post(content=cut("\n".join(lines), CONTENT))
 
 
-def card(view: SubmissionView) -> Post:
-    """The live card: one field a run."""
+def card(view: SubmissionView, notices: Iterable[Notice] = ()) -> Post:
+    """The live card: one field a run. ``notices``: of the machines that are to judge it."""
     title = f"#{view.id} · {plain(view.leaderboard, 80)} · {view.mode.value} · {state_words(view)}"
     when = relative(view.created_at)
-    description = say("card.sent", file=plain(view.file_name, 80), when=when)
+    sent = say("card.sent", file=plain(view.file_name, 80), when=when)
+    description = "\n".join([sent, *_notices(notices)])
     embed = titled(title, description, _colour(view), card_key(view.id))
     for run in view.runs:
         embed.add_field(name=plain(run.gpu, 100), value=_progress(run), inline=False)
     return Post(embeds=(fitted(embed),), key=card_key(view.id))
+
+
+def _notices(found: Iterable[Notice]) -> list[str]:
+    return [say("notice.line", text=plain(item.text, 400)) for item in list(found)[:NOTICES]]
 
 
 def _progress(run: RunView) -> str:

@@ -16,6 +16,7 @@ from kernelbot.bot.post import Post
 from kernelbot.domain.submission import Draft
 from kernelbot.errors import Unavailable
 from kernelbot.services import preferences, submit
+from kernelbot.services.canaries import Notice
 from kernelbot.services.views import SubmissionView
 
 PLACED_WITHIN_S = 60.0
@@ -39,12 +40,14 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
     cards, places = cast(Cards, client.cards), cast(Places, client.places)
     first = asyncio.create_task(_say(interaction, submission_posts.accepted(view)))
     link = trouble = ""
+    notices: tuple[Notice, ...] = ()
     try:
         with cards.expecting(view.id):
             async with asyncio.timeout(PLACED_WITHIN_S):
                 await preferences.speak(ctx_of(interaction), user_id, interaction.locale.value)
                 place = await places.of(interaction, user_id, view.competition)
                 link = await cards.open(view, place, str(interaction.user.id))
+                notices = await cards.notices_of(view)
         if place.lacking:
             trouble = say("accepted.no_threads", names=", ".join(place.lacking))
         elif place.why:
@@ -64,7 +67,7 @@ async def acknowledged(interaction: Interaction, view: SubmissionView, user_id: 
             return
         trouble = say("accepted.later", id=view.id)
     await first
-    await _say(interaction, submission_posts.accepted(view, link, trouble))
+    await _say(interaction, submission_posts.accepted(view, link, trouble, notices))
 
 
 async def _say(interaction: Interaction, post: Post) -> None:

@@ -17,11 +17,12 @@ from kernelbot.storage import contests, fleet
 async def notices(ctx: Context) -> tuple[Notice, ...]:
     """What holds now: the queues first, for they are what people wait for."""
     queues = await standings.queues(ctx)
-    return (
-        *await _unserved(ctx, queues),
-        *await _stalled(ctx, queues),
-        *await canaries.notices(ctx),
-    )
+    return (*await _unserved(ctx, queues), *await beside(ctx, queues))
+
+
+async def beside(ctx: Context, queues: Sequence[QueueView]) -> tuple[Notice, ...]:
+    """Those that are told beside places in line, which say themselves where nobody serves a kind."""
+    return (*await _stalled(ctx, queues), *await canaries.notices(ctx))
 
 
 def about(found: Iterable[Notice], gpus: Iterable[str]) -> tuple[Notice, ...]:

@@ -19,7 +19,15 @@ from kernelbot.bot.client import Bot
 from kernelbot.domain.competition import Visibility
 from kernelbot.domain.competition_scoring import CompetitionScoring
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import cards, dispatch, identity, invitations, moderation
+from kernelbot.services import (
+    canaries,
+    cards,
+    dispatch,
+    identity,
+    invitations,
+    machines,
+    moderation,
+)
 from tests import factories
 from tests.bot.scene import FILE, Scene, labels, words
 from tests.conftest import ADMIN_TOKEN
@@ -247,6 +255,29 @@ async def test_in_a_thread_of_a_text_channel_a_private_thread_beside_it_is_made(
 
     (thread,) = [item for item in scene.channel.threads if item.id != talk.id]
     assert f"/{scene.guild.id}/{thread.id}/" in result.response.content
+
+
+async def test_a_card_tells_of_a_device_that_is_out_as_long_as_its_run_waits_there(
+    scene: Scene,
+) -> None:
+    unit = canaries.Offered(id="CPU-1", kind="cpu", name="A processor", gpus=("CPU",))
+    admin = await scene.organizer()
+    await canaries.register(scene.app, None, "rack-7", [unit])
+    (device,) = await machines.listed(scene.app, admin)
+    await machines.quarantine(scene.app, admin, device.id, "It smells.")
+
+    told = await scene.submit()
+    other = await scene.submit(gpu="H100")
+    first, second = scene.in_threads()
+
+    out = "⚠ CPU: A processor is out of service"
+    assert out in words(told.response)
+    assert out in words(first)
+    assert out not in words(other.response)
+    assert out not in words(second)
+    await factories.judge_one(scene.app)
+    await scene.bot.cards.refresh(1)
+    assert out not in words(scene.in_threads()[0])
 
 
 async def looked_at(scene: Scene) -> bool:

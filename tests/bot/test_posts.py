@@ -34,6 +34,7 @@ from kernelbot.judge.protocol import (
     Verdict,
     VerdictKind,
 )
+from kernelbot.services.canaries import Notice
 from kernelbot.services.views import (
     ArtefactView,
     LeaderboardView,
@@ -504,6 +505,22 @@ def test_a_retry_after_a_fault_of_ours_is_said_to_cost_nothing() -> None:
     assert "This costs you nothing" in said(
         submission_posts.card(make_view(run, status=Status.RUNNING))
     )
+
+
+def test_what_everybody_should_know_of_the_machines_stands_in_a_card_and_in_the_answer() -> None:
+    run = make_run(status=Status.QUEUED, kind=None, verdict=None)
+    view = make_view(run, status=Status.QUEUED)
+    notices = [
+        Notice(text=f"H100: device *{at}* is out.", gpus=("H100",), since=NOW) for at in range(9)
+    ]
+
+    for post in (
+        submission_posts.card(view, notices),
+        submission_posts.accepted(view, notices=notices),
+    ):
+        assert r"⚠ H100: device \*0\* is out." in said(post)
+        assert said(post).count("⚠") == submission_posts.NOTICES
+    assert "⚠" not in said(submission_posts.card(view))
 
 
 def test_a_queued_run_shows_its_place_and_range() -> None:
