@@ -37,18 +37,13 @@ def foreign(source: str, offered: Collection[str]) -> list[tuple[int, str]]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     known = {"submission", *ALWAYS, *offered} | sys.stdlib_module_names
-    found = (
-        (node.lineno, name.split(".")[0]) for node in ast.walk(tree) for name in _imported(node)
-    )
-    return sorted({(line, name) for line, name in found if name not in known})
-
-
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        return [node.module]
-    return []
+    found: set[tuple[int, str]] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(node.lineno, alias.name.split(".")[0]) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add((node.lineno, node.module.split(".")[0]))
+    return sorted((line, name) for line, name in found if name not in known)
 
 
 def demand_offered(
