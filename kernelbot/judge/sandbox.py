@@ -166,9 +166,26 @@ def observed(fence: Fence, pids: list[int], ranks: int = 1) -> tuple[str, ...]:
                 for pid in pids
             ):
                 found.append(says)
+    if "uid" in found and _hides_processes(pids):
+        found.append("hidden-processes")
     if ranks > 1 and "own-network" not in found:
         found.append("open-network")
     return tuple(found)
+
+
+def _hides_processes(pids: list[int]) -> bool:
+    """Whether the /proc of the process that was started last shows it nobody else's. A kernel that has one /proc for
+    everybody in a PID namespace takes the option and does not heed it; what it lists is what holds."""
+    try:
+        lines = Path(f"/proc/{max(pids)}/mountinfo").read_text(errors="replace").splitlines()
+    except (OSError, ValueError):
+        return False
+    options = ""
+    for line in lines:  # of several mounts on one place the last is seen
+        mount, _, system = line.partition(" - ")
+        if mount.split()[4:5] == ["/proc"]:
+            options = system.split()[-1]
+    return not {"hidepid=2", "hidepid=invisible"}.isdisjoint(options.split(","))
 
 
 def _innermost(pids: list[int]) -> dict[str, str]:

@@ -56,6 +56,23 @@ def custom_kernel(data):
         assert verdict.passed
         assert ("refused" in verdict.log) == ("own-ipc" in verdict.harness.fences)
 
+    def test_whether_other_processes_are_hidden_is_told_as_the_submission_finds_it(
+        tmp_path: Path,
+    ) -> None:
+        source = """
+import os
+print("sees its parent:", os.path.exists(f"/proc/{os.getppid()}"))
+def custom_kernel(data):
+    return data[0] + data[1]
+"""
+        verdict = judged(tmp_path, source, "user")
+        hidden = "hidden-processes" in verdict.harness.fences
+        assert f"sees its parent: {not hidden}" in verdict.log, verdict
+
+    def test_a_process_that_shares_everything_with_the_judge_hides_nothing() -> None:
+        found = sandbox.observed(sandbox.Fence("user", 60_002), [os.getpid()])
+        assert "hidden-processes" not in found
+
 
 @pytest.mark.parametrize("kind", HERE_AVAILABLE)
 @pytest.mark.parametrize(
