@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -22,6 +23,10 @@ from kernelbot.errors import Fault, KernelbotError, RateLimited, Refused, Unavai
 log = structlog.get_logger()
 
 UNAVAILABLE_RETRY_S = 1
+REFUSALS = Counter(
+    "kernelbot_http_refusals_total", "What was refused, by the error's code.", ("code",)
+)
+"""Codes are words of ours: no request makes a new one."""
 
 CODES = {
     400: "malformed_request",
@@ -103,6 +108,7 @@ async def answered(request: Request, error: Exception) -> Response:
 
 async def refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, KernelbotError)
+    REFUSALS.labels(error.code).inc()
     return answer(
         error.status,
         error.code,

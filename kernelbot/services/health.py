@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from kernelbot.domain.submission import Status
 from kernelbot.judge.protocol import VerdictKind
-from kernelbot.services import banners, fleet_metrics, standings
+from kernelbot.services import banners, fleet_metrics, run_metrics, standings
 from kernelbot.services.context import Context
 from kernelbot.storage import fleet, outbox
 
@@ -32,6 +32,7 @@ async def metrics(ctx: Context) -> bytes:
         await _workers(connection, registry)
         await _outbox(connection, registry)
         await fleet_metrics.add(ctx, connection, registry)
+        await run_metrics.add(connection, registry)
     return generate_latest(registry)
 
 

@@ -226,3 +226,10 @@ def test_without_an_address_of_a_database_it_says_so_and_ends(
 
     with pytest.raises(SystemExit, match=words):
         serving.factory()
+
+
+async def test_refusals_are_counted_by_their_code(anonymous: httpx2.AsyncClient) -> None:
+    refused = await anonymous.get("/v1/me")
+    code = refused.json()["error"]["code"]
+    scraped = (await anonymous.get("/metrics")).text
+    assert f'kernelbot_http_refusals_total{{code="{code}"}}' in scraped

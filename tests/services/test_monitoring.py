@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import uuid
@@ -16,9 +17,10 @@ from sqlalchemy import text
 
 from kernelbot.api import door
 from kernelbot.app import App
-from kernelbot.services import health
+from kernelbot.judge.protocol import VerdictKind
+from kernelbot.services import health, run_metrics
 from kernelbot.storage import fleet
-from tests.factories import claim_one, judge_one, make_actor, ranked, submitted
+from tests.factories import claim_one, judge_one, make_actor, make_verdict, ranked, submitted
 from tests.services.machines import machine
 from tests.services.test_canaries import GPU, app, grown, later, one, timed
 from tests.services.test_confirmations import measured_by
@@ -172,6 +174,53 @@ async def test_the_metrics_say_how_devices_and_machines_are(app: App) -> None:
     assert value("kernelbot_unconfirmed_places", gpu="CPU", state="waiting") == 1
     assert value("kernelbot_hour_gpu_hours", gpu="CPU") >= 0
     assert value("kernelbot_outbox_waiting", topic="notice") == 1
+
+
+async def test_the_metrics_say_how_long_runs_waited_and_why_they_were_tried_again(app: App) -> None:
+    ada = await make_actor(app)
+    await submitted(app, ada)
+    await judge_one(app, make_verdict())
+    await submitted(app, ada)
+    await claim_one(app)
+    async with app.database.transaction() as connection:
+        await connection.execute(text("UPDATE pgqueuer SET heartbeat = now() - interval '1 hour'"))
+    failed = make_verdict(VerdictKind.JUDGE_FAILED)
+    for _ in range(app.settings.attempts - 1):
+        await judge_one(app, dataclasses.replace(failed, fault="Modal gave no outcome: away"))
+        async with app.database.transaction() as connection:
+            await connection.execute(text("UPDATE pgqueuer SET execute_after = now()"))
+
+    content = (await health.metrics(app)).decode()
+
+    def told(name: str) -> float:
+        (line,) = [line for line in content.splitlines() if line.startswith(name)]
+        return float(line.rpartition(" ")[2])
+
+    assert told('kernelbot_hour_queue_wait_seconds_bucket{gpu="CPU",le="+Inf"}') == 1
+    assert told('kernelbot_hour_queue_wait_seconds_count{gpu="CPU"}') == 1
+    assert told('kernelbot_hour_start_seconds_bucket{gpu="CPU",le="28800.0"}') <= 1
+    assert told('kernelbot_hour_redeliveries{gpu="CPU",reason="worker_gone"}') == 1
+    again = app.settings.attempts - 2
+    assert told('kernelbot_hour_redeliveries{gpu="CPU",reason="fault"}') == again
+    assert told('kernelbot_hour_failures{gpu="CPU",reason="modal"}') == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        ("problem vectoradd: its reference raised", "problem"),
+        ("attempt 4 of 3: earlier ones ended their worker", "worker_gone"),
+        ("could not be started: OSError(28)", "not_started"),
+        ("Modal gave 'NVIDIA H200', where devices matching 'H100' count", "wrong_device"),
+        ("the app on Modal has another version of the judge: deploy it", "stale_judge"),
+        ("runner donor: sent what is no verdict", "not_believed"),
+        ("H100 at modal: its stream takes 130 µs", "canary"),
+        ("the judge did not end within 900 s", "no_end"),
+        ("exit code 1", "judge"),
+    ],
+)
+def test_a_fault_of_ours_is_of_one_of_a_few_kinds(fault: str, expected: str) -> None:
+    assert run_metrics.reason(fault) == expected
 
 
 async def test_a_queue_that_waits_beside_a_free_slot_is_told_and_a_busy_one_is_not(
