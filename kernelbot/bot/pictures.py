@@ -89,7 +89,7 @@ def card(story: BoardStory) -> Card:
             Step(item.user_id, max(0.0, (item.at - began).total_seconds()), item.seconds)
             for item in story.records
         ),
-        span=max(0.0, (story.until - began).total_seconds()),
+        span=_drawn_span(story),
         time_axis=lambda logarithmic: say(
             "picture.axis.log" if logarithmic else "picture.axis.time"
         ),
@@ -98,6 +98,18 @@ def card(story: BoardStory) -> Card:
         light=light,
         light_label=say("picture.light", time=report.format_time(light)) if light else "",
     )
+
+
+def _drawn_span(story: BoardStory) -> float:
+    """Seconds from the first record to where the line ends: where that is days, at a whole hour, so that the same
+    board gives the same picture until it is drawn anew."""
+    if not story.records:
+        return 0.0
+    first, last = story.records[0].at, story.records[-1].at
+    span = max(0.0, (story.until - first).total_seconds())
+    if span <= 2 * 86400.0:
+        return span
+    return max((last - first).total_seconds(), span // 3600.0 * 3600.0)
 
 
 def _notes(story: BoardStory) -> list[str]:

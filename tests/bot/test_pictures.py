@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import unicodedata
 from datetime import UTC, datetime, timedelta
@@ -118,6 +119,29 @@ def test_the_line_goes_down_in_steps_and_who_stepped_is_told_by_the_shape_of_the
         return max(range(360, 660), key=lambda y: picture.getpixel((x, y)))
 
     assert height(left + 40) == height(middle - 40) < height(middle + 40) == height(right - 20)
+
+
+@pytest.mark.parametrize(("days", "same"), [(12, True), (1, False)])
+def test_where_the_line_goes_on_for_days_a_board_looks_the_same_for_an_hour(
+    days: int, same: bool
+) -> None:
+    story = make_story((9, 40e-6, 0), (1, 20e-6, 0.5))
+    drawn = [
+        pictures.picture(
+            dataclasses.replace(story, until=BEGAN + timedelta(days=days, minutes=late))
+        )
+        for late in (0, 59)
+    ]
+
+    assert (drawn[0] == drawn[1]) is same
+
+
+def test_the_line_ends_no_sooner_than_its_last_step() -> None:
+    story = make_story((9, 40e-6, 0), (1, 20e-6, 3.99), until=BEGAN + timedelta(days=3.995))
+
+    shown = pictures.card(story)
+
+    assert shown.span == shown.steps[-1].after
 
 
 def test_a_letter_that_no_font_has_is_never_drawn_as_an_empty_box(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from kernelbot.judge.protocol import Artefact
 from kernelbot.services import artefacts, dispatch
 from tests import factories
 from tests.bot.scene import FILE, Scene, labels, words
+from tests.services.test_light import at_share, timed
 
 OTHER = ("other.py", factories.CODE + b"# other\n")
 
@@ -111,3 +112,22 @@ async def test_files_of_a_profile_go_with_the_result_as_far_as_they_fit(
     result = scene.in_threads()[-1]
     assert [item.filename for item in result.attachments] == sent
     assert ("kernelbot artefacts 1" in words(result)) is not bool(sent)
+
+
+async def test_a_ranked_result_on_a_gpu_tells_how_close_to_the_speed_of_light_it_came(
+    scene: Scene,
+) -> None:
+    await scene.submit(mode="ranked", gpu="H200")
+    await factories.judge_one(scene.app, timed(*at_share(0.71)), gpu="H200")
+    await scene.bot.cards.refresh(1)
+
+    (embed,) = scene.in_threads()[-1].embeds
+    assert (embed.title or "").endswith(", 71 % of speed of light")
+    assert (embed.description or "").count("(71 % of light)") == 5
+    assert "Ranked 1st of 1" in (embed.description or "")
+
+
+async def test_a_result_on_a_processor_tells_nothing_of_light(scene: Scene) -> None:
+    result = await scene.judged("ranked", 40_000)
+
+    assert "light" not in words(result)

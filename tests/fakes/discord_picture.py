@@ -1,8 +1,8 @@
 """A message, form or forum of the loopback Discord drawn as Discord would show it: an SVG without anything outside;
 and a message as text.
 
-What differs from run to run (snowflakes, points in time) is drawn as a reader would take it, so the same
-messages give the same bytes.
+What differs from run to run (snowflakes, points in time, the ids of errors, how long somebody has waited) is drawn as
+a reader would take it, so the same messages give the same bytes.
 """
 
 from __future__ import annotations
@@ -31,6 +31,15 @@ BACK, PANEL, CODE, TEXT, DIM, BUTTON = (
     "#4e5058",
 )
 FONT = "font-family='gg sans, Noto Sans, DejaVu Sans, Helvetica, Arial, sans-serif' font-size='14'"
+CHANCE = (
+    (r"\bid(:?) (`?)[0-9a-f]{8}\b", r"id\1 \g<2>3f9c1a7e"),
+    (r"(?m)^(notice|decision) \d+$", r"\1 7"),
+    (r"\b\d{4}-\d\d-\d\dT\d\d(\\?:)\d\d\\?:[\d.]+\+00\\?:00\b", r"2026-05-01T18\g<1>00\g<1>00Z"),
+    (r", the first for [\d.]+ (?:s|min|h)\b", ", the first for 4 s"),
+    (r"`[\w-]+…`", "`Qm4x…`"),
+)
+"""What is drawn by lot, counted beside or measured: ids of errors, numbers of notices, moments, how long the first in line
+waits, how a code begins."""
 MONO = "font-family='Consolas, DejaVu Sans Mono, monospace' font-size='12.5'"
 
 
@@ -47,9 +56,11 @@ class _Sheet:
             heading = re.match(r"#{1,3} ", paragraph)
             if heading:
                 paragraph = f"**{paragraph[heading.end() :]}**"
+            small = paragraph.startswith("-# ")
+            paragraph = paragraph.removeprefix("-# ")
             for line in textwrap.wrap(paragraph, columns) or [""]:
                 self.y += LINE
-                self._line(x, line, FONT, colour, bold=bold)
+                self._line(x, line, FONT, DIM if small else colour, bold=bold)
 
     def code(self, x: int, text: str) -> None:
         lines = [part for line in text.split("\n") for part in _folded(line)]
@@ -66,7 +77,9 @@ class _Sheet:
         spans, strong = [], False
         for piece in re.split(r"(?<!\\)\*\*", line) if font is FONT else [line]:
             piece = piece.replace("`", "") if font is FONT else piece
-            inner = escape(re.sub(r"\\([*_`~|>#\[\]()-])", r"\1", piece) if font is FONT else piece)
+            inner = escape(
+                re.sub(r"\\([*_`~|>#\[\]():-])", r"\1", piece) if font is FONT else piece
+            )
             spans.append(f"<tspan font-weight='700'>{inner}</tspan>" if strong else inner)
             strong = not strong
         self.parts.append(
@@ -278,15 +291,21 @@ def _plain(text: str, names: Mapping[int, str], now: float) -> str:
     text = re.sub(r"<#(\d+)>", lambda found: names.get(int(found[1]), "#somewhere"), text)
     text = re.sub(r"<t:(\d+)(?::(\w))?>", lambda found: _when(int(found[1]) - now, found[2]), text)
     text = re.sub(r"\b\d{17,}\b", "(id)", text)
+    for pattern, drawn in CHANCE:
+        text = re.sub(pattern, drawn, text)
     text = re.sub(r"https?://discord\.com/channels/\S+", "🔗 (link)", text)
     return text.replace("\u200b", "").replace("`" * 3, "```")
 
 
 def _when(seconds: float, style: str | None) -> str:
+    """As coarse as Discord, and up to half an hour coarser, which the slowest machine takes for what is drawn."""
     if style != "R":
         return "(date and time)"
-    if abs(seconds) < 120:
-        return "a minute ago" if seconds < 0 else "in a minute"
     hours = round(abs(seconds) / 3600)
-    amount = f"{round(hours / 24)} days" if hours > 48 else f"{hours} hours"
+    if abs(seconds) < 1800:
+        amount = "a minute"
+    elif hours < 22:
+        amount = "an hour" if hours <= 1 else f"{hours} hours"
+    else:
+        amount = "a day" if hours < 36 else f"{round(hours / 24)} days"
     return f"{amount} ago" if seconds < 0 else f"in {amount}"
