@@ -256,6 +256,7 @@ ENGLISH: dict[str, str] = {
     "admin.who": "**{name}** (#{id})",
     "admin.choice.admin": "administrator",
     "admin.choice.banned": "banned",
+    "admin.choice.grant": "{id} · {name} · {seconds} s in {competition} on {gpu}",
     "admin.choice.invite": "{id} · {hint}… · {joined} of {most} came in",
     "admin.reason": "Why",
     "admin.reason.hint": "It is kept in the audit log, and its owner reads it",
@@ -310,6 +311,10 @@ ENGLISH: dict[str, str] = {
     "admin.rerun.already": "#{of} of {name} runs once more already, as **#{id}** on {gpus}.",
     "admin.rejudge.title": "Judged again: {count}",
     "admin.rejudge.planned": "Would be judged again: {count}. Nothing was queued.",
+    "admin.rejudge.ask": (
+        "**{count} ranked entries are measured once more**, on {gpus}, at no cost to anybody. Their places stay "
+        "as they are until then; what does not agree is set aside for a decision. What is under way already is not queued twice."
+    ),
     "admin.rejudge.as": "As #{id}.",
     "admin.rejudge.line": "**#{id}** of {name} on {board} ({gpu}): {text}",
     "admin.hints.title": "Hints for #{id}",
@@ -350,6 +355,11 @@ ENGLISH: dict[str, str] = {
     "admin.allowance.granted": (
         "Grant **{id}**: {who} may use {seconds} GPU-seconds more within 24 hours in {competition} on {gpu}, {until}."
     ),
+    "admin.allowance.end.ask": (
+        "Grant **{id}** ends now, not {until}: {who} may use {seconds} GPU-seconds less within 24 hours in {competition} "
+        "on {gpu}. What they have waiting is judged all the same."
+    ),
+    "admin.allowance.end.left": "Left to them then: {left}.",
     "admin.allowance.ended": "Grant {id} has ended. What was used of it stays used.",
     "admin.invite.made": (
         "An invitation to {competition} (number {id}), shown this once:\n`/join code:{code}`\n"

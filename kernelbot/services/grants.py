@@ -202,13 +202,54 @@ async def _limited(
     return limit_s, board.competition, board.competition_id
 
 
+@dataclass(frozen=True, kw_only=True)
+class Ending:
+    """What the end of a grant would do."""
+
+    grant: Grant
+    left_s: (
+        float | None
+    )  # GPU-seconds that are left to its owner then; None: nothing limits them there any more
+
+
+async def in_force(ctx: Context, admin: Actor) -> tuple[Grant, ...]:
+    """The newest first."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        rows = await store.in_force(connection)
+    return tuple(_grant(row, row.competition, row.user_name) for row in rows)
+
+
+async def planned_end(ctx: Context, admin: Actor, grant_id: int) -> Ending:
+    """What ``take_back`` would do; nothing is done. Raises NotFound."""
+    admin.needs(Scope.ADMIN)
+    async with ctx.database.read() as connection:
+        rows = await store.in_force(connection, grant_id) if 0 < grant_id <= MAX_ID else ()
+    if not rows:
+        raise _not_in_force(grant_id)
+    found = _grant(rows[0], rows[0].competition, rows[0].user_name)
+    use = await of_person(ctx, admin, f"#{found.user_id}")
+    left = [
+        max(0.0, balance.limit_s - found.gpu_s - balance.used_s - balance.reserved_s)
+        for item in use.competitions
+        if item.competition == found.competition
+        for balance in item.gpu_seconds
+        if balance.gpu == found.gpu
+    ]
+    return Ending(grant=found, left_s=left[0] if left else None)
+
+
+def _not_in_force(grant_id: int) -> NotFound:
+    return NotFound(f"There is no grant {grant_id} in force.", code="unknown_grant")
+
+
 async def take_back(ctx: Context, admin: Actor, grant_id: int) -> None:
     """End a grant now; what was used of it was used."""
     admin.needs(Scope.ADMIN)
     async with ctx.database.transaction() as connection:
         row = await store.end(connection, grant_id) if 0 < grant_id <= MAX_ID else None
         if row is None:
-            raise NotFound(f"There is no grant {grant_id} in force.", code="unknown_grant")
+            raise _not_in_force(grant_id)
         target = f"user:{row.user_id}"
         await people.record(connection, admin.user_id, "grant.end", target, grant=grant_id)
 

@@ -60,14 +60,17 @@ async def ban(
     return Named(user_id=user_id, name=person.name)
 
 
-async def unban(ctx: Context, admin: Actor, user_name: str) -> Named:
+async def unban(ctx: Context, admin: Actor, user_name: str, reason: str = "") -> Named:
     """Submissions again. Of somebody who is not banned it changes nothing, so it can be repeated."""
     admin.needs(Scope.ADMIN)
+    if reason:
+        bounded_reason(reason)
+    why = {"reason": reason} if reason else {}
     async with ctx.database.transaction() as connection:
         person = await persons.found(connection, user_name)
         if person.banned_until is not None:
             await people.ban(connection, person.id, None, "")
-            await people.record(connection, admin.user_id, "user.unban", f"user:{person.id}")
+            await people.record(connection, admin.user_id, "user.unban", f"user:{person.id}", **why)
     return Named(user_id=person.id, name=person.name)
 
 

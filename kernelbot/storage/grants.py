@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from kernelbot.storage.tables import competitions, grants
+from kernelbot.storage.tables import competitions, grants, users
 
+MOST_LISTED = 500
 IN_FORCE = grants.c.ends_at > func.now()
 
 
@@ -97,6 +98,21 @@ async def of_person(connection: AsyncConnection, user_id: int, limit: int) -> Se
         .order_by(grants.c.id.desc())
         .limit(limit)
     )
+    return (await connection.execute(query)).all()
+
+
+async def in_force(connection: AsyncConnection, grant_id: int | None = None) -> Sequence[Row[Any]]:
+    """With ``competition`` and ``user_name``, the newest first; or one of them."""
+    query = (
+        select(grants, competitions.c.name.label("competition"), users.c.name.label("user_name"))
+        .join(competitions, competitions.c.id == grants.c.competition_id)
+        .join(users, users.c.id == grants.c.user_id)
+        .where(IN_FORCE)
+        .order_by(grants.c.id.desc())
+        .limit(MOST_LISTED)
+    )
+    if grant_id is not None:
+        query = query.where(grants.c.id == grant_id)
     return (await connection.execute(query)).all()
 
 

@@ -29,7 +29,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "quarantine": {},
     "person": {"person": "bob"},
     "ban": {"person": "bob", "lasts": "7d", **WHY},
-    "unban": {"person": "bob"},
+    "unban": {"person": "bob", **WHY},
     "role": {"person": "#2", "role": "admin"},
     "allowance show": {"person": "bob"},
     "allowance grant": GRANT,
@@ -53,11 +53,11 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "announce": {},
 }
 ASKING = {
-    "void", "ban", "role", "invite revoke", "competition apply", "competition hide", "intake pause", "drain",
+    "void", "ban", "role", "allowance end", "invite revoke", "competition apply", "competition hide", "intake pause", "drain",
     "quarantine-device", "release-device", "announce",
 }  # fmt: skip
 AT_ONCE = {
-    "rejudge", "restore", "rerun", "first", "unban", "allowance grant", "allowance end", "invite create",
+    "rejudge", "restore", "rerun", "first", "unban", "allowance grant", "invite create",
     "intake resume", "undrain",
 }  # fmt: skip
 """These do something, which the audit log tells, when they are confirmed and at once; all others only show."""

@@ -87,8 +87,9 @@ async def test_a_ban_says_which_places_would_fall_and_until_when_and_ends_early(
     await scene.ada.click(sooner.response, label="Confirm")
     longer = await scene.slash("admin ban", person="bob", lasts="8d", reason="Spam")
     assert "It takes the place of a ban that is in force until <t:" in words(longer.response)
-    told = await scene.slash("admin unban", person="bob")
+    told = await scene.slash("admin unban", person="bob", reason="It was a *twin*.")
     assert "may submit again" in words(told.response)
+    assert r"It was a \*twin\*." in words((await scene.slash("admin audit")).response)
     assert (await persons.profile(scene.app, admin, "bob")).banned_until is None
 
 
@@ -161,7 +162,14 @@ async def test_more_gpu_seconds_are_granted_shown_and_ended(scene: Scene, shelf:
     assert "may use 70 GPU-seconds more within 24 hours" in words(made.response)
     assert "CPU: 0 of 100 GPU-seconds used in 24 h" in words(shown.response)
     assert r"A \*paper\*" in words(shown.response)
+    assert [int(item) for item in await scene.typed("admin allowance end", "grant", "bo")] == [1]
+    assert [int(item) for item in await scene.typed("admin allowance end", "grant", "2")] == []
     ended = await scene.slash("admin allowance end", grant=1)
+    asked = words(ended.response)
+    await scene.ada.click(ended.response, label="Confirm")
+    assert "Grant **1** ends now, not until" in asked
+    assert "may use 70 GPU-seconds less" in asked
+    assert "Left to them then: 30." in asked
     twice = await scene.slash("admin allowance end", grant=1)
     after = await scene.slash("admin allowance show", person="bob", competition=BOARDS)
     assert "Grant 1 has ended." in words(ended.response)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+import pytest
 from sqlalchemy import text
 
+from kernelbot.bot.admin import results
 from kernelbot.bot.client import Bot
 from kernelbot.domain.people import Actor
 from kernelbot.judge.protocol import Hint, VerdictKind
@@ -123,6 +125,26 @@ async def test_entries_are_judged_again_and_first_only_planned(scene: Scene) -> 
     assert "Would be judged again: 1. Nothing was queued." in words(planned.response)
     assert f"**#{sent.id}** of bob on vectoradd (CPU): As #{sent.id + 1}." in words(queued.response)
     assert "Name submissions or a leaderboard" in words(neither.response)
+
+
+async def test_more_than_a_few_are_judged_again_when_it_is_confirmed(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.organizer()
+    monkeypatch.setattr(results, "FEW", 1)
+    for at, actor in enumerate(await people(scene, "bob", "eve")):
+        await factories.ranked(scene.app, actor, 1e6 * (1 + at))
+
+    asked = await scene.slash("admin rejudge", leaderboard="vectoradd", gpu="CPU", top=5)
+    question = words(asked.response)
+    before = await rows(scene.app, "SELECT id FROM submissions")
+    await scene.ada.click(asked.response, label="Confirm")
+
+    assert "**2 ranked entries are measured once more**, on CPU 2, at no cost" in question
+    assert len(before) == 2
+    assert "Judged again: 2" in words(asked.response)
+    assert "**#1** of bob on vectoradd (CPU): As #" in words(asked.response)
+    assert len(await rows(scene.app, "SELECT id FROM submissions")) == 4
 
 
 async def test_a_submission_is_found_by_its_number_or_its_owner(scene: Scene) -> None:

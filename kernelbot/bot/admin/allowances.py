@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from discord import app_commands
 
-from kernelbot.bot.admin import choices, posts
+from kernelbot.bot.admin import choices, confirm, posts
 from kernelbot.bot.admin.people import WHO, Person
 from kernelbot.bot.admin.results import Reason
 from kernelbot.bot.door import Interaction, administrator, conclude, ctx_of, defer
 from kernelbot.bot.messages import say
 from kernelbot.domain import lasting
+from kernelbot.domain.people import Actor
 from kernelbot.services import grants
 
 Name = app_commands.Range[str, 1, 100]
@@ -69,10 +71,18 @@ async def grant(
 
 @GROUP.command(name="end", description="End a grant before its time")
 @app_commands.describe(grant="Its number, as `/admin allowance show` tells it")
+@app_commands.autocomplete(grant=choices.grants_in_force)
 async def end(interaction: Interaction, grant: app_commands.Range[int, 1]) -> None:
     await defer(interaction)
-    await grants.take_back(ctx_of(interaction), await administrator(interaction), grant)
-    await conclude(interaction, say("admin.allowance.ended", id=grant))
+    admin = await administrator(interaction)
+    effect = posts.grant_end_asked(await grants.planned_end(ctx_of(interaction), admin, grant))
+    await confirm.ask(interaction, admin, "allowance.end", effect, grant=grant)
+
+
+@confirm.act("allowance.end")
+async def ended(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
+    await grants.take_back(ctx_of(interaction), admin, int(asked["grant"]))
+    return say("admin.allowance.ended", id=asked["grant"])
 
 
 COMMANDS: tuple[Any, ...] = (GROUP,)

@@ -13,7 +13,7 @@ from kernelbot.bot.admin import posts
 from kernelbot.bot.door import Interaction, administrator, ctx_of
 from kernelbot.bot.limits import CHOICES
 from kernelbot.errors import Forbidden, NotFound
-from kernelbot.services import competitions, invitations, persons, standings
+from kernelbot.services import competitions, grants, invitations, persons, standings
 from kernelbot.services import submissions as store
 from kernelbot.services.views import LeaderboardView
 
@@ -95,6 +95,20 @@ async def invites(interaction: Interaction, typed: str) -> list[Choice[int]]:
         item for item in found if item.revoked_at is None and str(item.id).startswith(wanted)
     ]
     return [Choice(name=posts.invite_choice(item), value=item.id) for item in offered[:CHOICES]]
+
+
+@for_administrators
+async def grants_in_force(interaction: Interaction, typed: str) -> list[Choice[int]]:
+    """By number, person or competition."""
+    found = await grants.in_force(ctx_of(interaction), await administrator(interaction))
+    wanted = typed.strip().lower()
+    named = [(posts.grant_choice(item), item.id) for item in found]
+    offered = [
+        Choice(name=name, value=number)
+        for name, number in named
+        if (str(number).startswith(wanted) if wanted.isdigit() else wanted in name.lower())
+    ]
+    return offered[:CHOICES]
 
 
 async def lasting(interaction: Interaction, typed: str) -> list[Choice[str]]:

@@ -67,11 +67,12 @@ async def banned(interaction: Interaction, admin: Actor, asked: Mapping[str, Any
 
 
 @app_commands.command(name="unban", description="Let somebody submit again")
-@app_commands.describe(person=WHO)
+@app_commands.describe(person=WHO, reason="For the audit log")
 @app_commands.autocomplete(person=choices.people)
-async def unban(interaction: Interaction, person: Person) -> None:
+async def unban(interaction: Interaction, person: Person, reason: Reason) -> None:
     await defer(interaction)
-    who = await moderation.unban(ctx_of(interaction), await administrator(interaction), person)
+    admin = await administrator(interaction)
+    who = await moderation.unban(ctx_of(interaction), admin, person, reason)
     text = say("admin.unban.done", who=posts.who(who.name, who.user_id))
     await conclude(interaction, text)
 

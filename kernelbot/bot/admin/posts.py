@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ import discord
 
 from kernelbot import report
 from kernelbot.bot import choosing
-from kernelbot.bot.limits import CHOICE, FIELD_VALUE, FIELDS, TITLE
+from kernelbot.bot.limits import CHOICE, CONTENT, FIELD_VALUE, FIELDS, TITLE
 from kernelbot.bot.messages import say
 from kernelbot.bot.post import BLUE, GOLD, RED, File, Post, fitted
 from kernelbot.bot.text import block, clean, cut, cut_markdown, file_name, plain, relative, until
@@ -19,7 +20,7 @@ from kernelbot.domain.budget import Balance
 from kernelbot.domain.people import Role
 from kernelbot.judge.protocol import Hint
 from kernelbot.services.effects import BanEffect, Fall, RefuseEffect, VoidEffect
-from kernelbot.services.grants import CompetitionUse, Grant, Hourly, PersonUse
+from kernelbot.services.grants import CompetitionUse, Ending, Grant, Hourly, PersonUse
 from kernelbot.services.persons import Known, Profile, RoleChange, RolePlan, Sent
 from kernelbot.services.submissions import Recent
 from kernelbot.services.views import (
@@ -247,6 +248,19 @@ def rejudged(views: Sequence[RejudgeView], *, planned: bool) -> Post:
     return _list(say(key, count=len(views)), lines, say("admin.none"))
 
 
+def rejudging_asked(views: Sequence[RejudgeView]) -> str:
+    kinds = Counter(view.gpu for view in views)
+    gpus = ", ".join(f"{plain(gpu, 30)} {count}" for gpu, count in kinds.items())
+    return say("admin.rejudge.ask", count=len(views), gpus=cut(gpus, 600))
+
+
+def rejudging_begun(views: Sequence[RejudgeView]) -> str:
+    """As ``rejudged``, for a message without an embed."""
+    lines = [_rejudged(view) for view in views]
+    title = say("admin.rejudge.title", count=len(views))
+    return cut_markdown("\n".join([title, *lines]), CONTENT)
+
+
 def _rejudged(view: RejudgeView) -> str:
     text = plain(view.text, 160)
     if view.rejudge_id is not None:
@@ -398,6 +412,35 @@ def granted(item: Grant) -> str:
         gpu=plain(item.gpu, 40),
         until=until(item.ends_at),
     )
+
+
+def grant_choice(item: Grant) -> str:
+    """One in force, offered while its number is typed."""
+    name = say(
+        "admin.choice.grant",
+        id=item.id,
+        name=item.user_name,
+        seconds=f"{item.gpu_s:,.0f}",
+        competition=item.competition,
+        gpu=item.gpu,
+    )
+    return cut(clean(name), CHOICE)
+
+
+def grant_end_asked(planned: Ending) -> str:
+    item = planned.grant
+    text = say(
+        "admin.allowance.end.ask",
+        id=item.id,
+        who=who(item.user_name, item.user_id),
+        seconds=f"{item.gpu_s:,.0f}",
+        competition=plain(item.competition, 60),
+        gpu=plain(item.gpu, 40),
+        until=until(item.ends_at),
+    )
+    if planned.left_s is not None:
+        text += " " + say("admin.allowance.end.left", left=f"{planned.left_s:,.0f}")
+    return text
 
 
 # --- invitations ---------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ from kernelbot.services import rerun as running
 
 SubmissionId = app_commands.Range[int, 1]
 Reason = app_commands.Range[str, 1, MAX_REASON_CHARACTERS]
+FEW = 5
+"""Runs that are queued without asking first: more may keep a GPU busy for long."""
 
 
 @app_commands.command(name="void", description="Take a result off the leaderboards")
@@ -96,17 +98,26 @@ async def rejudge(
     dry_run: bool = False,
 ) -> None:
     await defer(interaction)
-    found = await rejudging.ask(
-        ctx_of(interaction),
-        await administrator(interaction),
-        submission_ids=() if submission is None else (submission,),
-        leaderboard=leaderboard,
-        gpu=gpu,
-        top=top,
-        dry_run=dry_run,
-    )
+    ctx, admin = ctx_of(interaction), await administrator(interaction)
+    wish: dict[str, Any] = {
+        "submission_ids": [] if submission is None else [submission],
+        "leaderboard": leaderboard,
+        "gpu": gpu,
+        "top": top,
+    }
+    found = await rejudging.ask(ctx, admin, **wish, dry_run=True)
+    if len(found) > FEW and not dry_run:
+        await confirm.ask(interaction, admin, "rejudge", posts.rejudging_asked(found), **wish)
+        return
+    if not dry_run:
+        found = await rejudging.ask(ctx, admin, **wish)
     post = posts.rejudged(found, planned=dry_run)
     await interaction.edit_original_response(**post.editing())
+
+
+@confirm.act("rejudge")
+async def rejudged(interaction: Interaction, admin: Actor, asked: Mapping[str, Any]) -> str:
+    return posts.rejudging_begun(await rejudging.ask(ctx_of(interaction), admin, **asked))
 
 
 @app_commands.command(name="hints", description="What a reviewer may want to look at in a file")
