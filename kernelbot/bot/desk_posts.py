@@ -30,6 +30,8 @@ LEAST_RULES_ROOM = 500
 CARD_GPUS = 9
 CARD_ROWS = (10, 6, 3, 1)
 """Of each GPU: as many as fit."""
+CARD_SIZES = (*((rows, CARD_GPUS) for rows in CARD_ROWS), (1, CARD_GPUS - 1), (1, CARD_GPUS - 2))
+"""Rows and GPUs: of the GPUs fewer are shown where even one row of each is too much."""
 EVENT_NAME, EVENT_ABOUT, TOPIC = 100, 1000, 1024
 
 
@@ -170,15 +172,15 @@ def _registration(competition: Competition) -> str:
 
 def card(board: LeaderboardView, pages: Sequence[StandingsPage], key: str) -> Post:
     """The live card of a leaderboard: what it is about, and who is ahead on each GPU."""
-    for most in CARD_ROWS:
-        embeds = _card(board, pages, key, most)
+    for most, kinds in CARD_SIZES:
+        embeds = _card(board, pages, key, most, kinds)
         if sum(len(embed) for embed in embeds) <= EMBED_TOTAL:
             break
     return Post(embeds=tuple(embeds), key=board_key(key))
 
 
 def _card(
-    board: LeaderboardView, pages: Sequence[StandingsPage], key: str, most: int
+    board: LeaderboardView, pages: Sequence[StandingsPage], key: str, most: int, kinds: int
 ) -> list[discord.Embed]:
     how = say("desk.card.how", problem=board.problem, board=board.name)
     notes = [plain(board.summary, 600), problem_posts.limits(board), _freeze(board), how]
@@ -188,13 +190,13 @@ def _card(
     ranked = [page for page in pages if page.items]
     for name, gpus in (
         ("nobody", empty),
-        ("more", [page.gpu for page in ranked[CARD_GPUS:]]),
+        ("more", [page.gpu for page in ranked[kinds:]]),
     ):
         if gpus:
             notes.append(say(f"desk.gpus.{name}", gpus=_names(gpus)))
     text = "\n".join(note for note in notes if note)
     embeds = [titled(plain(board.title, 200), text, BLUE)]
-    embeds += [_of_gpu(page, most) for page in ranked[:CARD_GPUS]]
+    embeds += [_of_gpu(page, most) for page in ranked[:kinds]]
     embeds[-1].set_footer(text=board_key(key))
     return [fitted(embed) for embed in embeds]
 
