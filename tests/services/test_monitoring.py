@@ -16,7 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from kernelbot.api import door
+from kernelbot.api.routes import runner
 from kernelbot.app import App
+from kernelbot.config import Settings
 from kernelbot.judge.protocol import VerdictKind
 from kernelbot.services import health, run_metrics
 from kernelbot.storage import fleet
@@ -136,6 +138,13 @@ def test_every_rule_says_how_bad_it_is_and_what_it_is_about() -> None:
         assert rule["labels"]["severity"] in ("page", "warn"), rule["alert"]
         assert rule["annotations"]["summary"], rule["alert"]
     assert len({rule["alert"] for rule in rules()}) == len(rules())
+
+
+def test_slow_signs_of_life_are_told_before_agents_give_them_up() -> None:
+    (rule,) = [rule for rule in rules() if rule["alert"] == "KernelBotSignsOfLifeAreSlow"]
+    (route,) = re.findall(r'route="([^"]*)"', rule["expr"])
+    assert route in {getattr(item, "path", "") for item in runner.router.routes}
+    assert float(rule["expr"].rpartition(">")[2]) < Settings().lease_s / 3
 
 
 def test_no_two_panels_of_the_dashboard_share_a_place_or_a_number() -> None:
