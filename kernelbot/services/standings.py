@@ -7,7 +7,7 @@ import bisect
 import time
 from collections import OrderedDict, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -66,6 +66,8 @@ class Board:
     light_seconds: float | None = None  # the score of somebody as fast as can be
     frozen_until: datetime | None = None  # till then others' newer results are not in it
     seen_through: bool = False  # but they are, for an organizer
+    # As they were shown, by position; of this very board, so no copy of it has them.
+    told: dict[int, Standing] = field(default_factory=dict, init=False, compare=False, repr=False)
 
 
 async def leaderboards(
@@ -422,14 +424,14 @@ async def standings(
     items = found.standings[start : start + limit]
     more = start + limit < len(found.standings)
     own = found.by_user.get(actor.user_id) if actor else None
-    *told, mine = await _with_evidence(ctx, [*items, own])
+    told = await _told(ctx, found, items if own is None else [*items, own])
     return StandingsPage(
         leaderboard=found.leaderboard,
         gpu=found.gpu,
         revision=found.revision,
         total=len(found.standings),
-        items=tuple(item for item in told if item is not None),
-        mine=mine,
+        items=told[: len(items)],
+        mine=None if own is None else told[-1],
         cursor=str(items[-1].position) if more else None,
         self_evaluated=found.self_evaluated,
         light_seconds=found.light_seconds,
@@ -438,18 +440,29 @@ async def standings(
     )
 
 
-async def _with_evidence(ctx: Context, items: Sequence[Standing | None]) -> list[Standing | None]:
-    """The items, those marked whose times the judge's own clock has not seen. It is read once of an entry, and only of
-    those that somebody looks at."""
+async def _told(ctx: Context, board: Board, items: Sequence[Standing]) -> tuple[Standing, ...]:
+    """Items of a board as they are shown: those marked whose times the judge's own clock has not seen. The very same
+    objects each time, so that a page which has not changed is known by comparing them."""
+    new = [item for item in items if item.position not in board.told]
+    if new:
+        weak = await _device_timed(ctx, [item.entry for item in new])
+        for item in new:
+            shown = item
+            if item.entry.run_id in weak:
+                shown = replace(item, entry=replace(item.entry, device_timed=True))
+            board.told.setdefault(item.position, shown)
+    return tuple(board.told[item.position] for item in items)
+
+
+async def _device_timed(ctx: Context, entries: Sequence[Entry]) -> set[int]:
+    """The runs of those entries that count a time which a device has told by itself. Read once of what is in an entry, and
+    only of those that somebody looks at."""
     kept: OrderedDict[tuple[int, int, float], bool] = ctx.cache.setdefault(
         "evidence", OrderedDict()
     )
-    keys = [
-        None if item is None else (item.entry.run_id, item.entry.runs, item.entry.seconds)
-        for item in items
-    ]
-    known = {key: kept.get(key) for key in keys if key is not None}
-    if missing := [key for key, weak in known.items() if weak is None]:
+    keys = [(entry.run_id, entry.runs, entry.seconds) for entry in entries]
+    known = {key: kept[key] for key in keys if key in kept}
+    if missing := [key for key in keys if key not in known]:
         async with ctx.database.read() as connection:
             rows = await store.evidence(connection, {run: runs for run, runs, _ in missing})
         # What a problem's own program says is told of the whole board.
@@ -463,12 +476,7 @@ async def _with_evidence(ctx: Context, items: Sequence[Standing | None]) -> list
         kept |= found
         while len(kept) > EVIDENCE_KEPT:
             kept.popitem(last=False)
-    return [
-        replace(item, entry=replace(item.entry, device_timed=True))
-        if item is not None and key is not None and known[key]
-        else item
-        for item, key in zip(items, keys, strict=True)
-    ]
+    return {run for (run, _, _), weak in known.items() if weak}
 
 
 @dataclass(frozen=True)
@@ -502,14 +510,14 @@ async def story(ctx: Context, actor: Actor | None, name: str, gpu: str | None) -
             hidden_from=freeze.begins if freeze else None,
             limit=RECORDS_SHOWN,
         )
-    first = await _with_evidence(ctx, found.standings[: ranking.PODIUM])
+    first = await _told(ctx, found, found.standings[: ranking.PODIUM])
     ends = [row.at, freeze.begins if freeze else None, posed.closes_at if posed else None]
     return BoardStory(
         leaderboard=found.leaderboard,
         title=posed.title if posed else "",
         gpu=found.gpu,
         total=len(found.standings),
-        first=tuple(item for item in first if item is not None),
+        first=first,
         records=tuple(
             RecordView(user_id=item.user_id, seconds=item.seconds, at=item.created_at)
             for item in reversed(rows)

@@ -100,6 +100,14 @@ async def test_a_reader_s_own_place_is_marked_wherever_it_is(app: App) -> None:
     assert [item.entry.device_timed for item in (*page.items, page.mine)] == [False, True]
 
 
+async def test_a_page_that_has_not_changed_is_made_of_the_same_places(app: App) -> None:
+    await run_of(app, await make_actor(app, "ada"), on_gpu("device-events-bounded"))
+
+    pages = [await standings.standings(app, None, "vectoradd", "CPU") for _ in range(2)]
+
+    assert pages[0].items[0] is pages[1].items[0]
+
+
 async def test_what_a_problem_s_own_program_says_is_told_of_the_whole_board(app: App) -> None:
     await run_of(app, await make_actor(app, "ada"), on_gpu("self-evaluated"))
 
