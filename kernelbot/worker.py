@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import socket
+import time
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,7 +36,7 @@ from kernelbot.launchers.registry import FACTORIES
 from kernelbot.launchers.targets import restricted
 from kernelbot.services import artefacts, canaries, dispatch, reveal
 from kernelbot.services.canaries import Errand, Offered
-from kernelbot.services.dispatch import Assignment
+from kernelbot.services.dispatch import RESTART, Assignment
 from kernelbot.storage import fleet, queue
 from kernelbot.storage.changes import CANCEL
 
@@ -47,6 +48,9 @@ REVEAL_S = 10.0
 WATCH_S = 10.0
 """Until everybody is told of a device that was taken out, where whoever did it could not."""
 SHUTDOWN_S = 10.0
+UNREACHED = "a machine that could not be reached"
+REST_S = 300.0
+"""How long a way to a GPU kind is left alone that could not start a run, where there is another."""
 
 log = structlog.get_logger()
 
@@ -57,6 +61,8 @@ class Held:
 
     assignment: Assignment
     slot: Slot
+    place: Slot
+    """The slot, or that of its others in which the run was started."""
     starting: asyncio.Task[Launch] | None = None
     launch: Launch | None = None
     cancelled: bool = False
@@ -65,6 +71,8 @@ class Held:
     """Where it goes on is written down, so that another worker can have it."""
     ended: bool = False
     left: bool = False
+    not_here: bool = False
+    """It could not be started in this slot, and can be in another one."""
 
     @property
     def goes_on(self) -> bool:
@@ -81,6 +89,8 @@ class Slot:
     here: bool = True  # judged on this machine
     devices: tuple[str, ...] = ()  # by the ids that canaries and runs know them by; empty: unknown
     way: str = "local"  # of those in targets.yaml
+    others: tuple[Slot, ...] = field(default=(), compare=False)
+    """Where its run goes when the launcher cannot start it: the next ways to the same kind, the best first."""
 
 
 class Worker:
@@ -97,7 +107,11 @@ class Worker:
         self._free = list(slots)
         self._launchers: dict[str, dict[int, Launcher]] = {}
         for slot in slots:
-            self._launchers.setdefault(slot.gpu, {})[id(slot.launcher)] = slot.launcher
+            for place in (slot, *slot.others):
+                self._launchers.setdefault(slot.gpu, {})[id(place.launcher)] = place.launcher
+        self._several = {slot.gpu for slot in slots if slot.others}
+        """Kinds with ways to fall over to."""
+        self._rests: dict[int, tuple[float, str]] = {}  # launchers: until when, and why
         self._about = about
         self._digest = judge_digest()
         self._held: dict[int, Held] = {}
@@ -119,7 +133,24 @@ class Worker:
         return counts
 
     def _may_judge(self, slot: Slot) -> bool:
-        return not any(device in self._shut for device in slot.devices)
+        if any(device in self._shut for device in slot.devices):
+            return False
+        # The next way may have room for fewer runs than the first: these are in slots that know of it.
+        return bool(slot.others) or slot.gpu not in self._several or not self._resting(slot)
+
+    def _resting(self, place: Slot) -> bool:
+        return time.monotonic() < self._rests.get(id(place.launcher), (0.0, ""))[0]
+
+    def _troubles(self) -> list[str]:
+        """What rests now, for whoever looks after machines."""
+        places = {
+            (place.gpu, place.way): place for slot in self._slots for place in (slot, *slot.others)
+        }
+        return [
+            f"{gpu} is not reached by {way}: {self._rests[id(place.launcher)][1]}"
+            for (gpu, way), place in places.items()
+            if self._resting(place)
+        ]
 
     async def run(self) -> None:
         log.info("worker started", worker=str(self.id), slots=self._capacity)
@@ -172,18 +203,23 @@ class Worker:
             log.warning("no work can be claimed", error=str(error.__cause__))
             return 0
         for assignment in assignments:
-            slot = next(
+            fitting = (
                 slot for slot in self._free if slot.gpu == assignment.gpu and self._may_judge(slot)
             )
-            self._free.remove(slot)
+            slot = max(fitting, key=lambda slot: bool(slot.others))
+            self._take(slot)
             # Ours already when our own signs of life did not get through: the older lease is gone.
             if assignment.run_id in self._held:
                 await self._lose(self._held[assignment.run_id])
-            held = self._held[assignment.run_id] = Held(assignment, slot)
+            held = self._held[assignment.run_id] = Held(assignment, slot, slot)
             task = asyncio.create_task(self._judge(held), name=f"run-{assignment.run_id}")
             self._tasks.add(task)
             task.add_done_callback(self._run_ended)
         return begun + len(assignments)
+
+    def _take(self, slot: Slot) -> None:
+        """This one, and no other that is equal to it."""
+        del self._free[next(at for at, free in enumerate(self._free) if free is slot)]
 
     # --- canaries ----------------------------------------------------------------------------
 
@@ -198,7 +234,7 @@ class Worker:
             if errand is None:
                 break
             slot = next(slot for slot in self._free if slot.devices == (errand.device,))
-            self._free.remove(slot)
+            self._take(slot)
             task = asyncio.create_task(self._run_canary(slot, errand), name=f"canary-{errand.id}")
             self._tasks.add(task)
             task.add_done_callback(self._run_ended)
@@ -337,19 +373,53 @@ class Worker:
     ) -> Verdict:
         """The verdict, if the device that it came from is like those before it; else it is tried on another."""
         reason = await self._insistently(
-            lambda: canaries.elsewhere(self._app, held.slot.gpu, held.slot.way, brought, said)
+            lambda: canaries.elsewhere(self._app, held.slot.gpu, held.place.way, brought, said)
         )
         if not reason:
             return verdict
         log.error("a device elsewhere is not what it was", gpu=held.slot.gpu, reason=reason)
-        fault = f"{held.slot.gpu} at {held.slot.way}: {reason}"
+        fault = f"{held.slot.gpu} at {held.place.way}: {reason}"
         return machine_failed(str(held.assignment.run_id), fault)
 
     async def _started(self, held: Held, package: Package) -> Launch:
         """The run: the one that an earlier worker had started, if it goes on; started otherwise."""
-        launcher, handle = held.slot.launcher, held.assignment.handle
-        launch = await launcher.attach(package, handle) if handle else None
-        return launch or await launcher.start(package)
+        places = (held.slot, *held.slot.others)
+        if handle := held.assignment.handle:
+            for held.place in places:
+                if launch := await held.place.launcher.attach(package, handle):
+                    return launch
+        failures: list[OSError | ValueError] = []
+        for held.place in sorted(places, key=self._resting):
+            try:
+                launch = await held.place.launcher.start(package)
+            except (OSError, ValueError) as error:
+                failures.append(error)
+                self._failed_to_start(held.place, error)
+                continue
+            if self._rests.pop(id(held.place.launcher), None):
+                log.info("a launcher starts runs again", gpu=held.place.gpu, way=held.place.way)
+            return launch
+        held.not_here = isinstance(failures[0], OSError) and self._elsewhere(held)
+        raise failures[0]
+
+    def _failed_to_start(self, place: Slot, error: OSError | ValueError) -> None:
+        """Leave its launcher alone for a while, where there is another one; but not for what is the job's own doing."""
+        if place.gpu not in self._several:
+            return
+        log.error("a launcher starts no run", gpu=place.gpu, way=place.way, error=str(error))
+        if isinstance(error, OSError):
+            # A heartbeat says it, to a database that takes no NUL.
+            words = "".join(letter if letter.isprintable() else " " for letter in str(error)[:300])
+            self._rests[id(place.launcher)] = time.monotonic() + REST_S, words
+
+    def _elsewhere(self, held: Held) -> bool:
+        """Whether other slots of ours have a way to the kind that this one has not, and that is not known to fail."""
+        return not held.slot.others and any(
+            not self._resting(place)
+            for slot in self._slots
+            if slot.gpu == held.slot.gpu
+            for place in slot.others
+        )
 
     async def _write_down(self, held: Held, handle: str) -> None:
         if not await self._insistently(
@@ -383,9 +453,16 @@ class Worker:
         assignment = held.assignment
         if held.cancelled:
             await self._insistently(lambda: dispatch.cancelled(self._app, assignment))
-        elif self._stopping.is_set() and verdict.kind is VerdictKind.JUDGE_FAILED:
+        elif held.not_here or (
+            self._stopping.is_set() and verdict.kind is VerdictKind.JUDGE_FAILED
+        ):
             await self._insistently(
-                lambda: dispatch.give_back(self._app, assignment, keep=held.goes_on)
+                lambda: dispatch.give_back(
+                    self._app,
+                    assignment,
+                    keep=held.goes_on,
+                    why=UNREACHED if held.not_here else RESTART,
+                )
             )
         else:
             await self._collect(held, verdict)
@@ -429,7 +506,7 @@ class Worker:
             self.id,
             socket.gethostname(),
             self._offered(),
-            self._about,
+            {**self._about, "troubles": self._troubles()},
             self._digest,
             assignments,
         )
@@ -549,7 +626,8 @@ class Worker:
 
 def slots_of(app: App, names: Sequence[str], ids: Sequence[str] = ()) -> list[Slot]:
     """Everything this worker can have judged: each target by the first of its launchers that reaches it from
-    a machine with these CUDA devices; ``ids`` are theirs, of the processor too where there are any.
+    a machine with these CUDA devices, or where that starts nothing by the next that reach it elsewhere; ``ids`` are
+    the devices', of the processor too where there are any.
 
     Raises InvalidInput where KERNELBOT_TARGETS names what none reaches.
     """
@@ -571,18 +649,30 @@ def slots_of(app: App, names: Sequence[str], ids: Sequence[str] = ()) -> list[Sl
 
 
 def _slots(target: Target, site: Site, ids: Sequence[str]) -> list[Slot]:
+    found: list[list[Slot]] = []
     for way in target.launchers:
         factory = FACTORIES[way]
+        # What is judged on this machine has devices, of which canaries and runs are told: it is not fallen over to, or from.
+        if found and (factory.here or found[0][0].here):
+            continue
         launchers = factory.make(target, target.settings.get(way, {}), site)
         if launchers:
             places = (
                 _devices_of(target, site, ids, len(launchers)) if way == "local" else repeat(())
             )
-            return [
-                Slot(target.name, launcher, factory.here, devices, way)
-                for launcher, devices in zip(launchers, places, strict=False)
-            ]
-    return []
+            found.append(
+                [
+                    Slot(target.name, launcher, factory.here, devices, way)
+                    for launcher, devices in zip(launchers, places, strict=False)
+                ]
+            )
+    if not found:
+        return []
+    first, *others = found
+    return [
+        dataclasses.replace(slot, others=tuple(more[at] for more in others if at < len(more)))
+        for at, slot in enumerate(first)
+    ]
 
 
 def _devices_of(
@@ -642,8 +732,9 @@ async def main(settings: Settings) -> None:
         processor = dataclasses.asdict(device.inspect("cpu"))
         elsewhere = sorted({slot.gpu for slot in slots if not slot.here})
         about = {"cuda": names, "devices": found, "cpu": processor, "elsewhere": elsewhere}
-        for slot in slots:
-            slot.launcher.open()
+        launchers = [place.launcher for slot in slots for place in (slot, *slot.others)]
+        for launcher in launchers:
+            launcher.open()
         worker = Worker(app, slots, about, units_of(slots, about))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -651,7 +742,7 @@ async def main(settings: Settings) -> None:
         try:
             await worker.run()
         finally:
-            await asyncio.gather(*(slot.launcher.close() for slot in slots))
+            await asyncio.gather(*(launcher.close() for launcher in launchers))
 
 
 if __name__ == "__main__":

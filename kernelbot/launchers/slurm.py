@@ -91,6 +91,8 @@ NUMBERS = {"time_limit_s": 7 * 86400, "wait_s": 7 * 86400, "slots": 1000}
 """The most that each may be."""
 EXAMPLES = {"partition": "gpu", "gres": "gpu:h100:1"}
 WAIT_S = 3600.0
+TAKEN_S = 45.0
+"""How long is waited for a cluster that takes no job, where its kind can be reached in another way."""
 OPTION = re.compile(r"--([a-z][a-z0-9-]*)(=[^\x00-\x1f]*)?")
 WORDS = re.compile(r"[A-Za-z0-9_.:,=/-]+")
 GPUS = re.compile(r"gpu(?::[A-Za-z][\w.-]*)?(?::(\d+))?")
@@ -104,6 +106,7 @@ class Pace:
 
     look_s: float = 0.25  # at the files
     poll_s: float = 3.0  # at the controller
+    taken_s: float = 600.0  # no job is taken
     away_s: float = 600.0  # the controller does not answer
     missing_s: float = 30.0  # the controller answers, and knows no such job
     visible_s: float = (
@@ -328,7 +331,8 @@ class SlurmLauncher:
         """Nothing: the cluster is there or not."""
 
     async def start(self, package: Package) -> Launch:
-        """Raises ValueError for a job that needs more devices or more time than this target's jobs have."""
+        """Returns when the cluster has the job. Raises OSError where it takes none, ValueError for a job that needs
+        more devices or more time than this target's jobs have."""
         first = package.canary
         minutes = self._minutes(package.job, first.job if first is not None else None)
         begun = asyncio.create_task(asyncio.to_thread(self._stage, package))
@@ -351,6 +355,11 @@ class SlurmLauncher:
         launch = SlurmLaunch(self._cluster, place, request, package, self._running.discard)
         self._running.add(launch)
         self._sweep()
+        try:
+            await launch.taken()
+        except asyncio.CancelledError:
+            await launch.close()
+            raise
         return launch
 
     def _minutes(self, job: Job, first: Job | None = None) -> int:
@@ -474,6 +483,7 @@ class SlurmLaunch:
         self._on_end = on_end
         self._number = ""
         self._asked = False  # for a job, which may be there though nobody said so
+        self._taken = asyncio.Event()
         self._over = False
         self.begun = False  # it has a node, or had one
         self._holds_files = False  # the folder stays until they have been taken
@@ -481,6 +491,16 @@ class SlurmLaunch:
         self._events: list[Event] = []
         self._stream = Stream(place.folder / EVENTS_FILE)
         self._verdict = asyncio.create_task(self._judged())
+
+    async def taken(self) -> None:
+        """Wait until the cluster has the job. Raises OSError where it gets none; nothing is left then."""
+        taken = asyncio.create_task(self._taken.wait())
+        try:
+            await asyncio.wait({taken, self._verdict}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            taken.cancel()
+        if not self._taken.is_set():
+            raise OSError((await self._verdict).fault)
 
     async def events(self) -> AsyncIterator[Event]:
         told = 0
@@ -520,6 +540,7 @@ class SlurmLaunch:
         patience_s = self._pace.end_s
         try:
             await self._submit()
+            self._taken.set()
             verdict = await self._collected(await self._ended())
             if self._first is not None:
                 self._canary = await asyncio.to_thread(
@@ -537,13 +558,15 @@ class SlurmLaunch:
             return self._failed(repr(error))
         finally:
             if self._asked and not self._over:
+                # One that nobody has said to be there has no folder to start in, so it is not waited for.
+                patience_s = patience_s if self._taken.is_set() else self._pace.glance_s
                 await self._cluster.end(self._place.name, patience_s)
             if not self._holds_files:
                 await self._leave()
 
     async def _submit(self) -> None:
         """Raises GivenUp."""
-        clock = Clock(self._pace.away_s)
+        clock = Clock(self._pace.taken_s)
         await self._pause(0)
         while True:
             try:
@@ -716,6 +739,7 @@ def make(target: Target, settings: Settings, site: Site) -> list[Launcher]:
     if shutil.which("sbatch", path=site.environment.get("PATH")) is None:
         return []
     asked = [f"--{key}={settings[key]}" for key in ("partition", "gres") if key in settings]
+    others = target.launchers[-1:] not in ((), ("slurm",))
     launcher = SlurmLauncher(
         Path(settings["shared"]),
         site.folder / "slurm",
@@ -725,6 +749,7 @@ def make(target: Target, settings: Settings, site: Site) -> list[Launcher]:
         longest_s=settings.get("time_limit_s"),
         wait_s=settings.get("wait_s", WAIT_S),
         isolation=site.isolation,
+        pace=Pace(taken_s=TAKEN_S) if others else None,
     )
     return [launcher] * settings.get("slots", 1)
 

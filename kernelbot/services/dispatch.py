@@ -28,6 +28,8 @@ MORE_PAUSE_S = 600.0
 LONGEST_MORE_PAUSE_S = 12 * 3600.0
 EVENT_DAYS = 7
 MOST_RECOVERED = 100
+RESTART = "a restart of ours"
+"""Why a run goes back into the queue, in words for its owner."""
 
 
 May = Callable[[AsyncConnection, Mapping[str, int]], Awaitable[Mapping[str, int]]]
@@ -282,13 +284,14 @@ async def cancelled(ctx: Context, held: Hold) -> bool:
     return await record.cancelled(ctx, held.run_id, held.submission_id, held.lease)
 
 
-async def give_back(ctx: Context, held: Hold, *, keep: bool = False, before: int = 0) -> bool:
+async def give_back(
+    ctx: Context, held: Hold, *, keep: bool = False, before: int = 0, why: str = RESTART
+) -> bool:
     """An orderly shutdown: somebody else takes the run at once, and the attempt does not count. ``keep``: it
-    goes on meanwhile, and they attach to it. ``before``: how often it was given back already, which makes a pause."""
+    goes on meanwhile, and they attach to it. ``before``: how often it was given back already, which makes a pause.
+    ``why``: what else than a shutdown it is for."""
     pause_s = min(LONGEST_PAUSE_S, ctx.settings.retry_s * 2.0 ** (before - 1)) if before else 0.0
-    return await _put_back(
-        ctx, held.run_id, held, pause_s, refund=True, keep=keep, why="a restart of ours"
-    )
+    return await _put_back(ctx, held.run_id, held, pause_s, refund=True, keep=keep, why=why)
 
 
 async def _put_back(

@@ -36,11 +36,18 @@ from tests.processes import alive, family, processes
 
 PROGRAMS = Path(__file__).with_name("fake_slurm")
 FAST = Pace(
-    look_s=0.04, poll_s=0.1, away_s=20.0, missing_s=0.3, visible_s=20.0, glance_s=0.3, end_s=20.0
+    look_s=0.04,
+    poll_s=0.1,
+    taken_s=20.0,
+    away_s=20.0,
+    missing_s=0.3,
+    visible_s=20.0,
+    glance_s=0.3,
+    end_s=20.0,
 )
 # Beside times that are taken.
 CALM = dataclasses.replace(FAST, look_s=0.1, poll_s=0.5, glance_s=2.0)
-IMPATIENT = dataclasses.replace(FAST, away_s=0.3, visible_s=0.3, end_s=0.3)
+IMPATIENT = dataclasses.replace(FAST, taken_s=0.3, away_s=0.3, visible_s=0.3, end_s=0.3)
 # A job that ends by itself gets the time that a busy machine takes for it.
 PATIENT = dataclasses.replace(FAST, glance_s=20.0)
 
@@ -425,16 +432,27 @@ async def test_a_verdict_about_another_run_counts_as_none(cluster: Cluster, judg
     assert "about run '8'" in verdict.fault
 
 
-async def test_a_job_that_the_cluster_refuses_is_our_fault_with_the_clusters_words(
+async def test_a_job_that_the_cluster_refuses_is_not_started_and_the_clusters_words_are_told(
     cluster: Cluster, judge: Judge
 ) -> None:
     judge(WRITES)
 
-    verdict = await ended(cluster.launcher(options=("--partition=cpu",)))
+    with pytest.raises(OSError, match=r"refused the job: sbatch.*Invalid partition name specified"):
+        await cluster.launcher(options=("--partition=cpu",)).start(package(CORRECT))
 
-    assert verdict.kind is VerdictKind.JUDGE_FAILED
-    assert "refused the job: sbatch" in verdict.fault
-    assert "Invalid partition name specified" in verdict.fault
+    assert cluster.jobs() == []
+    assert cluster.remains() == []
+
+
+async def test_a_job_that_a_controller_takes_none_of_for_long_is_not_started(
+    cluster: Cluster, judge: Judge
+) -> None:
+    judge(WRITES)
+    cluster.now(away=True)
+
+    with pytest.raises(OSError, match=r"takes no job: sbatch: .* Unable to contact"):
+        await cluster.launcher(IMPATIENT).start(package(CORRECT))
+
     assert cluster.jobs() == []
     assert cluster.remains() == []
 
@@ -448,10 +466,13 @@ async def test_a_cluster_that_takes_no_job_just_now_is_asked_again(
     judge(WRITES)
     cluster.now(refuse=words)
 
-    async with launched(cluster.launcher()) as launch:
-        await asyncio.sleep(0.3)
-        cluster.now(refuse="")
-        assert (await outcome(launch)).verdict.passed
+    launcher = cluster.launcher()
+    starting = asyncio.create_task(launcher.start(package(CORRECT)))
+    await asyncio.sleep(0.3)
+    assert not starting.done()
+    cluster.now(refuse="")
+    assert (await outcome(await starting)).verdict.passed
+    await launcher.close()
 
 
 async def test_a_job_that_was_taken_though_the_answer_was_lost_is_followed_and_not_sent_twice(
@@ -507,7 +528,7 @@ async def test_a_controller_that_stays_away_is_our_fault_and_the_folder_is_gone(
     await cluster.decide("CANCELLED")
 
 
-async def test_a_machine_without_the_commands_gives_our_fault_and_serves_no_target(
+async def test_a_machine_without_the_commands_starts_nothing_and_serves_no_target(
     cluster: Cluster, judge: Judge
 ) -> None:
     judge(WRITES)
@@ -515,10 +536,8 @@ async def test_a_machine_without_the_commands_gives_our_fault_and_serves_no_targ
     without = {**cluster.environment, "PATH": "/nonexistent"}
     launcher = SlurmLauncher(cluster.shared, cluster.home / "mine", without, pace=FAST)
 
-    verdict = await ended(launcher)
-
-    assert verdict.kind is VerdictKind.JUDGE_FAILED
-    assert "sbatch" in verdict.fault
+    with pytest.raises(OSError, match="sbatch"):
+        await launcher.start(package(CORRECT))
     site = Site(folder=cluster.home, environment=without)
     assert slurm.make(target, {"shared": str(cluster.shared)}, site) == []
 
