@@ -7,7 +7,7 @@ The bot runs as a process of its own against a loopback Discord that enforces Di
 after a tenth of a second, over an embedded Postgres. Two in three of the people have a thread with live cards; the
 others need one. Verdicts are recorded by this program as workers would: what is measured is the bot.
 
-Told are the times until a person sees that the bot has heard them, and from a verdict to the card that shows it and to
+Told are the times until a completion is there while somebody types, of a bot that has nothing else to do; until a person sees that the bot has heard them, and from a verdict to the card that shows it and to
 the message that tells it; how many changes went into how many edits; what Discord refused; what is missing and what
 stands there twice. Exit code 0 only if every target is met.
 """
@@ -25,9 +25,10 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import text
 
@@ -39,6 +40,13 @@ from tests import factories
 from tests.fakes.discord import LoopbackDiscord, Upload
 from tests.fakes.discord_world import EPOCH_MS, Channel, Guild, Interaction, Message, User
 
+TYPED_S = 0.1
+TYPED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("leaderboard", "", {}), ("leaderboard", "vec", {}), ("leaderboard", "add", {}),
+    ("gpu", "", {"leaderboard": "vectoradd"}), ("gpu", "CPU, H", {"leaderboard": "vectoradd"}),
+)  # fmt: skip
+"""What is completed from memory: option, what was typed of it, what is filled in already."""
+COMPLETIONS = 100
 ACKNOWLEDGED_S = 1.0
 SHOWN_S = 10.0
 REFUSED_SHARE = 0.05
@@ -61,6 +69,7 @@ class Deadline:
     discord: LoopbackDiscord
     guild: Guild
     sent: list[Interaction] = field(default_factory=list)
+    typed: list[float] = field(default_factory=list)  # seconds until a completion was there
     judged: dict[int, float] = field(
         default_factory=dict
     )  # submission: when its verdict was recorded
@@ -90,6 +99,26 @@ class Deadline:
             self.discord.messages[message.id] = message
             await cards.open_card(self.app, view.id, thread.id, str(user.id))
             await cards.placed(self.app, view.id, message.id)
+
+    async def type(self, user: User, channel: Channel) -> None:
+        """One completion after the other, of a bot that knows what there is and has nothing else to do."""
+        far_s, self.discord.far_s = self.discord.far_s, 0.0
+        async with asyncio.timeout(SETTLE_S):
+            while True:
+                if (await self._completed(user, channel, 0)).choices:
+                    break
+                await asyncio.sleep(0.2)
+        for at in range(COMPLETIONS):
+            asked = await self._completed(user, channel, at)
+            assert asked.choices, f"nothing is offered: {asked.what}"
+            self.typed.append(asked.acknowledged_after_s or float("inf"))
+        self.discord.far_s = far_s
+
+    async def _completed(self, user: User, channel: Channel, at: int) -> Interaction:
+        option, typed, filled = TYPED[at % len(TYPED)]
+        asked = await self.discord.autocomplete(user, channel, "submit", option, typed, **filled)
+        await self.discord.until(lambda: asked.acknowledged is not None, "a completion", SETTLE_S)
+        return asked
 
     # --- the minute ------------------------------------------------------------------------------
 
@@ -193,7 +222,10 @@ def report(story: Deadline, missing: list[str], took_s: float) -> int:
     busiest = max(collections.Counter(int(item.at) for item in paced).values(), default=0)
     doubled = story.doubled()
     broken = [*missing, *doubled, *discord.violations]
+    typed = _quantiles(story.typed)
     rows = (
+        (f"completed, of {len(story.typed)}: median, p99, longest", _ms(typed),
+         typed[1] < TYPED_S, f"p99 {TYPED_S * 1e3:.0f} ms"),
         (f"acknowledged, of {len(story.sent)}: median, p99, longest", _ms(heard),
          heard[1] < ACKNOWLEDGED_S, f"p99 {ACKNOWLEDGED_S:.0f} s"),
         (f"verdict to its card, of {len(story.judged)}", _ms(card), card[1] < SHOWN_S,
@@ -246,17 +278,14 @@ async def run(app: App, discord: LoopbackDiscord, url: str, arguments: argparse.
     discord.text_channel(guild, "submissions")
     channels = [discord.text_channel(guild, f"kernels-{at}") for at in range(arguments.channels)]
     people = [discord.person(guild, f"person{at}") for at in range(arguments.people)]
-    old = people[: max(1, int(WITH_CARDS * len(people)))]
-    await story.live_cards(old, channels, arguments.cards)
-    print(f"{arguments.cards} cards are live")
     environment = {**os.environ, **discord.environment(), "DATABASE_URL": url}
     with (Path(arguments.log) if arguments.log else Path(os.devnull)).open("wb") as log:
-        bot = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "kernelbot.bot", env=environment, stdout=log, stderr=log
-        )
-        try:
-            await discord.until(lambda: discord.gateway.connected, "the bot is connected", 60)
-            await discord.until(lambda: discord.commands, "commands are registered", 60)
+        async with started(discord, environment, log):
+            await story.type(people[0], channels[0])
+        old = people[: max(1, int(WITH_CARDS * len(people)))]
+        await story.live_cards(old, channels, arguments.cards)
+        print(f"{arguments.cards} cards are live")
+        async with started(discord, environment, log):
             began = time.monotonic()
             within = arguments.within
             mixed = sorted(people, key=lambda user: user.name[::-1])  # old and new by turns
@@ -267,10 +296,25 @@ async def run(app: App, discord: LoopbackDiscord, url: str, arguments: argparse.
                     doing.create_task(story.submit(user, channel, within * at / len(mixed)))
             missing = await story.settled()
             return report(story, missing, time.monotonic() - began)
-        finally:
-            with contextlib.suppress(ProcessLookupError):
-                bot.kill()
-            await bot.wait()
+
+
+@contextlib.asynccontextmanager
+async def started(
+    discord: LoopbackDiscord, environment: dict[str, str], log: IO[bytes]
+) -> AsyncIterator[None]:
+    """The bot as a process of its own, at the gateway and with its commands registered; killed at the end."""
+    bot = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "kernelbot.bot", env=environment, stdout=log, stderr=log
+    )
+    try:
+        await discord.until(lambda: discord.gateway.connected, "the bot is connected", 60)
+        await discord.until(lambda: discord.commands, "commands are registered", 60)
+        yield
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            bot.kill()
+        await bot.wait()
+        await discord.until(lambda: not discord.gateway.connected, "the bot is gone", 60)
 
 
 if __name__ == "__main__":
