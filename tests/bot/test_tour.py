@@ -325,6 +325,8 @@ async def on_several_gpus(tour: Tour, announcements: Channel) -> None:
     app, discord = tour.app, tour.discord
     await sprinted(app, await another(app, "barbara"), 0.52)
     await sprinted(app, await another(app, "alan"), 0.688)
+    sent = Upload("kernel.py", FASTER)
+    await tour.see("which-gpu", "submit", file=sent, leaderboard="sprint", mode="ranked")
     answer = await tour.submit("ranked", FASTER, board="sprint", gpu="H200, B200")
     tour.draw("accepted-several", answer, "/submit file:kernel.py gpu:H200, B200 mode:ranked")
     card = await tour.in_thread("sprint · ranked")
@@ -375,6 +377,7 @@ async def devices_come_and_go(tour: Tour, announcements: Channel) -> None:
         await one(app, canary_timed(stream_s=1.3e-4))
     out = await tour.posted(announcements, "is out of service until")
     tour.draw("device-out", out, f"in #{announcements.name}")
+    await tour.see("queue-out", "queue")
     for _ in range(canary.GOOD_AGAIN):
         await later(app, canary.SICK_EVERY_S)
         await one(app, canary_timed())
@@ -471,6 +474,7 @@ async def deciding(tour: Tour) -> None:
     )  # fmt: skip
     await rows(app, SPENT)
     await tour.see("admin-allowances", "admin allowance show", person="Ada")
+    await tour.see("admin-allowance-end", "admin allowance end", grant=1)
     await tour.see("admin-invites", "admin invite list", competition="class")
     await machine(app, "lab-box")
     await tour.see("admin-fleet", "admin fleet")
