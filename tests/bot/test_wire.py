@@ -496,7 +496,7 @@ async def test_without_permission_for_threads_the_card_goes_to_direct_messages(
     assert results(discord, ada)[0].channel is discord.dm(ada)
 
 
-async def test_where_nothing_can_be_written_the_person_is_told_how_to_follow(
+async def test_where_nothing_can_be_written_the_answer_goes_on_to_the_result(
     discord: LoopbackDiscord, process: BotProcess, app: App, ada: User
 ) -> None:
     guild = next(iter(discord.guilds.values()))
@@ -516,7 +516,12 @@ async def test_where_nothing_can_be_written_the_person_is_told_how_to_follow(
         return await waits(app) == []
 
     await eventually(given_up)
-    assert results(discord, ada) == []
+    await discord.until(
+        lambda: sent.original and "#1 on vectoradd: passed." in sent.original.text(), "the result"
+    )
+    assert sent.ephemeral
+    assert results(discord, ada) == [sent.original]
+    assert len([item for item in discord.requests if item.status == 403]) == 1
 
 
 async def test_a_deleted_thread_moves_the_card_to_direct_messages(
