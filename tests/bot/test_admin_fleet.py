@@ -95,9 +95,7 @@ async def test_a_device_is_taken_out_and_let_in_after_a_yes_each(scene: Scene) -
 
     await scene.ada.click(out.response, label="Confirm")
     assert len(await canaries.notices(scene.app)) == 1
-    assert "⚠ H200: NVIDIA H200 is out of service" in words(
-        (await scene.slash("queue")).response
-    )
+    assert "⚠ H200: NVIDIA H200 is out of service" in words((await scene.slash("queue")).response)
     back = await scene.slash("admin release-device", device=number, reason="It turns.")
     assert "(quarantined) takes runs again" in words(back.response)
     await scene.ada.click(back.response, label="Confirm")
