@@ -73,6 +73,9 @@ PASSED = {
 }
 
 REPEATED = "one process was measured again, at no charge"
+FEWER = "measured in fewer processes: importing and compiling take too much of their time"
+BUILD_ROOM = 1.25
+"""How many times as much as the measured processes took to build, on average, must be left for another."""
 QUARANTINED = {
     "early": "All answers are right, but calls take longer when their input comes late: an organizer must look.",
     "clock": "All answers are right, but the times contradict each other: an organizer must look.",
@@ -623,12 +626,19 @@ class Referee:
     def _wants_another(self) -> bool:
         """Whether one is missing, or one more would make a case surer."""
         if self._measured < self._planned:
-            return bool(self.series)
+            return bool(self.series) and self._can_build_again
         if self._job.mode is not Mode.RANKED:
             return False
         spare = all(budget.left_s > budget.spent_s for budget in self._measuring_budgets)
         spare &= time.monotonic() - self._measuring_from < self.plan.patience_s
         return spare and timing.unsure(self.series, self.plan, gated=self._gated)
+
+    @property
+    def _can_build_again(self) -> bool:
+        """Whether another process can be expected to be ready in time. A run whose imports are slow, which is no fault, has
+        fewer processes, and one at least."""
+        each_s = self._rebuilding.spent_s / max(1, self._measured)
+        return not self._measured or self._rebuilding.left_s > BUILD_ROOM * each_s
 
     @property
     def _gated(self) -> bool:
@@ -642,8 +652,9 @@ class Referee:
         for index, (args, found) in enumerate(
             zip(self._job.benchmarks, timing.combine(each), strict=True)
         ):
-            if self._doubted:
-                found = replace(found, warnings=(*found.warnings, REPEATED))
+            notes = ((REPEATED, bool(self._doubted)), (FEWER, self._measured < self._planned))
+            told = tuple(note for note, holds in notes if holds)
+            found = replace(found, warnings=(*found.warnings, *told))
             case = CaseResult(
                 stage=self._stage, index=index, spec=spec(args), ok=True, measurement=found
             )

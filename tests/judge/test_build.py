@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kernelbot.judge import referee
 from kernelbot.judge.build import no_memory, summary
 from kernelbot.judge.protocol import Mode, VerdictKind
 from kernelbot.report import HEADLINES
@@ -110,3 +111,7 @@ def test_a_measured_process_has_as_long_to_build_as_the_checked_one(tmp_path: Pa
 
     assert verdict.passed, verdict.message
     assert verdict.spent.build_s > 16  # of both
+    assert {found.processes for found in verdict.measurements} == {
+        1
+    }  # for there is no time for a second
+    assert all(referee.FEWER in found.warnings for found in verdict.measurements)
