@@ -450,7 +450,7 @@ async def test_a_run_that_no_gpu_is_found_for_is_given_up_and_ended(place: There
     sent = package(ENDLESS)
     launch = await place.launcher.start(sent)
     await launch.close()
-    hasty = modal.ModalLaunch(launch._call, sent.job, 0.0, 0.05)  # type: ignore[attr-defined]
+    hasty = modal.ModalLaunch(launch._call, sent.job, 0.0, 0.05, 600)  # type: ignore[attr-defined]
 
     verdict = await hasty.verdict()
 
