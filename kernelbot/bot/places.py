@@ -34,9 +34,8 @@ class Place:
     channel_id: int
     guild_id: int | None = None
     lacking: tuple[str, ...] = ()  # permissions without which it is no thread
-    why: str = (
-        ""  # it is no thread otherwise: the end of a key of the catalogue, "accepted.not_here.…"
-    )
+    why: str = ""
+    """It is no thread otherwise: the end of a key of the catalogue, "accepted.not_here.…"."""
 
     def link(self, message_id: int) -> str:
         return (

@@ -207,9 +207,8 @@ class Ending:
     """What the end of a grant would do."""
 
     grant: Grant
-    left_s: (
-        float | None
-    )  # GPU-seconds that are left to its owner then; None: nothing limits them there any more
+    left_s: float | None
+    """GPU-seconds that are left to its owner then; None: nothing limits them there any more."""
 
 
 async def in_force(ctx: Context, admin: Actor) -> tuple[Grant, ...]:

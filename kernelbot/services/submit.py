@@ -52,12 +52,13 @@ async def accept(ctx: Context, actor: Actor, draft: Draft) -> SubmissionView:
         before = _accepted_before(ctx, board, draft, mode, key)
         if before is None:
             entry = _admitted(ctx, draft, written, board, mode, now)
+            balances = await allowances.of_board(ctx, connection, actor.user_id, board, entry.gpus)
+            budget.demand(board.competition, balances, now)
+            # Last, for it takes longest: nobody is looked at who has nothing left to spend.
             if board.packages and entry.language == "python":
                 await asyncio.to_thread(
                     imports.demand_offered, entry.file_name, code, board.packages, board.beside
                 )
-            balances = await allowances.of_board(ctx, connection, actor.user_id, board, entry.gpus)
-            budget.demand(board.competition, balances, now)
             view = await _store(ctx, connection, actor, draft, board, entry, key)
             return replace(view, note=note)
     async with ctx.database.read() as connection:
