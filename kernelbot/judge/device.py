@@ -6,7 +6,10 @@ import ctypes
 import os
 import platform
 import re
+import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +101,28 @@ def _total_memory() -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
+HOLDS = {
+    0x04: "its power limit",
+    0x08: "a slow-down by the hardware",
+    0x20: "heat",
+    0x40: "heat",
+    0x80: "a power brake from outside",
+}
+"""What the driver says holds a clock down (NVML's clocks event reasons), but for idling and what somebody has set."""
+FAULTS = 0x08 | 0x20 | 0x40 | 0x80
+"""Those that no kernel brings about on a well cooled and well fed machine. The power limit is not among them: a large
+matrix product reaches it everywhere."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The devices at one moment; 0 is what could not be told."""
+
+    mhz: float = 0.0  # of the multiprocessors, of the slowest device
+    watts: float = 0.0  # of all together
+    holds: int = 0  # bits of HOLDS, of any of them
+
+
 class Meter:
     """The devices' clock and power as the driver's management library tells them; 0 where it is not.
 
@@ -105,11 +130,17 @@ class Meter:
     """
 
     SM_CLOCK = 1
+    REASONS = (
+        "nvmlDeviceGetCurrentClocksEventReasons",
+        "nvmlDeviceGetCurrentClocksThrottleReasons",
+    )
+    """Its name since driver 535, and before."""
 
     def __init__(self, kind: str, count: int = 1) -> None:
         """Of the first ``count`` devices."""
         self.normal_mhz = 0.0
         self._handles: list[ctypes.c_void_p] = []
+        self._reasons: Any = None
         if kind == "cpu":
             return
         try:
@@ -120,24 +151,25 @@ class Meter:
                 ]
         except (OSError, AttributeError):
             return
+        there = (name for name in self.REASONS if hasattr(self._library, name))
+        self._reasons = getattr(self._library, next(there, ""), None)
 
     def learn(self) -> None:
         """Take the clock of the moment for the normal one, if it is the highest seen."""
-        self.normal_mhz = max(self.normal_mhz, self.read()[0])
+        self.normal_mhz = max(self.normal_mhz, self.read().mhz)
 
-    def slow(self, mhz: float, tolerance: float) -> bool:
-        return 0 < mhz < (1 - tolerance) * self.normal_mhz
-
-    def read(self) -> tuple[float, float]:
-        """MHz of the multiprocessors, of the slowest device, and watts, of all together; now."""
-        clocks, watts = [0.0], 0.0
-        mhz, milliwatts = ctypes.c_uint(), ctypes.c_uint()
+    def read(self) -> Reading:
+        """Now."""
+        clocks, watts, holds = [0.0], 0.0, 0
+        mhz, milliwatts, reasons = ctypes.c_uint(), ctypes.c_uint(), ctypes.c_ulonglong()
         for handle in self._handles:
             if not self._library.nvmlDeviceGetClockInfo(handle, self.SM_CLOCK, ctypes.byref(mhz)):
                 clocks.append(float(mhz.value))
             if not self._library.nvmlDeviceGetPowerUsage(handle, ctypes.byref(milliwatts)):
                 watts += milliwatts.value / 1e3
-        return min(filter(None, clocks), default=0.0), watts
+            if self._reasons and not self._reasons(handle, ctypes.byref(reasons)):
+                holds |= reasons.value
+        return Reading(min(filter(None, clocks), default=0.0), watts, holds)
 
     def _find(self, index: int) -> ctypes.c_void_p | None:
         import torch
@@ -149,6 +181,24 @@ class Meter:
         if status and self._library.nvmlDeviceGetHandleByIndex_v2(index, place):
             return None
         return handle
+
+
+def slowed(readings: Sequence[Reading], normal_mhz: float, tolerance: float) -> str:
+    """Why times taken meanwhile do not count, in words, or nothing: a clock below the normal one, or a fault that held
+    it down most of the time, as it may have done when the normal one was learnt."""
+    if not readings:
+        return ""
+    mhz = statistics.median(item.mhz for item in readings)
+    often = [
+        bit for bit in HOLDS if 2 * sum(bool(item.holds & bit) for item in readings) > len(readings)
+    ]
+    by = " and ".join(dict.fromkeys(HOLDS[bit] for bit in often))
+    if 0 < mhz < (1 - tolerance) * normal_mhz:
+        held = f", held down by {by}" if by else ""
+        return f"at {mhz:.0f} MHz, its normal clock is {normal_mhz:.0f}{held}"
+    if any(bit & FAULTS for bit in often):
+        return f"at {mhz:.0f} MHz, held down by {by}"
+    return ""
 
 
 def keep_busy(kind: str, count: int, seconds: float) -> None:

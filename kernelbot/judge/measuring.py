@@ -21,7 +21,7 @@ from kernelbot.judge.cases import Case, Problem, ProblemFault
 from kernelbot.judge.channel import Arena
 from kernelbot.judge.compare import untouched
 from kernelbot.judge.deck import Deck, Sets
-from kernelbot.judge.device import Meter, keep_busy
+from kernelbot.judge.device import Meter, Reading, keep_busy, slowed
 from kernelbot.judge.inside.driver import NoRoom
 from kernelbot.judge.process import NO_MEMORY, Contestant, Failure, Sample
 from kernelbot.judge.protocol import Job, VerdictKind
@@ -334,18 +334,18 @@ class Bench:
     def _measured(self, lane: Lane, index: int) -> Series:
         """One case, again when the device was not at its normal clock."""
         for _ in range(RETRIES):
-            series = self._series(lane, index)
-            if not self._meter.slow(series.sm_mhz, CLOCK_TOLERANCE):
+            series, why = self._series(lane, index)
+            if not why:
                 return series
             time.sleep(LONGEST_REST_S)
-        series = self._series(lane, index)
-        if self._meter.slow(series.sm_mhz, CLOCK_TOLERANCE):
-            normal = self._meter.normal_mhz
-            series.warnings.append(f"at {series.sm_mhz:.0f} MHz, its normal clock is {normal:.0f}")
+        series, why = self._series(lane, index)
+        if why:
+            series.warnings.append(why)
         return series
 
-    def _series(self, lane: Lane, index: int) -> Series:
-        """Samples until the estimate is good enough, every one a checked call on a fresh input."""
+    def _series(self, lane: Lane, index: int) -> tuple[Series, str]:
+        """Samples until the estimate is good enough, every one a checked call on a fresh input; and why
+        the device was slower meanwhile than it is, if it was."""
         plan = self._plan
         outside, claimed = self._overheads[index]
         spared_ns = self._spared_ns[index]
@@ -353,7 +353,7 @@ class Bench:
         series = Series(outside_overhead=outside, claimed_overhead=claimed, skew_ns=skew_ns)
         lane.warm_up(plan.warmup, plan.wall_s)
         began = time.monotonic()
-        readings: list[tuple[float, float]] = []
+        readings: list[Reading] = []
         longest_s = 0.0
         decoyed = Decoyed(plan, series) if self._decoys[index] else None
         while not self._enough(series, elapsed_s := time.monotonic() - began) or (
@@ -381,9 +381,10 @@ class Bench:
                 decoyed = None  # the input came out in another form, as it may again: each attempt is a call
             series.add(charged(sample, spared_ns), sample.claimed_ns, sample.late)
             _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
-        series.sm_mhz = statistics.median(mhz for mhz, _ in readings)
-        series.watts = statistics.median(watts for _, watts in readings)
-        return series.without_late(plan.min_samples)
+        series.sm_mhz = statistics.median(item.mhz for item in readings)
+        series.watts = statistics.median(item.watts for item in readings)
+        why = slowed(readings, self._meter.normal_mhz, CLOCK_TOLERANCE)
+        return series.without_late(plan.min_samples), why
 
     def _enough(self, series: Series, elapsed_s: float) -> bool:
         samples, overhead = series.without_late(1).finest

@@ -20,7 +20,6 @@ import torch
 
 from kernelbot.judge import channel, deck, stats, timing
 from kernelbot.judge.deck import HostDeck, Secrets
-from kernelbot.judge.device import Meter
 from kernelbot.judge.inside import gates, kernels
 from kernelbot.judge.inside.data import view
 from kernelbot.judge.inside.driver import NoRoom
@@ -710,20 +709,6 @@ def test_waiting_takes_one_core_and_gives_it_back() -> None:
         assert os.sched_getaffinity(0) <= before
     assert os.sched_getaffinity(0) == before
     assert set(cores_beside()) <= before
-
-
-def test_a_machine_without_a_device_has_no_clock_to_be_slow() -> None:
-    meter = Meter("cpu")
-    meter.learn()
-    assert meter.read() == (0.0, 0.0)
-    assert not meter.slow(0.0, 0.03)
-
-
-def test_a_clock_below_the_normal_one_is_slow() -> None:
-    meter = Meter("cpu")
-    meter.normal_mhz = 1980.0
-    assert meter.slow(1410.0, 0.03)
-    assert not meter.slow(1950.0, 0.03)
 
 
 def test_a_run_under_the_floor_is_quarantined_with_its_times_and_the_reason(tmp_path: Path) -> None:
