@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 from typing import Any, Literal
 
-from kernelbot.domain import hidden, roofline
+from kernelbot.domain import open_cases, roofline
 from kernelbot.domain.definition import Flaw
 from kernelbot.domain.field_task import FieldTask
-from kernelbot.domain.hidden import HiddenCase
+from kernelbot.domain.open_cases import HiddenCase
 from kernelbot.domain.peaks import Peaks
 from kernelbot.domain.roofline import Bound, Work
 from kernelbot.domain.scoring import Scoring
@@ -134,7 +134,7 @@ class Problem:
         return self.cpu_hidden if device == "cpu" else self.hidden
 
     def _drawn(self, device: DeviceKind, source: random.Random | None) -> tuple[Case, ...]:
-        return hidden.drawn(self.hidden_on(device), source or secrets.SystemRandom())
+        return open_cases.drawn(self.hidden_on(device), source or secrets.SystemRandom())
 
     def limits_on(self, device: DeviceKind) -> Limits:
         return self.cpu_limits if device == "cpu" else self.limits
@@ -231,8 +231,8 @@ class Problem:
         """A ranked job for trying the problem itself: its hidden cases reach every end and option."""
         job = self.job(run_id="check", mode=Mode.RANKED, device=device)
         cases = [replace(case, count=1) for case in self.hidden_on(device)]
-        drawn = hidden.drawn(cases, random.Random(self.digest))  # noqa: S311  the same each time
-        return replace(job, hidden_tests=(*hidden.covering(cases), *drawn))
+        drawn = open_cases.drawn(cases, random.Random(self.digest))  # noqa: S311  the same each time
+        return replace(job, hidden_tests=(*open_cases.covering(cases), *drawn))
 
     def _judged_name(self, name: str, language: str) -> str:
         """What the file is called where it is judged: its own name, if a compiler's messages tell it.

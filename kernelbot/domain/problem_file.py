@@ -9,10 +9,17 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kernelbot.domain import native, speed_of_light
+from kernelbot.domain import native, open_cases, speed_of_light
 from kernelbot.domain.definition import Node, Reader, Section, shorten
 from kernelbot.domain.directives import MARKER
-from kernelbot.domain.hidden import CHOICE_KEY, COUNT, MAX_OPTIONS, RANGE_KEYS, HiddenCase
+from kernelbot.domain.open_cases import (
+    CHOICE_KEY,
+    COUNT,
+    EACH_KEY,
+    MAX_OPTIONS,
+    RANGE_KEYS,
+    HiddenCase,
+)
 from kernelbot.domain.problem import (
     EXAMPLES_DIR,
     NAME,
@@ -317,8 +324,26 @@ def _required_cases(top: Section, key: str) -> tuple[Case, ...]:
 
 
 def _cases(reader: Reader, node: Node, path: str) -> tuple[Case, ...]:
+    """Everybody sees them, so nothing is drawn: an entry with open arguments stands for all that they may be."""
     items = reader.items(node, path, limit=MAX_CASES, what="cases")
-    return tuple(_case(reader, item, f"{path}[{at}]") for at, item in enumerate(items))
+    entries = [_case(reader, item, f"{path}[{at}]", _every) for at, item in enumerate(items)]
+    if (total := sum(map(open_cases.combinations, entries))) > MAX_CASES:
+        reason = f"stands for {total} cases, {MAX_CASES} are allowed"
+        reader.flaw(node.line, path, reason, "Shorten a list, or give a range a larger 'step'")
+        return ()
+    return tuple(case for entry in entries for case in open_cases.every(entry))
+
+
+def _every(reader: Reader, node: Node, path: str) -> Any:
+    """An argument of a test or benchmark: a value, or all of a list or range, one case for each."""
+    if not isinstance(node.value, dict):
+        return _argument(reader, node, path)
+    if CHOICE_KEY in node.value:
+        reason = f"{CHOICE_KEY!r} draws, and is for 'hidden' cases"
+        reader.flaw(node.line, path, reason, f"Write {{{EACH_KEY}: [...]}} for a case of each")
+        return None
+    said = _open(reader, node, path, EACH_KEY)
+    return said if said.keys() >= {EACH_KEY} or said.keys() >= set(RANGE_KEYS) else None
 
 
 def _hidden(reader: Reader, node: Node | None, path: str) -> tuple[HiddenCase, ...]:
@@ -346,23 +371,26 @@ def _open_argument(reader: Reader, node: Node, path: str) -> Any:
     """An argument of a hidden case: a value, or what it is drawn from."""
     if not isinstance(node.value, dict):
         return _argument(reader, node, path)
-    section = reader.section(node, path, (*RANGE_KEYS, CHOICE_KEY))
-    options = section.get(CHOICE_KEY)
+    return _open(reader, node, path, CHOICE_KEY)
+
+
+def _open(reader: Reader, node: Node, path: str, listing: str) -> dict[str, Any]:
+    """A range, or values under the key ``listing``."""
+    section = reader.section(node, path, (*RANGE_KEYS, listing))
+    options = section.get(listing)
     if options is None:
-        return _range(section)
+        return _range(section, listing)
     if len(section.values) > 1:
-        reader.flaw(node.line, path, f"{CHOICE_KEY!r} needs no other key", "Remove the others")
-    place = section.at(CHOICE_KEY)
+        reader.flaw(node.line, path, f"{listing!r} needs no other key", "Remove the others")
+    place = section.at(listing)
     items = reader.items(options, place, limit=MAX_OPTIONS, what="values")
-    return {
-        CHOICE_KEY: [_argument(reader, item, f"{place}[{at}]") for at, item in enumerate(items)]
-    }
+    return {listing: [_argument(reader, item, f"{place}[{at}]") for at, item in enumerate(items)]}
 
 
-def _range(section: Section) -> dict[str, int]:
+def _range(section: Section, listing: str) -> dict[str, int]:
     """Whole numbers, both ends included."""
     reader = section.reader
-    remedy = "Write {from: 1, to: 5000}, or {choose: [1, 7, 1023]}"
+    remedy = f"Write {{from: 1, to: 5000}}, or {{{listing}: [1, 7, 1023]}}"
     read: dict[str, int] = {"step": 1}
     for key, low in zip(RANGE_KEYS, (-MOST_RANGED, -MOST_RANGED, 1), strict=True):
         node = section.get(key) if key in read else section.required(key, remedy)

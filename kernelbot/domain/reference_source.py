@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from kernelbot.domain.definition import Node, Reader, Section, shorten
-from kernelbot.domain.hidden import CHOICE_KEY, COUNT, RANGE_KEYS
+from kernelbot.domain.open_cases import CHOICE_KEY, COUNT, EACH_KEY, RANGE_KEYS
 from kernelbot.domain.problem import REFERENCE_FILE
 from kernelbot.errors import did_you_mean
 from kernelbot.judge.protocol import AS_MADE, VALUES, VALUES_KEY
@@ -175,26 +175,27 @@ class ReferenceSource:
             self.reader.flaw(node.line, path, reason, "Add it to the case or give it a default")
 
     def _check_type(self, path: str, node: Node, kind: str) -> None:
-        """A value against the annotation of its argument; of what is drawn, each option."""
+        """A value against the annotation of its argument; of a list of them, each option."""
         if isinstance(node.value, dict):
-            if (options := node.value.get(CHOICE_KEY)) and isinstance(options.value, list):
+            listing = EACH_KEY if EACH_KEY in node.value else CHOICE_KEY
+            if (options := node.value.get(listing)) and isinstance(options.value, list):
                 for at, option in enumerate(options.value):
-                    self._check_type(f"{path}.{CHOICE_KEY}[{at}]", option, kind)
+                    self._check_type(f"{path}.{listing}[{at}]", option, kind)
             elif kind not in ("int", "float") and node.value.keys() & set(RANGE_KEYS):
                 reason = f"generate_input in {REFERENCE_FILE} wants {TYPE_WORDS[kind]}, no range"
-                self.reader.flaw(node.line, path, reason, "Write {choose: [...]}")
+                listing = CHOICE_KEY if "hidden[" in path else EACH_KEY
+                self.reader.flaw(node.line, path, reason, f"Write {{{listing}: [...]}}")
         elif type(node.value).__name__ not in (kind, "int" if kind == "float" else kind):
             reason = f"generate_input in {REFERENCE_FILE} wants {TYPE_WORDS[kind]}"
             remedy = f"It is {node.described}: change the value, or the argument's annotation"
             self.reader.flaw(node.line, path, reason, remedy)
 
     def _check_values(self, path: str, node: Node) -> None:
-        """Words of the judge's own for the values of inputs; behind 'choose' there are several."""
+        """Words of the judge's own for the values of inputs; behind 'choose' or 'each' there are several."""
         if isinstance(node.value, dict):
             for key, item in node.value.items():
-                options = (
-                    item.value if key == CHOICE_KEY and isinstance(item.value, list) else [item]
-                )
+                listing = key in (CHOICE_KEY, EACH_KEY)
+                options = item.value if listing and isinstance(item.value, list) else [item]
                 for at, option in enumerate(options):
                     self._check_values(f"{path}.{key}[{at}]", option)
         elif isinstance(node.value, list):

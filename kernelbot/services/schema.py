@@ -28,6 +28,7 @@ BLOCK = re.compile(r"```yaml\n(.*?)```", re.DOTALL)
 
 _ALL = "[1, 1.5, x, true, [1], [1.5], [x], [true]]"
 ARGUMENTS = "[{a: 1, b: 1.5, c: x, d: true, e: [1], f: [1.5], g: [x], h: [true]}]"
+EVERY = f"[{{a: {{each: {_ALL}}}, b: {{from: 1, to: 2, step: 1}}}}]"
 HIDDEN = f"{ARGUMENTS[:-1]}, {{count: 1, a: {{choose: {_ALL}}}, b: {{from: 1, to: 2, step: 1}}}}]"
 
 TOLERANCES = ", ".join(f"{dtype}: {{rtol: 0.1, atol: 0.1}}" for dtype in OUTPUT_DTYPES)
@@ -51,6 +52,8 @@ MORE_PROBLEMS = (
     "native: {a: const float16*, b: float16*}\n"
     "compile_flags: {cuda: [-O2], hip: [-O2], cpp: [-O2]}\n"
     "speed_of_light: {bytes: a}\n",
+    f"name: vectoradd\ntitle: A\nlanguages: [python]\ntests: {EVERY}\nbenchmarks: {EVERY}\n"
+    f"cpu: {{tests: {EVERY}, benchmarks: {EVERY}}}\n",
     _light("a"),
     _light("1.5"),
     _light("1.5").replace("world_size: 2\ncpu", "world_size: [4, 2, 8]\ncpu"),

@@ -1,4 +1,4 @@
-"""Hidden cases and the demand for equal bits: how they are written, drawn, stored and refused."""
+"""Cases with open arguments and the demand for equal bits: how they are written, drawn, stored and refused."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import random
 import pytest
 
 from kernelbot.domain.definition import DefinitionErrors
-from kernelbot.domain.hidden import HiddenCase, covering, drawn
+from kernelbot.domain.open_cases import HiddenCase, covering, drawn
 from kernelbot.domain.problem import Problem
 from kernelbot.judge.protocol import Job, Mode, dump, load
 from tests.domain.test_problem import problem
@@ -98,7 +98,7 @@ def test_the_processor_has_hidden_cases_of_its_own_if_it_says_so(
 def test_hidden_cases_and_determinism_change_the_digest_and_survive_storage(
     changes: dict[str, object],
 ) -> None:
-    before = {"cpu": {}} if "cpu" in changes else {}
+    before: dict[str, object] = {"cpu": {}} if "cpu" in changes else {}
     posed = problem(changes)
 
     assert posed.digest != problem(before).digest
@@ -185,3 +185,49 @@ def test_a_definition_with_hidden_cases_is_not_handed_to_submissions(
     found = flaws({"hidden": [{"n": 1}], **given})
 
     assert [path for path, _ in found] == ["hidden"]
+
+
+def test_an_open_test_stands_for_every_combination_in_order() -> None:
+    sizes = {"from": 256, "to": 1024, "step": 256}
+    posed = problem(
+        {
+            "tests": [{"n": 3}, {"kind": {"each": ["f16", "f32"]}, "n": sizes}],
+            "benchmarks": [{"n": {"each": [1024, 4096]}}],
+            "cpu": {"benchmarks": [{"n": {"each": [64, 128]}}]},
+        },
+        {"reference.py": REFERENCE.format("n, kind='f16'").encode()},
+    )
+
+    assert posed.tests == (
+        {"n": 3},
+        *({"kind": kind, "n": n} for kind in ("f16", "f32") for n in (256, 512, 768, 1024)),
+    )
+    assert posed.benchmarks == ({"n": 1024}, {"n": 4096})
+    assert posed.cpu_benchmarks == ({"n": 64}, {"n": 128})
+
+
+def test_cases_written_out_one_by_one_are_the_same_jobs() -> None:
+    def jobs(tests: list[dict[str, object]]) -> Job:
+        return problem({"tests": tests}).job(run_id="r1", mode=Mode.TEST, device="cuda")
+
+    assert jobs([{"n": {"each": [1, 7]}}]) == jobs([{"n": 1}, {"n": 7}])
+
+
+@pytest.mark.parametrize(
+    ("case", "path", "words"),
+    [
+        ({"n": {"choose": [1, 2]}}, "tests[0].n", "'choose' draws"),
+        ({"n": {"from": 1, "to": 300}}, "tests", "stands for 300 cases, 200 are allowed"),
+        ({"n": {"from": 1, "to": 1 << 52}}, "tests", "200 are allowed"),
+        ({"n": {"from": 5}}, "tests[0].n", "the key 'to' is missing"),
+        ({"n": {"from": 5, "to": 4}}, "tests[0].n", "no number from 5 to 4"),
+        ({"n": {"each": []}}, "tests[0].n.each", "empty list"),
+        ({"n": {"each": [1], "to": 4}}, "tests[0].n", "needs no other key"),
+        ({"n": 1, "count": 4}, "tests[0].count", "takes no 'count'"),
+        ({"n": 1, "values": {"each": ["large", "larg"]}}, "tests[0].values.each[1]", "no way"),
+    ],
+)
+def test_a_wrong_open_test_says_where_and_why(case: object, path: str, words: str) -> None:
+    found = flaws({"tests": [case]})
+
+    assert [reason for where, reason in found if where == path and words in reason], found

@@ -1,20 +1,23 @@
-"""Cases that ranked runs alone are checked on: told to nobody, and where they say so drawn anew for
-every run.
+"""Cases with open arguments.
 
-An argument of such a case is a value, ``{"from": 1, "to": 5000, "step": 1}`` or ``{"choose": [...]}``.
+Hidden ones, that ranked runs alone are checked on, are told to nobody and drawn anew for every run: an argument
+is a value, ``{"from": 1, "to": 5000, "step": 1}`` or ``{"choose": [...]}``. In tests and benchmarks an entry stands
+for all combinations of what is open in it: ``{"from": ...}`` or ``{"each": [...]}``.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 COUNT = "count"
 """Beside the arguments of a hidden case: how many cases are made of it."""
 RANGE_KEYS = ("from", "to", "step")
-CHOICE_KEY = "choose"
+CHOICE_KEY, EACH_KEY = "choose", "each"
 MAX_OPTIONS = 50
 
 
@@ -43,6 +46,26 @@ def covering(cases: Iterable[HiddenCase]) -> tuple[dict[str, Any], ...]:
         for ends in [{name: _ends(said) for name, said in case.arguments.items()}]
         for at in range(max(map(len, ends.values()), default=1))
     )
+
+
+def every(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The cases that an entry of tests or benchmarks stands for, the last open argument changing first."""
+    for values in itertools.product(*map(_all, entry.values())):
+        yield dict(zip(entry, values, strict=True))
+
+
+def combinations(entry: dict[str, Any]) -> int:
+    """How many :func:`every` gives, without making them."""
+    return math.prod(len(_all(said)) for said in entry.values())
+
+
+def _all(said: Any) -> Sequence[Any]:
+    if not isinstance(said, dict):
+        return [said]
+    if EACH_KEY in said:
+        options: Sequence[Any] = said[EACH_KEY]
+        return options
+    return _values(said)
 
 
 def _drawn(said: Any, source: random.Random) -> Any:
