@@ -6,7 +6,7 @@ its measurement must show it; without, it would raise an error that begins with 
 none where the part of a fence that it is up against (``behind: own-network``) is not to be had; nor need
 an honest file pass without the part that it lives on. Other lines of the kind: ``mode`` (benchmark),
 ``problem`` (add), ``build seconds``, ``check seconds``, ``device: cuda`` for what needs a GPU, ``only: cpu`` for
-what can run there alone, ``slow``. The class is the
+what can run there alone, ``packages`` that it imports and without which it is left out, ``slow``. The class is the
 first word of the name.
 
 ``python -m tests.judge.corpus [WORD ...]`` judges what has one of the words in its name, attacks
@@ -24,6 +24,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -228,6 +229,7 @@ def chosen(entries: list[Entry], words: list[str], device: str, devices: int = 1
     fit = [entry for entry in entries if entry.device in ("cpu", device)]
     fit = [entry for entry in fit if device == "cpu" or entry.ranks <= devices]
     fit = [entry for entry in fit if entry.header("only") in ("", device)]
+    fit = [entry for entry in fit if all(map(find_spec, entry.header("packages").split()))]
     fit = [entry for entry in fit if entry.path.suffix != {"cpu": ".cu", "cuda": ".cpp"}[device]]
     return [entry for entry in fit if not words or any(word in entry.name for word in words)]
 

@@ -42,7 +42,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="submissions whose path contains this")
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--table", action="store_true", help="the rows of docs/problems.md")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     if options.what == "stage":
         stage(options.folder, options.names, options.mode, options.ranks)
     elif options.what == "run":
