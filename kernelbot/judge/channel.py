@@ -98,14 +98,18 @@ class Switchboard:
         self._poll = select.poll()
         self._numbers: dict[int, int] = {}
         for number, channel in enumerate(channels):
-            self._numbers[channel.fileno()] = number
-            self._poll.register(channel.fileno(), select.POLLIN)
+            self.add(channel.fileno(), number)
+
+    def add(self, descriptor: int, number: int) -> None:
+        """Take what becomes readable for one of the channels."""
+        self._numbers[descriptor] = number
+        self._poll.register(descriptor, select.POLLIN)
 
     def heard(self, timeout_s: float) -> list[int]:
         """Which channels have something to say or no other end any more, by their numbers; none when all
         are silent that long."""
         found = self._poll.poll(max(0.0, timeout_s) * 1000)
-        return [self._numbers[descriptor] for descriptor, _ in found]
+        return list(dict.fromkeys(self._numbers[descriptor] for descriptor, _ in found))
 
 
 @dataclass(frozen=True)

@@ -167,6 +167,7 @@ class Contestant:
             # None of them is the process that is started: that one forks them, and waits.
             self._channels.append(Channel())
         self._board = Switchboard(self._channels)
+        self._handle: int | None = None  # of the process, where its end is to be noticed
         first = self._channels[-1]
         output, written = os.pipe()
         try:
@@ -184,6 +185,12 @@ class Contestant:
             os.close(written)
         for each in self._channels:
             each.theirs.close()
+        if self._alone:
+            # A worker that it has forked may keep the channel open when it is gone. Of several ranks the process that
+            # waits for them tells.
+            with contextlib.suppress(OSError):
+                self._handle = os.pidfd_open(self._pid)
+                self._board.add(self._handle, 0)
         self._log = Drain(output, 2 * job.limits.output_bytes)
         self._watch = Watch(self._tree, job.memory_bytes, workshop.work)
         for number, rank in enumerate(self.ranks):
@@ -375,6 +382,9 @@ class Contestant:
         for rank in self.ranks:
             rank.close()
         self._channels[-1].close()
+        if self._handle is not None:
+            os.close(self._handle)
+            self._handle = None
 
     def _call_cpu(self, timeout_s: float) -> Sample:
         # Before the word: a stopped process can have the kernel continue it when one comes. And before it is asked
