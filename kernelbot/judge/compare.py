@@ -190,10 +190,11 @@ def _uint8() -> Any:
 
 
 def _flat(tensor: Any) -> Any:
-    """One dimension; booleans as their bytes, so that a 'true' of 255 is seen for what it is."""
+    """One dimension, with what torch has put off done; booleans as their bytes, so that a 'true' of 255 is seen for
+    what it is."""
     import torch
 
-    flat = tensor.reshape(-1)
+    flat = tensor.resolve_conj().resolve_neg().reshape(-1)
     return flat.view(torch.uint8) if flat.dtype == torch.bool else flat
 
 
@@ -228,12 +229,17 @@ def _show(value: Any) -> str:
 
 
 def _allowed(expected: Any, tolerance: Tolerance) -> float:
-    bound = tolerance.atol + tolerance.rtol * abs(complex(expected.item()))
+    bound = tolerance.atol + tolerance.rtol * _size(complex(expected.item()))
     return bound if bound == bound else 0.0
 
 
 def _error(got: Any, expected: Any) -> float:
-    return float(abs(complex(got.item()) - complex(expected.item())))
+    return _size(complex(got.item()) - complex(expected.item()))
+
+
+def _size(number: complex) -> float:
+    """Its absolute value; infinity where that is no float any more, for which ``abs`` raises."""
+    return math.hypot(number.real, number.imag)
 
 
 def same_bytes(one: Any, other: Any) -> bool:

@@ -130,6 +130,20 @@ def test_half_precision_and_complex_outputs_are_compared() -> None:
     assert not same([1 + 2j], [1 - 2j])
 
 
+def test_a_complex_number_too_far_off_for_a_float_is_wrong() -> None:
+    far = torch.tensor([complex(1.7e308, 1.7e308)], dtype=torch.complex128)
+    found = compare([far], [torch.ones_like(far)], LOOSE)
+    assert found is not None
+    assert found.error == INF
+    assert "e+308" in found.message()
+
+
+def test_a_reference_may_put_off_its_conjugation() -> None:
+    truth = torch.tensor([1 + 2j]).conj()
+    assert compare([torch.tensor([1 - 2j])], [truth], LOOSE) is None
+    assert compare([torch.tensor([1 + 2j])], [truth], LOOSE) is not None
+
+
 def test_the_first_wrong_output_of_several_is_named() -> None:
     good, bad = torch.ones(3), torch.zeros(3)
     found = compare([good, bad], [good, good], LOOSE)
