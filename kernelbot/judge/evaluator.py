@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from kernelbot.judge import device as devices
-from kernelbot.judge import folders, sandbox
+from kernelbot.judge import sandbox
 from kernelbot.judge.build import Workshop, no_memory, shorten, summary, syntax_error
 from kernelbot.judge.guard import Tree, Watch, forget, undisturbed
 from kernelbot.judge.output import Drain
@@ -41,7 +41,6 @@ from kernelbot.judge.process import (
     over_limit,
 )
 from kernelbot.judge.protocol import (
-    PROBLEM_DIR,
     SUBMISSION_DIR,
     CaseResult,
     Device,
@@ -347,39 +346,18 @@ class Evaluation:
     # --- running ---------------------------------------------------------------------------------
 
     def _fill(self, cases: Sequence[Mapping[str, Any]] = ()) -> None:
-        """Everything but the caches as it was: one stage leaves nothing for the next to find."""
+        """Everything but the lasting folders as it was: one stage leaves nothing else for the next to find."""
         assert self._fence is not None
-        files = self._files(cases)
-        work = self._workshop.work
         try:
-            place = os.open(work, folders.FOLDER)
-        except OSError:
-            raise self._disturbed() from None
-        try:
-            for entry in work.iterdir():
-                if entry.name in ("home", "tmp", "cache"):
-                    continue
-                if entry.is_dir() and not entry.is_symlink():
-                    folders.remove(entry)
-                else:
-                    entry.unlink()
-            for name, content in files.items():
-                folders.put(place, name, content)
+            self._workshop.fill(self._files(cases))
             self._workshop.belongs_to(self._fence.uid)
         except OSError:
             raise self._disturbed() from None
-        finally:
-            os.close(place)
 
     def _files(self, cases: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
         """What a program finds in its folder."""
-        job, given = self._job, self._directory / PROBLEM_DIR
-        files = {name: (given / name).read_bytes() for name in job.contestant_files}
-        submitted = self._directory / SUBMISSION_DIR / job.submission
-        return files | {
-            job.submission: submitted.read_bytes(),
-            CASES_FILE: ("\n".join(map(spec, cases)) + "\n").encode(),
-        }
+        listed = ("\n".join(map(spec, cases)) + "\n").encode()
+        return self._workshop.files | {CASES_FILE: listed}
 
     def _disturbed(self) -> Failure:
         return Failure(

@@ -471,12 +471,15 @@ class Referee:
         return fresh
 
     def _hand_over(self, workshop: Workshop, fence: sandbox.Fence) -> None:
-        """Give the second process what the first has compiled, if that has left it in place."""
+        """Give the second process what the first has compiled, if that has left it in place, and otherwise what the
+        first was given: what works once works again, and what was handed in is what is measured."""
         try:
+            workshop.fill(workshop.files)
             workshop.belongs_to(fence.uid)
         except OSError:
             raise Failure(
-                VerdictKind.CRASHED, "The program moved or removed the folder that it ran in."
+                VerdictKind.CRASHED,
+                "The program moved, removed or replaced the folder that it ran in, or folders that are given to it.",
             ) from None
 
     def _end(self, contestant: Contestant) -> None:

@@ -107,8 +107,8 @@ def test_interfering_with_the_judge_in_a_hidden_case_is_told_without_saying_how(
 def test_hidden_cases_come_when_all_times_are_taken(tmp_path: Path) -> None:
     """Else a submission could tell what it met in them by the times of its next process."""
     body = (
-        "import os, time\na, b, out = data\nif len(a) not in (1000, 20000): open('note', 'w').close()\n"
-        "elif os.path.exists('note'): time.sleep(3)\nreturn out.copy_(a + b)"
+        "import os, time\na, b, out = data\nif len(a) not in (1000, 20000): open('home/note', 'w').close()\n"
+        "elif os.path.exists('home/note'): time.sleep(3)\nreturn out.copy_(a + b)"
     )
     found = judged(tmp_path, body, Mode.RANKED)
     assert found.verdict.passed, found.explanation

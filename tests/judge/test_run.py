@@ -215,11 +215,11 @@ def test_the_second_import_of_a_secret_run_cannot_tell_what_the_first_process_sa
 ) -> None:
     leaking = """
 import os
-if os.path.exists("note"):
-    raise type("Seen" + open("note").read(), (RuntimeError,), {})("seen: " + open("note").read())
+if os.path.exists("home/note"):
+    raise type("Seen" + open("home/note").read(), (RuntimeError,), {})("seen: " + open("home/note").read())
 def custom_kernel(data):
     a, b, out = data
-    open("note", "w").write("4242" + str(a[:3].tolist()))
+    open("home/note", "w").write("4242" + str(a[:3].tolist()))
     return a + b
 """
     verdict = judge(tmp_path, leaking, a_job(Mode.RANKED)).verdict
