@@ -160,7 +160,9 @@ class Runtime:
             module = importlib.util.module_from_spec(spec)
             sys.modules["submission"] = module
             spec.loader.exec_module(module)
-            kernel = getattr(module, "custom_kernel", None)
+            # A module may have put another object in its place, as an import would find.
+            placed = getattr(sys.modules.get("submission"), "custom_kernel", None)
+            kernel = getattr(module, "custom_kernel", placed)
             if not callable(kernel):
                 raise ImportError(f"{self.submission.name} defines no function custom_kernel(data)")
             self.kernel = kernel
