@@ -36,10 +36,15 @@ SLOW_S = 0.05
 """Where making an input, its answer and comparing take longer than this, one call warms a case up."""
 EMPTY_S = 60.0
 METER_EVERY = 8
-MOST_DECOYED = 4 << 30
-DECOYED_SHARE = 32
+MOST_DECOYED = 16 << 30
+DECOYED_SHARE = 12
 """Bytes of a case above which it has no decoys, and the share of a device's memory: each needs the place of two inputs more,
 which tests do not take from the submission."""
+NO_DECOY = (
+    "its inputs are too large to be hidden until the clock starts: work before that is not excluded"
+)
+DECOYED_EMPTIES = 3
+"""Empty calls of a case that have a decoy, for how long the device takes until it runs again."""
 LONGEST_REST_S = 0.25
 CLOCK_TOLERANCE, RETRIES = 0.03, 2
 """How far below its normal clock a device may be, and how often a case is then measured again."""
@@ -134,39 +139,46 @@ class Lane:
     def empty(self, calls: int) -> tuple[list[Sample], bool]:
         """Calls of a process that has loaded nothing yet: what remains is what a call costs.
 
-        And whether there is room for decoys, which the first call has one of: how long a device takes to run again shows there.
+        And whether there is room for decoys, which the first calls have: how long a device takes to run again shows there.
         """
         cases = self._problem.fresh_for_all(self._args)
         self._lay_out(cases)
-        samples, room = [], self._fill_decoyed(cases)
+        decoys = self._fill_decoyed(cases)
+        samples, room = [], decoys is not None
         for at in range(calls):
             # What the referee does on the device between calls leaves it as cold as for real ones.
-            if at or not room:
-                self._fill(cases)
+            if at >= DECOYED_EMPTIES:
+                decoys = None
+            if at:
+                self._fill(cases, decoys)
             samples.append(self._contestant.call(EMPTY_S))
             for arena in self._arenas:
                 arena.outputs()
         return samples, room
 
-    def _fill_decoyed(self, cases: Sequence[Case]) -> bool:
-        """Where decoys can be had and, nothing submitted having run yet, the device has room for them."""
+    @property
+    def on_device(self) -> bool:
+        """Whether inputs are handed over in the device's memory, where decoys can be had of what is not too large."""
+        return all(isinstance(arena, Deck) for arena in self._arenas)
+
+    def _fill_decoyed(self, cases: Sequence[Case]) -> list[Any] | None:
+        """Fill, with decoys where they can be had and, nothing submitted having run yet, the device has room for them."""
         import torch
 
         try:
             decoys = self._decoys(cases)
-            if decoys is not None:
-                self._fill(cases, decoys)
-            return decoys is not None
+            self._fill(cases, decoys)
+            return decoys
         except (RuntimeError, ProblemFault) as error:
             if not any(map(_no_room, (error, error.__cause__))):
                 raise
         decoys = None
         self._fill(cases)  # without
         torch.cuda.empty_cache()  # behind the handler, whose traceback holds what there was no room for
-        return False
+        return None
 
     def _decoys(self, cases: Sequence[Case]) -> list[Any] | None:
-        if not all(isinstance(arena, Deck) for arena in self._arenas):
+        if not self.on_device:
             return None
         if max(arena.layout.size for arena in self._arenas) > most_decoyed():
             return None
@@ -291,6 +303,7 @@ class Bench:
         self._lane = lane  # of a benchmark, by its index
         self._overheads: list[tuple[Overhead, Overhead]] = []  # outside and claimed, per benchmark
         self._decoys: list[bool] = [False] * len(job.benchmarks)  # whether it can have them
+        self._bare: list[bool] = [False] * len(job.benchmarks)  # or is too large for them
         self._lag_ns = 0.0  # after which a kernel at the gate should run again
         self._spared_ns: list[float] = []  # per benchmark, of the referee's own writing in a call
 
@@ -304,11 +317,20 @@ class Bench:
             self._spared_ns = [0.0] * count
             return
         known_ns = timing.EMPTY_KERNEL_NS
-        found = []
+        found, took = [], []
         for index in range(len(self._job.benchmarks)):
+            began = time.monotonic()
             with self._lane(index) as lane:
                 samples, self._decoys[index] = lane.empty(self._plan.empty_calls)
+                self._bare[index] = lane.on_device and not self._decoys[index]
                 found.append(samples)
+            took.append(time.monotonic() - began)
+        more = self._plan.empty_claims - sum(len(_warm(samples)) for samples in found)
+        if more > 0:
+            quickest = took.index(min(took))
+            with self._lane(quickest) as lane:
+                again, _ = lane.empty(more * 3 // 2)  # a third of all is left out
+            found[quickest] += [sample for sample in again if not sample.revealed]
         self._spared_ns = [
             timing.spared([sample.host_ns for sample in _warm(samples)], self._job.world_size)
             for samples in found
@@ -320,7 +342,7 @@ class Bench:
             for samples, spared in zip(found, self._spared_ns, strict=True)
         ]
         lags = [sample.lag_ns for samples in found for sample in samples if sample.revealed]
-        self._lag_ns = timing.usual_lag(lags)
+        self._lag_ns = timing.longest_lag(lags)
 
     def run(self, begin: Callable[[int], None], done: Callable[[int, Series], None]) -> None:
         """Measure all benchmarks in random order; the callbacks get the index of each."""
@@ -367,7 +389,9 @@ class Bench:
                 late = failure.kind is VerdictKind.TIMED_OUT
                 # One that would have ended: whoever hangs when the samples suit it shall not keep them.
                 like_others = time.monotonic() - sampled <= LIKE_OTHERS * longest_s
-                if late and like_others and len(series.outside) >= plan.min_samples:
+                # Nor shall time be up before there are enough that took longer behind a decoy to be evidence.
+                clear = decoyed is None or decoyed.clear
+                if late and like_others and clear and len(series.outside) >= plan.min_samples:
                     break
                 raise
             longest_s = max(longest_s, time.monotonic() - sampled)
@@ -383,6 +407,8 @@ class Bench:
             _rest(plan, sample.ns / 1e9, time.monotonic() - sampled)
         series.sm_mhz = statistics.median(item.mhz for item in readings)
         series.watts = statistics.median(item.watts for item in readings)
+        if self._bare[index]:
+            series.warnings.append(NO_DECOY)
         why = slowed(readings, self._meter.normal_mhz, CLOCK_TOLERANCE)
         return series.without_late(plan.min_samples), why
 
@@ -403,12 +429,18 @@ class Decoyed:
         self._places = set(self._chance.sample(range(self._first), plan.decoys))
         self._calls = self._drawn = 0
 
+    @property
+    def clear(self) -> bool:
+        """Whether there was one that can be compared, and none that took longer."""
+        return bool(self._series.comparable) and not self._series.foreseen()
+
     def due(self, elapsed_s: float) -> bool:
         """Whether sampling must go on for their sake: one will do where calls are slow."""
         count = len(self._series.comparable)
         least = 1 if elapsed_s >= self._plan.wall_s else self._plan.decoys
         doubtful = 0 < count < timing.REVEALED and self._series.foreseen() > 0
-        return self._drawn < timing.MOST_REVEALED and (count < least or doubtful)
+        most = timing.MOST_REVEALED * (2 if self._series.host_bound else 1)
+        return self._drawn < most and (count < least or doubtful)
 
     def drawn(self, elapsed_s: float) -> bool:
         """Whether the next call is to have one."""
@@ -416,7 +448,8 @@ class Decoyed:
         if elapsed_s < self._plan.wall_s and at < self._first:
             drawn = at in self._places
         else:
-            drawn = self.due(elapsed_s) and self._chance.random() < 0.5
+            # Who makes calls long shall not be through before there was one.
+            drawn = self.due(elapsed_s) and (not self._drawn or self._chance.random() < 0.5)
         self._drawn += drawn
         return drawn
 

@@ -13,6 +13,7 @@ something that nobody should win with.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -44,12 +45,16 @@ evidence that what the others are given is worked on before it."""
 REVEALED = 6
 """How many of them, in one process, it takes."""
 MOST_REVEALED = 4 * REVEALED
-"""How many are tried to get so many that can be compared with the others."""
-LAG, LEAST_LAG_NS, LONGEST_LAG_NS = 2.0, 1_000_000, 10_000_000
-"""How much later than in the median empty call a kernel at the gate may run again when a decoy was replaced, how late it
-may be whatever those took, and how late at all, which is a slice of a device's time or two. What passes beyond that counts
-as the call's, since whoever has replaced the runtime could hold the word back and work meanwhile. On three H200s honest
-kernels took 113 to 153 us; what a device takes that has more to do is not known."""
+"""How many are tried to get so many that can be compared with the others; twice as many of a call that waits for the host,
+since whoever is late now and then may be so in a third of the calls alone."""
+UNLIKE = 1e-5
+"""With what chance no more of them may be late, of calls of which many are: they are drawn by lot. Who can tell them beforehand
+would have them compared with nothing."""
+LAG, LAG_NS, LONGEST_LAG_NS = 1.25, 15_000.0, 10_000_000.0
+"""How much later a kernel at the gate may run again when a decoy was replaced: this times the median of what it took in empty calls, but
+no more than the longest of these, and so much beside; and how late at all, which is a slice of a device's time or two. What passes
+beyond that counts as the call's, since whoever has replaced the runtime could hold the word back and work meanwhile. On six H200s
+honest kernels took 72 to 153 us, as empty ones did (medians of 104 to 148 us)."""
 SPARED, SPARED_NS, MOST_SPARED_NS = 1.5, 1_000.0, 3_000.0
 """How much of its own writing into the pages of several ranks the referee leaves out of a call's time: so many times what it took in
 the median empty call of the case, and this, but for each rank no more than the last. On four H200s it once took 6 to 14 us of a call and 6 to
@@ -70,8 +75,8 @@ class Plan:
     looks: tuple[int, ...] = (8, 16, 32, 64)
     target: float = 0.02
     finest_ns: float = 0.0
-    """Half-width that is narrow enough whatever the time. On an H200 processes differ by 30 to 70 ns (standard deviation) in kernels
-    of 2 to 3 us: more calls in one of them hardly narrow what is known from three."""
+    """Half-width that is narrow enough whatever the time. On an H200 processes differ by 30 ns (standard deviation) in kernels
+    of 1 to 3 us: more calls in one of them hardly narrow what is known from three."""
     min_samples: int = 3
     wall_s: float = 1.0  # cap on one case in one process, the referee's own work included
     processes: int = 1  # fresh ones that a ranked run is measured in
@@ -79,7 +84,10 @@ class Plan:
     patience_s: float = 15.0  # of measuring, after which no more are added
     doubt_s: float = 60.0  # of measuring, after which none is measured again
     unsure: float = 0.015  # relative standard error of a case above which they do
-    empty_calls: int = 72
+    empty_calls: int = 72  # of each case in one process
+    empty_claims: int = 0
+    """How many of them, of all cases together, the device's own clock is to have told. On an H200 a single one spreads by 75 to 105 ns
+    (standard deviation), and what they take differs between processes by 55 ns, which the kernels' times follow."""
     decoys: int = 0  # calls of a case in one process that see their input when the gate opens
     warm_s: float = 0.0  # of load before the first call, so that clocks are up
     duty: float = 1.0  # share of the time that long calls may keep the device busy
@@ -93,7 +101,7 @@ class Plan:
 # A processor's processes differ too; each is worth half a second of what somebody waits for.
 CPU_PLAN = Plan(wall_s=0.7, processes=2, most_processes=3)
 CUDA_PLAN = Plan(
-    warmup=2, looks=(6, 12, 24, 48), target=0.004, finest_ns=80.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12,
+    warmup=2, looks=(6, 12, 24, 48), target=0.004, finest_ns=40.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12, empty_claims=56,
     decoys=2, warm_s=0.05, duty=0.3,
 )  # fmt: skip
 
@@ -152,6 +160,8 @@ class Series:
     watts: float = 0.0
     warnings: list[str] = field(default_factory=list)
     skew_ns: float = 0.0  # by which the clocks of several ranks may be apart
+    late_of: tuple[int, int] | None = None
+    """Of all samples, how many were late, where some have been left out."""
 
     def add(self, outside: float, claimed: float, late: bool) -> None:
         self.outside.append(outside)
@@ -170,6 +180,7 @@ class Series:
             outside=[self.outside[at] for at in kept],
             claimed=[self.claimed[at] for at in kept],
             late=[bound] * len(kept),
+            late_of=(sum(self.late), len(self.late)),
         )
 
     @property
@@ -223,11 +234,18 @@ class Series:
     def foresight(self) -> str:
         """Evidence that other calls were worked on before their gate opened; "" if there is none."""
         count, late = len(self.revealed), sum(late for _, late in self.revealed)
-        if len(self.comparable) < REVEALED and count >= MOST_REVEALED and late > HOST_BOUND * count:
-            return (
-                f"{late} of {count} calls that were given their input as the clock started were not enqueued by then; "
-                f"of the others hardly any was late"
-            )
+        if len(self.comparable) < REVEALED and count >= MOST_REVEALED:
+            others_late, others = self.late_of or (sum(self.late), len(self.late))
+            if self.host_bound and _chance(late, count, others_late, others) < UNLIKE:
+                return (
+                    f"{count - late} of {count} calls that were given their input as the clock started were enqueued "
+                    f"by then; of the others {others_late} of {others} were late"
+                )
+            if not self.host_bound and late > HOST_BOUND * count:
+                return (
+                    f"{late} of {count} calls that were given their input as the clock started were not enqueued by "
+                    f"then; of the others hardly any was late"
+                )
         if len(self.comparable) < REVEALED or not self.foreseen():
             return ""
         quick = min(self.comparable) - self.outside_overhead.ns
@@ -260,6 +278,13 @@ class Series:
             f"device events claim {self.by_device().ns / 1e3:.2f} us, the referee's clock "
             f"{outside / 1e3:.2f} us; in four calls of five more than {least / 1e3:.2f} us are hidden"
         )
+
+
+def _chance(late: int, count: int, others_late: int, others: int) -> float:
+    """That no more than ``late`` of ``count`` calls are late, if these are drawn by lot from all of them."""
+    total = late + others_late
+    ways = sum(math.comb(count, few) * math.comb(others, total - few) for few in range(late + 1))
+    return ways / math.comb(count + others, total)
 
 
 def levelled(runs: Sequence[Series]) -> list[Series]:
@@ -338,10 +363,11 @@ def spared(empty: Sequence[float], ranks: int) -> float:
     return min(SPARED * statistics.median(empty) + SPARED_NS, MOST_SPARED_NS * ranks)
 
 
-def usual_lag(empty: Sequence[float]) -> float:
+def longest_lag(empty: Sequence[float]) -> float:
     """After how many ns a device should run again that a decoy was replaced on; ``empty`` is what it took in empty calls."""
-    usual = statistics.median(empty) if empty else 0.0
-    return min(max(LAG * usual, LEAST_LAG_NS), LONGEST_LAG_NS)
+    if not empty:
+        return 0.0
+    return min(max(empty), LAG * statistics.median(empty), LONGEST_LAG_NS) + LAG_NS
 
 
 def below(found: Measurement, floor_ns: float) -> str:
