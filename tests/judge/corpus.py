@@ -56,6 +56,13 @@ PROBLEMS: dict[str, dict[str, Any]] = {
         "benchmarks": ({"n": 256},),
         "tolerances": (Tolerance(rtol=1e-4, atol=1e-3),),
     },
+    "large": {"problem": "add", "benchmarks": ({"n": 1 << 26},)},  # on a GPU
+    "huge": {"problem": "add", "benchmarks": ({"n": 360_000_000},)},  # the same; more than 4 GiB
+    "attention": {
+        "tests": tuple({"heads": 2, "length": n, "width": 64} for n in (128, 256)),
+        "benchmarks": ({"heads": 16, "length": 1024, "width": 64},),
+        "tolerances": (Tolerance(rtol=2e-2, atol=2e-2),),
+    },
     "product": {
         "problem": "matmul",
         "tests": ({"n": 64}, {"n": 256}),

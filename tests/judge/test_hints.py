@@ -120,4 +120,4 @@ def test_a_hint_is_short_and_printable() -> None:
 def test_few_honest_submissions_raise_a_hint() -> None:
     hinted = [entry.name for entry in HONEST if rules(entry.text, entry.path.name)]
     # Many of these files are there because what they do is unusual.
-    assert len(hinted) <= len(HONEST) // 7, hinted
+    assert len(hinted) <= len(HONEST) // 6, hinted
