@@ -114,9 +114,10 @@ class Template:
         errors: int,
         cache: str = "",
         timeout_s: float = ANSWER_S,
+        isolation: str = "",
     ) -> int:
         """The number of a referee that judges a staged directory."""
-        request(self.end, directory, events, errors, "", cache)
+        request(self.end, directory, events, errors, isolation, cache)
         self.end.settimeout(timeout_s)
         while isinstance(said := receive(self.end), Ended):
             pass  # one that nobody has waited for

@@ -89,6 +89,7 @@ def judge(
     files: Mapping[str, bytes] | None = None,
     timeout_s: float = COLD_S,
     program: Sequence[str] = PROGRAM,
+    isolation: str = "",
 ) -> Judged:
     """Stage a directory, have a warm judge judge it, read what came of it."""
     job = _stage(directory, submission, job, files)
@@ -97,7 +98,7 @@ def judge(
         (events, told), (errors, said) = os.pipe(), os.pipe()
         heard = [stack.enter_context(_Heard(end)) for end in (events, errors)]
         try:
-            referee = serving.fork(directory, told, said)
+            referee = serving.fork(directory, told, said, isolation=isolation)
         finally:
             os.close(told)
             os.close(said)

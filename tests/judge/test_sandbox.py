@@ -10,6 +10,7 @@ import pytest
 
 from kernelbot.judge import sandbox, staging
 from kernelbot.judge.protocol import Mode, Tolerance, Verdict, VerdictKind
+from tests.judge import bench
 from tests.judge.bench import COLD_S, HERE, a_job, problem
 
 PR_CAPBSET_DROP, CAP_SYS_ADMIN = 24, 21
@@ -17,10 +18,7 @@ HERE_AVAILABLE = sorted({fence.kind for fence in sandbox.fences()})
 
 
 def judged(directory: Path, source: str, isolation: str, mode: Mode = Mode.TEST) -> Verdict:
-    staging.stage(directory, a_job(mode), problem("add"), source.encode())
-    line = staging.command(directory, isolation=isolation)
-    subprocess.run(line, capture_output=True, timeout=COLD_S, check=True)
-    return staging.read_verdict(directory)
+    return bench.judge(directory, source, a_job(mode), isolation=isolation).verdict
 
 
 @pytest.mark.parametrize("kind", HERE_AVAILABLE)
@@ -90,7 +88,10 @@ def test_isolation_that_a_machine_lacks_is_refused_rather_than_weakened(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))  # no bubblewrap on it
-    verdict = judged(tmp_path, "", "bubblewrap")
+    staging.stage(tmp_path, a_job(), problem("add"), b"")
+    line = staging.command(tmp_path, isolation="bubblewrap")
+    subprocess.run(line, capture_output=True, timeout=COLD_S, check=True)
+    verdict = staging.read_verdict(tmp_path)
     assert verdict.kind is VerdictKind.JUDGE_FAILED
     assert "bubblewrap isolation" in verdict.fault
 
