@@ -61,6 +61,7 @@ _KEYS = (
     "hidden", "deterministic", "world_size", "packages",
 )  # fmt: skip
 _CPU_KEYS = ("tests", "benchmarks", "limits", "hidden", "world_size")
+_OPEN_KEYS = (*RANGE_KEYS, CHOICE_KEY, EACH_KEY)
 _LIMIT_KEYS = ("build", "check", "measure", "memory")
 _TOLERANCE_KEYS = ("rtol", "atol")
 OUTPUT_DTYPES = (*native.DTYPES, "complex64", "complex128")
@@ -336,7 +337,7 @@ def _cases(reader: Reader, node: Node, path: str) -> tuple[Case, ...]:
 
 def _every(reader: Reader, node: Node, path: str) -> Any:
     """An argument of a test or benchmark: a value, or all of a list or range, one case for each."""
-    if not isinstance(node.value, dict):
+    if not isinstance(node.value, dict) or node.value.keys().isdisjoint(_OPEN_KEYS):
         return _argument(reader, node, path)
     if CHOICE_KEY in node.value:
         reason = f"{CHOICE_KEY!r} draws, and is for 'hidden' cases"
