@@ -43,8 +43,8 @@ which tests do not take from the submission."""
 NO_DECOY = (
     "its inputs are too large to be hidden until the clock starts: work before that is not excluded"
 )
-DECOYED_EMPTIES = 3
-"""Empty calls of a case that have a decoy, for how long the device takes until it runs again."""
+DECOYED_EMPTIES = 5
+"""Empty calls of a process that have a decoy, at least one of each case, for how long the device takes until it runs again."""
 LONGEST_REST_S = 0.25
 CLOCK_TOLERANCE, RETRIES = 0.03, 2
 """How far below its normal clock a device may be, and how often a case is then measured again."""
@@ -136,10 +136,10 @@ class Lane:
             if self._ours_s > SLOW_S or time.monotonic() - began > wall_s:
                 break
 
-    def empty(self, calls: int) -> tuple[list[Sample], bool]:
+    def empty(self, calls: int, decoyed: int = 1) -> tuple[list[Sample], bool]:
         """Calls of a process that has loaded nothing yet: what remains is what a call costs.
 
-        And whether there is room for decoys, which the first calls have: how long a device takes to run again shows there.
+        And whether there is room for decoys, which the first ``decoyed`` have: how long a device takes to run again shows there.
         """
         cases = self._problem.fresh_for_all(self._args)
         self._lay_out(cases)
@@ -147,7 +147,7 @@ class Lane:
         samples, room = [], decoys is not None
         for at in range(calls):
             # What the referee does on the device between calls leaves it as cold as for real ones.
-            if at >= DECOYED_EMPTIES:
+            if at >= decoyed:
                 decoys = None
             if at:
                 self._fill(cases, decoys)
@@ -318,10 +318,11 @@ class Bench:
             return
         known_ns = timing.EMPTY_KERNEL_NS
         found, took = [], []
+        decoyed = max(1, DECOYED_EMPTIES // len(self._job.benchmarks))
         for index in range(len(self._job.benchmarks)):
             began = time.monotonic()
             with self._lane(index) as lane:
-                samples, self._decoys[index] = lane.empty(self._plan.empty_calls)
+                samples, self._decoys[index] = lane.empty(self._plan.empty_calls, decoyed)
                 self._bare[index] = lane.on_device and not self._decoys[index]
                 found.append(samples)
             took.append(time.monotonic() - began)

@@ -101,7 +101,7 @@ class Plan:
 # A processor's processes differ too; each is worth half a second of what somebody waits for.
 CPU_PLAN = Plan(wall_s=0.7, processes=2, most_processes=3)
 CUDA_PLAN = Plan(
-    warmup=2, looks=(6, 12, 24, 48), target=0.004, finest_ns=40.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12, empty_claims=56,
+    warmup=2, looks=(6, 12, 24, 48), target=0.004, finest_ns=40.0, wall_s=2.0, processes=3, most_processes=5, empty_calls=12, empty_claims=40,
     decoys=2, warm_s=0.05, duty=0.3,
 )  # fmt: skip
 
