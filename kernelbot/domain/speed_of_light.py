@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from kernelbot.domain import expression
-from kernelbot.domain.definition import Node, Reader, Section
+from kernelbot.domain.definition import Node, Reader, Section, shorten
 from kernelbot.domain.expression import Expression, ExpressionError
 from kernelbot.domain.peaks import DTYPES
 from kernelbot.domain.roofline import Work
+from kernelbot.judge.protocol import spec
 
 Cases: TypeAlias = Sequence[tuple[str, Sequence[Mapping[str, Any]]]]
 """Lists of cases, each with the path it stands under."""
@@ -160,7 +161,10 @@ def _formula(
             except ExpressionError as error:
                 ranks = case.get("world_size", 1)
                 several = f" with {ranks} ranks" if ranks > 1 else ""
-                _flaw(reader, node, path, error, f" for {place}[{at}]{several}")
+                # By its arguments too: an entry of the file may stand for several cases.
+                said = {name: value for name, value in case.items() if name != "world_size"}
+                shown = shorten(spec(said)) or "no arguments"
+                _flaw(reader, node, path, error, f" for {place}[{at}]{several} ({shown})")
                 return found
     return found
 
