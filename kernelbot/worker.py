@@ -64,6 +64,8 @@ class Held:
     place: Slot
     """The slot, or that of its others in which the run was started."""
     starting: asyncio.Task[Launch] | None = None
+    looked_for: bool = False
+    """What an earlier worker has started is not found yet."""
     launch: Launch | None = None
     cancelled: bool = False
     lost: bool = False
@@ -339,9 +341,10 @@ class Worker:
             code=assignment.code,
             canary=self._canary_before(held),
         )
+        held.looked_for = bool(assignment.handle)
         held.starting = asyncio.create_task(self._started(held, package))
         if self._unwanted(held):
-            held.starting.cancel()
+            self._start_no_more(held)
         await asyncio.wait([held.starting])
         if held.starting.cancelled():
             return machine_failed(str(assignment.run_id), "was ended before it was started")
@@ -388,6 +391,9 @@ class Worker:
             for held.place in places:
                 if launch := await held.place.launcher.attach(package, handle):
                     return launch
+            held.looked_for = False
+            if self._unwanted(held):
+                raise asyncio.CancelledError
         failures: list[OSError | ValueError] = []
         for held.place in sorted(places, key=self._resting):
             try:
@@ -545,7 +551,14 @@ class Worker:
         if held.launch is not None:
             self._keep_alive(self._stop(held, held.launch))
         elif held.starting is not None:
-            held.starting.cancel()  # it may be waiting for devices that another run has
+            self._start_no_more(held)
+
+    def _start_no_more(self, held: Held) -> None:
+        """Give up starting it, which may be waiting for devices that another run has. But what an earlier worker has
+        started is found first where its owner wants it no more: somebody must end it, or it runs as long as it may."""
+        assert held.starting is not None
+        if not (held.cancelled and held.looked_for):
+            held.starting.cancel()
 
     def _keep_alive(self, work: Coroutine[Any, Any, None]) -> None:
         """Have it done beside everything else, and before the worker ends."""

@@ -83,6 +83,8 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
         self.mounts: dict[str, list[str]] = {}
         self.admitting = asyncio.Event()
         self.admitting.set()
+        self.knowing = asyncio.Event()  # whether there is a call; else who asks waits
+        self.knowing.set()
         self._folder = folder
 
     # --- functions and their calls -----------------------------------------------------------
@@ -155,6 +157,7 @@ class Servicer(api_grpc.ModalClientBase):  # type: ignore[misc]
     async def FunctionCallFromId(self, stream: Stream[Any, Any]) -> None:
         request = await stream.recv_message()
         name = request.function_call_id
+        await self.knowing.wait()
         if name not in self.calls:
             raise GRPCError(Status.NOT_FOUND, f"there is no call {name}")
         await stream.send_message(

@@ -225,6 +225,27 @@ async def test_what_is_cancelled_while_no_worker_has_it_is_ended_by_the_next(sce
     await silent.close()
 
 
+async def test_what_is_cancelled_while_its_call_is_looked_for_is_ended(scene: Scene) -> None:
+    silent = ModalLauncher("H100", TOKEN)
+    held = await claim_one(scene.app, "H100")
+    job = Package(job=held.job, problem_files=held.problem_files, code=held.code)
+    launch = await silent.start(job)
+    assert await dispatch.goes_on(scene.app, held, launch.handle)
+    scene.fake.servicer.knowing.clear()
+
+    async with scene.worker() as worker:
+        await scene.taken_over()
+        await until(lambda: bool(worker._held))
+        await submit.cancel(scene.app, scene.ada, scene.submission_id)
+        await until(lambda: any(run.cancelled for run in worker._held.values()))
+        scene.fake.servicer.knowing.set()
+        await scene.is_(Status.CANCELLED, attempt=2)
+
+    assert scene.calls[0].result is not None
+    assert len(scene.calls) == 1
+    await silent.close()
+
+
 async def test_a_call_that_modal_knows_no_more_is_made_anew(scene: Scene) -> None:
     async with scene.worker():
         await scene.called()
