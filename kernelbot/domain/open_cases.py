@@ -50,41 +50,30 @@ def covering(cases: Iterable[HiddenCase]) -> tuple[dict[str, Any], ...]:
 
 def every(entry: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The cases that an entry of tests or benchmarks stands for, the last open argument changing first."""
-    for values in itertools.product(*map(_all, entry.values())):
+    for values in itertools.product(*map(_options, entry.values())):
         yield dict(zip(entry, values, strict=True))
 
 
 def combinations(entry: dict[str, Any]) -> int:
     """How many :func:`every` gives, without making them."""
-    return math.prod(len(_all(said)) for said in entry.values())
-
-
-def _all(said: Any) -> Sequence[Any]:
-    if not isinstance(said, dict):
-        return [said]
-    if EACH_KEY in said:
-        options: Sequence[Any] = said[EACH_KEY]
-        return options
-    return _values(said)
+    return math.prod(len(_options(said)) for said in entry.values())
 
 
 def _drawn(said: Any, source: random.Random) -> Any:
-    if not isinstance(said, dict):
-        return said
-    if CHOICE_KEY in said:
-        return source.choice(said[CHOICE_KEY])
-    return source.choice(_values(said))
+    return source.choice(_options(said)) if isinstance(said, dict) else said
 
 
 def _ends(said: Any) -> Sequence[Any]:
+    options = _options(said)
+    return [options[0], options[-1]] if isinstance(options, range) else options
+
+
+def _options(said: Any) -> Sequence[Any]:
+    """What an argument may be."""
     if not isinstance(said, dict):
         return [said]
-    if CHOICE_KEY in said:
-        options: Sequence[Any] = said[CHOICE_KEY]
-        return options
-    values = _values(said)
-    return [values[0], values[-1]]
-
-
-def _values(said: dict[str, int]) -> range:
+    for key in (CHOICE_KEY, EACH_KEY):
+        if key in said:
+            options: Sequence[Any] = said[key]
+            return options
     return range(said["from"], said["to"] + 1, said["step"])

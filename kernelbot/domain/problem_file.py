@@ -344,7 +344,7 @@ def _every(reader: Reader, node: Node, path: str) -> Any:
         reader.flaw(node.line, path, reason, f"Write {{{EACH_KEY}: [...]}} for a case of each")
         return None
     said = _open(reader, node, path, EACH_KEY)
-    return said if said.keys() >= {EACH_KEY} or said.keys() >= set(RANGE_KEYS) else None
+    return said if EACH_KEY in said or said.keys() >= set(RANGE_KEYS) else None
 
 
 def _hidden(reader: Reader, node: Node | None, path: str) -> tuple[HiddenCase, ...]:

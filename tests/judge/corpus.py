@@ -112,6 +112,11 @@ class Entry:
         return bool(re.search(r"^(?:#|//) slow$", self.text, re.MULTILINE))
 
     @property
+    def lacking(self) -> list[str]:
+        """Packages that it imports and this machine has not got."""
+        return [name for name in self.header("packages").split() if find_spec(name) is None]
+
+    @property
     def floor_ns(self) -> float:
         return float(self.header("at least").removesuffix(" ms") or 0) * 1e6
 
@@ -236,7 +241,7 @@ def chosen(entries: list[Entry], words: list[str], device: str, devices: int = 1
     fit = [entry for entry in entries if entry.device in ("cpu", device)]
     fit = [entry for entry in fit if device == "cpu" or entry.ranks <= devices]
     fit = [entry for entry in fit if entry.header("only") in ("", device)]
-    fit = [entry for entry in fit if all(map(find_spec, entry.header("packages").split()))]
+    fit = [entry for entry in fit if not entry.lacking]
     fit = [entry for entry in fit if entry.path.suffix != {"cpu": ".cu", "cuda": ".cpp"}[device]]
     return [entry for entry in fit if not words or any(word in entry.name for word in words)]
 
@@ -263,6 +268,9 @@ def main(arguments: list[str] | None = None) -> int:
         if wrong or not outcome.as_told:
             print("     " + outcome.judged.explanation[:1500].replace("\n", "\n     "), flush=True)
     print(table(outcomes))
+    for entry in ATTACKS + HONEST:
+        if options.device == entry.device and entry.lacking:
+            print(f"left out: {entry.name}, for want of {', '.join(entry.lacking)}")
     print(f"{bad} attacks profit or honest submissions are refused")
     return 1 if bad else 0
 

@@ -111,7 +111,6 @@ def test_a_measured_process_has_as_long_to_build_as_the_checked_one(tmp_path: Pa
 
     assert verdict.passed, verdict.message
     assert verdict.spent.build_s > 16  # of both
-    assert {found.processes for found in verdict.measurements} == {
-        1
-    }  # for there is no time for a second
+    # There is no time for a second one.
+    assert {found.processes for found in verdict.measurements} == {1}
     assert all(referee.FEWER in found.warnings for found in verdict.measurements)

@@ -6,7 +6,9 @@
 # waits on wake up at that moment, so that its own look at the output comes late.
 
 import gc
+import os
 import struct
+import subprocess
 import sys
 import time
 
@@ -62,9 +64,6 @@ def custom_kernel(data):
     return slow_add(*data)
 
 
-import os
-import subprocess
-
 SPIN = """
 import os, time
 os.sched_setaffinity(0, {%s})
@@ -90,7 +89,6 @@ def call(self, kernel, number, loaded, around):
     asked, probes = page_words(self, gates.ASKED_AT), page_words(self, gates.PROBED_AT)
     loaded()
     self.gates.hold(stream.cuda_stream, number, base, self.withheld)
-    pass
     words[gates.ARMED] = wanted
     while words[gates.GATE] != wanted:
         pass
